@@ -1,0 +1,59 @@
+# How a module becomes a library. Sources are found by folder, so that adding a file needs no edit here;
+# the order of the dure_module() calls in the top-level list is the order of the floors, and a module can
+# only link what was declared before it.
+
+add_library(dure_options INTERFACE)
+target_compile_features(dure_options INTERFACE cxx_std_20)
+target_compile_options(dure_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
+    -Woverloaded-virtual -Wimplicit-fallthrough -Werror -Wno-unused-command-line-argument)
+target_compile_definitions(dure_options INTERFACE
+    BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
+    BOOST_ALL_NO_LIB JSON_USE_IMPLICIT_CONVERSIONS=0)
+target_include_directories(dure_options INTERFACE ${PROJECT_SOURCE_DIR}/include)
+
+set(DURE_SANITIZE "" CACHE STRING "Sanitizers for the whole build: empty, 'address,undefined' or 'thread'")
+if(DURE_SANITIZE)
+    add_compile_options(-fsanitize=${DURE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+    add_link_options(-fsanitize=${DURE_SANITIZE})
+endif()
+
+# dure_module(NAME DEPENDS modules... EXTERNAL libraries...): library dure_NAME from src/NAME and include/dure/NAME.
+function(dure_module name)
+    cmake_parse_arguments(ARG "" "" "DEPENDS;EXTERNAL" ${ARGN})
+    set_property(GLOBAL APPEND PROPERTY DURE_MODULES ${name})
+    string(REPLACE ";" " " depends "${ARG_DEPENDS}")
+    set_property(GLOBAL APPEND_STRING PROPERTY DURE_INCLUDE_RULES "${name}: ${depends}\n")
+    file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
+    list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
+    set(links ${ARG_EXTERNAL})
+    foreach(dependency IN LISTS ARG_DEPENDS)
+        list(APPEND links dure_${dependency})
+    endforeach()
+    if(NOT sources)
+        add_library(dure_${name} INTERFACE)
+        target_link_libraries(dure_${name} INTERFACE dure_options ${links})
+        return()
+    endif()
+    add_library(dure_${name} STATIC ${sources})
+    target_include_directories(dure_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src)
+    target_link_libraries(dure_${name} PUBLIC dure_options ${links})
+    if(NOT name STREQUAL base)
+        target_precompile_headers(dure_${name} REUSE_FROM dure_base)
+    endif()
+endfunction()
+
+# dure_tests(NAME): tests/NAME/**/*_test.cpp become the GoogleTest program test_NAME, linked with the module of that name.
+function(dure_tests name)
+    cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+    file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${name}/*.cpp)
+    if(NOT sources)
+        return()
+    endif()
+    add_executable(test_${name} ${sources})
+    target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests)
+    target_compile_definitions(test_${name} PRIVATE DURE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    target_link_libraries(test_${name} PRIVATE ${ARG_LINK} GTest::gmock GTest::gtest_main)
+    target_precompile_headers(test_${name} REUSE_FROM dure_base)
+    gtest_discover_tests(test_${name} TEST_PREFIX ${name}. PROPERTIES LABELS ${name} TIMEOUT 120
+        DISCOVERY_MODE PRE_TEST)
+endfunction()

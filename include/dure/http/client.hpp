@@ -1,0 +1,96 @@
+// The HTTP/1.1 client: pooled keep-alive connections per core and origin, TLS with verification, streamed bodies,
+// deadlines, cancellation. A request runs on the core that awaits it and uses that core's pool. Cancelling the awaiting
+// coroutine closes the upstream socket at once (a half-read connection is never reused).
+//
+//   send(request) -> ResponseStream{status, headers} -> read() ... read() -> end (connection back to the pool)
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "dure/base/clock.hpp"
+#include "dure/base/cores.hpp"
+#include "dure/base/error.hpp"
+#include "dure/base/task.hpp"
+#include "dure/http/message.hpp"
+
+namespace dure::http {
+
+// A parsed absolute http(s) URL. userinfo, fragments, control characters and backslashes are refused.
+struct Url {
+    bool tls = false;
+    std::string host;
+    std::uint16_t port = 80;
+    std::string target = "/";   // path and query as written
+
+    std::string origin() const;   // "https://host:port"
+};
+Result<Url> parse_url(std::string_view text);
+
+struct ClientTimeouts {
+    std::chrono::milliseconds connect{5000};      // DNS + TCP + TLS
+    std::chrono::milliseconds head{30000};        // from the last request byte
+};
+
+struct ClientRequest {
+    ClientRequest(Method verb, Url where) : method(verb), url(std::move(where)) {}
+    Method method;
+    Url url;
+    std::vector<std::pair<std::string, std::string>> headers;   // Host, Content-Length, Connection are set by the client
+    std::string_view body;        // must live until send() has returned
+    ClientTimeouts timeouts;
+    Deadline deadline = Deadline::never();
+};
+
+// How an exchange failed, as far as a caller must tell apart (llm-upstreams §6). Stands in Error::reason():
+//   "connect"   nothing was sent: DNS, refused, TLS, timeout while connecting         Errc::upstream_failed / timeout
+//   "stale"     a reused connection was closed before the first answer byte           handled inside: replayed once on a fresh one
+//   "head_timeout", "read_timeout"                                                    Errc::timeout
+//   "protocol"  not HTTP, head > 64 KiB, broken chunking                              Errc::upstream_failed
+//   "cut"       the body ended before its length or last chunk                        Errc::upstream_failed
+class ResponseStream {
+public:
+    virtual ~ResponseStream() = default;
+    virtual int status() const = 0;
+    virtual const std::vector<std::pair<std::string, std::string>>& headers() const = 0;
+    // First header of that name, any case; empty when absent.
+    virtual std::string_view header(std::string_view name) const = 0;
+    // The decoded body bytes of everything that has arrived, at least one byte; empty view at the end of the body.
+    // Waits at most until `until`: Errc::timeout with reason "read_timeout" then, and reading may go on afterwards.
+    // The view lives until the next call.
+    virtual Task<Result<std::string_view>> read(Deadline until) = 0;
+    // Reads what is left, up to `limit` bytes (payload_too_large beyond).
+    virtual Task<Result<std::string>> read_all(std::size_t limit, Deadline until) = 0;
+};
+
+struct ClientOptions {
+    std::size_t connections_per_origin = 512;     // all cores together, divided between them
+    std::size_t idle_per_origin = 64;
+    std::chrono::seconds idle_time{55};
+    std::chrono::seconds connection_life{600};    // so that changes of DNS are seen
+    std::string extra_ca_file;                    // besides the system's roots; tests use it
+};
+
+class Client {
+public:
+    Client(Cores& cores, ClientOptions options);
+    ~Client();
+
+    // Called on a core. The returned stream gives its connection back when its body was read to the end, else closes it.
+    Task<Result<std::unique_ptr<ResponseStream>>> send(const ClientRequest& request);
+
+    struct Counts { std::size_t open = 0, idle = 0; };
+    Counts counts() const;   // for metrics; thread-safe
+    // Closes idle connections; for shutdown, called on no core.
+    void close_idle();
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace dure::http

@@ -1,0 +1,54 @@
+// Server-sent events without sockets: a reader fed with bytes split anywhere, and writers for single events.
+// Rules: llm-upstreams §2 (reading), openai-clients §6.1 (writing).
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "dure/base/error.hpp"
+
+namespace dure::http {
+
+struct SseEvent {
+    std::string_view event;   // "" when the event has no such field
+    std::string_view data;    // several data lines joined by LF
+    std::string_view id;
+};
+
+// feed() then next() until it returns false; the views of an event live until the next call of either.
+// Handles LF, CR, CRLF (also split between reads), a leading BOM, comments, any order of fields.
+class SseReader {
+public:
+    explicit SseReader(std::size_t longest_event = 4u << 20) : limit_(longest_event) {}
+
+    void feed(std::string_view bytes);
+    bool next(SseEvent& event);
+    // At the end of the body: gives a last event that was not closed by an empty line, if there is one.
+    bool finish(SseEvent& event);
+    // A line or event over the bound was met; nothing more is given out.
+    bool overflowed() const { return overflowed_; }
+
+private:
+    bool take_line(std::string_view& line);
+    void apply_line(std::string_view line);
+    bool give(SseEvent& event);
+
+    std::size_t limit_;
+    std::string buffer_;
+    std::size_t at_ = 0;          // start of the first unread byte in buffer_
+    std::size_t scanned_ = 0;     // up to here no line end was found
+    std::string data_, event_, id_;
+    std::string given_data_, given_event_, given_id_;
+    bool has_data_ = false;
+    bool first_line_ = true;
+    bool after_cr_ = false;
+    bool overflowed_ = false;
+};
+
+// "event: name\nid: 7\ndata: line\n\n"; empty name or id: left out. Data with line ends becomes several data lines.
+void append_sse_event(std::string& out, std::string_view name, std::string_view data, std::string_view id = {});
+
+inline constexpr std::string_view sse_keep_alive = ": keep-alive\n";   // one newline: openai-clients §6.1
+
+}  // namespace dure::http

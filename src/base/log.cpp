@@ -1,0 +1,194 @@
+// Logger: renders a line (JSON or text), redacts, cuts at 8 KiB, hands it to spdlog's sink. See log.hpp.
+#include "dure/base/log.hpp"
+
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <array>
+#include <charconv>
+#include <cmath>
+
+#include "dure/base/clock.hpp"
+#include "dure/base/text.hpp"
+
+namespace dure {
+
+namespace {
+
+constexpr std::size_t longest_line = 8 * 1024;
+constexpr std::size_t longest_value = 2 * 1024;
+
+// Field names whose values are secrets whatever they look like.
+bool secret_name(std::string_view name)
+{
+    static constexpr std::array<std::string_view, 9> names = {"authorization", "password", "token",  "secret", "api_key",
+                                                              "cookie",        "key",      "ticket", "credential"};
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+std::string_view name_of(LogLevel level)
+{
+    switch (level) {
+    case LogLevel::debug: return "debug";
+    case LogLevel::info: return "info";
+    case LogLevel::warn: return "warn";
+    case LogLevel::error: return "error";
+    }
+    return "error";
+}
+
+std::string text_of(const LogField& field)
+{
+    if (secret_name(field.name))
+        return "[redacted]";
+    struct Visitor {
+        std::string operator()(std::string_view text) const { return redact(utf8_prefix(text, longest_value)); }
+        std::string operator()(std::int64_t number) const { return std::to_string(number); }
+        std::string operator()(bool yes) const { return yes ? "true" : "false"; }
+        std::string operator()(double number) const
+        {
+            if (!std::isfinite(number))
+                return "null";
+            char buffer[32];
+            const auto end = std::to_chars(buffer, buffer + sizeof buffer, number).ptr;
+            return std::string(buffer, end);
+        }
+    };
+    return std::visit(Visitor{}, field.value);
+}
+
+void append_json_field(std::string& line, const LogField& field)
+{
+    line += ',';
+    append_json_string(line, field.name, JsonEscape::for_logs);
+    line += ':';
+    if (std::holds_alternative<std::string_view>(field.value) || secret_name(field.name))
+        append_json_string(line, text_of(field), JsonEscape::for_logs);
+    else
+        line += text_of(field);
+}
+
+std::string json_line(LogLevel level, std::string_view event, std::initializer_list<LogField> fields)
+{
+    std::string line = "{\"time\":\"" + rfc3339(SystemClock().now()) + "\",\"level\":\"";
+    line += name_of(level);
+    line += "\",\"event\":";
+    append_json_string(line, redact(event), JsonEscape::for_logs);
+    for (const auto& field : fields) {
+        const auto before = line.size();
+        append_json_field(line, field);
+        if (line.size() > longest_line - 64) {   // whole fields only: a cut line would not be JSON
+            line.resize(before);
+            line += ",\"truncated\":true";
+            break;
+        }
+    }
+    line += '}';
+    return line;
+}
+
+std::string text_line(LogLevel level, std::string_view event, std::initializer_list<LogField> fields)
+{
+    std::string line = rfc3339(SystemClock().now());
+    line += ' ';
+    line += name_of(level);
+    line += ' ';
+    append_json_escaped(line, redact(event), JsonEscape::for_logs);
+    for (const auto& field : fields) {
+        line += ' ';
+        line += field.name;
+        line += '=';
+        append_json_escaped(line, text_of(field), JsonEscape::for_logs);
+    }
+    return std::string(utf8_prefix(line, longest_line));
+}
+
+}  // namespace
+
+struct Logger::Sink {
+    std::shared_ptr<spdlog::logger> target;
+};
+
+Logger::Logger(Options options) : level_(options.level), json_(options.json), sink_(std::make_unique<Sink>())
+{
+    std::shared_ptr<spdlog::sinks::sink> sink;
+    if (options.file.empty())
+        sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+    else
+        sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(options.file);
+    sink_->target = std::make_shared<spdlog::logger>("dure", std::move(sink));
+    sink_->target->set_pattern("%v");
+    sink_->target->set_level(spdlog::level::trace);
+    sink_->target->flush_on(spdlog::level::info);
+}
+
+Logger::~Logger() = default;
+
+void Logger::write(LogLevel level, std::string_view event, std::initializer_list<LogField> fields)
+{
+    if (!enabled(level))
+        return;
+    const auto line = json_ ? json_line(level, event, fields) : text_line(level, event, fields);
+    sink_->target->log(spdlog::level::info, "{}", line);
+}
+
+void Logger::flush()
+{
+    sink_->target->flush();
+}
+
+namespace {
+
+bool credential_char(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' ||
+           c == '.' || c == '$' || c == '=' || c == '+' || c == '/' || c == ',';
+}
+
+bool word_char(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+}  // namespace
+
+std::string redact(std::string_view text)
+{
+    struct Pattern {
+        std::string_view start;
+        std::size_t least;   // characters behind the start that make it a credential
+        bool whole_word;     // not in the middle of another word ("task-1" holds "sk-1")
+    };
+    static constexpr std::array<Pattern, 6> patterns = {{{"eyJ", 10, true},
+                                                         {"sk-", 6, true},
+                                                         {"dk_", 6, true},
+                                                         {"$argon2", 4, false},
+                                                         {"Bearer ", 4, true},
+                                                         {"bearer ", 4, true}}};
+    std::string out;
+    out.reserve(text.size());
+    for (std::size_t at = 0; at < text.size();) {
+        std::size_t length = 0;
+        for (const auto& pattern : patterns) {
+            if (!text.substr(at).starts_with(pattern.start))
+                continue;
+            if (pattern.whole_word && at > 0 && word_char(text[at - 1]))
+                continue;
+            std::size_t end = at + pattern.start.size();
+            while (end < text.size() && credential_char(text[end]))
+                ++end;
+            if (end - at - pattern.start.size() >= pattern.least)
+                length = end - at;
+        }
+        if (length > 0) {
+            out += "[redacted]";
+            at += length;
+        } else {
+            out += text[at++];
+        }
+    }
+    return out;
+}
+
+}  // namespace dure
