@@ -1,0 +1,64 @@
+// An agent: a conversation in, an answer out, made by a compiled graph. coe-agent-v1 is
+//   tool_selector -> router -> executor -> summarizer        (product G2; loops between router and executor)
+// Text of the final answer goes to the sink as it comes from the model; node and tool steps go there as progress.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dure/base/clock.hpp"
+#include "dure/config/settings.hpp"
+#include "dure/llm/gateway.hpp"
+#include "dure/model/chat.hpp"
+#include "dure/tools/registry.hpp"
+
+namespace dure::agents {
+
+inline constexpr std::string_view agent_model = "coe-agent-v1";
+
+struct AgentRequest {
+    std::vector<model::Message> messages;              // the whole conversation, the client's system message included
+    std::string model;                                 // model the agent thinks with; empty: configured
+    std::string strategy;                              // "graph", "chat", "simple", "planner"; empty: configured
+    bool use_tools = true;                             // the server's own tools
+    std::vector<model::ToolDefinition> client_tools;   // run by the client; calls of them end the answer as tool_calls
+    OrderedJson tool_choice;                           // of the client, for its own tools; or null
+    std::optional<double> temperature;
+    std::optional<std::int64_t> max_tokens;
+    OrderedJson extra;                                 // stop, seed, response_format … passed to the final model call
+};
+
+struct ToolUse {
+    std::string name;
+    std::string arguments;     // JSON text
+    bool success = false;
+    std::string result;        // result or error text
+    std::int64_t duration_ms = 0;
+};
+
+// Filled while the agent runs, so that a cancelled run leaves what it had.
+struct AgentRecord {
+    model::Completion completion;      // usage: the sum over every model call
+    std::vector<ToolUse> tools_used;
+    std::vector<std::string> path;     // nodes in the order they ran: {"tool_selector", "router", …}
+};
+
+// Thread-safe; run() is awaited on a core and may be cancelled.
+class Agents {
+public:
+    Agents(llm::Gateway& gateway, tools::Registry& tools, Logger& logger, const config::Agent& settings);
+    ~Agents();
+
+    bool knows_strategy(std::string_view name) const;
+    std::vector<std::string> strategies() const;
+    Task<Result<void>> run(const AgentRequest& request, const llm::CallContext& context, const tools::Caller& caller,
+                           model::AnswerSink& sink, AgentRecord& into);
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace dure::agents

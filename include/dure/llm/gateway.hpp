@@ -1,0 +1,115 @@
+// The model gateway: from a model's configured name to an answer, whatever the provider. Two roads:
+//   complete / stream   typed requests, for agents and flows;
+//   relay               a client's own request body, passed to the provider with as few changes as the contract allows
+//                       (model name, stream_options.include_usage, dure_* removed) and its answer passed back the same way.
+// Errors carry in reason() the client codes of llm-upstreams §9 ("upstream_timeout", "rate_limit_exceeded", …). An error
+// after the first output means: the stream broke, what came is in the record. Cancelling the awaiting coroutine closes
+// the upstream connection at once and leaves the record as it was.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dure/base/clock.hpp"
+#include "dure/base/cores.hpp"
+#include "dure/base/log.hpp"
+#include "dure/config/settings.hpp"
+#include "dure/model/chat.hpp"
+
+namespace dure::http {
+class Client;
+}
+namespace dure::metrics {
+class Registry;
+}
+
+namespace dure::llm {
+
+// What callers know about the request they make; passed down unchanged.
+struct CallContext {
+    CallContext(std::string request, std::string caller, Deadline until)
+        : request_id(std::move(request)), user_id(std::move(caller)), deadline(until)
+    {
+    }
+    std::string request_id;
+    std::string user_id;
+    Deadline deadline;              // of the whole request; for a stream it ends with the first output
+    std::string background_task;    // "title_generation" …: a chat client's own request (openai-clients §7); empty: none
+};
+
+struct CompletionRequest {
+    std::string model;                       // configured model name; empty: the default model
+    std::vector<model::Message> messages;
+    std::vector<model::ToolDefinition> tools;
+    OrderedJson tool_choice;                 // null: auto when there are tools
+    std::optional<double> temperature;
+    std::optional<std::int64_t> max_tokens;
+    OrderedJson extra;                       // further top-level fields in OpenAI form (stop, seed, response_format) or null
+};
+
+struct RelayRequest {
+    std::string_view model;         // the name the client asked for; the answer names it too
+    std::string_view body;          // the client's JSON object, already checked by schema::check_json; must outlive the call
+    bool stream = false;
+    bool include_usage = false;     // stream only: the client asked for the usage chunk
+};
+
+// What a relay leaves behind; filled while it runs, so that it tells what came even when the coroutine was cancelled.
+struct RelayRecord {
+    model::Completion completion;   // text is collected for storage; tool calls too
+    std::string body;               // stream == false: the answer to send, in OpenAI form
+    bool output_started = false;    // the client has seen something of the answer
+    std::vector<std::string> dropped_params;   // for x-dure-dropped-params
+    bool from_mock_fallback = false;
+};
+
+struct ModelInfo {
+    std::string id;
+    std::string name;               // label
+    std::string provider;           // owned_by
+    bool tools = true;
+    bool vision = false;
+    std::int64_t context_window = 0;
+};
+
+struct EmbeddingRequest {
+    std::string model;
+    std::vector<std::string> input;             // texts; empty when token_input is used
+    OrderedJson token_input;                    // arrays of token ids as the client sent them, or null
+    std::optional<std::int64_t> dimensions;
+};
+struct EmbeddingAnswer {
+    std::vector<std::vector<float>> vectors;    // in the order of the input
+    model::Usage usage;
+    std::string answered_by;
+};
+
+// Thread-safe; awaited on a core.
+class Gateway {
+public:
+    Gateway(Cores& cores, http::Client& client, metrics::Registry& metrics, Logger& logger,
+            const config::Settings& settings);
+    ~Gateway();
+
+    // Chat models in configured order, without the agent and flows. Served from memory.
+    std::vector<ModelInfo> models() const;
+    std::optional<ModelInfo> find(std::string_view model) const;
+    const std::string& default_model() const;
+    bool embeds(std::string_view model) const;
+
+    // not_found (reason "model_not_found") for an unknown model, from every call.
+    Task<Result<void>> complete(const CompletionRequest& request, const CallContext& context, model::Completion& into);
+    Task<Result<void>> stream(const CompletionRequest& request, const CallContext& context, model::AnswerSink& sink,
+                              model::Completion& into);
+    Task<Result<void>> relay(const RelayRequest& request, const CallContext& context, model::AnswerSink& sink,
+                             RelayRecord& record);
+    Task<Result<EmbeddingAnswer>> embed(const EmbeddingRequest& request, const CallContext& context);
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace dure::llm

@@ -1,0 +1,111 @@
+// The words of a conversation with a model, in plain structs that every layer shares: messages, tool calls, pieces of a
+// streamed answer, the whole answer, and the sink through which an answer goes up to whoever asked.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dure/base/error.hpp"
+#include "dure/base/json.hpp"
+#include "dure/base/task.hpp"
+
+namespace dure::model {
+
+enum class Role { system, user, assistant, tool };
+std::string_view name_of(Role role);
+
+struct ToolCall {
+    std::string id;
+    std::string name;
+    std::string arguments;   // JSON text as the model wrote it; it may be broken
+};
+
+struct Message {
+    Role role = Role::user;
+    OrderedJson content;                  // string, null, or an array of content parts, in OpenAI form
+    std::vector<ToolCall> tool_calls;     // of an assistant message
+    std::string tool_call_id;             // of a tool message
+    OrderedJson extra;                    // further keys of the message (name, reasoning_details, …) or null
+
+    // All text of the content, parts joined by a line end.
+    std::string text() const;
+};
+
+struct ToolDefinition {
+    std::string name;
+    std::string description;
+    Json parameters;                      // JSON schema of the arguments object
+    bool strict = false;
+};
+
+struct Usage {
+    std::int64_t prompt_tokens = 0;
+    std::int64_t completion_tokens = 0;
+    std::int64_t cached_tokens = 0;
+    std::int64_t reasoning_tokens = 0;
+    bool estimated = false;               // the provider gave none: bytes / 4 (llm-upstreams §8)
+
+    std::int64_t total() const { return prompt_tokens + completion_tokens; }
+    Usage& operator+=(const Usage& other);
+};
+
+// A fragment of a tool call: `index` counts 0, 1, 2 … per answer; id and name come once, with the first fragment.
+struct ToolCallPiece {
+    int index = 0;
+    std::string id;
+    std::string name;
+    std::string arguments;
+};
+
+// One step of a streamed answer. Several members may be set.
+struct Piece {
+    std::string text;
+    std::string reasoning;
+    std::string refusal;
+    std::vector<ToolCallPiece> tool_calls;
+    bool empty() const { return text.empty() && reasoning.empty() && refusal.empty() && tool_calls.empty(); }
+};
+
+// A whole answer, or what has come of one so far.
+struct Completion {
+    std::string text;
+    std::string reasoning;
+    std::string refusal;
+    std::vector<ToolCall> tool_calls;
+    std::string finish_reason;            // stop, length, tool_calls, content_filter; empty: not finished
+    Usage usage;
+    std::string answered_by;              // "provider/model" of the target that answered, for x-dure-model
+    int attempts = 0;                     // upstream exchanges
+    std::string upstream_request_id;
+
+    void append(const Piece& piece);
+    bool complete() const { return !finish_reason.empty(); }
+};
+
+// What an agent or flow is doing, for progress lines (openai-clients §10, product N3).
+struct Progress {
+    std::string node;                     // "router"
+    std::string tool;                     // set for tool steps
+    std::string description;              // one sentence for a person
+    bool done = false;
+};
+
+// Where an answer goes while it is made. Every call may wait (the reader is slow); an error, always Errc::cancelled, means
+// nobody reads any more and the producer should stop. Calls come one at a time, on one core.
+class AnswerSink {
+public:
+    virtual ~AnswerSink() = default;
+    // A piece in our own words; the receiver renders it.
+    virtual Task<Result<void>> piece(const Piece& piece) = 0;
+    // Whole, already rendered `data: …\n\n` events of the OpenAI form: the fast path of a proxied stream.
+    virtual Task<Result<void>> rendered(std::string_view events) = 0;
+    virtual Task<Result<void>> progress(const Progress& progress) = 0;
+    // Nothing else came for a while (first after 10 s, then every 15 s): the receiver starts its answer if it has not and
+    // sends a comment line.
+    virtual Task<Result<void>> still_alive() = 0;
+};
+
+}  // namespace dure::model
