@@ -30,13 +30,7 @@ struct AgentRequest {
     OrderedJson extra;                                 // stop, seed, response_format … passed to the final model call
 };
 
-struct ToolUse {
-    std::string name;
-    std::string arguments;     // JSON text
-    bool success = false;
-    std::string result;        // result or error text
-    std::int64_t duration_ms = 0;
-};
+using model::ToolUse;
 
 // Filled while the agent runs, so that a cancelled run leaves what it had.
 struct AgentRecord {

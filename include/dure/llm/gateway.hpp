@@ -74,17 +74,8 @@ struct ModelInfo {
     std::int64_t context_window = 0;
 };
 
-struct EmbeddingRequest {
-    std::string model;
-    std::vector<std::string> input;             // texts; empty when token_input is used
-    OrderedJson token_input;                    // arrays of token ids as the client sent them, or null
-    std::optional<std::int64_t> dimensions;
-};
-struct EmbeddingAnswer {
-    std::vector<std::vector<float>> vectors;    // in the order of the input
-    model::Usage usage;
-    std::string answered_by;
-};
+using model::EmbeddingAnswer;
+using model::EmbeddingRequest;
 
 // Thread-safe; awaited on a core.
 class Gateway {

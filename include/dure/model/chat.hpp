@@ -85,6 +85,28 @@ struct Completion {
     bool complete() const { return !finish_reason.empty(); }
 };
 
+// A tool that ran on the server while an answer was made.
+struct ToolUse {
+    std::string name;
+    std::string arguments;                // JSON text
+    bool success = false;
+    std::string result;                   // result or error text
+    std::int64_t duration_ms = 0;
+};
+
+struct EmbeddingRequest {
+    std::string model;
+    std::vector<std::string> input;             // texts; empty when token_input is used
+    OrderedJson token_input;                    // arrays of token ids as the client sent them, or null
+    std::optional<std::int64_t> dimensions;
+};
+
+struct EmbeddingAnswer {
+    std::vector<std::vector<float>> vectors;    // in the order of the input
+    model::Usage usage;
+    std::string answered_by;
+};
+
 // What an agent or flow is doing, for progress lines (openai-clients §10, product N3).
 struct Progress {
     std::string node;                     // "router"

@@ -1,0 +1,143 @@
+// The chat service: one conversation turn, whoever asked for it and whatever answers it.
+//   /v1/chat/completions   complete(): the agent's graph for coe-agent-v1, else the proxied model's relay
+//   /api/chat/message      message(): a session with its own memory, answered by the agent or by a model
+// Both: find the session (if any) -> run -> store the turn and its usage -> summarise when the session is due.
+// A cancelled call (the client left) stores what had come, marked as cut, before the cancellation goes on.
+// Thread-safe; awaited on a core.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dure/base/clock.hpp"
+#include "dure/base/log.hpp"
+#include "dure/config/settings.hpp"
+#include "dure/model/chat.hpp"
+#include "dure/schema/json_view.hpp"
+
+namespace dure::agents {
+class Agents;
+}
+namespace dure::llm {
+class Gateway;
+}
+namespace dure::sessions {
+class SessionService;
+}
+namespace dure::store {
+class UsageWriter;
+}
+
+namespace dure::chat {
+
+// Whose rights a call has.
+struct Caller {
+    std::string user_id;
+    std::string key_id;                                // empty: no key (local user)
+    std::optional<std::vector<std::string>> models;    // the key's models; empty: all
+    bool may_use_tools = false;
+
+    bool may_use_model(std::string_view id) const;
+};
+
+struct RequestInfo {
+    std::string request_id;
+    std::string endpoint;          // "/v1/chat/completions", for usage rows and metrics
+    Deadline deadline = Deadline::never();
+};
+
+// What chat clients say in headers (openai-clients §2); empty means absent.
+struct ClientHints {
+    std::string chat_id;
+    std::string task;              // a background request of the client
+    std::string user_message_id;
+    bool open_webui = false;       // understands progress events in the stream
+};
+
+// A checked /v1/chat/completions request. Views point into the body, which outlives the call.
+struct CompletionCall {
+    std::string_view body;
+    std::string model;
+    bool stream = false;
+    bool include_usage = false;
+    schema::JsonView messages;                         // a non-empty array of message objects
+    std::optional<schema::JsonView> tools;
+    std::optional<schema::JsonView> tool_choice;
+    std::optional<double> temperature;
+    std::optional<std::int64_t> max_tokens;
+    std::int64_t n = 1;
+    std::string strategy;                              // dure_strategy
+    ClientHints hints;
+};
+
+struct MessageCall {
+    std::string message;
+    std::string session_id;        // empty: a new session
+    bool use_tools = true;
+    std::string model;             // empty: the session's, else the agent
+    std::string strategy;
+    double temperature = 0.7;
+    std::int64_t max_tokens = 1000;
+};
+
+// What a call leaves; valid up to where it came, also after an error.
+struct Answer {
+    model::Completion completion;
+    std::vector<model::ToolUse> tools_used;
+    std::string body;              // non-streamed relay: the whole answer in OpenAI form
+    std::vector<std::string> dropped_params;
+    bool mock_fallback = false;
+    std::string model;             // name the client asked for, or the one chosen
+    std::string session_id;
+    std::int64_t turn = 0;
+    std::int64_t cost_nano = 0;    // USD * 1e-9
+};
+
+struct ModelEntry {
+    std::string id;
+    std::string name;
+    std::string owned_by;
+    std::string description;
+    bool vision = false;
+    bool agent = false;            // runs its own tools
+};
+
+struct ServiceParts {
+    llm::Gateway& gateway;
+    agents::Agents& agents;
+    sessions::SessionService& sessions;
+    store::UsageWriter& usage;
+    Logger& logger;
+    const config::Settings& settings;
+};
+
+class ChatService {
+public:
+    explicit ChatService(ServiceParts parts);
+    ~ChatService();
+
+    // Models the caller may use, the agent first.
+    std::vector<ModelEntry> models(const Caller& caller) const;
+    std::optional<ModelEntry> find_model(std::string_view id, const Caller& caller) const;
+
+    // Errors before the first output leave the sink untouched; not_found (model_not_found) for foreign models.
+    Task<Result<void>> complete(const CompletionCall& call, const Caller& caller, const RequestInfo& info,
+                                model::AnswerSink& sink, Answer& answer);
+    // session not_found: unknown, deleted or somebody else's.
+    Task<Result<void>> message(const MessageCall& call, const Caller& caller, const RequestInfo& info,
+                               model::AnswerSink& sink, Answer& answer);
+    Task<Result<model::EmbeddingAnswer>> embed(const model::EmbeddingRequest& request, const Caller& caller,
+                                             const RequestInfo& info);
+
+    // Summaries under way; the shutdown waits for zero.
+    std::size_t background_work() const;
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace dure::chat
