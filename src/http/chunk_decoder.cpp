@@ -1,0 +1,124 @@
+// A byte machine for the framing and one memmove per run of data, so that any split of the input gives the same body.
+#include "http/chunk_decoder.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace dure::http {
+namespace chunk_decoder_parts {
+
+constexpr unsigned most_digits = 15;   // below 2^60: sums of sizes cannot overflow
+
+int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+// Text of extensions and trailers: no control characters but HTAB.
+bool is_line_text(char c)
+{
+    const auto byte = static_cast<unsigned char>(c);
+    return (byte >= 0x20 && byte != 0x7f) || byte == '\t';
+}
+
+}  // namespace chunk_decoder_parts
+
+using namespace chunk_decoder_parts;
+
+ChunkDecoder::State ChunkDecoder::state() const
+{
+    if (part_ == Part::done)
+        return State::done;
+    return part_ == Part::error ? State::error : State::need_more;
+}
+
+ChunkDecoder::Step ChunkDecoder::decode(char* bytes, std::size_t size)
+{
+    Step step;
+    while (step.consumed < size && part_ != Part::done && part_ != Part::error) {
+        if (part_ == Part::data) {
+            const auto run = static_cast<std::size_t>(std::min<std::uint64_t>(left_, size - step.consumed));
+            if (step.body != step.consumed)
+                std::memmove(bytes + step.body, bytes + step.consumed, run);
+            step.body += run;
+            step.consumed += run;
+            left_ -= run;
+            body_total_ += run;
+            if (left_ == 0)
+                part_ = Part::data_cr;
+            continue;
+        }
+        part_ = after(bytes[step.consumed++]);
+        if (!within_limits())
+            part_ = Part::error;
+    }
+    return step;
+}
+
+ChunkDecoder::Part ChunkDecoder::after(char c)
+{
+    const bool in_trailer = part_ == Part::trailer_start || part_ == Part::trailer_line || part_ == Part::trailer_lf;
+    if (in_trailer)
+        ++trailer_;
+    else
+        ++overhead_;
+    switch (part_) {
+    case Part::size_first:
+        left_ = 0;
+        digits_ = 0;
+        line_ = 0;
+        return hex_value(c) < 0 ? Part::error : size_digit(c);
+    case Part::size:
+        return size_digit(c);
+    case Part::extension:
+        ++line_;
+        return c == '\r' ? Part::size_lf : is_line_text(c) ? Part::extension : Part::error;
+    case Part::size_lf:
+        return c != '\n' ? Part::error : left_ > 0 ? Part::data : Part::trailer_start;
+    case Part::data_cr:
+        return c == '\r' ? Part::data_lf : Part::error;
+    case Part::data_lf:
+        return c == '\n' ? Part::size_first : Part::error;
+    case Part::trailer_start:
+        return c == '\r' ? Part::end_lf : is_line_text(c) ? Part::trailer_line : Part::error;
+    case Part::trailer_line:
+        return c == '\r' ? Part::trailer_lf : is_line_text(c) ? Part::trailer_line : Part::error;
+    case Part::trailer_lf:
+        return c == '\n' ? Part::trailer_start : Part::error;
+    case Part::end_lf:
+        return c == '\n' ? Part::done : Part::error;
+    case Part::data:
+    case Part::done:
+    case Part::error:
+        break;
+    }
+    return Part::error;
+}
+
+ChunkDecoder::Part ChunkDecoder::size_digit(char c)
+{
+    ++line_;
+    if (c == '\r')
+        return Part::size_lf;
+    if (c == ';')
+        return Part::extension;
+    const int value = hex_value(c);
+    if (value < 0 || ++digits_ > most_digits)
+        return Part::error;
+    left_ = left_ * 16 + static_cast<std::uint64_t>(value);
+    return Part::size;
+}
+
+bool ChunkDecoder::within_limits() const
+{
+    return line_ <= limits_.line_bytes && trailer_ <= limits_.trailer_bytes &&
+           overhead_ <= limits_.overhead_bytes + body_total_ * limits_.overhead_per_body_byte;
+}
+
+}  // namespace dure::http
