@@ -1,0 +1,62 @@
+// The HTTP surface: takes each exchange of the server through the middleware to the handler of its route.
+//   CORS preflight -> route -> who calls (auth) -> permission -> handler -> errors in the form of the route group
+// The routes stand in src/api/routes.cpp and nowhere else; /openapi.json is made from the same table.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "dure/base/log.hpp"
+#include "dure/config/settings.hpp"
+#include "dure/http/server.hpp"
+
+namespace dure::auth {
+class Authenticator;
+}
+namespace dure::chat {
+class ChatService;
+}
+namespace dure::metrics {
+class Registry;
+}
+namespace dure::sessions {
+class SessionService;
+}
+
+namespace dure::api {
+
+struct ApiParts {
+    chat::ChatService& chat;
+    sessions::SessionService& sessions;
+    auth::Authenticator& authenticator;
+    metrics::Registry& metrics;
+    Logger& logger;
+    const config::Settings& settings;
+    std::string version;
+    // Asks what the process cannot work without (the database); an error means "not ready".
+    std::function<Task<Result<void>>()> dependencies_ready;
+};
+
+class Api final : public http::Application {
+public:
+    explicit Api(ApiParts parts);
+    ~Api() override;
+
+    Task<void> handle(http::Exchange& exchange) override;
+    http::Response render_error(std::string_view path, const Error& error) override;
+    void finished(const http::RequestHead* head, int status, std::chrono::nanoseconds took) override;
+
+    // From here on /readyz says 503 and new work is refused (shutdown phase 1). Thread-safe.
+    void stop_accepting_work();
+
+    // The document of /openapi.json, also for `dure openapi`. Needs no services.
+    static std::string openapi(const std::string& version);
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace dure::api

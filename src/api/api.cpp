@@ -1,0 +1,154 @@
+// The middleware; see api.hpp for its order.
+#include "dure/api/api.hpp"
+
+#include "api/context.hpp"
+#include "api/cors.hpp"
+#include "api/errors.hpp"
+#include "api/routes.hpp"
+#include "dure/auth/authenticator.hpp"
+#include "dure/metrics/registry.hpp"
+
+namespace dure::api {
+
+namespace {
+
+const std::vector<double> duration_buckets = {0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120};
+
+std::vector<std::string> method_names(const std::vector<http::Method>& methods)
+{
+    std::vector<std::string> names;
+    for (const auto method : methods)
+        names.emplace_back(http::name_of(method));
+    names.emplace_back("OPTIONS");
+    return names;
+}
+
+Error unknown_path()
+{
+    return Error(Errc::not_found, "There is nothing at this address.").reason("unknown_url");
+}
+
+}  // namespace
+
+struct Api::State {
+    explicit State(ApiParts given) : parts(std::move(given)), cors(parts.settings.server.cors_origins)
+    {
+        table = routes(&parts);
+        for (std::size_t i = 0; i < table.size(); ++i)
+            tree.add(table[i].method, table[i].pattern, static_cast<int>(i));
+        for (const int status_class : {1, 2, 3, 4, 5}) {
+            const auto label = std::to_string(status_class) + "xx";
+            requests.push_back(&parts.metrics.counter("dure_http_requests_total", "Answers by class of status",
+                                                      {{"status", label}}));
+        }
+        durations = &parts.metrics.histogram("dure_http_request_duration_seconds", "From request head to end of answer",
+                                             {}, duration_buckets);
+    }
+
+    Task<Result<void>> dispatch(RequestContext& context);
+
+    ApiParts parts;
+    Cors cors;
+    std::vector<Route> table;
+    http::RouteTree tree;
+    std::vector<metrics::Counter*> requests;
+    metrics::Histogram* durations = nullptr;
+    std::atomic<bool> stopping{false};
+};
+
+Api::Api(ApiParts parts) : state_(std::make_unique<State>(std::move(parts))) {}
+Api::~Api() = default;
+
+void Api::stop_accepting_work()
+{
+    state_->stopping = true;
+    state_->parts.logger.info("refusing new work");
+}
+
+Task<Result<void>> Api::State::dispatch(RequestContext& context)
+{
+    const auto& head = context.head();
+    auto found = tree.find(head.method, head.path);
+    if (!found)
+        co_return found.error();
+    if (found->route < 0 && found->allowed.empty())
+        co_return unknown_path();
+    if (found->route < 0)
+        co_return Error(Errc::method_not_allowed, "This address does not take " + std::string(http::name_of(head.method)) + ".")
+            .reason("method_not_allowed")
+            .allowed_methods(method_names(found->allowed));
+    const auto& route = table[static_cast<std::size_t>(found->route)];
+    context.path = std::move(found->parameters);
+    if (!route.access.is_open) {
+        if (stopping)
+            co_return Error(Errc::unavailable, "The server is stopping.").reason("server_shutdown");
+        auto principal = co_await parts.authenticator.authenticate(head.header("authorization"));
+        if (!principal)
+            co_return principal.error();
+        if (!route.access.needed.empty() && !principal->may(route.access.needed))
+            co_return Error(Errc::permission_denied, "Insufficient permissions").reason("insufficient_permissions");
+        context.principal = std::move(*principal);
+    }
+    auto query = http::parse_query(head.query);
+    if (!query)
+        co_return Error(Errc::invalid_argument, "The query string is not valid percent-encoded UTF-8.").reason("invalid_query");
+    context.query = std::move(*query);
+    context.deadline = Deadline::after(parts.settings.server.limits.request);
+    co_return co_await route.handler(context);
+}
+
+Task<void> Api::handle(http::Exchange& exchange)
+{
+    auto& state = *state_;
+    const auto& head = exchange.head();
+    if (state.cors.is_preflight(head)) {
+        co_await exchange.respond(state.cors.preflight(head));
+        co_return;
+    }
+    RequestContext context(exchange, state.cors.answer_headers(head));
+    auto outcome = co_await state.dispatch(context);
+    if (outcome)
+        co_return;
+    const auto& error = outcome.error();
+    if (!error.detail().empty() || error.code() == Errc::internal)
+        state.parts.logger.warn("request failed", {{"request_id", head.request_id},
+                                                   {"method", http::name_of(head.method)},
+                                                   {"path", head.path},
+                                                   {"code", name_of(error.code())},
+                                                   {"message", error.message()},
+                                                   {"detail", error.detail()}});
+    if (exchange.answer_started())
+        co_return;   // the handler has told its reader in the stream's own form
+    co_await context.respond(api::render_error(error_form_of(head.path), error, head.request_id));
+}
+
+http::Response Api::render_error(std::string_view path, const Error& error)
+{
+    const auto id = new_id();   // nothing of the client's own id is known when its head was refused
+    auto response = api::render_error(error_form_of(path), error, id);
+    response.headers.emplace_back("X-Request-ID", id);
+    return response;
+}
+
+void Api::finished(const http::RequestHead* head, int status, std::chrono::nanoseconds took)
+{
+    const auto status_class = static_cast<std::size_t>(std::clamp(status / 100, 1, 5) - 1);
+    state_->requests[status_class]->increment();
+    state_->durations->observe(std::chrono::duration<double>(took).count());
+    auto& logger = state_->parts.logger;
+    if (!logger.enabled(LogLevel::debug) && status < 500)
+        return;
+    logger.write(status >= 500 ? LogLevel::warn : LogLevel::debug, "request finished",
+                 {{"request_id", head ? std::string_view(head->request_id) : std::string_view()},
+                  {"method", head ? http::name_of(head->method) : std::string_view()},
+                  {"path", head ? head->path : std::string_view()},
+                  {"status", status},
+                  {"duration_ms", std::chrono::duration<double, std::milli>(took).count()}});
+}
+
+std::string Api::openapi(const std::string& version)
+{
+    return openapi_document(routes(nullptr), version).dump(2);
+}
+
+}  // namespace dure::api

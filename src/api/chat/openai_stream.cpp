@@ -1,0 +1,104 @@
+// OpenAiStream; see openai_stream.hpp.
+#include "api/chat/openai_stream.hpp"
+
+#include "api/errors.hpp"
+#include "dure/http/sse.hpp"
+
+namespace dure::api {
+
+QueryParameters answer_headers(const chat::Answer& answer)
+{
+    QueryParameters headers;
+    if (!answer.completion.answered_by.empty())
+        headers.emplace_back("x-dure-model", answer.completion.answered_by);
+    if (answer.completion.attempts > 0)
+        headers.emplace_back("x-dure-attempts", std::to_string(answer.completion.attempts));
+    if (!answer.dropped_params.empty()) {
+        std::string names;
+        for (const auto& name : answer.dropped_params)
+            names += (names.empty() ? "" : ", ") + name;
+        headers.emplace_back("x-dure-dropped-params", names);
+    }
+    if (answer.mock_fallback)
+        headers.emplace_back("x-dure-fallback", "mock");
+    return headers;
+}
+
+OpenAiStream::OpenAiStream(RequestContext& context, const chat::Answer& answer, std::string_view model,
+                           bool show_progress)
+    : context_(context),
+      answer_(answer),
+      chunks_(new_completion_id(), SystemClock().now() / 1000, model),
+      show_progress_(show_progress)
+{
+}
+
+Task<Result<void>> OpenAiStream::start()
+{
+    if (std::exchange(started_, true))
+        co_return Result<void>();
+    co_return co_await context_.start_event_stream(answer_headers(answer_));
+}
+
+Task<Result<void>> OpenAiStream::write(std::string_view bytes)
+{
+    if (auto ready = co_await start(); !ready)
+        co_return ready;
+    co_return co_await context_.exchange().write(bytes);
+}
+
+Task<Result<void>> OpenAiStream::piece(const model::Piece& piece)
+{
+    buffer_.clear();
+    if (!std::exchange(role_sent_, true))
+        chunks_.role(buffer_);
+    chunks_.piece(buffer_, piece);
+    if (buffer_.empty())
+        co_return Result<void>();
+    co_return co_await write(buffer_);
+}
+
+Task<Result<void>> OpenAiStream::rendered(std::string_view events)
+{
+    relayed_ = true;
+    co_return co_await write(events);
+}
+
+Task<Result<void>> OpenAiStream::progress(const model::Progress& progress)
+{
+    if (!show_progress_)
+        co_return Result<void>();
+    buffer_.clear();
+    if (!std::exchange(role_sent_, true))
+        chunks_.role(buffer_);
+    chunks_.status(buffer_, progress);
+    co_return co_await write(buffer_);
+}
+
+Task<Result<void>> OpenAiStream::still_alive()
+{
+    co_return co_await write(http::sse_keep_alive);
+}
+
+Task<Result<void>> OpenAiStream::finish(bool include_usage)
+{
+    if (auto ready = co_await start(); !ready)
+        co_return ready;
+    buffer_.clear();
+    if (!relayed_) {
+        if (!std::exchange(role_sent_, true))
+            chunks_.role(buffer_);
+        chunks_.finish(buffer_, answer_.completion.finish_reason);
+        if (include_usage)
+            chunks_.usage(buffer_, answer_.completion.usage);
+        buffer_ += done_event;
+    }
+    co_return co_await context_.exchange().finish_stream(buffer_);
+}
+
+Task<Result<void>> OpenAiStream::fail(const Error& error)
+{
+    co_return co_await context_.exchange().finish_stream("data: " + openai_error_json(error) + "\n\n");
+}
+
+}  // namespace dure::api

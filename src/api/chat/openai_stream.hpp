@@ -1,0 +1,46 @@
+// The streamed answer of /v1/chat/completions as an AnswerSink: starts the response with the first thing to say, renders
+// pieces as chunks or passes rendered events through, and ends with exactly one [DONE] or one error frame.
+#pragma once
+
+#include <string>
+
+#include "api/chat/openai_chunks.hpp"
+#include "api/context.hpp"
+#include "dure/chat/service.hpp"
+
+namespace dure::api {
+
+class OpenAiStream final : public model::AnswerSink {
+public:
+    // `answer` is filled by the service while it works; its target is named in the response head.
+    OpenAiStream(RequestContext& context, const chat::Answer& answer, std::string_view model, bool show_progress);
+
+    Task<Result<void>> piece(const model::Piece& piece) override;
+    Task<Result<void>> rendered(std::string_view events) override;
+    Task<Result<void>> progress(const model::Progress& progress) override;
+    Task<Result<void>> still_alive() override;
+
+    bool started() const { return started_; }
+    // Ends a whole answer: finish chunk, usage if asked for, [DONE]; a relayed stream has brought its own.
+    Task<Result<void>> finish(bool include_usage);
+    // After the start only: an error frame, then the end of the body without [DONE].
+    Task<Result<void>> fail(const Error& error);
+
+private:
+    Task<Result<void>> start();
+    Task<Result<void>> write(std::string_view bytes);
+
+    RequestContext& context_;
+    const chat::Answer& answer_;
+    ChunkWriter chunks_;
+    std::string buffer_;          // reused from piece to piece
+    bool show_progress_;
+    bool started_ = false;
+    bool role_sent_ = false;
+    bool relayed_ = false;        // rendered() was used: chunks come from upstream
+};
+
+// x-dure-model, x-dure-attempts, x-dure-dropped-params, x-dure-fallback of an answer.
+QueryParameters answer_headers(const chat::Answer& answer);
+
+}  // namespace dure::api

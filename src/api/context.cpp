@@ -1,0 +1,86 @@
+// RequestContext; see context.hpp.
+#include "api/context.hpp"
+
+#include "dure/base/text.hpp"
+#include "dure/schema/json_check.hpp"
+
+namespace dure::api {
+
+std::string RequestContext::header(std::string_view name) const
+{
+    const auto value = head().header(name);
+    return value ? std::string(trim(*value)) : std::string();
+}
+
+std::string RequestContext::path_parameter(std::string_view name) const
+{
+    for (const auto& [key, value] : path)
+        if (key == name)
+            return value;
+    throw InvariantBroken("the route has no path parameter " + std::string(name));
+}
+
+namespace {
+
+bool is_json_type(std::string_view content_type)
+{
+    const auto type = trim(content_type.substr(0, content_type.find(';')));
+    return type.empty() || equals_ignoring_case(type, "application/json");
+}
+
+}  // namespace
+
+Task<Result<std::string_view>> RequestContext::json_body(std::size_t limit)
+{
+    if (!is_json_type(head().header("content-type").value_or("")))
+        co_return Error(Errc::unsupported_media_type, "The body must be application/json.").reason("unsupported_media_type");
+    const auto encoding = head().header("content-encoding");
+    if (encoding && !equals_ignoring_case(trim(*encoding), "identity"))
+        co_return Error(Errc::unsupported_media_type, "Compressed request bodies are not accepted.")
+            .reason("unsupported_content_encoding");
+    const auto body = co_await exchange_.read_body(limit);
+    if (!body)
+        co_return body.error();
+    if (trim(*body).empty())
+        co_return Error(Errc::invalid_argument, "The request needs a JSON body.").reason("invalid_json");
+    if (auto checked = schema::check_json(*body, schema::JsonLimits{}); !checked)
+        co_return checked.error();
+    co_return *body;
+}
+
+Task<Result<void>> RequestContext::respond(http::Response response)
+{
+    for (const auto& header : common_headers_)
+        response.headers.push_back(header);
+    return exchange_.respond(std::move(response));
+}
+
+Task<Result<void>> RequestContext::respond_json(int status, const OrderedJson& body)
+{
+    return respond_json_text(status, dump(body));
+}
+
+Task<Result<void>> RequestContext::respond_json_text(int status, std::string text, QueryParameters headers)
+{
+    http::Response response;
+    response.status = status;
+    response.content_type = "application/json";
+    response.headers = std::move(headers);
+    response.headers.emplace_back("Cache-Control", "no-store");
+    response.body = std::move(text);
+    return respond(std::move(response));
+}
+
+Task<Result<void>> RequestContext::start_event_stream(QueryParameters extra)
+{
+    http::Response response;
+    response.content_type = "text/event-stream; charset=utf-8";
+    response.headers = std::move(extra);
+    response.headers.emplace_back("Cache-Control", "no-cache");
+    response.headers.emplace_back("X-Accel-Buffering", "no");
+    for (const auto& header : common_headers_)
+        response.headers.push_back(header);
+    return exchange_.start_stream(std::move(response));
+}
+
+}  // namespace dure::api

@@ -1,0 +1,62 @@
+// What a handler works with: the request's checked parts, and the answer. Handlers never read the Authorization header or
+// touch sockets; they read input, call a service and answer through here, so that CORS and cache headers are on every
+// answer, streams and errors included.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "dure/auth/principal.hpp"
+#include "dure/base/clock.hpp"
+#include "dure/base/json.hpp"
+#include "dure/http/router.hpp"
+#include "dure/http/server.hpp"
+
+namespace dure::api {
+
+using QueryParameters = std::vector<std::pair<std::string, std::string>>;
+
+class RequestContext {
+public:
+    RequestContext(http::Exchange& exchange, std::vector<std::pair<std::string, std::string>> common_headers)
+        : exchange_(exchange), common_headers_(std::move(common_headers))
+    {
+    }
+
+    const http::RequestHead& head() const { return exchange_.head(); }
+    const std::string& request_id() const { return exchange_.head().request_id; }
+    // Value of a header with white space trimmed; empty when absent. An empty header means absent (openai-clients §2).
+    std::string header(std::string_view name) const;
+    std::string path_parameter(std::string_view name) const;
+
+    // The body as checked JSON text. unsupported_media_type for another Content-Type (absent counts as JSON) or any
+    // Content-Encoding; invalid_argument (invalid_json) with the place of the fault.
+    Task<Result<std::string_view>> json_body(std::size_t limit);
+
+    Task<Result<void>> respond(http::Response response);
+    Task<Result<void>> respond_json(int status, const OrderedJson& body);
+    Task<Result<void>> respond_json_text(int status, std::string text, QueryParameters headers = {});
+    // `extra` come before the CORS headers; the stream itself goes through exchange().
+    Task<Result<void>> start_event_stream(QueryParameters extra = {});
+    http::Exchange& exchange() { return exchange_; }
+
+    auth::Principal principal;
+    http::PathParameters path;
+    QueryParameters query;
+    Deadline deadline = Deadline::never();
+    // What metrics call this request's model; set by handlers that know one.
+    std::string metrics_model;
+
+private:
+    http::Exchange& exchange_;
+    std::vector<std::pair<std::string, std::string>> common_headers_;
+};
+
+// A handler answers, or returns an error that the middleware renders (before the answer started).
+using Handler = std::function<Task<Result<void>>(RequestContext&)>;
+
+}  // namespace dure::api

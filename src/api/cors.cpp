@@ -1,0 +1,80 @@
+// Cors; see cors.hpp.
+#include "api/cors.hpp"
+
+#include <algorithm>
+
+#include "dure/base/text.hpp"
+
+namespace dure::api {
+
+namespace {
+
+bool is_token(std::string_view name)
+{
+    if (name.empty() || name.size() > 128)
+        return false;
+    return std::all_of(name.begin(), name.end(), [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+               std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+    });
+}
+
+// The requested header names that are valid tokens, as they came.
+std::string echoed_headers(std::string_view requested)
+{
+    std::string names;
+    while (!requested.empty()) {
+        const auto comma = requested.find(',');
+        const auto name = trim(requested.substr(0, comma));
+        if (is_token(name))
+            names += (names.empty() ? "" : ", ") + std::string(name);
+        requested.remove_prefix(comma == std::string_view::npos ? requested.size() : comma + 1);
+    }
+    return names;
+}
+
+}  // namespace
+
+bool Cors::allows(std::string_view origin) const
+{
+    return origin != "null" && std::find(origins_.begin(), origins_.end(), origin) != origins_.end();
+}
+
+std::vector<std::pair<std::string, std::string>> Cors::answer_headers(const http::RequestHead& head) const
+{
+    std::vector<std::pair<std::string, std::string>> headers;
+    if (origins_.empty())
+        return headers;
+    headers.emplace_back("Vary", "Origin");
+    const auto origin = head.header("origin");
+    if (!origin || !allows(*origin))
+        return headers;
+    headers.emplace_back("Access-Control-Allow-Origin", std::string(*origin));
+    headers.emplace_back("Access-Control-Expose-Headers",
+                         "x-request-id, retry-after, ratelimit-limit, ratelimit-remaining, ratelimit-reset, "
+                         "x-dure-model, x-dure-attempts, etag, location");
+    return headers;
+}
+
+bool Cors::is_preflight(const http::RequestHead& head) const
+{
+    return head.method == http::Method::options && head.header("origin") &&
+           head.header("access-control-request-method");
+}
+
+http::Response Cors::preflight(const http::RequestHead& head) const
+{
+    http::Response response;
+    response.status = 204;
+    response.headers = answer_headers(head);
+    if (!allows(head.header("origin").value_or("")))
+        return response;   // the browser refuses by itself when the allowing headers are missing
+    response.headers.emplace_back("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+    const auto names = echoed_headers(head.header("access-control-request-headers").value_or(""));
+    if (!names.empty())
+        response.headers.emplace_back("Access-Control-Allow-Headers", names);
+    response.headers.emplace_back("Access-Control-Max-Age", "600");
+    return response;
+}
+
+}  // namespace dure::api

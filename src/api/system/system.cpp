@@ -1,0 +1,47 @@
+// The system routes: liveness needs nothing, readiness asks the database, metrics renders the registry.
+#include "api/system/system.hpp"
+
+#include "dure/metrics/registry.hpp"
+
+namespace dure::api {
+
+Handler root(const ApiParts& parts)
+{
+    auto text = dump(OrderedJson{{"name", "dure"},
+                                 {"version", parts.version},
+                                 {"links",
+                                  {{"openai", "/v1"}, {"chat", "/api/chat"}, {"openapi", "/openapi.json"}, {"health", "/healthz"}}}});
+    return [text = std::move(text)](RequestContext& context) { return context.respond_json_text(200, text); };
+}
+
+Handler health(const ApiParts&)
+{
+    return [](RequestContext& context) { return context.respond_json_text(200, R"({"status":"ok"})"); };
+}
+
+Handler ready(const ApiParts& parts)
+{
+    return [check = parts.dependencies_ready](RequestContext& context) -> Task<Result<void>> {
+        if (auto outcome = co_await check(); !outcome)
+            co_return Error(Errc::unavailable, "The server is not ready.").reason("not_ready").detail(outcome.error().message());
+        co_return co_await context.respond_json_text(200, R"({"status":"ready"})");
+    };
+}
+
+Handler metrics_text(const ApiParts& parts)
+{
+    return [&registry = parts.metrics](RequestContext& context) {
+        http::Response response;
+        response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+        response.body = registry.text();
+        return context.respond(std::move(response));
+    };
+}
+
+Handler openapi_json(const ApiParts& parts)
+{
+    auto text = std::make_shared<std::string>(openapi_document(routes(nullptr), parts.version).dump());
+    return [text](RequestContext& context) { return context.respond_json_text(200, *text); };
+}
+
+}  // namespace dure::api
