@@ -1,0 +1,50 @@
+// What a run tells while it goes (T1, T2). Data is built only for the modes a sink asks for.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "dure/base/error.hpp"
+#include "dure/base/json.hpp"
+#include "dure/base/task.hpp"
+
+namespace dure::graph {
+
+enum class Mode : unsigned { values = 1, updates = 2, messages = 4, custom = 8, tasks = 16 };
+std::string_view name_of(Mode mode);
+
+class Modes {
+public:
+    constexpr Modes() = default;
+    constexpr Modes(Mode one) : bits_(static_cast<unsigned>(one)) {}
+    constexpr bool has(Mode one) const { return (bits_ & static_cast<unsigned>(one)) != 0; }
+    constexpr Modes operator|(Modes other) const
+    {
+        Modes both;
+        both.bits_ = bits_ | other.bits_;
+        return both;
+    }
+
+private:
+    unsigned bits_ = 0;
+};
+constexpr Modes operator|(Mode a, Mode b) { return Modes(a) | Modes(b); }
+
+struct Event {
+    Event(std::uint64_t number, Mode of, Json what) : seq(number), mode(of), data(std::move(what)) {}
+    std::uint64_t seq;   // 1, 2, 3 … per run, without gaps
+    std::string ns;      // path of the sub-graph; "" is the root
+    Mode mode;
+    Json data;
+};
+
+// Calls come one at a time, on the run's core. An error means that nobody listens any more: the run stops with CANCELLED.
+class EventSink {
+public:
+    virtual ~EventSink() = default;
+    virtual Modes modes() const = 0;
+    virtual Task<Result<void>> event(const Event& event) = 0;
+};
+
+}  // namespace dure::graph

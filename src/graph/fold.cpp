@@ -1,0 +1,153 @@
+// Folding; see fold.hpp. Three passes, so that an error discards the whole superstep: gather what each channel gets,
+// check it and compute the channels whose reducer may fail on the side, then change the state, which cannot fail.
+#include "graph/fold.hpp"
+
+#include <algorithm>
+#include <map>
+
+namespace dure::graph {
+namespace {
+
+constexpr std::size_t most_warnings = 100;
+
+struct ChannelWrites {
+    std::vector<std::string_view> nodes;
+    std::vector<const Json*> updates;
+    const Json* overwrite = nullptr;
+    std::vector<std::string_view> overwriters;
+};
+
+using Gathered = std::map<std::size_t, ChannelWrites>;   // by channel index
+
+const Json* overwritten_value(const Json& update)
+{
+    if (!update.is_object() || update.size() != 1)
+        return nullptr;
+    const auto marked = update.find("__overwrite__");
+    return marked == update.end() ? nullptr : &*marked;
+}
+
+void warn_of_unknown_key(std::string_view node, const std::string& key, Warnings& warnings)
+{
+    auto text = "node '" + std::string(node) + "' wrote '" + key + "', which is no channel";
+    if (warnings.size() < most_warnings && std::find(warnings.begin(), warnings.end(), text) == warnings.end())
+        warnings.push_back(std::move(text));
+}
+
+Gathered gather(const State& state, const std::vector<Write>& writes, Warnings& warnings)
+{
+    Gathered gathered;
+    for (const auto& write : writes) {
+        if (!write.values->is_object())
+            continue;
+        for (const auto& [key, value] : write.values->items()) {
+            const auto index = state.index_of(key);
+            if (index == State::unknown) {
+                warn_of_unknown_key(write.node, key, warnings);
+                continue;
+            }
+            auto& channel = gathered[index];
+            if (const auto* replacing = overwritten_value(value)) {
+                channel.overwrite = replacing;
+                channel.overwriters.push_back(write.node);
+            } else {
+                channel.nodes.push_back(write.node);
+                channel.updates.push_back(&value);
+            }
+        }
+    }
+    return gathered;
+}
+
+Error concurrent(const std::string& channel, const std::vector<std::string_view>& nodes)
+{
+    std::string names;
+    for (const auto node : nodes)
+        names += (names.empty() ? "" : ", ") + std::string(node);
+    return Error(Errc::internal, "Channel '" + channel + "' was written more than once in one superstep, by: " + names + ".")
+        .reason("INVALID_CONCURRENT_GRAPH_UPDATE");
+}
+
+Error unfit(const std::string& channel, std::string_view node, const std::string& problem)
+{
+    return Error(Errc::internal, "The update of '" + channel + "' by '" + std::string(node) + "' " + problem + ".")
+        .reason("INVALID_UPDATE");
+}
+
+Result<void> check(const Reducer& reducer, const std::string& name, const ChannelWrites& channel)
+{
+    if (channel.overwriters.size() > 1)
+        return concurrent(name, channel.overwriters);
+    if (reducer.last_value && channel.nodes.size() + channel.overwriters.size() > 1) {
+        auto nodes = channel.nodes;
+        nodes.insert(nodes.end(), channel.overwriters.begin(), channel.overwriters.end());
+        return concurrent(name, nodes);
+    }
+    if (channel.overwrite) {
+        if (reducer.check_value)
+            if (const auto problem = reducer.check_value(*channel.overwrite))
+                return unfit(name, channel.overwriters.front(), *problem);
+        return {};
+    }
+    if (reducer.check_update)
+        for (std::size_t i = 0; i < channel.updates.size(); ++i)
+            if (const auto problem = reducer.check_update(*channel.updates[i]))
+                return unfit(name, channel.nodes[i], *problem);
+    return {};
+}
+
+// The value after all updates, computed beside the state. Null for channels that are changed in place later.
+Result<Value> compute(const Reducer& reducer, const std::string& name, const Value& old, const ChannelWrites& channel)
+{
+    if (channel.overwrite)
+        return Value(std::make_shared<Json>(*channel.overwrite));
+    if (reducer.last_value)
+        return Value(std::make_shared<Json>(*channel.updates.front()));
+    if (reducer.in_place)
+        return Value();
+    std::size_t first = 0;
+    auto value = old ? std::make_shared<Json>(*old) : std::make_shared<Json>(*channel.updates[first++]);
+    for (std::size_t i = first; i < channel.updates.size(); ++i)
+        if (auto reduced = reducer.apply(*value, *channel.updates[i]); !reduced)
+            return unfit(name, channel.nodes[i], "was refused: " + reduced.error().message());
+    return Value(std::move(value));
+}
+
+void change_in_place(const Reducer& reducer, Value& value, const ChannelWrites& channel)
+{
+    // Values are made as Json, not const Json; const only keeps readers from writing. A shared one is copied first.
+    auto own = value.use_count() == 1 ? std::const_pointer_cast<Json>(value)
+                                      : std::make_shared<Json>(value ? *value : Json(*reducer.initial));
+    for (const auto* update : channel.updates)
+        if (auto reduced = reducer.apply(*own, *update); !reduced)
+            throw InvariantBroken("reducer '" + reducer.name + "' failed after its checks: " + reduced.error().message());
+    value = std::move(own);
+}
+
+}  // namespace
+
+Result<bool> fold(const Definition& definition, State& state, const std::vector<Write>& writes, Warnings& warnings)
+{
+    const auto gathered = gather(state, writes, warnings);
+    std::vector<Value> computed;
+    computed.reserve(gathered.size());
+    for (const auto& [index, channel] : gathered) {
+        const auto& reducer = definition.reducers[index];
+        if (auto fits = check(reducer, state.name(index), channel); !fits)
+            return fits.error();
+        auto value = compute(reducer, state.name(index), state.value(index), channel);
+        if (!value)
+            return value.error();
+        computed.push_back(std::move(*value));
+    }
+    auto next = computed.begin();
+    for (const auto& [index, channel] : gathered) {
+        if (auto& value = *next++; value)
+            state.value(index) = std::move(value);
+        else
+            change_in_place(definition.reducers[index], state.value(index), channel);
+    }
+    return !gathered.empty();
+}
+
+}  // namespace dure::graph
