@@ -1,0 +1,46 @@
+// A connection inside one transaction, as a unit of work sees it. Parameters are $1, $2 …; statements are prepared once per
+// connection and kept. Synchronous: used on the database's threads only, never on a core.
+// Errors: a unique or foreign key violation is conflict; a text with U+0000 or invalid UTF-8 is invalid_argument; busy, lost or
+// failing storage is unavailable; a full disk storage_full; the statement time limit timeout; anything else internal.
+// After the first failed statement the unit's transaction is over: later statements repeat that error, and the unit is
+// rolled back whatever it returns. Units that expect a conflict use ON CONFLICT.
+#pragma once
+
+#include <array>
+#include <span>
+
+#include "dure/sql/value.hpp"
+
+namespace dure::sql {
+
+enum class Dialect { sqlite, postgres };
+std::string_view name_of(Dialect dialect);
+
+class Connection {
+public:
+    virtual ~Connection() = default;
+
+    // Rows changed.
+    template <class... Params>
+    Result<std::int64_t> execute(std::string_view sql, const Params&... params)
+    {
+        const std::array<Param, sizeof...(Params)> list{Param(params)...};
+        return execute_with(sql, list);
+    }
+
+    // The result set; also of INSERT/UPDATE … RETURNING.
+    template <class... Params>
+    Result<Rows> query(std::string_view sql, const Params&... params)
+    {
+        const std::array<Param, sizeof...(Params)> list{Param(params)...};
+        return query_with(sql, list);
+    }
+
+    virtual Result<std::int64_t> execute_with(std::string_view sql, std::span<const Param> params) = 0;
+    virtual Result<Rows> query_with(std::string_view sql, std::span<const Param> params) = 0;
+    // Several statements without parameters and without the statement time limit: migrations only.
+    virtual Result<void> run_script(std::string_view sql) = 0;
+    virtual Dialect dialect() const = 0;
+};
+
+}  // namespace dure::sql

@@ -1,0 +1,46 @@
+// Durable sessions. Every method names the owner; somebody else's session is not_found, as is a deleted one.
+#pragma once
+
+#include <vector>
+
+#include "dure/model/records.hpp"
+#include "dure/sql/connection.hpp"
+#include "dure/store/page.hpp"
+
+namespace dure::store {
+
+struct RecordedTurn {
+    std::int64_t turn = 0;          // number of the turn
+    bool counted = true;            // false: the same turn again (regenerated, continued, a tool loop)
+    bool summary_due = false;       // turns_since_summary has reached max_turns
+};
+
+class Sessions {
+public:
+    explicit Sessions(sql::Connection& connection) : connection_(connection) {}
+
+    Result<void> insert(const model::Session& session);      // conflict: id, token or the owner's client_chat_id taken
+    Result<model::Session> find(std::string_view id, std::string_view owner_id);
+    Result<model::Session> find_by_client_chat(std::string_view client_chat_id, std::string_view owner_id);
+    // The session of fresh.owner_id with fresh.client_chat_id; `fresh` is stored when there is none. A deleted one of
+    // the same client id comes back to life empty of turns to summarise, with its old messages gone from view.
+    Result<model::Session> find_or_create(const model::Session& fresh);
+    // Newest first.
+    Result<std::vector<model::Session>> list(std::string_view owner_id, const Page& page);
+    Result<std::int64_t> count(std::string_view owner_id);
+    // Soft: the rows stay, nobody sees them.
+    Result<void> remove(std::string_view id, std::string_view owner_id, UnixMillis now);
+    // Counts a turn. A turn_key that is not empty and equals the one recorded last is the same turn again.
+    Result<RecordedTurn> record_turn(std::string_view id, std::string_view owner_id, std::string_view turn_key,
+                                     UnixMillis now);
+    // A summary covers everything up to a turn; later turns count towards the next.
+    Result<void> reset_turns_since_summary(std::string_view id, std::string_view owner_id, std::int64_t up_to_turn,
+                                           UnixMillis now);
+    Result<void> touch(std::string_view id, std::string_view owner_id, UnixMillis now, UnixMillis expires_at);
+    Result<void> set_title(std::string_view id, std::string_view owner_id, std::string_view title, UnixMillis now);
+
+private:
+    sql::Connection& connection_;
+};
+
+}  // namespace dure::store
