@@ -1,0 +1,132 @@
+// JsonView: a value inside a JSON text, read in place. It is a string_view with knowledge: copying is free, moving around
+// allocates nothing, strings are decoded only when asked for. The text should have passed check_json; on any other text the
+// answers are unspecified, but nothing is read outside of it. The text must outlive the view.
+// Every find() walks the object from its start. Who wants many keys of a large object makes a JsonIndex once.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+namespace dure::schema {
+
+enum class JsonKind { null, boolean, number, string, array, object, invalid };
+
+class JsonView {
+public:
+    JsonView() = default;                          // kind() is invalid
+    explicit JsonView(std::string_view text);      // one document; white space around it is dropped
+
+    JsonKind kind() const;
+    bool is_null() const { return kind() == JsonKind::null; }
+    bool is_object() const { return kind() == JsonKind::object; }
+    bool is_array() const { return kind() == JsonKind::array; }
+    bool is_string() const { return kind() == JsonKind::string; }
+    bool is_number() const { return kind() == JsonKind::number; }
+    bool is_bool() const { return kind() == JsonKind::boolean; }
+
+    // The text of the value exactly as written: a part of the document's text.
+    std::string_view raw() const { return text_; }
+
+    // Empty when the value has another kind (or does not fit).
+    std::optional<bool> as_bool() const;
+    std::optional<std::int64_t> as_int64() const;  // whole numbers without fraction and exponent, in range
+    std::optional<double> as_double() const;       // any number that a double can hold
+    std::string string() const;                    // decoded; empty when this is no string. Bad escapes become U+FFFD
+    // The string's text when it holds no escape, a part of the document.
+    std::optional<std::string_view> string_if_plain() const;
+    bool string_is(std::string_view text) const;   // compares decoded, without a copy when there is no escape
+
+    // Value of an object's key, compared decoded; the last one when a key occurs twice. Empty on other kinds.
+    std::optional<JsonView> find(std::string_view key) const;
+    std::optional<JsonView> at(std::size_t index) const;   // of an array
+    std::size_t size() const;                              // elements or members; 0 on other kinds
+
+    // f(std::string_view key, const JsonView& value): the key decoded, valid during the call only. f may return bool: false
+    // ends the walk. Does nothing on other kinds.
+    template <class F>
+    void for_each_member(F&& f) const
+    {
+        for_each_member_span([&f](std::string_view key, const JsonView& value, std::string_view) {
+            return call(f, key, value);
+        });
+    }
+
+    // f(key, value, span): as above; span is the member's text from the quote of its key to the end of its value.
+    template <class F>
+    void for_each_member_span(F&& f) const
+    {
+        Cursor cursor(*this, JsonKind::object);
+        while (cursor.next_member())
+            if (!call(f, cursor.key(), cursor.value(), cursor.span()))
+                return;
+    }
+
+    // f(const JsonView& element), may return bool as above.
+    template <class F>
+    void for_each_element(F&& f) const
+    {
+        Cursor cursor(*this, JsonKind::array);
+        while (cursor.next_element())
+            if (!call(f, cursor.value()))
+                return;
+    }
+
+private:
+    friend class JsonIndex;
+
+    // Steps through the members or elements of one value.
+    class Cursor {
+    public:
+        Cursor(const JsonView& container, JsonKind kind);
+        bool next_member();
+        bool next_element();
+        std::string_view key();                    // decoded
+        const JsonView& value() const { return value_; }
+        std::string_view raw_key() const { return raw_key_; }   // with quotes
+        std::string_view span() const;
+
+    private:
+        void skip_space();
+        bool take(char wanted);
+        bool take_value();
+
+        std::string_view text_;
+        std::size_t at_;
+        std::string_view raw_key_;
+        std::string decoded_key_;
+        JsonView value_;
+    };
+
+    template <class F, class... Arguments>
+    static bool call(F& f, const Arguments&... arguments)
+    {
+        if constexpr (std::is_same_v<std::invoke_result_t<F&, const Arguments&...>, bool>) {
+            return f(arguments...);
+        } else {
+            f(arguments...);
+            return true;
+        }
+    }
+
+    std::string_view text_;
+};
+
+// The members of one object by key, from one pass over it: for reading many keys of an object whose values are large.
+class JsonIndex {
+public:
+    explicit JsonIndex(const JsonView& object);
+    std::optional<JsonView> find(std::string_view key) const;   // as JsonView::find
+
+private:
+    struct Member {
+        std::string_view raw_key;
+        JsonView value;
+    };
+    std::vector<Member> members_;
+};
+
+}  // namespace dure::schema
