@@ -202,7 +202,7 @@ TEST(E5, AFailedRoutingDropsTheUpdateOfItsNode)
 
     LogGraph undeclared{"a", "b", "c"};
     undeclared.add_edge(start, "a").add_edge("b", "c");
-    undeclared.add_conditional_edges("a", [](const State&) { return Routes("c"); }, std::vector<std::string>{"b"});
+    undeclared.add_conditional_edges("a", [](const State&) { return Routes("c"); }, targets({"b"}));
     EXPECT_EQ(reason(run(compiled(undeclared), log_of({}))), "INVALID_DESTINATION");
 
     LogGraph throwing{"a"};
@@ -218,7 +218,7 @@ TEST(E6, PlainConditionalAndGotoAddUp)
     LogGraph graph{"b", "c", "d"};
     graph.add_node("a", [](NodeContext&) -> Task<Result<Update>> { co_return Update(entry("log", "a"), Routes("d")); });
     graph.add_edge(start, "a").add_edge("a", "b");
-    graph.add_conditional_edges("a", [](const State&) { return Routes{"c", end}; }, {"c", std::string(end)});
+    graph.add_conditional_edges("a", [](const State&) { return Routes{"c", end}; }, targets({"c", end}));
     graph.add_conditional_edges(start, [](const State&) { return Routes(); });
     EXPECT_EQ(log_text(run(compiled(graph), log_of({}))), "[a,b,c,d]");
 }
@@ -235,7 +235,7 @@ TEST(E7, CompileNamesWhatIsWrong)
         {[](StateGraph& g) { g.add_edge(start, "a").add_edge("ghost", "a"); }, "'ghost'"},
         {[](StateGraph& g) { g.add_edge(start, "a").add_edge({"a", "ghost"}, "a"); }, "'ghost'"},
         {[](StateGraph& g) { g.add_edge("a", end); }, "no entry"},
-        {[&](StateGraph& g) { g.add_edge(start, "a").add_conditional_edges("a", route, std::vector<std::string>{"ghost"}); }, "'ghost'"},
+        {[&](StateGraph& g) { g.add_edge(start, "a").add_conditional_edges("a", route, targets({"ghost"})); }, "'ghost'"},
         {[](StateGraph& g) { g.add_edge(start, "a").add_node("island", adds("x")); }, "'island'"},
         {[](StateGraph& g) { g.add_edge(start, "a").add_node("a", adds("x")); }, "'a' is there twice"},
         {[](StateGraph& g) { g.add_edge(start, "a").add_node("x|y", adds("x")); }, "'x|y'"},
@@ -305,7 +305,7 @@ TEST(F2, SiblingsOfAFailedTaskAreCancelledAndAwaited)
 {
     bool cancelled = false;
     LogGraph graph{};
-    graph.add_node("slow", [&cancelled](NodeContext&) -> Task<Result<Update>> {
+    graph.add_node("asleep", [&cancelled](NodeContext&) -> Task<Result<Update>> {
         try {
             co_await sleep_for(60s);
         } catch (const boost::system::system_error&) {
@@ -314,14 +314,14 @@ TEST(F2, SiblingsOfAFailedTaskAreCancelledAndAwaited)
         }
         co_return Update();
     });
-    graph.add_node("bad", fails("x")).add_edge(start, "slow").add_edge(start, "bad");
+    graph.add_node("bad", fails("x")).add_edge(start, "asleep").add_edge(start, "bad");
     const auto began = Steady::now();
     const auto result = run(compiled(graph), log_of({"i"}));
     EXPECT_TRUE(cancelled);
     EXPECT_LT(Steady::now() - began, 5s);
     EXPECT_EQ(reason(result), "NODE_ERROR");
     EXPECT_EQ(result.failures.size(), 1u);
-    EXPECT_EQ(result.next, (Lines{"bad", "slow"}));
+    EXPECT_EQ(result.next, (Lines{"asleep", "bad"}));
 }
 
 // Runs the graph, cancels it after `after`, gives the result and how long cancelling took.
