@@ -40,7 +40,7 @@ public:
     std::optional<std::string_view> string_if_plain() const;
     bool string_is(std::string_view text) const;   // compares decoded, without a copy when there is no escape
 
-    // Value of an object's key, compared decoded; the last one when a key occurs twice. Empty on other kinds.
+    // Value of an object's key, compared decoded; the first one when a key occurs twice. Empty on other kinds.
     std::optional<JsonView> find(std::string_view key) const;
     std::optional<JsonView> at(std::size_t index) const;   // of an array
     std::size_t size() const;                              // elements or members; 0 on other kinds
@@ -85,7 +85,7 @@ private:
         bool next_member();
         bool next_element();
         std::string_view key();                    // decoded
-        const JsonView& value() const { return value_; }
+        JsonView value() const { return exact(value_); }
         std::string_view raw_key() const { return raw_key_; }   // with quotes
         std::string_view span() const;
 
@@ -98,7 +98,7 @@ private:
         std::size_t at_;
         std::string_view raw_key_;
         std::string decoded_key_;
-        JsonView value_;
+        std::string_view value_;
     };
 
     template <class F, class... Arguments>
@@ -110,6 +110,13 @@ private:
             f(arguments...);
             return true;
         }
+    }
+
+    static JsonView exact(std::string_view value)   // without dropping white space
+    {
+        JsonView view;
+        view.text_ = value;
+        return view;
     }
 
     std::string_view text_;

@@ -1,0 +1,276 @@
+// JsonView and JsonIndex: scanning JSON in place; see json_view.hpp. Every step checks the end of the text, because the
+// text may be anything; strings are skipped by memchr, so that inlined images cost next to nothing.
+#include "dure/schema/json_view.hpp"
+
+#include <charconv>
+#include <cstring>
+
+#include "dure/base/text.hpp"
+#include "schema/json_string.hpp"
+
+namespace dure::schema {
+
+namespace view {
+
+bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+// Position behind the closing quote of the string that opens at `at`; the text's end when it never closes.
+std::size_t string_end(std::string_view text, std::size_t at)
+{
+    auto from = at + 1;
+    while (from < text.size()) {
+        const auto* found = static_cast<const char*>(std::memchr(text.data() + from, '"', text.size() - from));
+        if (!found)
+            return text.size();
+        const auto quote = static_cast<std::size_t>(found - text.data());
+        auto run = quote;
+        while (run > at + 1 && text[run - 1] == '\\')
+            --run;
+        if ((quote - run) % 2 == 0)
+            return quote + 1;
+        from = quote + 1;
+    }
+    return text.size();
+}
+
+// Position behind the bracket that closes the one at `at`.
+std::size_t container_end(std::string_view text, std::size_t at)
+{
+    std::size_t depth = 0;
+    while (at < text.size()) {
+        const char c = text[at];
+        if (c == '"') {
+            at = string_end(text, at);
+            continue;
+        }
+        ++at;
+        if (c == '{' || c == '[')
+            ++depth;
+        else if ((c == '}' || c == ']') && --depth == 0)
+            return at;
+    }
+    return text.size();
+}
+
+std::size_t value_end(std::string_view text, std::size_t at)
+{
+    if (at >= text.size())
+        return at;
+    if (text[at] == '"')
+        return string_end(text, at);
+    if (text[at] == '{' || text[at] == '[')
+        return container_end(text, at);
+    while (at < text.size() && !is_space(text[at]) && std::strchr(",:]}\"[{", text[at]) == nullptr)
+        ++at;
+    return at;
+}
+
+// What stands between the quotes; empty when this is no complete string.
+std::optional<std::string_view> inside_quotes(std::string_view raw)
+{
+    if (raw.size() < 2 || raw.front() != '"' || raw.back() != '"')
+        return std::nullopt;
+    return raw.substr(1, raw.size() - 2);
+}
+
+bool key_equals(std::string_view raw_key, std::string_view key)
+{
+    const auto inner = inside_quotes(raw_key);
+    if (!inner)
+        return false;
+    if (inner->find('\\') == std::string_view::npos)
+        return *inner == key;
+    return decode_json_string(*inner) == key;
+}
+
+}  // namespace view
+
+JsonView::JsonView(std::string_view text)
+{
+    while (!text.empty() && view::is_space(text.front()))
+        text.remove_prefix(1);
+    while (!text.empty() && view::is_space(text.back()))
+        text.remove_suffix(1);
+    text_ = text;
+}
+
+JsonKind JsonView::kind() const
+{
+    if (text_.empty())
+        return JsonKind::invalid;
+    switch (text_.front()) {
+        case '{': return JsonKind::object;
+        case '[': return JsonKind::array;
+        case '"': return JsonKind::string;
+        case 't':
+        case 'f': return JsonKind::boolean;
+        case 'n': return JsonKind::null;
+        default: break;
+    }
+    return text_.front() == '-' || (text_.front() >= '0' && text_.front() <= '9') ? JsonKind::number : JsonKind::invalid;
+}
+
+std::optional<bool> JsonView::as_bool() const
+{
+    if (text_ == "true")
+        return true;
+    if (text_ == "false")
+        return false;
+    return std::nullopt;
+}
+
+std::optional<std::int64_t> JsonView::as_int64() const
+{
+    std::int64_t number = 0;
+    const auto* end = text_.data() + text_.size();
+    const auto [stopped, error] = std::from_chars(text_.data(), end, number);
+    if (text_.empty() || error != std::errc() || stopped != end)
+        return std::nullopt;
+    return number;
+}
+
+std::optional<double> JsonView::as_double() const
+{
+    if (kind() != JsonKind::number)   // from_chars takes "inf" and "nan" too
+        return std::nullopt;
+    double number = 0;
+    const auto* end = text_.data() + text_.size();
+    const auto [stopped, error] = std::from_chars(text_.data(), end, number);
+    if (error != std::errc() || stopped != end || number - number != 0)
+        return std::nullopt;
+    return number;
+}
+
+std::string JsonView::string() const
+{
+    const auto inner = view::inside_quotes(text_);
+    return inner ? decode_json_string(*inner) : std::string();
+}
+
+std::optional<std::string_view> JsonView::string_if_plain() const
+{
+    const auto inner = view::inside_quotes(text_);
+    if (!inner || inner->find('\\') != std::string_view::npos)
+        return std::nullopt;
+    return inner;
+}
+
+bool JsonView::string_is(std::string_view text) const
+{
+    return view::key_equals(text_, text);
+}
+
+std::optional<JsonView> JsonView::find(std::string_view key) const
+{
+    Cursor cursor(*this, JsonKind::object);
+    while (cursor.next_member())
+        if (view::key_equals(cursor.raw_key(), key))
+            return cursor.value();
+    return std::nullopt;
+}
+
+std::optional<JsonView> JsonView::at(std::size_t index) const
+{
+    Cursor cursor(*this, JsonKind::array);
+    for (std::size_t i = 0; cursor.next_element(); ++i)
+        if (i == index)
+            return cursor.value();
+    return std::nullopt;
+}
+
+std::size_t JsonView::size() const
+{
+    std::size_t count = 0;
+    Cursor elements(*this, JsonKind::array);
+    while (elements.next_element())
+        ++count;
+    Cursor members(*this, JsonKind::object);
+    while (members.next_member())
+        ++count;
+    return count;
+}
+
+JsonView::Cursor::Cursor(const JsonView& container, JsonKind kind)
+    : text_(container.text_), at_(container.kind() == kind ? 1 : container.text_.size())
+{
+}
+
+void JsonView::Cursor::skip_space()
+{
+    while (at_ < text_.size() && view::is_space(text_[at_]))
+        ++at_;
+}
+
+bool JsonView::Cursor::take(char wanted)
+{
+    skip_space();
+    if (at_ >= text_.size() || text_[at_] != wanted)
+        return false;
+    ++at_;
+    return true;
+}
+
+bool JsonView::Cursor::take_value()
+{
+    skip_space();
+    const auto end = view::value_end(text_, at_);
+    if (end == at_)
+        return false;
+    value_ = text_.substr(at_, end - at_);
+    at_ = end;
+    return true;
+}
+
+bool JsonView::Cursor::next_member()
+{
+    if (!value_.empty() && !take(','))
+        return false;
+    skip_space();
+    if (at_ >= text_.size() || text_[at_] != '"')
+        return false;
+    const auto end = view::string_end(text_, at_);
+    raw_key_ = text_.substr(at_, end - at_);
+    at_ = end;
+    return take(':') && take_value();
+}
+
+bool JsonView::Cursor::next_element()
+{
+    if (!value_.empty() && !take(','))
+        return false;
+    return take_value();
+}
+
+std::string_view JsonView::Cursor::key()
+{
+    const auto inner = view::inside_quotes(raw_key_).value_or(std::string_view());
+    if (inner.find('\\') == std::string_view::npos)
+        return inner;
+    decoded_key_ = decode_json_string(inner);
+    return decoded_key_;
+}
+
+std::string_view JsonView::Cursor::span() const
+{
+    return {raw_key_.data(), static_cast<std::size_t>(value_.data() + value_.size() - raw_key_.data())};
+}
+
+JsonIndex::JsonIndex(const JsonView& object)
+{
+    JsonView::Cursor cursor(object, JsonKind::object);
+    while (cursor.next_member())
+        members_.push_back({cursor.raw_key(), cursor.value()});
+}
+
+std::optional<JsonView> JsonIndex::find(std::string_view key) const
+{
+    for (const auto& member : members_)
+        if (view::key_equals(member.raw_key, key))
+            return member.value;
+    return std::nullopt;
+}
+
+}  // namespace dure::schema
