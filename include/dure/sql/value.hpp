@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -67,10 +68,11 @@ public:
     using Cell = std::variant<std::nullptr_t, std::int64_t, double, std::string>;
 
     Rows() = default;
-    explicit Rows(std::vector<std::string> columns) : columns_(std::move(columns)) {}
-    void append(Cell cell) { cells_.push_back(std::move(cell)); }   // row by row; for drivers
+    // For drivers, which share the names between the results of one statement; cells come row by row.
+    explicit Rows(std::shared_ptr<const std::vector<std::string>> columns) : columns_(std::move(columns)) {}
+    void append(Cell cell) { cells_.push_back(std::move(cell)); }
 
-    std::size_t size() const { return columns_.empty() ? 0 : cells_.size() / columns_.size(); }
+    std::size_t size() const { return cells_.empty() ? 0 : cells_.size() / columns_->size(); }
     bool empty() const { return cells_.empty(); }
     Row operator[](std::size_t index) const;
     Row front() const { return (*this)[0]; }
@@ -97,7 +99,7 @@ public:
     std::size_t column(std::string_view name) const;
 
 private:
-    std::vector<std::string> columns_;
+    std::shared_ptr<const std::vector<std::string>> columns_;
     std::vector<Cell> cells_;
 };
 

@@ -1,0 +1,110 @@
+// migrate(): compare what the database has with what the binary knows, then run what is missing; see migrator.hpp.
+#include "dure/sql/migrator.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "dure/base/text.hpp"
+
+namespace dure::sql {
+
+namespace {
+
+struct Applied {
+    std::string name;
+    std::string checksum;
+};
+
+std::string full_name(int number, std::string_view name)
+{
+    auto digits = std::to_string(number);
+    digits.insert(0, 4 - std::min<std::size_t>(4, digits.size()), '0');
+    return digits + "_" + std::string(name);
+}
+
+std::vector<Migration> of_dialect(std::span<const Migration> all, Dialect dialect)
+{
+    std::vector<Migration> ours;
+    std::copy_if(all.begin(), all.end(), std::back_inserter(ours), [dialect](const Migration& one) {
+        return one.dialect.empty() || one.dialect == name_of(dialect);
+    });
+    std::sort(ours.begin(), ours.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
+    const auto twice = std::adjacent_find(ours.begin(), ours.end(),
+                                          [](const auto& a, const auto& b) { return a.number == b.number; });
+    if (twice != ours.end())
+        throw InvariantBroken("two migrations have the number " + std::to_string(twice->number));
+    return ours;
+}
+
+Result<std::map<int, Applied>> read_applied(Connection& connection)
+{
+    auto created = connection.execute("CREATE TABLE IF NOT EXISTS schema_migrations ("
+                                      "version BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, "
+                                      "applied_at BIGINT NOT NULL)");
+    if (!created)
+        return created.error();
+    auto rows = connection.query("SELECT version, name, checksum FROM schema_migrations ORDER BY version");
+    if (!rows)
+        return rows.error();
+    std::map<int, Applied> applied;
+    for (const auto row : *rows)
+        applied[static_cast<int>(row.integer(0))] = {row.text(1), row.text(2)};
+    return applied;
+}
+
+Result<void> check_history(const std::map<int, Applied>& applied, const std::vector<Migration>& known)
+{
+    for (const auto& entry : applied) {
+        const auto name = full_name(entry.first, entry.second.name);
+        const auto found = std::find_if(known.begin(), known.end(),
+                                        [&entry](const Migration& one) { return one.number == entry.first; });
+        if (found == known.end())
+            return Error(Errc::conflict, "the database is newer than this program: it has migration " + name +
+                                             "; use the program that made it, or a newer one");
+        if (hex(sha256(found->text)) != entry.second.checksum)
+            return Error(Errc::conflict, "migration " + name + " was applied to this database with another text");
+    }
+    return {};
+}
+
+Result<void> apply(Connection& connection, const Migration& migration, UnixMillis now)
+{
+    if (auto ran = connection.run_script(migration.text); !ran)
+        return ran.error();
+    auto noted = connection.execute(
+        "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES ($1, $2, $3, $4)",
+        migration.number, migration.name, hex(sha256(migration.text)), now);
+    if (!noted)
+        return noted.error();
+    return {};
+}
+
+Result<MigrationReport> migrate_in(Connection& connection, const std::vector<Migration>& known, UnixMillis now)
+{
+    auto applied = read_applied(connection);
+    if (!applied)
+        return applied.error();
+    if (auto checked = check_history(*applied, known); !checked)
+        return checked.error();
+    MigrationReport report;
+    for (const auto& migration : known) {
+        report.version = migration.number;
+        if (applied->contains(migration.number))
+            continue;
+        if (auto done = apply(connection, migration, now); !done)
+            return Error(done.error().code(), "migration " + full_name(migration.number, migration.name) + " failed")
+                .detail(done.error().detail());
+        report.applied.push_back(full_name(migration.number, migration.name));
+    }
+    return report;
+}
+
+}  // namespace
+
+Result<MigrationReport> migrate(Database& database, std::span<const Migration> migrations, UnixMillis now)
+{
+    const auto known = of_dialect(migrations, database.dialect());
+    return database.run_now([&](Connection& connection) { return migrate_in(connection, known, now); });
+}
+
+}  // namespace dure::sql

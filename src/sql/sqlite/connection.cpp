@@ -1,0 +1,167 @@
+// SqliteConnection: statement -> bind -> step until done, under the time limit; see connection.hpp.
+#include "sql/sqlite/connection.hpp"
+
+namespace dure::sql {
+
+namespace {
+
+constexpr std::size_t statements_kept = 256;
+constexpr int instructions_between_looks_at_the_clock = 2000;
+constexpr int longest_value = 64 << 20;   // bytes of a text or a row
+
+}  // namespace
+
+SqliteConnection::SqliteConnection(sqlite3* handle, std::chrono::milliseconds statement_timeout)
+    : handle_(handle), statement_timeout_(statement_timeout)
+{
+}
+
+SqliteConnection::~SqliteConnection()
+{
+    statements_.clear();
+    sqlite3_close(handle_);
+}
+
+Result<std::unique_ptr<SqliteConnection>> SqliteConnection::open(const std::string& path, Mode mode,
+                                                                 std::chrono::milliseconds statement_timeout)
+{
+    sqlite3* handle = nullptr;
+    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    const int code = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
+    std::unique_ptr<SqliteConnection> connection(new SqliteConnection(handle, statement_timeout));
+    if (code != SQLITE_OK)
+        return sqlite_error(code, handle, "open " + path);
+    if (auto configured = connection->configure(mode); !configured)
+        return configured.error();
+    return connection;
+}
+
+Result<void> SqliteConnection::configure(Mode mode)
+{
+    sqlite3_busy_timeout(handle_, static_cast<int>(statement_timeout_.count()));
+    sqlite3_limit(handle_, SQLITE_LIMIT_LENGTH, longest_value);
+    sqlite3_db_config(handle_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+    sqlite3_db_config(handle_, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);   // "name" is never a text literal
+    sqlite3_db_config(handle_, SQLITE_DBCONFIG_DQS_DDL, 0, nullptr);
+    // The log is moved by checkpoint(), whose errors must not be lost as those of an automatic one are.
+    for (const auto* setting :
+         {"PRAGMA journal_mode=WAL", "PRAGMA wal_autocheckpoint=0", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON",
+          "PRAGMA trusted_schema=OFF", "PRAGMA case_sensitive_like=ON", "PRAGMA cache_size=-16000"})
+        if (const int code = command(setting); code != SQLITE_OK)
+            return error_of(code, setting);
+    if (mode == Mode::reader)
+        if (const int code = command("PRAGMA query_only=ON"); code != SQLITE_OK)
+            return error_of(code, "query_only");
+    auto journal = query("PRAGMA journal_mode");
+    if (!journal)
+        return journal.error();
+    if (journal->front().text(0) != "wal")
+        return Error(Errc::unavailable, "The database folder does not support write-ahead logging.")
+            .detail("journal mode is " + journal->front().text(0));
+    sqlite3_progress_handler(handle_, instructions_between_looks_at_the_clock, &SqliteConnection::on_progress, this);
+    sqlite3_wal_hook(handle_, &SqliteConnection::on_commit, this);
+    return {};
+}
+
+int SqliteConnection::on_progress(void* self)
+{
+    const auto& connection = *static_cast<SqliteConnection*>(self);
+    return Steady::now() >= connection.statement_deadline_ ? 1 : 0;
+}
+
+int SqliteConnection::on_commit(void* self, sqlite3*, const char*, int pages)
+{
+    static_cast<SqliteConnection*>(self)->logged_pages_ = pages;
+    return SQLITE_OK;
+}
+
+Error SqliteConnection::fail(Error error)
+{
+    failure_ = error;
+    return error;
+}
+
+Result<Statement*> SqliteConnection::prepared(std::string_view sql)
+{
+    if (const auto found = statements_.find(sql); found != statements_.end())
+        return &found->second;
+    // Texts come from code, not from users, so this happens only if code makes ever new ones: starting over is fine.
+    if (statements_.size() >= statements_kept)
+        statements_.clear();
+    auto statement = Statement::prepare(handle_, sql);
+    if (!statement)
+        return statement.error();
+    return &statements_.emplace(sql, std::move(*statement)).first->second;
+}
+
+template <class OnRow>
+Result<void> SqliteConnection::run(std::string_view sql, std::span<const Param> params, OnRow on_row)
+{
+    if (failure_)
+        return *failure_;
+    auto statement = prepared(sql);
+    if (!statement)
+        return fail(statement.error());
+    auto bound = (*statement)->bind(params);
+    if (!bound) {
+        (*statement)->reset();
+        return fail(bound.error());
+    }
+    statement_deadline_ = Steady::now() + statement_timeout_;
+    int code = (*statement)->step();
+    while (code == SQLITE_ROW) {
+        on_row(**statement);
+        code = (*statement)->step();
+    }
+    statement_deadline_ = Steady::time_point::max();
+    std::optional<Error> failed;
+    if (code != SQLITE_DONE)
+        failed = sqlite_error(code, handle_, sql);   // before reset: it reads the message
+    (*statement)->reset();
+    if (failed)
+        return fail(*failed);
+    return {};
+}
+
+Result<std::int64_t> SqliteConnection::execute_with(std::string_view sql, std::span<const Param> params)
+{
+    const auto before = sqlite3_total_changes64(handle_);
+    if (auto ran = run(sql, params, [](Statement&) {}); !ran)
+        return ran.error();
+    // sqlite3_changes64 keeps the number of an earlier statement when this one changed nothing (CREATE TABLE …).
+    return sqlite3_total_changes64(handle_) == before ? 0 : sqlite3_changes64(handle_);
+}
+
+Result<Rows> SqliteConnection::query_with(std::string_view sql, std::span<const Param> params)
+{
+    std::optional<Rows> rows;
+    auto ran = run(sql, params, [&rows](Statement& statement) {
+        if (!rows)
+            rows = statement.empty_rows();
+        statement.append_row(*rows);
+    });
+    if (!ran)
+        return ran.error();
+    return rows ? std::move(*rows) : Rows();
+}
+
+Result<void> SqliteConnection::run_script(std::string_view sql)
+{
+    if (failure_)
+        return *failure_;
+    if (const int code = command(sql); code != SQLITE_OK)
+        return fail(error_of(code, sql));
+    return {};
+}
+
+int SqliteConnection::command(std::string_view sql)
+{
+    return sqlite3_exec(handle_, std::string(sql).c_str(), nullptr, nullptr, nullptr);
+}
+
+int SqliteConnection::checkpoint()
+{
+    return sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+}
+
+}  // namespace dure::sql

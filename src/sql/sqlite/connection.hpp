@@ -1,0 +1,63 @@
+// SqliteConnection: one handle, used by one thread, with its prepared statements and its time limit.
+#pragma once
+
+#include <sqlite3.h>
+
+#include <chrono>
+#include <functional>
+#include <unordered_map>
+
+#include "dure/base/clock.hpp"
+#include "dure/sql/connection.hpp"
+#include "sql/sqlite/statement.hpp"
+
+namespace dure::sql {
+
+class SqliteConnection final : public Connection {
+public:
+    enum class Mode { writer, reader };
+    static Result<std::unique_ptr<SqliteConnection>> open(const std::string& path, Mode mode,
+                                                          std::chrono::milliseconds statement_timeout);
+    ~SqliteConnection() override;
+
+    Result<std::int64_t> execute_with(std::string_view sql, std::span<const Param> params) override;
+    Result<Rows> query_with(std::string_view sql, std::span<const Param> params) override;
+    Result<void> run_script(std::string_view sql) override;
+    Dialect dialect() const override { return Dialect::sqlite; }
+
+    // For the driver: BEGIN, COMMIT, SAVEPOINT …; untouched by an earlier failure. Gives SQLite's extended code.
+    int command(std::string_view sql);
+    Error error_of(int code, std::string_view action) const { return sqlite_error(code, handle_, action); }
+    bool in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }
+    // The first failed statement since it was last taken.
+    std::optional<Error> take_failure() { return std::exchange(failure_, std::nullopt); }
+    // Pages in the write-ahead log after the last commit.
+    int logged_pages() const { return logged_pages_; }
+    // Moves the log into the database file as far as readers allow. Gives SQLite's extended code.
+    int checkpoint();
+
+private:
+    SqliteConnection(sqlite3* handle, std::chrono::milliseconds statement_timeout);
+    Result<void> configure(Mode mode);
+    Result<Statement*> prepared(std::string_view sql);
+    template <class OnRow>
+    Result<void> run(std::string_view sql, std::span<const Param> params, OnRow on_row);
+    Error fail(Error error);
+
+    static int on_progress(void* self);
+    static int on_commit(void* self, sqlite3* handle, const char* database, int pages);
+
+    struct TextHash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+    };
+
+    sqlite3* handle_;
+    std::chrono::milliseconds statement_timeout_;
+    Steady::time_point statement_deadline_ = Steady::time_point::max();
+    std::unordered_map<std::string, Statement, TextHash, std::equal_to<>> statements_;
+    std::optional<Error> failure_;
+    int logged_pages_ = 0;
+};
+
+}  // namespace dure::sql

@@ -1,0 +1,179 @@
+// Group commit and the loop of a reader; see writer.hpp.
+#include "sql/sqlite/writer.hpp"
+
+namespace dure::sql {
+
+namespace {
+
+constexpr int pages_between_checkpoints = 1000;
+
+// False: it gave an Error or threw.
+bool run_caught(Unit& unit, Connection& connection)
+{
+    unit.error.reset();
+    unit.thrown = nullptr;
+    try {
+        return unit.run(connection);
+    } catch (...) {
+        unit.thrown = std::current_exception();
+        return false;
+    }
+}
+
+}  // namespace
+
+SqliteWriter::SqliteWriter(std::unique_ptr<SqliteConnection> connection, const SqliteOptions& options)
+    : connection_(std::move(connection)), options_(options), next_checkpoint_(pages_between_checkpoints)
+{
+}
+
+void SqliteWriter::work(UnitQueue& queue)
+{
+    for (;;) {
+        auto units = queue.pop(options_.batch_limit);
+        if (units.empty())
+            return;
+        refuse_stale(units, options_.queue_wait);
+        commit_together(std::move(units));
+        move_log();
+    }
+}
+
+void SqliteWriter::commit_together(std::vector<Unit*> units)
+{
+    while (!units.empty()) {
+        std::optional<std::size_t> culprit;
+        try {
+            culprit = attempt(units);
+        } catch (const std::exception& broken) {
+            connection_->command("ROLLBACK");
+            fail_all(units, Error(Errc::internal, "The storage failed.").detail(broken.what()));
+        }
+        if (!culprit)
+            break;
+        finish(*units[*culprit]);
+        units.erase(units.begin() + static_cast<std::ptrdiff_t>(*culprit));
+    }
+    for (auto* unit : units)
+        finish(*unit);
+}
+
+std::optional<std::size_t> SqliteWriter::attempt(const std::vector<Unit*>& units)
+{
+    if (dead()) {
+        fail_all(units, busy_error("storage failed before"));
+        return std::nullopt;
+    }
+    if (const int code = connection_->command("BEGIN IMMEDIATE"); code != SQLITE_OK) {
+        fail_all(units, connection_->error_of(code, "BEGIN IMMEDIATE"));
+        return std::nullopt;
+    }
+    const bool alone = units.size() == 1;
+    bool anything_to_commit = false;
+    for (std::size_t i = 0; i < units.size(); ++i) {
+        anything_to_commit |= run_one(*units[i], alone);
+        if (connection_->in_transaction())
+            continue;
+        // An interrupted statement costs SQLite the whole transaction; so do a full disk and a failing one.
+        if (!alone && last_failure_ && last_failure_->code() == Errc::timeout)
+            return i;
+        fail_all(units, last_failure_.value_or(Error(Errc::internal, "The storage failed.").detail("no transaction")));
+        return std::nullopt;
+    }
+    if (anything_to_commit)
+        commit(units);
+    else
+        demand("ROLLBACK");
+    return std::nullopt;
+}
+
+bool SqliteWriter::run_one(Unit& unit, bool alone)
+{
+    if (!alone)
+        demand("SAVEPOINT unit");
+    bool good = run_caught(unit, *connection_);
+    last_failure_ = connection_->take_failure();
+    if (good && last_failure_) {
+        unit.error = last_failure_;
+        good = false;
+    }
+    if (alone || !connection_->in_transaction())
+        return good;
+    if (!good)
+        demand("ROLLBACK TO unit");
+    demand("RELEASE unit");
+    return good;
+}
+
+void SqliteWriter::commit(const std::vector<Unit*>& units)
+{
+    const int code = connection_->command("COMMIT");
+    if (code == SQLITE_OK)
+        return;
+    auto error = connection_->error_of(code, "COMMIT");
+    if (connection_->in_transaction())
+        connection_->command("ROLLBACK");
+    // After a failed fsync nobody knows what the disk holds, and asking again would lie.
+    if ((code & 0xff) == SQLITE_IOERR) {
+        die(error.detail());
+        error = Error(Errc::internal, "The storage failed.").detail(error.detail());
+    }
+    fail_all(units, error);
+}
+
+void SqliteWriter::fail_all(const std::vector<Unit*>& units, const Error& error)
+{
+    for (auto* unit : units)
+        unit->error = error;
+}
+
+void SqliteWriter::move_log()
+{
+    const int pages = connection_->logged_pages();
+    if (pages < pages_before_)   // the log began anew
+        next_checkpoint_ = pages_between_checkpoints;
+    pages_before_ = pages;
+    if (dead() || pages < next_checkpoint_)
+        return;
+    const int code = connection_->checkpoint();
+    if ((code & 0xff) == SQLITE_IOERR)
+        die("sqlite " + std::to_string(code) + " at a checkpoint");
+    next_checkpoint_ = pages + pages_between_checkpoints;   // readers may keep the log from beginning anew
+}
+
+void SqliteWriter::die(std::string detail)
+{
+    if (!dead_.exchange(true) && options_.on_fatal)
+        options_.on_fatal(detail);
+}
+
+void SqliteWriter::demand(std::string_view command)
+{
+    if (const int code = connection_->command(command); code != SQLITE_OK)
+        throw InvariantBroken(connection_->error_of(code, command).detail());
+}
+
+void run_reader(SqliteConnection& connection, UnitQueue& queue, Steady::duration queue_wait)
+{
+    for (;;) {
+        auto units = queue.pop(1);
+        if (units.empty())
+            return;
+        refuse_stale(units, queue_wait);
+        for (auto* unit : units) {
+            const int begun = connection.command("BEGIN");
+            if (begun != SQLITE_OK) {
+                unit->error = connection.error_of(begun, "BEGIN");
+            } else {
+                const bool good = run_caught(*unit, connection);
+                auto failure = connection.take_failure();
+                if (good && failure)
+                    unit->error = std::move(failure);
+                connection.command("ROLLBACK");   // there is nothing to keep
+            }
+            finish(*unit);
+        }
+    }
+}
+
+}  // namespace dure::sql

@@ -1,0 +1,43 @@
+// SqliteWriter: takes all waiting units into one transaction (a savepoint each, so that one failing does not harm the others)
+// and commits them with one fsync. Callers hear of their units after the commit only.
+#pragma once
+
+#include <atomic>
+
+#include "dure/sql/sqlite.hpp"
+#include "sql/sqlite/connection.hpp"
+#include "sql/unit_queue.hpp"
+
+namespace dure::sql {
+
+class SqliteWriter {
+public:
+    SqliteWriter(std::unique_ptr<SqliteConnection> connection, const SqliteOptions& options);
+
+    // Until the queue is closed and drained.
+    void work(UnitQueue& queue);
+    bool dead() const { return dead_.load(std::memory_order_relaxed); }
+
+private:
+    void commit_together(std::vector<Unit*> units);
+    // Position of a unit whose time limit cost all of them the transaction, or empty when every outcome stands.
+    std::optional<std::size_t> attempt(const std::vector<Unit*>& units);
+    bool run_one(Unit& unit, bool alone);
+    void commit(const std::vector<Unit*>& units);
+    void fail_all(const std::vector<Unit*>& units, const Error& error);
+    void move_log();
+    void die(std::string detail);
+    void demand(std::string_view command);
+
+    std::unique_ptr<SqliteConnection> connection_;
+    const SqliteOptions& options_;
+    std::optional<Error> last_failure_;   // of a statement of the unit that ran last
+    int next_checkpoint_;                 // pages in the log at which it is moved
+    int pages_before_ = 0;
+    std::atomic<bool> dead_ = false;
+};
+
+// Runs a read unit in its own transaction.
+void run_reader(SqliteConnection& connection, UnitQueue& queue, Steady::duration queue_wait);
+
+}  // namespace dure::sql

@@ -1,0 +1,70 @@
+// UnitQueue: see unit_queue.hpp.
+#include "sql/unit_queue.hpp"
+
+namespace dure::sql {
+
+bool UnitQueue::push(Unit& unit)
+{
+    {
+        const std::lock_guard lock(guard_);
+        if (closed_ || units_.size() >= limit_)
+            return false;
+        unit.queued_at = Steady::now();
+        units_.push_back(&unit);
+    }
+    filled_.notify_one();
+    return true;
+}
+
+std::vector<Unit*> UnitQueue::pop(std::size_t most)
+{
+    std::unique_lock lock(guard_);
+    filled_.wait(lock, [this] { return closed_ || !units_.empty(); });
+    const auto count = static_cast<std::ptrdiff_t>(std::min(most, units_.size()));
+    std::vector<Unit*> taken(units_.begin(), units_.begin() + count);
+    units_.erase(units_.begin(), units_.begin() + count);
+    return taken;
+}
+
+void UnitQueue::close()
+{
+    {
+        const std::lock_guard lock(guard_);
+        closed_ = true;
+    }
+    filled_.notify_all();
+}
+
+std::size_t UnitQueue::size() const
+{
+    const std::lock_guard lock(guard_);
+    return units_.size();
+}
+
+void finish(Unit& unit)
+{
+    // The callback may own the frame the unit lives in: it leaves the unit before it is called.
+    const auto done = std::move(unit.done);
+    done();
+}
+
+void refuse_stale(std::vector<Unit*>& units, Steady::duration limit)
+{
+    const auto oldest = Steady::now() - limit;
+    std::erase_if(units, [oldest](Unit* unit) {
+        if (unit->queued_at >= oldest)
+            return false;
+        unit->error = busy_error("unit waited too long for a database thread");
+        finish(*unit);
+        return true;
+    });
+}
+
+Error busy_error(std::string detail)
+{
+    return Error(Errc::unavailable, "The storage is busy, try again shortly.")
+        .detail(std::move(detail))
+        .retry_after(std::chrono::seconds(1));
+}
+
+}  // namespace dure::sql

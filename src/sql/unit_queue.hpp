@@ -1,0 +1,40 @@
+// UnitQueue: the bounded queue between callers and the threads of a driver. Units are owned by their callers.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <vector>
+
+#include "dure/sql/database.hpp"
+
+namespace dure::sql {
+
+class UnitQueue {
+public:
+    explicit UnitQueue(std::size_t limit) : limit_(limit) {}
+
+    // False: full or closed.
+    bool push(Unit& unit);
+    // Waits for work and takes what is there, at most `most`; empty when the queue is closed and drained.
+    std::vector<Unit*> pop(std::size_t most);
+    void close();
+    std::size_t size() const;
+
+private:
+    const std::size_t limit_;
+    mutable std::mutex guard_;
+    std::condition_variable filled_;
+    std::deque<Unit*> units_;
+    bool closed_ = false;
+};
+
+// Tells the caller. The unit may be gone when this returns.
+void finish(Unit& unit);
+
+// Finishes the units that waited longer than `limit` as unavailable; the others stay.
+void refuse_stale(std::vector<Unit*>& units, Steady::duration limit);
+
+Error busy_error(std::string detail);
+
+}  // namespace dure::sql
