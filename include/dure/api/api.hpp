@@ -9,6 +9,7 @@
 #include <string>
 
 #include "dure/base/log.hpp"
+#include "dure/base/secret.hpp"
 #include "dure/config/settings.hpp"
 #include "dure/http/server.hpp"
 
@@ -35,6 +36,7 @@ struct ApiParts {
     Logger& logger;
     const config::Settings& settings;
     std::string version;
+    SecretString cursor_key;      // signs page cursors
     // Asks what the process cannot work without (the database); an error means "not ready".
     std::function<Task<Result<void>>()> dependencies_ready;
 };

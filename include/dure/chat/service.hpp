@@ -84,12 +84,8 @@ struct MessageCall {
 };
 
 // What a call leaves; valid up to where it came, also after an error.
-struct Answer {
-    model::Completion completion;
+struct Answer : model::RelayRecord {
     std::vector<model::ToolUse> tools_used;
-    std::string body;              // non-streamed relay: the whole answer in OpenAI form
-    std::vector<std::string> dropped_params;
-    bool mock_fallback = false;
     std::string model;             // name the client asked for, or the one chosen
     std::string session_id;
     std::int64_t turn = 0;
@@ -131,6 +127,9 @@ public:
                                model::AnswerSink& sink, Answer& answer);
     Task<Result<model::EmbeddingAnswer>> embed(const model::EmbeddingRequest& request, const Caller& caller,
                                              const RequestInfo& info);
+
+    // Until no summary of the session is under way (bounded): who reads its history right behind a turn sees it.
+    Task<void> settle(std::string session_id);
 
     // Summaries under way; the shutdown waits for zero.
     std::size_t background_work() const;

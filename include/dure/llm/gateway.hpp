@@ -56,14 +56,7 @@ struct RelayRequest {
     bool include_usage = false;     // stream only: the client asked for the usage chunk
 };
 
-// What a relay leaves behind; filled while it runs, so that it tells what came even when the coroutine was cancelled.
-struct RelayRecord {
-    model::Completion completion;   // text is collected for storage; tool calls too
-    std::string body;               // stream == false: the answer to send, in OpenAI form
-    bool output_started = false;    // the client has seen something of the answer
-    std::vector<std::string> dropped_params;   // for x-dure-dropped-params
-    bool from_mock_fallback = false;
-};
+using model::RelayRecord;
 
 struct ModelInfo {
     std::string id;

@@ -94,6 +94,15 @@ struct ToolUse {
     std::int64_t duration_ms = 0;
 };
 
+// What a relay leaves behind; filled while it runs, so that it tells what came even when the coroutine was cancelled.
+struct RelayRecord {
+    Completion completion;   // text is collected for storage; tool calls too
+    std::string body;               // stream == false: the answer to send, in OpenAI form
+    bool output_started = false;    // the client has seen something of the answer
+    std::vector<std::string> dropped_params;   // for x-dure-dropped-params
+    bool from_mock_fallback = false;
+};
+
 struct EmbeddingRequest {
     std::string model;
     std::vector<std::string> input;             // texts; empty when token_input is used
@@ -128,6 +137,15 @@ public:
     // Nothing else came for a while (first after 10 s, then every 15 s): the receiver starts its answer if it has not and
     // sends a comment line.
     virtual Task<Result<void>> still_alive() = 0;
+};
+
+// For answers that are not streamed: the record has everything, nothing is shown before the end.
+class NoSink final : public AnswerSink {
+public:
+    Task<Result<void>> piece(const Piece&) override { co_return Result<void>(); }
+    Task<Result<void>> rendered(std::string_view) override { co_return Result<void>(); }
+    Task<Result<void>> progress(const Progress&) override { co_return Result<void>(); }
+    Task<Result<void>> still_alive() override { co_return Result<void>(); }
 };
 
 }  // namespace dure::model

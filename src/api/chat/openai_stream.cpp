@@ -19,7 +19,7 @@ QueryParameters answer_headers(const chat::Answer& answer)
             names += (names.empty() ? "" : ", ") + name;
         headers.emplace_back("x-dure-dropped-params", names);
     }
-    if (answer.mock_fallback)
+    if (answer.from_mock_fallback)
         headers.emplace_back("x-dure-fallback", "mock");
     return headers;
 }

@@ -1,0 +1,52 @@
+// Live sessions: the newest messages of conversations that go on, kept ready for a sliding hour (product S1). In-process
+// here; a copy that is gone is rebuilt from SQL by SessionService.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dure/base/clock.hpp"
+#include "dure/base/json.hpp"
+#include "dure/base/task.hpp"
+#include "dure/model/records.hpp"
+
+namespace dure::sessions {
+
+struct LiveMessage {
+    std::string role;
+    std::string content;
+    UnixMillis timestamp = 0;
+    std::int64_t turn = 0;
+    Json metadata = Json::object();
+};
+
+struct LiveSession {
+    model::Session session;
+    std::string summary;                    // of everything before `messages`; empty: none
+    std::int64_t summary_up_to_turn = 0;
+    std::vector<LiveMessage> messages;      // oldest first, at most keep_messages
+    std::string current_tool;
+    std::string last_action;
+
+    // {session_id, created_at, messages[{role, content, timestamp, metadata}], context{current_tool, last_action}}
+    OrderedJson to_json() const;
+};
+
+// Thread-safe.
+class LiveSessions {
+public:
+    virtual ~LiveSessions() = default;
+    virtual Task<std::optional<LiveSession>> get(std::string session_id) = 0;
+    virtual Task<void> put(LiveSession session) = 0;
+    virtual Task<void> forget(std::string session_id) = 0;
+};
+
+// At most `capacity` sessions; the one used least recently goes first.
+std::unique_ptr<LiveSessions> in_process_sessions(const Clock& clock, std::chrono::milliseconds time_to_live,
+                                                  std::size_t capacity = 10000);
+
+}  // namespace dure::sessions

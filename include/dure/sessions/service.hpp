@@ -1,0 +1,95 @@
+// Sessions: the durable copy in SQL is the truth, the live copy makes the next turn cheap.
+//   conversation() -> live copy, or rebuilt from SQL    record_turn() -> one write, then the live copy
+// Nothing is lost when a live copy is: its hour is over, it was pushed out, or the process died. Every call names the owner;
+// somebody else's session is not_found. Thread-safe; awaited on a core.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dure/base/clock.hpp"
+#include "dure/config/settings.hpp"
+#include "dure/model/records.hpp"
+#include "dure/sessions/live_sessions.hpp"
+
+namespace dure::sql {
+class Database;
+}
+
+namespace dure::sessions {
+
+struct NewSession {
+    std::string title;
+    std::string model;
+};
+
+// A page begins behind this row.
+struct PagePosition {
+    UnixMillis created_at = 0;
+    std::string id;
+};
+struct PageRequest {
+    std::optional<PagePosition> after;
+    std::int64_t limit = 50;       // 1 to 100
+};
+
+struct SessionPage {
+    std::vector<model::Session> sessions;
+    std::optional<PagePosition> next;
+};
+
+struct HistoryPage {
+    std::vector<model::ChatMessage> messages;
+    std::vector<model::ConversationSummary> summaries;
+    std::optional<PagePosition> next;
+};
+
+// What one turn leaves.
+struct TurnRecord {
+    std::string session_id;
+    std::string owner_id;
+    std::string turn_key;          // equal to the one recorded last: the same turn again; empty: always a new one
+    std::string user_text;
+    std::string assistant_text;
+    bool cut = false;              // the answer did not come to its end
+    std::string model;
+    model::ChatHistory totals;     // tokens_used, cost_nano, tools_used; the rest is filled in here
+    Json metadata = Json::object();
+};
+
+struct RecordedTurn {
+    std::int64_t turn = 0;
+    bool summary_due = false;
+};
+
+class SessionService {
+public:
+    SessionService(sql::Database& database, std::unique_ptr<LiveSessions> live, const config::Sessions& settings,
+                   const Clock& clock);
+    ~SessionService();
+
+    Task<Result<model::Session>> create(std::string owner_id, NewSession fresh);
+    Task<Result<model::Session>> find(std::string owner_id, std::string id);
+    Task<Result<SessionPage>> list(std::string owner_id, PageRequest page);
+    Task<Result<void>> remove(std::string owner_id, std::string id);
+    Task<Result<HistoryPage>> history(std::string owner_id, std::string id, PageRequest page);
+
+    // The session behind a chat client's own conversation id, made when it is new.
+    Task<Result<model::Session>> for_client_chat(std::string owner_id, std::string client_chat_id, std::string model);
+    // What a model has to know of the session: newest summary and the messages behind it.
+    Task<Result<LiveSession>> conversation(std::string owner_id, std::string id);
+    Task<Result<RecordedTurn>> record_turn(TurnRecord record);
+    Task<Result<void>> add_summary(std::string owner_id, std::string id, std::string text, std::int64_t up_to_turn,
+                                   std::string model);
+
+private:
+    sql::Database& database_;
+    std::unique_ptr<LiveSessions> live_;
+    const config::Sessions settings_;
+    const Clock& clock_;
+};
+
+}  // namespace dure::sessions

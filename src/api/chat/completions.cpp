@@ -1,0 +1,102 @@
+// POST /v1/chat/completions
+// body -> CompletionCall -> ChatService::complete -> chunks or one object. Client leaving: the run is cancelled (upstream
+// closed within 100 ms), what had come is stored as cut.
+#include "api/chat/completions.hpp"
+
+#include "api/caller.hpp"
+#include "api/chat/chat_metrics.hpp"
+#include "api/chat/completion_input.hpp"
+#include "api/chat/openai_chunks.hpp"
+#include "api/chat/openai_stream.hpp"
+#include "api/errors.hpp"
+
+namespace dure::api {
+
+namespace {
+
+class Completions {
+public:
+    explicit Completions(const ApiParts& parts)
+        : chat_(parts.chat),
+          limits_(parts.settings.server.limits),
+          metrics_(parts.metrics, "/v1/chat/completions")
+    {
+    }
+
+    Task<Result<void>> handle(RequestContext& context);
+
+private:
+    Task<Result<void>> streamed(RequestContext& context, const chat::CompletionCall& call, const chat::Caller& caller,
+                                const chat::RequestInfo& info);
+    Task<Result<void>> whole(RequestContext& context, const chat::CompletionCall& call, const chat::Caller& caller,
+                             const chat::RequestInfo& info);
+
+    chat::ChatService& chat_;
+    const config::ServerLimits& limits_;
+    ChatMetrics metrics_;
+};
+
+Task<Result<void>> Completions::handle(RequestContext& context)
+{
+    const auto started = Steady::now();
+    const auto body = co_await context.json_body(static_cast<std::size_t>(limits_.chat_body));
+    if (!body)
+        co_return body.error();
+    auto call = read_completion(*body);
+    if (!call)
+        co_return call.error();
+    call->hints = read_hints(context);
+    const auto caller = caller_of(context);
+    const chat::RequestInfo info{context.request_id(), "/v1/chat/completions", Deadline::after(limits_.chat_request)};
+    const std::string known_model = chat_.find_model(call->model, caller) ? call->model : "other";
+    // Observed on every way out; a cancellation unwinds through here.
+    struct Observe {
+        ChatMetrics& metrics;
+        const std::string& model;
+        Steady::time_point since;
+        int status = 499;
+        ~Observe() { metrics.observe(model, status, Steady::now() - since); }
+    } observe{metrics_, known_model, started};
+    context.exchange().on_client_gone(http::OnClientGone::cancel);
+    auto outcome = call->stream ? co_await streamed(context, *call, caller, info)
+                                : co_await whole(context, *call, caller, info);
+    observe.status = outcome ? 200 : http_status(outcome.error(), ErrorForm::openai);
+    co_return outcome;
+}
+
+Task<Result<void>> Completions::streamed(RequestContext& context, const chat::CompletionCall& call,
+                                         const chat::Caller& caller, const chat::RequestInfo& info)
+{
+    chat::Answer answer;
+    OpenAiStream stream(context, answer, call.model, call.hints.open_webui);
+    auto outcome = co_await chat_.complete(call, caller, info, stream, answer);
+    if (outcome)
+        co_return co_await stream.finish(call.include_usage);
+    if (stream.started() && outcome.error().code() != Errc::cancelled)
+        co_await stream.fail(outcome.error());
+    co_return outcome;
+}
+
+Task<Result<void>> Completions::whole(RequestContext& context, const chat::CompletionCall& call,
+                                      const chat::Caller& caller, const chat::RequestInfo& info)
+{
+    chat::Answer answer;
+    model::NoSink nobody;
+    if (auto outcome = co_await chat_.complete(call, caller, info, nobody, answer); !outcome)
+        co_return outcome;
+    auto text = !answer.body.empty()
+                    ? std::move(answer.body)
+                    : completion_json(new_completion_id(), SystemClock().now() / 1000, call.model, answer.completion);
+    co_return co_await context.respond_json_text(200, std::move(text), answer_headers(answer));
+}
+
+}  // namespace
+
+Handler create_completion(const ApiParts& parts)
+{
+    return [completions = std::make_shared<Completions>(parts)](RequestContext& context) {
+        return completions->handle(context);
+    };
+}
+
+}  // namespace dure::api

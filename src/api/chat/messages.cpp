@@ -1,0 +1,132 @@
+// POST /api/chat/message, POST /api/chat/message/stream
+// MessageCall -> ChatService::message -> one object, or the events metadata, message, tool, then done or error (product N2,
+// N3). Client leaving: the run is cancelled, what had come is stored as cut.
+#include "api/chat/messages.hpp"
+
+#include "api/caller.hpp"
+#include "api/chat/chat_metrics.hpp"
+#include "api/chat/native_stream.hpp"
+#include "api/chat/openai_chunks.hpp"
+#include "api/errors.hpp"
+#include "dure/schema/fields.hpp"
+
+namespace dure::api {
+
+namespace {
+
+const auto& message_fields()
+{
+    using chat::MessageCall;
+    static const auto fields = schema::object<MessageCall>(schema::UnknownFields::refuse)
+                                   .required("message", &MessageCall::message, schema::length(1, 1'000'000))
+                                   .optional("session_id", &MessageCall::session_id, schema::length(0, 128))
+                                   .optional("use_tools", &MessageCall::use_tools)
+                                   .optional("model", &MessageCall::model, schema::length(0, 200))
+                                   .optional("strategy", &MessageCall::strategy, schema::length(0, 50))
+                                   .optional("temperature", &MessageCall::temperature, schema::range(0, 2))
+                                   .optional("max_tokens", &MessageCall::max_tokens, schema::range(1, 4000));
+    return fields;
+}
+
+class Messages {
+public:
+    Messages(const ApiParts& parts, std::string endpoint)
+        : chat_(parts.chat),
+          limits_(parts.settings.server.limits),
+          endpoint_(endpoint),
+          metrics_(parts.metrics, std::move(endpoint))
+    {
+    }
+
+    Task<Result<void>> send(RequestContext& context) { return handle(context, false); }
+    Task<Result<void>> stream(RequestContext& context) { return handle(context, true); }
+
+private:
+    Task<Result<void>> handle(RequestContext& context, bool streamed);
+    Task<Result<void>> whole(RequestContext& context, const chat::MessageCall& call, const chat::Caller& caller,
+                             const chat::RequestInfo& info, chat::Answer& answer);
+    Task<Result<void>> events(RequestContext& context, const chat::MessageCall& call, const chat::Caller& caller,
+                              const chat::RequestInfo& info, chat::Answer& answer);
+
+    chat::ChatService& chat_;
+    const config::ServerLimits& limits_;
+    std::string endpoint_;
+    ChatMetrics metrics_;
+};
+
+OrderedJson answer_json(const chat::Answer& answer)
+{
+    return {{"session_id", answer.session_id},
+            {"response", answer.completion.text},
+            {"model", answer.model},
+            {"answered_by", answer.completion.answered_by},
+            {"tools_used", tools_used_json(answer.tools_used)},
+            {"usage", usage_json(answer.completion.usage)},
+            {"turn", answer.turn},
+            {"finish_reason", answer.completion.finish_reason}};
+}
+
+Task<Result<void>> Messages::handle(RequestContext& context, bool streamed)
+{
+    const auto started = Steady::now();
+    const auto body = co_await context.json_body(static_cast<std::size_t>(limits_.json_body));
+    if (!body)
+        co_return body.error();
+    const auto call = message_fields().read_body(schema::JsonView(*body));
+    if (!call)
+        co_return call.error();
+    const auto caller = caller_of(context);
+    const chat::RequestInfo info{context.request_id(), endpoint_, Deadline::after(limits_.chat_request)};
+    chat::Answer answer;
+    struct Observe {
+        ChatMetrics& metrics;
+        const chat::Answer& answer;
+        Steady::time_point since;
+        int status = 499;
+        ~Observe() { metrics.observe(answer.model.empty() ? "other" : answer.model, status, Steady::now() - since); }
+    } observe{metrics_, answer, started};
+    context.exchange().on_client_gone(http::OnClientGone::cancel);
+    auto outcome = streamed ? co_await events(context, *call, caller, info, answer)
+                            : co_await whole(context, *call, caller, info, answer);
+    observe.status = outcome ? 200 : http_status(outcome.error(), ErrorForm::problem);
+    co_return outcome;
+}
+
+Task<Result<void>> Messages::whole(RequestContext& context, const chat::MessageCall& call, const chat::Caller& caller,
+                                   const chat::RequestInfo& info, chat::Answer& answer)
+{
+    model::NoSink nobody;
+    if (auto outcome = co_await chat_.message(call, caller, info, nobody, answer); !outcome)
+        co_return outcome;
+    co_return co_await context.respond_json(200, answer_json(answer));
+}
+
+Task<Result<void>> Messages::events(RequestContext& context, const chat::MessageCall& call, const chat::Caller& caller,
+                                    const chat::RequestInfo& info, chat::Answer& answer)
+{
+    NativeStream stream(context, answer);
+    auto outcome = co_await chat_.message(call, caller, info, stream, answer);
+    if (outcome)
+        co_return co_await stream.finish();
+    if (stream.started() && outcome.error().code() != Errc::cancelled)
+        co_await stream.fail(outcome.error());
+    co_return outcome;
+}
+
+}  // namespace
+
+Handler send_message(const ApiParts& parts)
+{
+    return [messages = std::make_shared<Messages>(parts, "/api/chat/message")](RequestContext& context) {
+        return messages->send(context);
+    };
+}
+
+Handler stream_message(const ApiParts& parts)
+{
+    return [messages = std::make_shared<Messages>(parts, "/api/chat/message/stream")](RequestContext& context) {
+        return messages->stream(context);
+    };
+}
+
+}  // namespace dure::api

@@ -1,0 +1,185 @@
+// Sessions of the caller: create, list, read, delete, history.
+// input -> SessionService -> views. Somebody else's session is answered exactly like one that does not exist.
+#include "api/chat/sessions.hpp"
+
+#include "api/caller.hpp"
+#include "api/cursor.hpp"
+#include "dure/schema/fields.hpp"
+#include "dure/sessions/service.hpp"
+
+namespace dure::api {
+
+namespace {
+
+const auto& session_fields()
+{
+    using sessions::NewSession;
+    static const auto fields = schema::object<NewSession>(schema::UnknownFields::refuse)
+                                   .optional("title", &NewSession::title, schema::length(0, 200))
+                                   .optional("model", &NewSession::model, schema::length(0, 200));
+    return fields;
+}
+
+struct PageInput {
+    std::int64_t limit = 50;
+    std::string cursor;
+};
+
+const auto& page_fields()
+{
+    static const auto fields = schema::object<PageInput>(schema::UnknownFields::refuse)
+                                   .optional("limit", &PageInput::limit, schema::range(1, 100), schema::alias("page_size"))
+                                   .optional("cursor", &PageInput::cursor, schema::length(0, 256));
+    return fields;
+}
+
+Result<sessions::PageRequest> read_page(const RequestContext& context, const Cursors& cursors, std::string_view list)
+{
+    const auto input = page_fields().read_query(context.query);
+    if (!input)
+        return input.error();
+    sessions::PageRequest page;
+    page.limit = input->limit;
+    if (!input->cursor.empty()) {
+        auto position = cursors.read(input->cursor, context.principal.user_id, list);
+        if (!position)
+            return position.error();
+        page.after = std::move(*position);
+    }
+    return page;
+}
+
+OrderedJson next_json(const std::optional<sessions::PagePosition>& next, const Cursors& cursors,
+                      const RequestContext& context, std::string_view list)
+{
+    return next ? OrderedJson(cursors.write(*next, context.principal.user_id, list)) : OrderedJson(nullptr);
+}
+
+OrderedJson text_or_null(const std::string& text)
+{
+    return text.empty() ? OrderedJson(nullptr) : OrderedJson(text);
+}
+
+OrderedJson session_json(const model::Session& session)
+{
+    return {{"session_id", session.id},
+            {"title", text_or_null(session.title)},
+            {"model", text_or_null(session.model)},
+            {"client_chat_id", text_or_null(session.client_chat_id.value_or(""))},
+            {"created_at", rfc3339(session.created_at)},
+            {"updated_at", rfc3339(session.updated_at)},
+            {"expires_at", rfc3339(session.expires_at)},
+            {"is_active", session.is_active},
+            {"conversation_turns", session.conversation_turns},
+            {"max_turns", session.max_turns}};
+}
+
+OrderedJson history_json(const std::string& session_id, const sessions::HistoryPage& page)
+{
+    auto messages = OrderedJson::array();
+    for (const auto& message : page.messages)
+        messages.push_back({{"id", message.id},
+                            {"role", message.role},
+                            {"content", message.content},
+                            {"turn", message.turn},
+                            {"created_at", rfc3339(message.created_at)},
+                            {"metadata", OrderedJson(message.metadata)}});
+    auto summaries = OrderedJson::array();
+    for (const auto& summary : page.summaries)
+        summaries.push_back({{"id", summary.id},
+                             {"content", summary.content},
+                             {"up_to_turn", summary.up_to_turn},
+                             {"model", summary.model},
+                             {"created_at", rfc3339(summary.created_at)}});
+    return {{"session_id", session_id}, {"messages", std::move(messages)}, {"summaries", std::move(summaries)}};
+}
+
+}  // namespace
+
+Handler create_session(const ApiParts& parts)
+{
+    return [&service = parts.sessions, &chat = parts.chat,
+            &limits = parts.settings.server.limits](RequestContext& context) -> Task<Result<void>> {
+        sessions::NewSession input;
+        const bool has_body = context.head().has_body && context.head().content_length.value_or(1) > 0;
+        if (has_body) {   // every field is optional, so is the body
+            const auto body = co_await context.json_body(static_cast<std::size_t>(limits.json_body));
+            if (!body)
+                co_return body.error();
+            auto read = session_fields().read_body(schema::JsonView(*body));
+            if (!read)
+                co_return read.error();
+            input = std::move(*read);
+        }
+        if (!input.model.empty() && !chat.find_model(input.model, caller_of(context)))
+            co_return Error(Errc::not_found, "The model `" + input.model + "` does not exist or you do not have access to it.")
+                .reason("model_not_found")
+                .param("model");
+        const auto session = co_await service.create(context.principal.user_id, std::move(input));
+        if (!session)
+            co_return session.error();
+        co_return co_await context.respond_json(201, OrderedJson{{"session_id", session->id},
+                                                                 {"created_at", rfc3339(session->created_at)},
+                                                                 {"expires_at", rfc3339(session->expires_at)}});
+    };
+}
+
+Handler list_sessions(const ApiParts& parts)
+{
+    return [&service = parts.sessions, cursors = Cursors(parts.cursor_key)](RequestContext& context) -> Task<Result<void>> {
+        const auto request = read_page(context, cursors, "sessions");
+        if (!request)
+            co_return request.error();
+        const auto page = co_await service.list(context.principal.user_id, *request);
+        if (!page)
+            co_return page.error();
+        auto list = OrderedJson::array();
+        for (const auto& session : page->sessions)
+            list.push_back(session_json(session));
+        OrderedJson body{{"sessions", std::move(list)}};
+        body["next"] = next_json(page->next, cursors, context, "sessions");
+        co_return co_await context.respond_json(200, body);
+    };
+}
+
+Handler get_session(const ApiParts& parts)
+{
+    return [&service = parts.sessions](RequestContext& context) -> Task<Result<void>> {
+        const auto session = co_await service.find(context.principal.user_id, context.path_parameter("id"));
+        if (!session)
+            co_return session.error();
+        co_return co_await context.respond_json(200, session_json(*session));
+    };
+}
+
+Handler delete_session(const ApiParts& parts)
+{
+    return [&service = parts.sessions](RequestContext& context) -> Task<Result<void>> {
+        if (auto removed = co_await service.remove(context.principal.user_id, context.path_parameter("id")); !removed)
+            co_return removed;
+        http::Response response;
+        response.status = 204;
+        co_return co_await context.respond(std::move(response));
+    };
+}
+
+Handler get_history(const ApiParts& parts)
+{
+    return [&service = parts.sessions, &chat = parts.chat,
+            cursors = Cursors(parts.cursor_key)](RequestContext& context) -> Task<Result<void>> {
+        const auto id = context.path_parameter("session_id");
+        const auto list = "history/" + id;
+        const auto request = read_page(context, cursors, list);
+        if (!request)
+            co_return request.error();
+        co_await chat.settle(id);   // a summary under way belongs to what was said
+        const auto page = co_await service.history(context.principal.user_id, id, *request);
+        if (!page)
+            co_return page.error();
+        auto body = history_json(id, *page);
+        body["next"] = next_json(page->next, cursors, context, list);
+        co_return co_await context.respond_json(200, body);
+    };
+}
+
+}  // namespace dure::api

@@ -1,0 +1,56 @@
+// agent_request(); see agent_call.hpp.
+#include "chat/agent_call.hpp"
+
+#include <array>
+
+#include "chat/messages.hpp"
+
+namespace dure::chat {
+
+namespace {
+
+// Sampling and form of the answer: passed to the model call that writes it. Everything else a client sends at top level is
+// ignored by the agent (openai-clients §3).
+constexpr std::array<std::string_view, 9> answer_fields = {"stop",          "seed",      "response_format",  "top_p",
+                                                           "frequency_penalty", "presence_penalty", "logit_bias",
+                                                           "reasoning_effort",  "verbosity"};
+
+OrderedJson answer_settings(std::string_view body)
+{
+    OrderedJson extra;
+    const schema::JsonIndex index{schema::JsonView(body)};
+    for (const auto name : answer_fields) {
+        const auto value = index.find(name);
+        if (value && value->kind() != schema::JsonKind::null)
+            extra[std::string(name)] = OrderedJson::parse(value->raw());
+    }
+    return extra;
+}
+
+}  // namespace
+
+Result<agents::AgentRequest> agent_request(const CompletionCall& call)
+{
+    if (call.n != 1)
+        return Error(Errc::invalid_argument, "The agent gives one choice: n must be 1.").param("n").reason("unsupported_value");
+    auto messages = to_messages(call.messages);
+    if (!messages)
+        return messages.error();
+    agents::AgentRequest request;
+    request.messages = std::move(*messages);
+    request.strategy = call.strategy;
+    request.temperature = call.temperature;
+    request.max_tokens = call.max_tokens;
+    request.extra = answer_settings(call.body);
+    if (call.tools) {
+        auto tools = to_tools(*call.tools);
+        if (!tools)
+            return tools.error();
+        request.client_tools = std::move(*tools);
+    }
+    if (call.tool_choice)
+        request.tool_choice = OrderedJson::parse(call.tool_choice->raw());
+    return request;
+}
+
+}  // namespace dure::chat

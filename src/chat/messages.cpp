@@ -1,0 +1,188 @@
+// Reading a client's message list; see messages.hpp. Forms that occur: openai-clients §4.
+#include "chat/messages.hpp"
+
+#include "dure/base/text.hpp"
+
+namespace dure::chat {
+
+using schema::JsonKind;
+using schema::JsonView;
+
+namespace {
+
+Error wrong(std::string param, std::string message)
+{
+    return Error(Errc::invalid_argument, std::move(message)).param(std::move(param)).reason("invalid_value");
+}
+
+std::string text_member(const JsonView& object, std::string_view key)
+{
+    const auto value = object.find(key);
+    return value && value->kind() == JsonKind::string ? value->string() : std::string();
+}
+
+// Text of a content value: a string, or the text parts of an array.
+std::string content_text(const std::optional<JsonView>& content)
+{
+    std::string all;
+    if (!content)
+        return all;
+    if (content->kind() == JsonKind::string)
+        return content->string();
+    if (content->kind() != JsonKind::array)
+        return all;
+    content->for_each_element([&](const JsonView& part) {
+        const auto text = part.kind() == JsonKind::object ? text_member(part, "text") : std::string();
+        if (!text.empty())
+            all += (all.empty() ? "" : "\n") + text;
+    });
+    return all;
+}
+
+std::optional<model::Role> role_of(std::string_view name)
+{
+    if (name == "system" || name == "developer")
+        return model::Role::system;
+    if (name == "user")
+        return model::Role::user;
+    if (name == "assistant")
+        return model::Role::assistant;
+    if (name == "tool" || name == "function")
+        return model::Role::tool;
+    return std::nullopt;
+}
+
+Result<std::vector<model::ToolCall>> tool_calls_of(const JsonView& list, const std::string& place)
+{
+    std::vector<model::ToolCall> calls;
+    std::optional<Error> problem;
+    if (list.kind() != JsonKind::array)
+        return wrong(place, "tool_calls must be an array.");
+    list.for_each_element([&](const JsonView& call) {
+        const auto function = call.kind() == JsonKind::object ? call.find("function") : std::nullopt;
+        if (!function || function->kind() != JsonKind::object) {
+            if (!problem)
+                problem = wrong(place + "[" + std::to_string(calls.size()) + "].function", "A tool call needs a function object.");
+            return;
+        }
+        calls.push_back({text_member(call, "id"), text_member(*function, "name"), text_member(*function, "arguments")});
+    });
+    if (problem)
+        return *problem;
+    return calls;
+}
+
+Result<model::Message> to_message(const JsonView& view, const std::string& place)
+{
+    if (view.kind() != JsonKind::object)
+        return wrong(place, "Each message must be an object.");
+    const auto role = role_of(text_member(view, "role"));
+    if (!role)
+        return wrong(place + ".role", "role must be system, developer, user, assistant or tool.");
+    model::Message message;
+    message.role = *role;
+    const auto content = view.find("content");
+    if (content) {
+        const auto kind = content->kind();
+        if (kind != JsonKind::string && kind != JsonKind::array && kind != JsonKind::null)
+            return wrong(place + ".content", "content must be a string, an array of parts or null.");
+        message.content = OrderedJson::parse(content->raw());
+    }
+    const auto calls = view.find("tool_calls");
+    if (calls && calls->kind() != JsonKind::null) {
+        auto read = tool_calls_of(*calls, place + ".tool_calls");
+        if (!read)
+            return read.error();
+        message.tool_calls = std::move(*read);
+    }
+    message.tool_call_id = text_member(view, "tool_call_id");
+    if (const auto name = text_member(view, "name"); !name.empty())
+        message.extra["name"] = name;
+    if (const auto details = view.find("reasoning_details"); details && details->kind() == JsonKind::array)
+        message.extra["reasoning_details"] = OrderedJson::parse(details->raw());
+    return message;
+}
+
+}  // namespace
+
+bool is_empty_array(const JsonView& view)
+{
+    if (view.kind() != JsonKind::array)
+        return view.kind() == JsonKind::null;
+    bool empty = true;
+    view.for_each_element([&](const JsonView&) { empty = false; });
+    return empty;
+}
+
+std::string first_text(const JsonView& messages, std::size_t bytes)
+{
+    std::string text;
+    bool first = true;
+    messages.for_each_element([&](const JsonView& message) {
+        if (std::exchange(first, false) && message.kind() == JsonKind::object)
+            text = content_text(message.find("content"));
+    });
+    return std::string(utf8_prefix(text, bytes));
+}
+
+UserTurn newest_user_turn(const JsonView& messages, std::string_view message_id)
+{
+    UserTurn turn;
+    std::string all;   // every user text so far, each behind its length, so that no two conversations look the same
+    messages.for_each_element([&](const JsonView& message) {
+        if (message.kind() != JsonKind::object || text_member(message, "role") != "user")
+            return;
+        turn.text = content_text(message.find("content"));
+        ++turn.number;
+        all += std::to_string(turn.text.size()) + ':' + turn.text;
+    });
+    turn.key = hex(sha256(message_id.empty() ? "history:" + all : "message:" + std::string(message_id)));
+    return turn;
+}
+
+Result<std::vector<model::Message>> to_messages(const JsonView& messages)
+{
+    std::vector<model::Message> list;
+    std::optional<Error> problem;
+    messages.for_each_element([&](const JsonView& view) {
+        if (problem)
+            return;
+        auto message = to_message(view, "messages[" + std::to_string(list.size()) + "]");
+        if (message)
+            list.push_back(std::move(*message));
+        else
+            problem = message.error();
+    });
+    if (problem)
+        return *problem;
+    return list;
+}
+
+Result<std::vector<model::ToolDefinition>> to_tools(const JsonView& tools)
+{
+    std::vector<model::ToolDefinition> list;
+    std::optional<Error> problem;
+    std::size_t index = 0;
+    tools.for_each_element([&](const JsonView& tool) {
+        const auto place = "tools[" + std::to_string(index++) + "]";
+        const auto function = tool.kind() == JsonKind::object ? tool.find("function") : std::nullopt;
+        if (!function || function->kind() != JsonKind::object || text_member(*function, "name").empty()) {
+            if (!problem)
+                problem = wrong(place + ".function.name", "A tool needs a function with a name.");
+            return;
+        }
+        const auto parameters = function->find("parameters");
+        model::ToolDefinition definition;
+        definition.name = text_member(*function, "name");
+        definition.description = text_member(*function, "description");
+        definition.parameters = parameters && parameters->kind() == JsonKind::object
+                                    ? Json::parse(parameters->raw())
+                                    : Json{{"type", "object"}, {"properties", Json::object()}};
+        list.push_back(std::move(definition));
+    });
+    if (problem)
+        return *problem;
+    return list;
+}
+
+}  // namespace dure::chat

@@ -1,0 +1,229 @@
+// ChatService: models, embeddings and the two kinds of turn. Running and recording an answer: turn.hpp.
+#include "dure/chat/service.hpp"
+
+#include <algorithm>
+
+#include "chat/agent_call.hpp"
+#include "chat/background_tasks.hpp"
+#include "chat/messages.hpp"
+#include "chat/price.hpp"
+#include "chat/summaries.hpp"
+#include "chat/turn.hpp"
+#include "dure/agents/agent.hpp"
+#include "dure/base/text.hpp"
+#include "dure/llm/gateway.hpp"
+#include "dure/sessions/service.hpp"
+#include "dure/store/usage_writer.hpp"
+
+namespace dure::chat {
+
+bool Caller::may_use_model(std::string_view id) const
+{
+    return !models || std::find(models->begin(), models->end(), id) != models->end();
+}
+
+struct ChatService::State {
+    explicit State(ServiceParts given)
+        : parts(given), summaries(given.gateway, given.sessions, given.settings.agent, given.logger), turns(given, summaries)
+    {
+    }
+
+    Task<Result<sessions::LiveSession>> open_session(const MessageCall& call, const Caller& caller);
+
+    ServiceParts parts;
+    Summaries summaries;
+    Turns turns;
+};
+
+ChatService::ChatService(ServiceParts parts) : state_(std::make_unique<State>(parts)) {}
+ChatService::~ChatService() = default;
+
+namespace {
+
+Error unknown_model(std::string_view id)
+{
+    return Error(Errc::not_found, "The model `" + std::string(id) + "` does not exist or you do not have access to it.")
+        .reason("model_not_found")
+        .param("model");
+}
+
+ModelEntry agent_entry()
+{
+    return {std::string(agents::agent_model), "Dure agent", "dure", "An agent with tools: it selects, runs and sums up.",
+            false, true};
+}
+
+ModelEntry entry_of(const llm::ModelInfo& info)
+{
+    return {info.id, info.name.empty() ? info.id : info.name, info.provider, {}, info.vision, false};
+}
+
+std::string title_from(std::string_view text)
+{
+    return std::string(utf8_prefix(trim(text), 80));
+}
+
+// What the session remembers, in front of the new message.
+std::vector<model::Message> with_memory(const sessions::LiveSession& session, const std::string& message)
+{
+    std::vector<model::Message> messages;
+    const auto add = [&](model::Role role, std::string content) {
+        model::Message one;
+        one.role = role;
+        one.content = std::move(content);
+        messages.push_back(std::move(one));
+    };
+    if (!session.summary.empty())
+        add(model::Role::system, "Summary of the conversation so far:\n" + session.summary);
+    for (const auto& said : session.messages)
+        if (!said.content.empty())
+            add(said.role == "assistant" ? model::Role::assistant : model::Role::user, said.content);
+    add(model::Role::user, message);
+    return messages;
+}
+
+}  // namespace
+
+std::vector<ModelEntry> ChatService::models(const Caller& caller) const
+{
+    std::vector<ModelEntry> list;
+    if (caller.may_use_model(agents::agent_model))
+        list.push_back(agent_entry());
+    for (const auto& info : state_->parts.gateway.models())
+        if (caller.may_use_model(info.id))
+            list.push_back(entry_of(info));
+    return list;
+}
+
+std::optional<ModelEntry> ChatService::find_model(std::string_view id, const Caller& caller) const
+{
+    if (!caller.may_use_model(id))
+        return std::nullopt;
+    if (id == agents::agent_model)
+        return agent_entry();
+    const auto info = state_->parts.gateway.find(id);
+    return info ? std::optional(entry_of(*info)) : std::nullopt;
+}
+
+Task<Result<void>> ChatService::complete(const CompletionCall& call, const Caller& caller, const RequestInfo& info,
+                                         model::AnswerSink& sink, Answer& answer)
+{
+    auto& state = *state_;
+    const auto entry = find_model(call.model, caller);
+    if (!entry)
+        co_return unknown_model(call.model);
+    answer.model = call.model;
+    if (!call.strategy.empty() && !state.parts.agents.knows_strategy(call.strategy))
+        co_return Error(Errc::invalid_argument, "There is no strategy `" + call.strategy + "`.").param("dure_strategy").reason("invalid_value");
+    const auto task = background_task_of(call);
+    Turn turn(caller, info);
+    if (task.empty() && !call.hints.chat_id.empty()) {
+        auto session = co_await state.parts.sessions.for_client_chat(caller.user_id, call.hints.chat_id, call.model);
+        if (!session)
+            co_return session.error();
+        answer.session_id = turn.session_id = session->id;
+        const auto user = newest_user_turn(call.messages, call.hints.user_message_id);
+        turn.user_text = user.text;
+        turn.key = user.key;
+    }
+    llm::CallContext context(info.request_id, caller.user_id, info.deadline);
+    context.background_task = task;
+    if (!entry->agent) {
+        const llm::RelayRequest request{call.model, call.body, call.stream, call.include_usage};
+        co_return co_await state.turns.relay(turn, request, context, sink, answer);
+    }
+    auto request = agent_request(call);
+    if (!request)
+        co_return request.error();
+    if (!task.empty())
+        co_return co_await state.turns.background(turn, std::move(*request), context, sink, answer);
+    co_return co_await state.turns.agent(turn, *request, context, call.stream, sink, answer);
+}
+
+// The session of a native call with what it remembers: the named one, or a new one.
+Task<Result<sessions::LiveSession>> ChatService::State::open_session(const MessageCall& call, const Caller& caller)
+{
+    if (call.session_id.empty()) {
+        auto made = co_await parts.sessions.create(caller.user_id, {title_from(call.message), call.model});
+        if (!made)
+            co_return made.error();
+        sessions::LiveSession live;
+        live.session = std::move(*made);
+        co_return live;
+    }
+    co_await summaries.settle(call.session_id, std::chrono::seconds(30));
+    auto session = co_await parts.sessions.conversation(caller.user_id, call.session_id);
+    if (!session || session->session.turns_since_summary < session->session.max_turns)
+        co_return session;
+    co_await summaries.catch_up(*session);
+    co_return co_await parts.sessions.conversation(caller.user_id, call.session_id);
+}
+
+Task<Result<void>> ChatService::message(const MessageCall& call, const Caller& caller, const RequestInfo& info,
+                                        model::AnswerSink& sink, Answer& answer)
+{
+    auto& state = *state_;
+    if (!call.strategy.empty() && !state.parts.agents.knows_strategy(call.strategy))
+        co_return Error(Errc::invalid_argument, "There is no strategy `" + call.strategy + "`.").param("strategy").reason("invalid_value");
+    if (!call.model.empty() && !find_model(call.model, caller))
+        co_return unknown_model(call.model);
+    auto session = co_await state.open_session(call, caller);
+    if (!session)
+        co_return session.error();
+    answer.model = !call.model.empty() ? call.model : !session->session.model.empty() ? session->session.model : std::string(agents::agent_model);
+    const auto entry = find_model(answer.model, caller);
+    if (!entry)
+        co_return unknown_model(answer.model);
+    answer.session_id = session->session.id;
+    answer.turn = session->session.conversation_turns + 1;
+    Turn turn(caller, info);
+    turn.session_id = session->session.id;
+    turn.user_text = call.message;
+    const llm::CallContext context(info.request_id, caller.user_id, info.deadline);
+    if (entry->agent) {
+        agents::AgentRequest request;
+        request.messages = with_memory(*session, call.message);
+        request.strategy = call.strategy;
+        request.use_tools = call.use_tools;
+        request.temperature = call.temperature;
+        request.max_tokens = call.max_tokens;
+        co_return co_await state.turns.agent(turn, request, context, true, sink, answer);
+    }
+    llm::CompletionRequest request;
+    request.model = answer.model;
+    request.messages = with_memory(*session, call.message);
+    request.temperature = call.temperature;
+    request.max_tokens = call.max_tokens;
+    co_return co_await state.turns.model(turn, request, context, sink, answer);
+}
+
+Task<Result<model::EmbeddingAnswer>> ChatService::embed(const model::EmbeddingRequest& request, const Caller& caller,
+                                                        const RequestInfo& info)
+{
+    if (!caller.may_use_model(request.model))
+        co_return unknown_model(request.model);
+    const llm::CallContext context(info.request_id, caller.user_id, info.deadline);
+    const auto started = Steady::now();
+    auto outcome = co_await state_->parts.gateway.embed(request, context);
+    Answer answer;
+    answer.model = request.model;
+    if (outcome) {
+        answer.completion.usage = outcome->usage;
+        answer.completion.answered_by = outcome->answered_by;
+    }
+    const Turn turn(caller, info);
+    co_await state_->turns.add_usage(turn, answer, outcome ? "ok" : outcome.error().reason(), Steady::now() - started);
+    co_return outcome;
+}
+
+Task<void> ChatService::settle(std::string session_id)
+{
+    co_await state_->summaries.settle(std::move(session_id), std::chrono::seconds(5));
+}
+
+std::size_t ChatService::background_work() const
+{
+    return state_->summaries.running();
+}
+
+}  // namespace dure::chat

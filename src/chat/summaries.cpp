@@ -1,0 +1,118 @@
+// Summaries; see summaries.hpp.
+#include "chat/summaries.hpp"
+
+#include "dure/base/timeout.hpp"
+
+namespace dure::chat {
+
+namespace {
+
+constexpr std::chrono::seconds model_limit{60};
+constexpr std::int64_t summary_tokens = 500;
+
+// The conversation as the model is shown it: the earlier summary, then who said what.
+std::string transcript(const sessions::LiveSession& session)
+{
+    std::string text;
+    if (!session.summary.empty())
+        text += "Earlier summary: " + session.summary + "\n\n";
+    for (const auto& message : session.messages)
+        text += message.role + ": " + message.content + "\n";
+    return text;
+}
+
+llm::CompletionRequest summary_request(const sessions::LiveSession& session, const config::Agent& settings)
+{
+    llm::CompletionRequest request;
+    request.model = settings.model;
+    model::Message instruction;
+    instruction.role = model::Role::system;
+    instruction.content =
+        "Summarize the conversation so that it can go on from the summary alone. Keep names, numbers, decisions and open "
+        "questions. Write in the language of the conversation, in at most ten sentences, without a preface.";
+    model::Message conversation;
+    conversation.role = model::Role::user;
+    conversation.content = transcript(session);
+    request.messages = {std::move(instruction), std::move(conversation)};
+    request.max_tokens = summary_tokens;
+    return request;
+}
+
+}  // namespace
+
+Summaries::Summaries(llm::Gateway& gateway, sessions::SessionService& sessions, const config::Agent& settings,
+                     Logger& logger)
+    : gateway_(gateway), sessions_(sessions), settings_(settings), logger_(logger), background_(logger)
+{
+}
+
+bool Summaries::under_way(const std::string& session_id) const
+{
+    const std::lock_guard lock(guard_);
+    return under_way_.contains(session_id);
+}
+
+void Summaries::start(boost::asio::any_io_executor executor, std::string owner_id, std::string session_id)
+{
+    {
+        const std::lock_guard lock(guard_);
+        if (!under_way_.insert(session_id).second)
+            return;
+    }
+    if (background_.start(std::move(executor), make(std::move(owner_id), session_id)))
+        return;
+    const std::lock_guard lock(guard_);   // too many at once: the session's next turn catches up
+    under_way_.erase(session_id);
+}
+
+Task<void> Summaries::settle(std::string session_id, Steady::duration patience)
+{
+    const auto deadline = Deadline::after(patience);
+    while (under_way(session_id) && !deadline.passed())
+        co_await sleep_for(std::chrono::milliseconds(5));
+}
+
+Task<void> Summaries::catch_up(const sessions::LiveSession& session)
+{
+    if (session.session.turns_since_summary < session.session.max_turns)
+        co_return;
+    {
+        const std::lock_guard lock(guard_);
+        if (!under_way_.insert(session.session.id).second)
+            co_return;
+    }
+    co_await make(session.session.owner_id, session.session.id);
+}
+
+Task<void> Summaries::make(std::string owner_id, std::string session_id)
+{
+    struct Finished {
+        Summaries& owner;
+        const std::string& id;
+        ~Finished()
+        {
+            const std::lock_guard lock(owner.guard_);
+            owner.under_way_.erase(id);
+        }
+    } finished{*this, session_id};
+
+    auto session = co_await sessions_.conversation(owner_id, session_id);
+    if (!session)
+        co_return;   // deleted meanwhile
+    const auto request = summary_request(*session, settings_);
+    llm::CallContext context(new_id(), owner_id, Deadline::after(model_limit));
+    context.background_task = "context_compaction";
+    model::Completion completion;
+    const auto outcome = co_await gateway_.complete(request, context, completion);
+    if (!outcome || completion.text.empty()) {
+        logger_.warn("a session could not be summarised",
+                     {{"session_id", session_id}, {"detail", outcome ? "empty answer" : outcome.error().message()}});
+        co_return;   // turns keep counting; the next turn tries again
+    }
+    const auto up_to = session->session.conversation_turns;
+    const auto stored = co_await sessions_.add_summary(owner_id, session_id, completion.text, up_to, completion.answered_by);
+    if (!stored)
+        logger_.warn("a summary could not be stored", {{"session_id", session_id}, {"detail", stored.error().message()}});
+}
+
+}  // namespace dure::chat

@@ -1,0 +1,43 @@
+// Summarises sessions that have come to their turn limit (product S3), behind the answer. A session's next turn, and whoever
+// reads its history, waits for a summary under way; one that was missed (crash, model down) is made before the next turn.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <mutex>
+#include <string>
+#include <unordered_set>
+
+#include "chat/background.hpp"
+#include "dure/config/settings.hpp"
+#include "dure/llm/gateway.hpp"
+#include "dure/sessions/service.hpp"
+
+namespace dure::chat {
+
+class Summaries {
+public:
+    Summaries(llm::Gateway& gateway, sessions::SessionService& sessions, const config::Agent& settings, Logger& logger);
+
+    // Makes the summary on the calling core without being waited for.
+    void start(boost::asio::any_io_executor executor, std::string owner_id, std::string session_id);
+    // Until no summary of the session is under way, at most `patience`.
+    Task<void> settle(std::string session_id, Steady::duration patience);
+    // Makes one now if the session's turns since the last have come to the limit.
+    Task<void> catch_up(const sessions::LiveSession& session);
+
+    std::size_t running() const { return background_.running(); }
+
+private:
+    Task<void> make(std::string owner_id, std::string session_id);
+    bool under_way(const std::string& session_id) const;
+
+    llm::Gateway& gateway_;
+    sessions::SessionService& sessions_;
+    const config::Agent& settings_;
+    Logger& logger_;
+    Background background_;
+    mutable std::mutex guard_;
+    std::unordered_set<std::string> under_way_;
+};
+
+}  // namespace dure::chat

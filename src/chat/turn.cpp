@@ -1,0 +1,241 @@
+// Turns; see turn.hpp.
+#include "chat/turn.hpp"
+
+#include <boost/asio/this_coro.hpp>
+#include <boost/system/system_error.hpp>
+
+#include "chat/channel_sink.hpp"
+#include "chat/price.hpp"
+#include "dure/base/task_group.hpp"
+#include "dure/llm/gateway.hpp"
+#include "dure/sessions/service.hpp"
+#include "dure/store/usage_writer.hpp"
+
+namespace dure::chat {
+
+namespace {
+
+constexpr std::chrono::seconds heartbeat{15};
+
+// Moves what a record holds into the answer on every way out, cancellation included.
+template <class Record, class Move>
+class OnLeave {
+public:
+    OnLeave(Record& record, Move move) : record_(record), move_(std::move(move)) {}
+    OnLeave(const OnLeave&) = delete;
+    OnLeave& operator=(const OnLeave&) = delete;
+    ~OnLeave() { move_(record_); }
+
+private:
+    Record& record_;
+    Move move_;
+};
+
+std::int64_t price_of(const Answer& answer, const config::Settings& settings)
+{
+    for (const auto& model : settings.model)
+        if (model.id == answer.model)
+            return cost_nano(answer.completion.usage, model.prices);
+    return 0;
+}
+
+Json tools_json(const std::vector<model::ToolUse>& tools)
+{
+    auto list = Json::array();
+    for (const auto& tool : tools)
+        list.push_back({{"name", tool.name},
+                        {"arguments", tool.arguments},
+                        {"success", tool.success},
+                        {"result", tool.result},
+                        {"duration_ms", tool.duration_ms}});
+    return list;
+}
+
+Json tool_calls_json(const std::vector<model::ToolCall>& calls)
+{
+    auto list = Json::array();
+    for (const auto& call : calls)
+        list.push_back({{"id", call.id}, {"name", call.name}, {"arguments", call.arguments}});
+    return list;
+}
+
+std::string status_of(bool cancelled, const Result<void>& outcome, const Answer& answer)
+{
+    if (cancelled || (!outcome && outcome.error().code() == Errc::cancelled))
+        return "cut";
+    if (outcome)
+        return "ok";
+    const auto& reason = outcome.error().reason();
+    const auto word = reason.empty() ? std::string(name_of(outcome.error().code())) : reason;
+    return answer.completion.text.empty() ? word : "cut:" + word;
+}
+
+}  // namespace
+
+Task<Result<void>> Turns::run_and_record(const Turn& turn, Answer& answer, Task<Result<void>> work)
+{
+    const auto started = Steady::now();
+    Result<void> outcome;
+    bool cancelled = false;
+    std::exception_ptr thrown;
+    try {
+        outcome = co_await std::move(work);
+    } catch (const boost::system::system_error& error) {
+        cancelled = error.code() == boost::asio::error::operation_aborted;
+        thrown = std::current_exception();
+    } catch (...) {
+        thrown = std::current_exception();
+    }
+    if (thrown)   // what came has to be stored although nobody waits for it any more
+        co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
+    answer.cost_nano = price_of(answer, parts_.settings);
+    const bool whole = outcome && !thrown;
+    // A request that was refused before anything came of it is no turn.
+    const bool something = whole || !answer.completion.text.empty() || !answer.completion.reasoning.empty();
+    const bool refused = !whole && !cancelled && !something;
+    if (!turn.session_id.empty() && !refused) {
+        auto recorded = co_await record_turn(turn, answer, !whole);
+        if (!recorded && outcome)
+            outcome = recorded;
+    }
+    co_await add_usage(turn, answer, thrown && !cancelled ? "internal" : status_of(cancelled, outcome, answer),
+                       Steady::now() - started);
+    if (thrown)
+        std::rethrow_exception(thrown);
+    co_return outcome;
+}
+
+Task<Result<void>> Turns::record_turn(const Turn& turn, Answer& answer, bool cut)
+{
+    sessions::TurnRecord record;
+    record.session_id = turn.session_id;
+    record.owner_id = turn.caller.user_id;
+    record.turn_key = turn.key;
+    record.user_text = turn.user_text;
+    record.assistant_text = answer.completion.text;
+    record.cut = cut;
+    record.model = answer.model;
+    record.totals.tokens_used = answer.completion.usage.total();
+    record.totals.cost_nano = answer.cost_nano;
+    record.totals.tools_used = tools_json(answer.tools_used);
+    record.metadata["request_id"] = turn.info.request_id;
+    record.metadata["finish_reason"] = answer.completion.finish_reason;
+    if (!answer.completion.tool_calls.empty())
+        record.metadata["tool_calls"] = tool_calls_json(answer.completion.tool_calls);
+    if (!answer.tools_used.empty())
+        record.metadata["tools_used"] = record.totals.tools_used;
+    auto recorded = co_await parts_.sessions.record_turn(std::move(record));
+    if (!recorded)
+        co_return recorded.error();
+    answer.turn = recorded->turn;
+    if (recorded->summary_due)
+        summaries_.start(co_await boost::asio::this_coro::executor, turn.caller.user_id, turn.session_id);
+    co_return Result<void>();
+}
+
+Task<void> Turns::add_usage(const Turn& turn, const Answer& answer, std::string_view status, Steady::duration took)
+{
+    model::UsageRow row;
+    row.user_id = turn.caller.user_id;
+    row.key_id = turn.caller.key_id;
+    row.model = answer.model;
+    row.target = answer.completion.answered_by;
+    if (!turn.session_id.empty())
+        row.session_id = turn.session_id;
+    row.status = status;
+    row.prompt_tokens = answer.completion.usage.prompt_tokens;
+    row.completion_tokens = answer.completion.usage.completion_tokens;
+    row.cached_tokens = answer.completion.usage.cached_tokens;
+    row.reasoning_tokens = answer.completion.usage.reasoning_tokens;
+    row.estimated = answer.completion.usage.estimated;
+    row.cost_nano = answer.cost_nano;
+    row.created_at = SystemClock().now();
+    row.request_id = turn.info.request_id;
+    row.duration_ms = std::chrono::duration_cast<std::chrono::milliseconds>(took).count();
+    row.endpoint = turn.info.endpoint;
+    co_await parts_.usage.add(std::move(row));
+}
+
+Task<Result<void>> Turns::relay(const Turn& turn, const llm::RelayRequest& request, const llm::CallContext& context,
+                                model::AnswerSink& sink, Answer& answer)
+{
+    co_return co_await run_and_record(turn, answer, parts_.gateway.relay(request, context, sink, answer));
+}
+
+Task<Result<void>> Turns::streamed_agent(const Turn& turn, const agents::AgentRequest& request,
+                                         const llm::CallContext& context, model::AnswerSink& sink,
+                                         agents::AgentRecord& record)
+{
+    if (auto begun = co_await sink.piece(model::Piece{}); !begun)   // head and role chunk as soon as the request is valid
+        co_return begun;
+    const auto executor = co_await boost::asio::this_coro::executor;
+    const tools::Caller caller{turn.caller.user_id, turn.info.request_id, turn.info.request_id, turn.caller.may_use_tools};
+    ChannelSink channel(executor);
+    Result<void> outcome;
+    auto produce = [](agents::Agents& agents, const agents::AgentRequest& call, const llm::CallContext& about,
+                      const tools::Caller& who, ChannelSink& out, agents::AgentRecord& into,
+                      Result<void>& result) -> Task<void> {
+        struct Close {
+            ChannelSink& sink;
+            ~Close() { sink.close(); }
+        } close{out};
+        result = co_await agents.run(call, about, who, out, into);
+    };
+    TaskGroup group(executor);
+    group.spawn(produce(parts_.agents, request, context, caller, channel, record, outcome));
+    Result<void> written;
+    std::exception_ptr thrown;
+    try {
+        written = co_await channel.drain_into(sink, heartbeat);
+    } catch (...) {
+        thrown = std::current_exception();
+    }
+    if (thrown || !written) {   // nobody reads any more: the run ends, what it had stays in the record
+        co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
+        group.cancel();
+    }
+    co_await group.wait();
+    if (thrown)
+        std::rethrow_exception(thrown);
+    co_return written ? outcome : written;
+}
+
+Task<Result<void>> Turns::agent(const Turn& turn, const agents::AgentRequest& request, const llm::CallContext& context,
+                                bool stream, model::AnswerSink& sink, Answer& answer)
+{
+    auto work = [](Turns& self, const Turn& where, const agents::AgentRequest& call, const llm::CallContext& about,
+                   bool streamed, model::AnswerSink& out, Answer& into) -> Task<Result<void>> {
+        agents::AgentRecord record;
+        const OnLeave leave(record, [&into](agents::AgentRecord& left) {
+            into.completion = std::move(left.completion);
+            into.tools_used = std::move(left.tools_used);
+        });
+        if (streamed)
+            co_return co_await self.streamed_agent(where, call, about, out, record);
+        const tools::Caller caller{where.caller.user_id, where.info.request_id, where.info.request_id,
+                                   where.caller.may_use_tools};
+        model::NoSink nobody;
+        co_return co_await self.parts_.agents.run(call, about, caller, nobody, record);
+    };
+    co_return co_await run_and_record(turn, answer, work(*this, turn, request, context, stream, sink, answer));
+}
+
+Task<Result<void>> Turns::model(const Turn& turn, const llm::CompletionRequest& request,
+                                const llm::CallContext& context, model::AnswerSink& sink, Answer& answer)
+{
+    co_return co_await run_and_record(turn, answer, parts_.gateway.stream(request, context, sink, answer.completion));
+}
+
+Task<Result<void>> Turns::background(const Turn& turn, agents::AgentRequest request, const llm::CallContext& context,
+                                     model::AnswerSink& sink, Answer& answer)
+{
+    llm::CompletionRequest plain;
+    plain.model = parts_.settings.agent.model;
+    plain.messages = std::move(request.messages);
+    plain.temperature = request.temperature;
+    plain.max_tokens = request.max_tokens;
+    plain.extra = std::move(request.extra);
+    co_return co_await run_and_record(turn, answer, parts_.gateway.stream(plain, context, sink, answer.completion));
+}
+
+}  // namespace dure::chat

@@ -1,0 +1,55 @@
+// One answer from its start to its record: runs the agent, a model or a relay, and whatever happens (end, error, the client
+// leaves) stores the turn and its usage before the outcome goes on.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "chat/summaries.hpp"
+#include "dure/agents/agent.hpp"
+#include "dure/chat/service.hpp"
+
+namespace dure::chat {
+
+// Who asked, and where the answer belongs.
+struct Turn {
+    Turn(const Caller& who, const RequestInfo& request) : caller(who), info(request) {}
+    const Caller& caller;
+    const RequestInfo& info;
+    std::string session_id;    // empty: nothing but usage is stored
+    std::string user_text;
+    std::string key;           // see sessions::TurnRecord
+};
+
+class Turns {
+public:
+    Turns(ServiceParts parts, Summaries& summaries) : parts_(parts), summaries_(summaries) {}
+
+    // A proxied model: the client's own request passed on.
+    Task<Result<void>> relay(const Turn& turn, const llm::RelayRequest& request, const llm::CallContext& context,
+                             model::AnswerSink& sink, Answer& answer);
+    // The agent's graph. Streamed answers begin at once and are kept alive while tools run.
+    Task<Result<void>> agent(const Turn& turn, const agents::AgentRequest& request, const llm::CallContext& context,
+                             bool stream, model::AnswerSink& sink, Answer& answer);
+    // A model with a session's memory.
+    Task<Result<void>> model(const Turn& turn, const llm::CompletionRequest& request, const llm::CallContext& context,
+                             model::AnswerSink& sink, Answer& answer);
+    // A chat client's own request to the agent: one call of its model, without tools.
+    Task<Result<void>> background(const Turn& turn, agents::AgentRequest request, const llm::CallContext& context,
+                                  model::AnswerSink& sink, Answer& answer);
+
+    Task<void> add_usage(const Turn& turn, const Answer& answer, std::string_view status, Steady::duration took);
+
+private:
+    // Runs `work`, then records what `answer` holds by then. Cancellation is recorded as a cut and goes on.
+    Task<Result<void>> run_and_record(const Turn& turn, Answer& answer, Task<Result<void>> work);
+    Task<Result<void>> record_turn(const Turn& turn, Answer& answer, bool cut);
+    Task<Result<void>> streamed_agent(const Turn& turn, const agents::AgentRequest& request,
+                                      const llm::CallContext& context, model::AnswerSink& sink,
+                                      agents::AgentRecord& record);
+
+    ServiceParts parts_;
+    Summaries& summaries_;
+};
+
+}  // namespace dure::chat

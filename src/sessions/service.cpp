@@ -1,0 +1,261 @@
+// SessionService; see service.hpp.
+#include "dure/sessions/service.hpp"
+
+#include "dure/sql/database.hpp"
+#include "dure/store/messages.hpp"
+#include "dure/store/sessions.hpp"
+
+namespace dure::sessions {
+
+namespace {
+
+store::Page to_page(const PageRequest& request)
+{
+    store::Page page;
+    page.limit = request.limit;
+    if (request.after)
+        page.after = store::Position{request.after->created_at, request.after->id};
+    return page;
+}
+
+// A full page may have a next one; its first row tells, without a count.
+template <class Row>
+std::optional<PagePosition> next_of(const std::vector<Row>& rows, std::int64_t limit)
+{
+    if (rows.empty() || static_cast<std::int64_t>(rows.size()) < limit)
+        return std::nullopt;
+    return PagePosition{rows.back().created_at, rows.back().id};
+}
+
+// Reads everything a live copy holds, in one transaction.
+Result<LiveSession> rebuild(sql::Connection& connection, const std::string& owner, const std::string& id,
+                            std::int64_t keep_messages)
+{
+    auto session = store::Sessions(connection).find(id, owner);
+    if (!session)
+        return session.error();
+    auto summary = store::Summaries(connection).newest(id, owner);
+    if (!summary)
+        return summary.error();
+    LiveSession live;
+    live.session = std::move(*session);
+    if (*summary) {
+        live.summary = (*summary)->content;
+        live.summary_up_to_turn = (*summary)->up_to_turn;
+    }
+    auto messages = store::Messages(connection).newest(id, owner, keep_messages, live.summary_up_to_turn);
+    if (!messages)
+        return messages.error();
+    for (auto& message : *messages)
+        live.messages.push_back({std::move(message.role), std::move(message.content), message.created_at, message.turn,
+                                 std::move(message.metadata)});
+    return live;
+}
+
+// The rows of one turn. A turn recorded again (regenerated, a tool loop) keeps its number; the question is not repeated.
+Result<store::RecordedTurn> write_turn(sql::Connection& connection, const TurnRecord& record, UnixMillis now,
+                                       std::vector<model::ChatMessage>& written)
+{
+    auto turn = store::Sessions(connection).record_turn(record.session_id, record.owner_id, record.turn_key, now);
+    if (!turn)
+        return turn.error();
+    written.clear();   // a unit of work may run twice
+    model::ChatMessage message;
+    message.session_id = record.session_id;
+    message.owner_id = record.owner_id;
+    message.turn = turn->turn;
+    message.created_at = now;
+    if (turn->counted) {
+        message.id = new_id();
+        message.role = "user";
+        message.content = record.user_text;
+        written.push_back(message);
+    }
+    message.id = new_id();
+    message.role = "assistant";
+    message.content = record.assistant_text;
+    message.metadata = record.metadata;
+    message.metadata["status"] = record.cut ? "cut" : "complete";
+    message.metadata["model"] = record.model;
+    written.push_back(message);
+    for (const auto& one : written)
+        if (auto stored = store::Messages(connection).append(one); !stored)
+            return stored.error();
+    auto history = record.totals;
+    history.id = new_id();
+    history.session_id = record.session_id;
+    history.owner_id = record.owner_id;
+    history.turn = turn->turn;
+    history.user_message = record.user_text;
+    history.assistant_message = record.assistant_text;
+    history.model_used = record.model;
+    history.created_at = now;
+    history.metadata = message.metadata;
+    if (auto stored = store::History(connection).append(history); !stored)
+        return stored.error();
+    return *turn;
+}
+
+}  // namespace
+
+SessionService::SessionService(sql::Database& database, std::unique_ptr<LiveSessions> live,
+                               const config::Sessions& settings, const Clock& clock)
+    : database_(database), live_(std::move(live)), settings_(settings), clock_(clock)
+{
+}
+
+SessionService::~SessionService() = default;
+
+namespace {
+
+model::Session fresh_session(const Clock& clock, const config::Sessions& settings, std::string owner_id)
+{
+    model::Session session;
+    session.id = new_id();
+    session.token = random_base62(43);
+    session.owner_id = std::move(owner_id);
+    session.created_at = session.updated_at = clock.now();
+    session.expires_at = session.created_at + settings.ttl.count();
+    session.max_turns = settings.max_turns;
+    return session;
+}
+
+}  // namespace
+
+Task<Result<model::Session>> SessionService::create(std::string owner_id, NewSession fresh)
+{
+    auto session = fresh_session(clock_, settings_, std::move(owner_id));
+    session.title = std::move(fresh.title);
+    session.model = std::move(fresh.model);
+    auto stored = co_await database_.write(
+        [&](sql::Connection& connection) { return store::Sessions(connection).insert(session); });
+    if (!stored)
+        co_return stored.error();
+    LiveSession live;
+    live.session = session;
+    co_await live_->put(std::move(live));
+    co_return session;
+}
+
+Task<Result<model::Session>> SessionService::find(std::string owner_id, std::string id)
+{
+    co_return co_await database_.read(
+        [&](sql::Connection& connection) { return store::Sessions(connection).find(id, owner_id); });
+}
+
+Task<Result<SessionPage>> SessionService::list(std::string owner_id, PageRequest page)
+{
+    auto rows = co_await database_.read(
+        [&](sql::Connection& connection) { return store::Sessions(connection).list(owner_id, to_page(page)); });
+    if (!rows)
+        co_return rows.error();
+    SessionPage out;
+    out.next = next_of(*rows, page.limit);
+    out.sessions = std::move(*rows);
+    co_return out;
+}
+
+Task<Result<void>> SessionService::remove(std::string owner_id, std::string id)
+{
+    auto removed = co_await database_.write(
+        [&](sql::Connection& connection) { return store::Sessions(connection).remove(id, owner_id, clock_.now()); });
+    co_await live_->forget(id);
+    co_return removed;
+}
+
+Task<Result<HistoryPage>> SessionService::history(std::string owner_id, std::string id, PageRequest page)
+{
+    co_return co_await database_.read([&](sql::Connection& connection) -> Result<HistoryPage> {
+        if (auto session = store::Sessions(connection).find(id, owner_id); !session)
+            return session.error();
+        auto messages = store::Messages(connection).list(id, owner_id, to_page(page));
+        if (!messages)
+            return messages.error();
+        auto summaries = store::Summaries(connection).list(id, owner_id);
+        if (!summaries)
+            return summaries.error();
+        HistoryPage out;
+        out.next = next_of(*messages, page.limit);
+        out.messages = std::move(*messages);
+        out.summaries = std::move(*summaries);
+        return out;
+    });
+}
+
+Task<Result<model::Session>> SessionService::for_client_chat(std::string owner_id, std::string client_chat_id,
+                                                             std::string model)
+{
+    auto known = co_await database_.read([&](sql::Connection& connection) {
+        return store::Sessions(connection).find_by_client_chat(client_chat_id, owner_id);
+    });
+    if (known || known.error().code() != Errc::not_found)
+        co_return known;
+    auto session = fresh_session(clock_, settings_, std::move(owner_id));
+    session.client_chat_id = std::move(client_chat_id);
+    session.model = std::move(model);
+    co_return co_await database_.write(
+        [&](sql::Connection& connection) { return store::Sessions(connection).find_or_create(session); });
+}
+
+Task<Result<LiveSession>> SessionService::conversation(std::string owner_id, std::string id)
+{
+    if (auto live = co_await live_->get(id); live && live->session.owner_id == owner_id)
+        co_return std::move(*live);
+    auto rebuilt = co_await database_.read(
+        [&](sql::Connection& connection) { return rebuild(connection, owner_id, id, settings_.keep_messages); });
+    if (rebuilt)
+        co_await live_->put(*rebuilt);
+    co_return rebuilt;
+}
+
+Task<Result<RecordedTurn>> SessionService::record_turn(TurnRecord record)
+{
+    const auto now = clock_.now();
+    std::vector<model::ChatMessage> written;
+    auto turn = co_await database_.write([&](sql::Connection& connection) -> Result<store::RecordedTurn> {
+        auto outcome = write_turn(connection, record, now, written);
+        if (outcome)
+            if (auto touched = store::Sessions(connection).touch(record.session_id, record.owner_id, now,
+                                                                 now + settings_.ttl.count());
+                !touched)
+                return touched.error();
+        return outcome;
+    });
+    if (!turn)
+        co_return turn.error();
+    auto live = co_await live_->get(record.session_id);
+    if (live && live->session.owner_id == record.owner_id) {
+        for (auto& message : written)
+            live->messages.push_back({message.role, message.content, now, message.turn, message.metadata});
+        const auto keep = static_cast<std::size_t>(settings_.keep_messages);
+        if (live->messages.size() > keep)
+            live->messages.erase(live->messages.begin(), live->messages.end() - static_cast<std::ptrdiff_t>(keep));
+        live->session.conversation_turns = turn->turn;
+        live->session.turns_since_summary += turn->counted ? 1 : 0;
+        live->last_action = "answered";
+        co_await live_->put(std::move(*live));
+    }
+    co_return RecordedTurn{turn->turn, turn->summary_due};
+}
+
+Task<Result<void>> SessionService::add_summary(std::string owner_id, std::string id, std::string text,
+                                               std::int64_t up_to_turn, std::string model)
+{
+    model::ConversationSummary summary;
+    summary.id = new_id();
+    summary.session_id = id;
+    summary.owner_id = owner_id;
+    summary.content = std::move(text);
+    summary.up_to_turn = up_to_turn;
+    summary.model = std::move(model);
+    summary.created_at = clock_.now();
+    auto stored = co_await database_.write([&](sql::Connection& connection) -> Result<void> {
+        if (auto appended = store::Summaries(connection).append(summary); !appended)
+            return appended;
+        return store::Sessions(connection).reset_turns_since_summary(id, owner_id, up_to_turn, summary.created_at);
+    });
+    co_await live_->forget(id);   // rebuilt behind the summary by the next turn
+    co_return stored;
+}
+
+}  // namespace dure::sessions
