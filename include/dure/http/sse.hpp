@@ -24,7 +24,8 @@ public:
 
     void feed(std::string_view bytes);
     bool next(SseEvent& event);
-    // At the end of the body: gives a last event that was not closed by an empty line, if there is one.
+    // At the end of the body, instead of next(): also gives a last event that was not closed by an empty line, if it is
+    // [DONE] or whole JSON; any other was cut and is dropped.
     bool finish(SseEvent& event);
     // A line or event over the bound was met; nothing more is given out.
     bool overflowed() const { return overflowed_; }
@@ -33,11 +34,13 @@ private:
     bool take_line(std::string_view& line);
     void apply_line(std::string_view line);
     bool give(SseEvent& event);
+    void overflow();
 
     std::size_t limit_;
     std::string buffer_;
     std::size_t at_ = 0;          // start of the first unread byte in buffer_
     std::size_t scanned_ = 0;     // up to here no line end was found
+    std::size_t next_lf_ = 0;
     std::string data_, event_, id_;
     std::string given_data_, given_event_, given_id_;
     bool has_data_ = false;
