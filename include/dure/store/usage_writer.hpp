@@ -7,6 +7,8 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -47,8 +49,11 @@ public:
 
 private:
     void work();
+    bool stopped() const;
     std::vector<model::UsageRow> next_batch();
-    bool write(const std::vector<model::UsageRow>& batch);
+    bool write_stubbornly(std::span<const model::UsageRow> rows);
+    // Empty: stored.
+    std::optional<Errc> write(std::span<const model::UsageRow> rows);
     bool pause_before_retry(std::chrono::milliseconds pause);
     void count_drops(std::size_t rows, std::string_view why);
 

@@ -1,0 +1,115 @@
+// Messages and summaries of a session: SQL beside each method, the session's owner checked first.
+#include "dure/store/messages.hpp"
+
+#include "store/columns.hpp"
+#include "store/session_access.hpp"
+
+namespace dure::store {
+
+namespace {
+
+const std::string message_columns = "id, session_id, owner_id, role, content, turn, created_at, metadata";
+const std::string summary_columns = "id, session_id, owner_id, content, up_to_turn, model, created_at";
+constexpr std::int64_t newest_messages_limit = 1000;
+constexpr std::int64_t summaries_limit = 100;
+
+model::ChatMessage message_from(const sql::Row& row)
+{
+    model::ChatMessage message;
+    message.id = row.text("id");
+    message.session_id = row.text("session_id");
+    message.owner_id = row.text("owner_id");
+    message.role = row.text("role");
+    message.content = row.text("content");
+    message.turn = row.integer("turn");
+    message.created_at = row.integer("created_at");
+    message.metadata = Json::parse(row.text("metadata"));
+    return message;
+}
+
+model::ConversationSummary summary_from(const sql::Row& row)
+{
+    return {row.text("id"),           row.text("session_id"), row.text("owner_id"),     row.text("content"),
+            row.integer("up_to_turn"), row.text("model"),      row.integer("created_at")};
+}
+
+}  // namespace
+
+Result<void> Messages::append(const model::ChatMessage& message)
+{
+    if (auto there = require_session(connection_, message.session_id, message.owner_id); !there)
+        return there;
+    return without_count(connection_.execute(
+        "INSERT INTO chat_messages (id, session_id, owner_id, role, content, turn, created_at, metadata) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        message.id, message.session_id, message.owner_id, message.role, message.content, message.turn,
+        message.created_at, dump(message.metadata)));
+}
+
+Result<std::vector<model::ChatMessage>> Messages::list(std::string_view session_id, std::string_view owner_id,
+                                                       const Page& page)
+{
+    if (auto there = require_session(connection_, session_id, owner_id); !there)
+        return there.error();
+    static const std::string sql = "SELECT " + message_columns +
+                                   " FROM chat_messages WHERE session_id = $1 AND owner_id = $2 "
+                                   "AND (created_at, id) > ($3, $4) ORDER BY created_at, id LIMIT $5";
+    const auto start = ascending_start(page);
+    return read_all(connection_.query(sql, session_id, owner_id, start.created_at, start.id, limit_of(page)),
+                    message_from);
+}
+
+Result<std::vector<model::ChatMessage>> Messages::newest(std::string_view session_id, std::string_view owner_id,
+                                                         std::int64_t count, std::int64_t after_turn)
+{
+    if (auto there = require_session(connection_, session_id, owner_id); !there)
+        return there.error();
+    static const std::string sql = "SELECT " + message_columns +
+                                   " FROM chat_messages WHERE session_id = $1 AND owner_id = $2 AND turn > $3 "
+                                   "ORDER BY created_at DESC, id DESC LIMIT $4";
+    const auto most = std::clamp<std::int64_t>(count, 0, newest_messages_limit);
+    auto messages = read_all(connection_.query(sql, session_id, owner_id, after_turn, most), message_from);
+    if (messages)
+        std::reverse(messages->begin(), messages->end());
+    return messages;
+}
+
+Result<void> Summaries::append(const model::ConversationSummary& summary)
+{
+    if (auto there = require_session(connection_, summary.session_id, summary.owner_id); !there)
+        return there;
+    return without_count(connection_.execute(
+        "INSERT INTO conversation_summaries (id, session_id, owner_id, content, up_to_turn, model, created_at) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        summary.id, summary.session_id, summary.owner_id, summary.content, summary.up_to_turn, summary.model,
+        summary.created_at));
+}
+
+Result<std::vector<model::ConversationSummary>> Summaries::list(std::string_view session_id, std::string_view owner_id)
+{
+    if (auto there = require_session(connection_, session_id, owner_id); !there)
+        return there.error();
+    static const std::string sql = "SELECT " + summary_columns +
+                                   " FROM conversation_summaries WHERE session_id = $1 AND owner_id = $2 "
+                                   "ORDER BY created_at DESC, id DESC LIMIT $3";
+    auto summaries = read_all(connection_.query(sql, session_id, owner_id, summaries_limit), summary_from);
+    if (summaries)
+        std::reverse(summaries->begin(), summaries->end());
+    return summaries;
+}
+
+Result<std::optional<model::ConversationSummary>> Summaries::newest(std::string_view session_id,
+                                                                    std::string_view owner_id)
+{
+    if (auto there = require_session(connection_, session_id, owner_id); !there)
+        return there.error();
+    static const std::string sql = "SELECT " + summary_columns +
+                                   " FROM conversation_summaries WHERE session_id = $1 AND owner_id = $2 "
+                                   "ORDER BY up_to_turn DESC, created_at DESC, id DESC LIMIT 1";
+    const auto rows = connection_.query(sql, session_id, owner_id);
+    if (!rows)
+        return rows.error();
+    return rows->empty() ? std::nullopt : std::optional(summary_from(rows->front()));
+}
+
+}  // namespace dure::store
