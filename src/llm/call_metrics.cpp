@@ -1,0 +1,126 @@
+// Names, buckets and label sets of the gateway's metrics; see call_metrics.hpp.
+#include "llm/call_metrics.hpp"
+
+#include <mutex>
+
+namespace dure::llm {
+
+namespace {
+
+// first, first·factor, … `count` bounds.
+std::vector<double> rising_buckets(double first, double factor, int count)
+{
+    std::vector<double> bounds;
+    for (int i = 0; i < count; ++i, first *= factor)
+        bounds.push_back(first);
+    return bounds;
+}
+
+double seconds_of(Steady::duration span)
+{
+    return std::chrono::duration<double>(span).count();
+}
+
+metrics::Labels with_label(metrics::Labels labels, std::string name, std::string value)
+{
+    labels.emplace_back(std::move(name), std::move(value));
+    return labels;
+}
+
+}  // namespace
+
+CallMetrics::CallMetrics(metrics::Registry& registry)
+    : registry_(registry),
+      usage_estimated_(registry.counter("dure_usage_estimated_total", "Answers whose token usage had to be estimated"))
+{
+}
+
+CallMetrics::CallSet& CallMetrics::call_set(const CallSummary& call)
+{
+    std::string key;
+    for (const auto part : {call.operation, call.model, call.answered_by, call.error}) {
+        key += part;
+        key += '\n';
+    }
+    {
+        const std::shared_lock lock(guard_);
+        if (const auto found = calls_.find(key); found != calls_.end())
+            return found->second;
+    }
+    const auto slash = call.answered_by.find('/');
+    const metrics::Labels labels = {
+        {"gen_ai_operation_name", std::string(call.operation)},
+        {"gen_ai_provider_name", std::string(call.answered_by.substr(0, slash))},
+        {"gen_ai_request_model", std::string(call.model)},
+        {"gen_ai_response_model",
+         slash == std::string_view::npos ? std::string() : std::string(call.answered_by.substr(slash + 1))},
+        {"error_type", std::string(call.error)}};
+    const auto times = rising_buckets(0.01, 2, 14);
+    const auto tokens = rising_buckets(1, 4, 14);
+    const std::string token_help = "Tokens of model calls";
+    const CallSet made{
+        registry_.histogram("gen_ai_client_operation_duration_seconds", "Time of model calls", labels, times),
+        registry_.histogram("gen_ai_client_operation_time_to_first_chunk_seconds", "Time to the first output of streams",
+                            labels, times),
+        registry_.histogram("gen_ai_client_token_usage", token_help, with_label(labels, "gen_ai_token_type", "input"), tokens),
+        registry_.histogram("gen_ai_client_token_usage", token_help, with_label(labels, "gen_ai_token_type", "output"),
+                            tokens)};
+    const std::unique_lock lock(guard_);
+    return calls_.emplace(std::move(key), made).first->second;
+}
+
+void CallMetrics::finished(const CallSummary& call)
+{
+    auto& set = call_set(call);
+    set.duration.observe(seconds_of(call.took));
+    if (call.first_output)
+        set.first_chunk.observe(seconds_of(*call.first_output));
+    if (call.usage.total() == 0)
+        return;
+    set.input_tokens.observe(static_cast<double>(call.usage.prompt_tokens));
+    set.output_tokens.observe(static_cast<double>(call.usage.completion_tokens));
+}
+
+metrics::Counter& CallMetrics::counter(const std::string& name, const std::string& help, const metrics::Labels& labels)
+{
+    auto key = name;
+    for (const auto& [label, value] : labels)
+        key += '\n' + value;
+    {
+        const std::shared_lock lock(guard_);
+        if (const auto found = counters_.find(key); found != counters_.end())
+            return *found->second;
+    }
+    auto& made = registry_.counter(name, help, labels);
+    const std::unique_lock lock(guard_);
+    counters_.emplace(std::move(key), &made);
+    return made;
+}
+
+void CallMetrics::attempt(const Target& target, const std::optional<Failure>& failure)
+{
+    const std::string kind(failure ? name_of(failure->kind) : "success");
+    counter("dure_upstream_attempts_total", "Attempts at model providers by outcome",
+            {{"provider", target.provider}, {"model", target.model}, {"class", kind}})
+        .increment();
+    if (failure && failure->after_output && failure->kind != FailureClass::cancelled)
+        counter("dure_stream_interrupted_total", "Streams that broke after their first output",
+                {{"provider", target.provider}, {"class", kind}})
+            .increment();
+}
+
+void CallMetrics::fell_back(const std::string& from, const std::string& to, FailureClass kind)
+{
+    counter("dure_fallbacks_total", "Changes to the next target of a model",
+            {{"from", from}, {"to", to}, {"class", std::string(name_of(kind))}})
+        .increment();
+}
+
+void CallMetrics::skipped_events(const std::string& provider, std::size_t count)
+{
+    if (count > 0)
+        counter("dure_upstream_skipped_events_total", "Stream events that were not JSON", {{"provider", provider}})
+            .increment(static_cast<double>(count));
+}
+
+}  // namespace dure::llm

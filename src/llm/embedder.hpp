@@ -1,0 +1,20 @@
+// The built-in embedder `local`: deterministic, offline, no model file. Words and character n-grams (Korean syllables
+// taken apart into jamo, so that endings and particles of one stem stay close) are hashed into 256 dimensions.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "dure/base/error.hpp"
+#include "dure/model/chat.hpp"
+
+namespace dure::llm {
+
+inline constexpr std::size_t local_dimensions = 256;
+
+// L2-normalised; the zero vector for a text without a letter or digit.
+std::vector<float> local_embedding(std::string_view text, std::size_t dimensions = local_dimensions);
+
+Result<model::EmbeddingAnswer> embed_locally(const model::EmbeddingRequest& request);
+
+}  // namespace dure::llm

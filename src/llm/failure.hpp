@@ -1,0 +1,71 @@
+// How an attempt failed, in the classes of llm-upstreams §6: the classifier (status and body to class, a table), what
+// the retry plan does about a class, and the error a client sees for it (§9).
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "dure/base/error.hpp"
+#include "dure/base/json.hpp"
+
+namespace dure::llm {
+
+enum class FailureClass {
+    connect,
+    timeout,
+    server,
+    overloaded,
+    rate_limit,
+    quota,
+    auth,
+    context_length,
+    unsupported_param,
+    model_missing,
+    content_filter,
+    bad_request,
+    protocol,
+    interrupted,
+    busy,          // our own limit of running requests towards the provider
+    cancelled,     // the reader has gone
+};
+std::string_view name_of(FailureClass kind);
+
+struct Failure {
+    Failure() = default;
+    Failure(FailureClass what, std::string sentence) : kind(what), message(std::move(sentence)) {}
+
+    FailureClass kind = FailureClass::server;
+    std::string message;            // one sentence for the client
+    std::string code;               // the provider's own code, only of failures that are the caller's
+    std::string param;
+    std::string detail;             // for the log
+    int status = 0;                 // upstream's, 0: none
+    std::optional<std::chrono::milliseconds> retry_after;
+    bool same_target_forbidden = false;   // x-should-retry: false
+    bool after_output = false;      // the client has seen a part of the answer
+};
+
+// The error towards the client; the message is redacted.
+Error to_error(const Failure& failure);
+
+// What an upstream said about an error, wherever it stood: a body, or an event of a stream (status 0 then, unless the
+// provider gave an HTTP status as its code).
+struct UpstreamProblem {
+    int status = 0;
+    std::string code;
+    std::string type;
+    std::string message;
+    std::string param;
+};
+// Reads {"error":{…}}, {"error":"text"}, {"object":"error",…} and {"message":…}; other shapes leave the fields empty.
+UpstreamProblem read_problem(int status, const OrderedJson& body);
+Failure classify(const UpstreamProblem& problem);
+// A whole error answer, also when the body is not JSON.
+Failure classify_answer(int status, std::string_view body);
+// retry-after-ms, retry-after (seconds, fractional, or an HTTP date against `now_unix_ms`).
+std::optional<std::chrono::milliseconds> parse_retry_after(std::string_view milliseconds, std::string_view seconds_or_date,
+                                                           std::int64_t now_unix_ms);
+
+}  // namespace dure::llm

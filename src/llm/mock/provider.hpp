@@ -1,0 +1,23 @@
+// The built-in provider `mock`: an offline model that answers by rule (see answer.hpp), token by token.
+#pragma once
+
+#include <chrono>
+
+#include "llm/provider.hpp"
+
+namespace dure::llm::mock {
+
+class MockProvider final : public Provider {
+public:
+    explicit MockProvider(std::chrono::milliseconds delay) : delay_(delay) {}
+
+    Task<std::optional<Failure>> attempt(const Target& target, const Ask& ask, Reply& reply) override;
+    Task<Result<EmbeddingAnswer>> embed(const Target& target, const EmbeddingRequest& request,
+                                        const CallContext& context) override;
+    bool repair(const Target&, const Failure&) override { return false; }
+
+private:
+    std::chrono::milliseconds delay_;   // before each token
+};
+
+}  // namespace dure::llm::mock

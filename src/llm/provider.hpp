@@ -1,0 +1,46 @@
+// What the gateway asks of a provider, whatever its dialect: one attempt at answering one request for one target. The
+// gateway decides which target and how often; a provider never retries.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "dure/base/task.hpp"
+#include "dure/llm/gateway.hpp"
+#include "llm/failure.hpp"
+#include "llm/reply.hpp"
+
+namespace dure::llm {
+
+// One request, typed or as the client wrote it; exactly one of the two is set.
+struct Ask {
+    explicit Ask(const CallContext& call) : context(call) {}
+    const CallContext& context;
+    const CompletionRequest* typed = nullptr;
+    const RelayRequest* relay = nullptr;
+    bool stream = false;
+    std::string_view model_id;            // the configured name, which the answer bears
+    std::int64_t max_output = 0;
+};
+
+// A provider's model behind a configured model.
+struct Target {
+    std::string provider;                 // its configured name
+    std::string model;                    // the provider's name for the model
+    std::string label() const { return provider + "/" + model; }
+};
+
+class Provider {
+public:
+    virtual ~Provider() = default;
+    // Empty: the answer is whole. An attempt that failed before its first output leaves nothing with the sink.
+    virtual Task<std::optional<Failure>> attempt(const Target& target, const Ask& ask, Reply& reply) = 0;
+    virtual Task<Result<EmbeddingAnswer>> embed(const Target& target, const EmbeddingRequest& request,
+                                                const CallContext& context) = 0;
+    // After `unsupported_param`: notes what to leave out from now on; false when there is nothing that can be repaired.
+    virtual bool repair(const Target& target, const Failure& failure) = 0;
+};
+
+}  // namespace dure::llm

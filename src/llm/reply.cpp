@@ -1,0 +1,75 @@
+// Serialises the writes of an answer with its still-alive ticks; see reply.hpp.
+#include "llm/reply.hpp"
+
+#include <boost/asio/use_awaitable.hpp>
+
+namespace dure::llm {
+
+namespace {
+
+constexpr std::chrono::seconds silence_before_first_tick{10};
+constexpr std::chrono::seconds silence_between_ticks{15};
+
+}  // namespace
+
+Reply::Reply(boost::asio::any_io_executor executor, model::Completion& into, model::AnswerSink* sink, bool* output_started)
+    : completion(into), sink_(sink), told_(output_started), timer_(executor), tick_done_(executor),
+      next_tick_(Steady::now() + silence_before_first_tick)
+{
+}
+
+template <class Write>
+Task<Result<void>> Reply::write(Write operation)
+{
+    if (sink_ == nullptr)
+        co_return Result<void>();
+    writing_ = true;
+    co_await quiet();
+    if (!first_output_at_)
+        first_output_at_ = Steady::now();
+    if (told_ != nullptr)
+        *told_ = true;
+    auto result = co_await operation();
+    writing_ = false;
+    next_tick_ = Steady::now() + silence_between_ticks;
+    co_return result;
+}
+
+Task<Result<void>> Reply::piece(const model::Piece& piece)
+{
+    const auto operation = [this, &piece] { return sink_->piece(piece); };
+    return write(operation);
+}
+
+Task<Result<void>> Reply::rendered(std::string_view events)
+{
+    const auto operation = [this, events] { return sink_->rendered(events); };
+    return write(operation);
+}
+
+Task<void> Reply::keep_alive()
+{
+    for (;;) {
+        timer_.expires_at(next_tick_);
+        co_await timer_.async_wait(boost::asio::use_awaitable);
+        if (writing_)
+            next_tick_ = Steady::now() + silence_between_ticks;
+        if (Steady::now() < next_tick_)
+            continue;
+        ticking_ = true;
+        const auto result = co_await sink_->still_alive();
+        ticking_ = false;
+        tick_done_.notify();
+        next_tick_ = Steady::now() + silence_between_ticks;
+        if (!result)
+            co_return;
+    }
+}
+
+Task<void> Reply::quiet()
+{
+    while (ticking_)
+        co_await tick_done_.wait();
+}
+
+}  // namespace dure::llm

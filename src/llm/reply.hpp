@@ -1,0 +1,52 @@
+// The one way to the reader of a streamed answer: keeps the gateway's still-alive ticks (10 s without output, then every
+// 15 s of silence) and the answer's own writes apart, so that the sink is called by one of them at a time.
+#pragma once
+
+#include <boost/asio/steady_timer.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dure/base/channel.hpp"
+#include "dure/model/chat.hpp"
+
+namespace dure::llm {
+
+class Reply {
+public:
+    // sink may be null: nobody reads along. output_started, if given, is set with the first write.
+    Reply(boost::asio::any_io_executor executor, model::Completion& into, model::AnswerSink* sink,
+          bool* output_started = nullptr);
+
+    model::Completion& completion;
+    std::string body;                     // of a relay without stream
+    std::vector<std::string> dropped_params;
+
+    bool streams() const { return sink_ != nullptr; }
+    bool output_started() const { return first_output_at_.has_value(); }
+    const std::optional<Steady::time_point>& first_output_at() const { return first_output_at_; }
+    // An error means that the reader has gone. Nothing happens when nobody reads along.
+    Task<Result<void>> piece(const model::Piece& piece);
+    Task<Result<void>> rendered(std::string_view events);
+
+    // Ticks until the reader has gone (then it returns) or it is cancelled.
+    Task<void> keep_alive();
+    // Waits until no tick is being written: to be awaited before the ticks are cancelled.
+    Task<void> quiet();
+
+private:
+    template <class Write>
+    Task<Result<void>> write(Write operation);
+
+    model::AnswerSink* sink_;
+    bool* told_;
+    boost::asio::steady_timer timer_;
+    Signal tick_done_;
+    Steady::time_point next_tick_;
+    bool ticking_ = false;
+    bool writing_ = false;
+    std::optional<Steady::time_point> first_output_at_;
+};
+
+}  // namespace dure::llm

@@ -1,0 +1,105 @@
+// The built-in embedder: near texts lie nearer than far ones, and nothing depends on chance.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "llm/gateway_fixture.hpp"
+#include "llm/embedder.hpp"
+
+namespace dure::llm::test {
+
+namespace {
+
+double closeness(std::string_view a, std::string_view b)
+{
+    const auto left = local_embedding(a);
+    const auto right = local_embedding(b);
+    double sum = 0;
+    for (std::size_t i = 0; i < left.size(); ++i)
+        sum += static_cast<double>(left[i]) * right[i];
+    return sum;
+}
+
+TEST(LocalEmbedder, SimilarTextsAreCloserThanUnrelatedOnes)
+{
+    struct Case {
+        const char* text;
+        const char* near;
+        const char* far;
+    };
+    const Case cases[] = {{"오늘 서울 날씨가 어때?", "서울의 오늘 날씨 알려 줘", "김치찌개를 맛있게 끓이는 방법"},
+                          {"계산기를 사용해서 계산해 줘", "계산을 도와주는 계산기", "내일 비행기를 예약하고 싶어요"},
+                          {"How do I reset my password?", "password reset help", "the weather in Paris is sunny"},
+                          {"먹었습니다", "먹었어요", "달렸습니까"}};
+    for (const auto& one : cases)
+        EXPECT_GT(closeness(one.text, one.near), closeness(one.text, one.far) + 0.1) << one.text;
+}
+
+TEST(LocalEmbedder, VectorsHaveLengthOneAndAreTheSameEveryTime)
+{
+    const auto vector = local_embedding("안녕하세요 hello");
+    double square = 0;
+    for (const auto value : vector)
+        square += static_cast<double>(value) * value;
+    EXPECT_EQ(vector.size(), local_dimensions);
+    EXPECT_NEAR(square, 1.0, 1e-5);
+    EXPECT_EQ(vector, local_embedding("안녕하세요 hello"));
+    EXPECT_EQ(local_embedding("HELLO"), local_embedding("hello"));
+}
+
+TEST(LocalEmbedder, BrokenUtf8AndSignsDoNotHarm)
+{
+    for (const std::string text : {"\xff\xfe", "\xe2\x82", "...", " ", "\xf0\x9f\x99"})
+        for (const auto value : local_embedding(text))
+            EXPECT_TRUE(std::isfinite(value));
+}
+
+class LocalEmbeddings : public GatewayTest {};
+
+TEST_F(LocalEmbeddings, AreServedInOrderWithUsage)
+{
+    EmbeddingRequest request;
+    request.model = "local";
+    request.input = {"하나", "two"};
+    dure::test::run([&]() -> Task<void> {
+        const auto answer = co_await gateway().embed(request, context());
+        EXPECT_TRUE(answer.has_value());
+        if (!answer)
+            co_return;
+        EXPECT_EQ(answer->vectors.size(), 2u);
+        EXPECT_EQ(answer->vectors[1], local_embedding("two"));
+        EXPECT_EQ(answer->usage.prompt_tokens, 3);
+    });
+}
+
+TEST_F(LocalEmbeddings, WrongRequestsAreRefused)
+{
+    EmbeddingRequest unknown;
+    unknown.model = "mock";
+    unknown.input = {"x"};
+    EmbeddingRequest empty;
+    empty.model = "local";
+    EmbeddingRequest blank = empty;
+    blank.input = {""};
+    EmbeddingRequest tokens = empty;
+    tokens.token_input = OrderedJson::parse("[1,2]");
+    EmbeddingRequest wide = empty;
+    wide.input = {"x"};
+    wide.dimensions = 9999;
+    const std::pair<EmbeddingRequest, Errc> cases[] = {{unknown, Errc::not_found},
+                                                       {empty, Errc::invalid_argument},
+                                                       {blank, Errc::invalid_argument},
+                                                       {tokens, Errc::invalid_argument},
+                                                       {wide, Errc::invalid_argument}};
+    for (const auto& [request, code] : cases)
+        dure::test::run([&]() -> Task<void> {
+            const auto answer = co_await gateway().embed(request, context());
+            EXPECT_FALSE(answer.has_value());
+            if (!answer)
+                EXPECT_EQ(answer.error().code(), code);
+        });
+}
+
+}  // namespace
+
+}  // namespace dure::llm::test

@@ -1,0 +1,136 @@
+// A gateway on one loop with settings made in the test, and sinks that keep what they are given.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "dure/http/client.hpp"
+#include "dure/llm/gateway.hpp"
+#include "dure/metrics/registry.hpp"
+#include "support/run_task.hpp"
+
+namespace dure::llm::test {
+
+class KeepingSink final : public model::AnswerSink {
+public:
+    Task<Result<void>> piece(const model::Piece& piece) override
+    {
+        pieces.push_back(piece);
+        text += piece.text;
+        co_return answer();
+    }
+    Task<Result<void>> rendered(std::string_view events) override
+    {
+        ++writes;
+        bytes += events;
+        if (on_output)
+            on_output();
+        co_return answer();
+    }
+    Task<Result<void>> progress(const model::Progress&) override { co_return answer(); }
+    Task<Result<void>> still_alive() override
+    {
+        ++ticks;
+        co_return answer();
+    }
+
+    std::vector<model::Piece> pieces;
+    std::string text;
+    std::string bytes;
+    int writes = 0;
+    int ticks = 0;
+    bool gone = false;
+    std::function<void()> on_output;
+
+private:
+    Result<void> answer() const
+    {
+        if (gone)
+            return Error(Errc::cancelled, "gone");
+        return Result<void>();
+    }
+};
+
+class GatewayTest : public ::testing::Test {
+protected:
+    Gateway& gateway()
+    {
+        if (!gateway_)
+            gateway_ = std::make_unique<Gateway>(cores, client, metrics, logger, settings);
+        return *gateway_;
+    }
+    static CallContext context(std::chrono::milliseconds limit = std::chrono::seconds(20))
+    {
+        return CallContext("req-1", "user-1", Deadline::after(limit));
+    }
+
+    Result<void> complete(const CompletionRequest& request, model::Completion& into, const CallContext& call = context())
+    {
+        Result<void> result;
+        dure::test::run([&]() -> Task<void> { result = co_await gateway().complete(request, call, into); });
+        return result;
+    }
+    Result<void> stream(const CompletionRequest& request, KeepingSink& sink, model::Completion& into,
+                        const CallContext& call = context())
+    {
+        Result<void> result;
+        dure::test::run([&]() -> Task<void> { result = co_await gateway().stream(request, call, sink, into); });
+        return result;
+    }
+    Result<void> relay(const std::string& model, const std::string& body, bool streamed, bool usage, KeepingSink& sink,
+                       RelayRecord& record, const CallContext& call = context())
+    {
+        RelayRequest request;
+        request.model = model;
+        request.body = body;
+        request.stream = streamed;
+        request.include_usage = usage;
+        Result<void> result;
+        dure::test::run([&]() -> Task<void> { result = co_await gateway().relay(request, call, sink, record); });
+        return result;
+    }
+
+    Cores cores{1};
+    http::Client client{cores, http::ClientOptions{}};
+    metrics::Registry metrics;
+    Logger logger{Logger::Options{LogLevel::error, true, ""}};
+    config::Settings settings;
+
+private:
+    std::unique_ptr<Gateway> gateway_;
+};
+
+inline CompletionRequest asking(const std::string& question, const std::string& model = "mock")
+{
+    CompletionRequest request;
+    request.model = model;
+    model::Message message;
+    message.content = question;
+    request.messages.push_back(std::move(message));
+    return request;
+}
+
+inline model::ToolDefinition calculator_tool()
+{
+    model::ToolDefinition tool;
+    tool.name = "calculator";
+    tool.description = "Evaluates arithmetic. 계산기";
+    tool.parameters = Json::parse(R"({"type":"object","properties":{"expression":{"type":"string"}},
+        "required":["expression"],"additionalProperties":false})");
+    return tool;
+}
+
+inline model::ToolDefinition weather_tool()
+{
+    model::ToolDefinition tool;
+    tool.name = "get_weather";
+    tool.description = "Current weather of a city";
+    tool.parameters = Json::parse(R"({"type":"object","properties":{"city":{"type":"string"},
+        "unit":{"type":"string","enum":["celsius","fahrenheit"]}},"required":["city","unit"]})");
+    return tool;
+}
+
+}  // namespace dure::llm::test
