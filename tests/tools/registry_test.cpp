@@ -220,7 +220,8 @@ TEST_F(RegistryTest, ATakenNameOrABrokenSchemaIsRefusedAtStart)
 TEST_F(RegistryTest, TheCalculatorAnswersThroughIt)
 {
     registry().add(make_calculator());
-    EXPECT_EQ(call("calculator", R"({"expression":"12 * (3 + 4)"})").text(), R"({"expression":"12 * (3 + 4)","result":84})");
+    EXPECT_EQ(call("calculator", R"x({"expression":"12 * (3 + 4)"})x").text(),
+              R"x({"expression":"12 * (3 + 4)","result":84})x");
     EXPECT_EQ(call("calculator", R"({"expression":"1/0"})").text(), "Error: Division by zero.");
     EXPECT_NE(call("calculator", R"({"expr":"1"})").error.find("expression"), std::string::npos);
 }

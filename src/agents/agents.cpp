@@ -1,0 +1,156 @@
+// Agents: picks model, language and graph of a run, runs it, ends the answer; see agent.hpp.
+#include "dure/agents/agent.hpp"
+
+#include <algorithm>
+
+#include "agents/run.hpp"
+
+namespace dure::agents {
+namespace {
+
+struct Strategy {
+    std::string name;
+    graph::CompiledGraph graph;
+};
+
+std::string last_user_text(const std::vector<model::Message>& messages)
+{
+    for (auto message = messages.rbegin(); message != messages.rend(); ++message)
+        if (message->role == model::Role::user)
+            return message->text();
+    return {};
+}
+
+bool holds_tool(const std::vector<model::ToolDefinition>& tools, std::string_view name)
+{
+    return std::any_of(tools.begin(), tools.end(), [&](const auto& tool) { return tool.name == name; });
+}
+
+Error wrong(std::string param, std::string message)
+{
+    return Error(Errc::invalid_argument, std::move(message)).param(std::move(param));
+}
+
+// A demand for a call must be one that the client's own tools can fulfil.
+Result<void> check_tool_choice(const AgentRequest& request)
+{
+    const auto& choice = request.tool_choice;
+    if (choice.is_null() || choice == "auto" || choice == "none")
+        return {};
+    if (choice == "required") {
+        if (request.client_tools.empty())
+            return wrong("tool_choice", "'tool_choice' demands a tool call, but the request has no tools.");
+        return {};
+    }
+    const auto* function = choice.is_object() && choice.contains("function") ? &choice["function"] : nullptr;
+    const bool named = function && function->is_object() && function->contains("name") && (*function)["name"].is_string();
+    if (!named)
+        return wrong("tool_choice", "'tool_choice' must be none, auto, required or name a function.");
+    if (!holds_tool(request.client_tools, (*function)["name"].get_ref<const std::string&>()))
+        return wrong("tool_choice", "'tool_choice' names a tool that is not in 'tools'.");
+    return {};
+}
+
+}  // namespace
+
+struct Agents::State {
+    State(llm::Gateway& models, tools::Registry& registered, Logger& log, const config::Agent& configured)
+        : gateway(models), registry(registered), logger(log), settings(configured), prompts(configured.prompts, log)
+    {
+        strategies.push_back(Strategy{"graph", make_agent_graph()});
+        strategies.push_back(Strategy{"chat", make_chat_graph()});
+        strategies.push_back(Strategy{"simple", make_simple_graph()});
+    }
+
+    const Strategy* find(const std::string& name) const;
+    Result<AgentRun> prepare(const AgentRequest& request, const llm::CallContext& context, const tools::Caller& caller,
+                             model::AnswerSink& sink, AgentRecord& into) const;
+
+    llm::Gateway& gateway;
+    tools::Registry& registry;
+    Logger& logger;
+    const config::Agent settings;
+    const Prompts prompts;
+    std::vector<Strategy> strategies;
+};
+
+bool is_client_tool(const AgentRun& run, std::string_view name)
+{
+    return run.request.tool_choice != "none" && holds_tool(run.request.client_tools, name);
+}
+
+bool is_candidate(const AgentRun& run, std::string_view name)
+{
+    return holds_tool(run.server_tools, name);
+}
+
+const Strategy* Agents::State::find(const std::string& name) const
+{
+    const auto& wanted = name.empty() ? settings.strategy : name;
+    const auto at = std::find_if(strategies.begin(), strategies.end(), [&](const auto& one) { return one.name == wanted; });
+    return at == strategies.end() ? nullptr : &*at;
+}
+
+Result<AgentRun> Agents::State::prepare(const AgentRequest& request, const llm::CallContext& context,
+                                        const tools::Caller& caller, model::AnswerSink& sink, AgentRecord& into) const
+{
+    AgentRun run{gateway, registry, logger, prompts, settings, request, context, caller, sink, into,
+                 {},      false,    Language::english, {}};
+    run.model = !request.model.empty() ? request.model : !settings.model.empty() ? settings.model : gateway.default_model();
+    const auto info = gateway.find(run.model);
+    if (!info)
+        return Error(Errc::not_found, "The model '" + run.model + "' does not exist.").reason("model_not_found").param("model");
+    run.native_tools = info->tools;
+    run.language = language_of(settings.language, last_user_text(request.messages));
+    if (auto checked = check_tool_choice(request); !checked)
+        return checked.error();
+    return run;
+}
+
+Agents::Agents(llm::Gateway& gateway, tools::Registry& tools, Logger& logger, const config::Agent& settings)
+    : state_(std::make_unique<State>(gateway, tools, logger, settings))
+{
+}
+Agents::~Agents() = default;
+
+bool Agents::knows_strategy(std::string_view name) const
+{
+    return std::any_of(state_->strategies.begin(), state_->strategies.end(),
+                       [&](const auto& one) { return one.name == name; });
+}
+
+std::vector<std::string> Agents::strategies() const
+{
+    std::vector<std::string> names;
+    for (const auto& one : state_->strategies)
+        names.push_back(one.name);
+    return names;
+}
+
+Task<Result<void>> Agents::run(const AgentRequest& request, const llm::CallContext& context, const tools::Caller& caller,
+                               model::AnswerSink& sink, AgentRecord& into)
+{
+    const auto* strategy = state_->find(request.strategy);
+    if (!strategy)
+        co_return wrong("strategy", "There is no strategy '" +
+                                        (request.strategy.empty() ? state_->settings.strategy : request.strategy) + "'.");
+    auto run = state_->prepare(request, context, caller, sink, into);
+    if (!run)
+        co_return run.error();
+    const auto rounds = std::max<std::int64_t>(1, state_->settings.max_iterations);
+    auto input = Json::object();
+    input["max_rounds"] = rounds;
+    input["native"] = run->native_tools;
+    graph::RunOptions options;
+    options.recursion_limit = 8 + 4 * rounds;   // selector, and at most summarizer, router, executor per round
+    options.context = &*run;
+    graph::RunResult result;
+    co_await strategy->graph.run(std::move(input), options, result);
+    if (!result.failures.empty())
+        co_return result.failures.front().cause;
+    if (result.error)
+        co_return *result.error;
+    co_return co_await finish_answer(*run, result.state);
+}
+
+}  // namespace dure::agents

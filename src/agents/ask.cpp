@@ -1,0 +1,182 @@
+// See ask.hpp.
+#include "agents/ask.hpp"
+
+#include <algorithm>
+
+namespace dure::agents {
+namespace {
+
+constexpr int deepest_object = 64;
+
+// Adds what a call used to the record when it ends, however it ends.
+class UsageOfCall {
+public:
+    UsageOfCall(AgentRecord& record, const model::Completion& call) : record_(record), call_(call) {}
+    ~UsageOfCall()
+    {
+        auto& sum = record_.completion;
+        sum.usage += call_.usage;
+        sum.attempts += call_.attempts;
+        if (!call_.answered_by.empty())
+            sum.answered_by = call_.answered_by;
+        if (!call_.upstream_request_id.empty())
+            sum.upstream_request_id = call_.upstream_request_id;
+    }
+    UsageOfCall(const UsageOfCall&) = delete;
+    UsageOfCall& operator=(const UsageOfCall&) = delete;
+
+private:
+    AgentRecord& record_;
+    const model::Completion& call_;
+};
+
+model::Message message_of(const Json& entry)
+{
+    model::Message message;
+    const bool of_tool = entry.at("role") == "tool";
+    message.role = of_tool ? model::Role::tool : model::Role::assistant;
+    const auto& text = entry.at("content").get_ref<const std::string&>();
+    message.content = text.empty() && !of_tool ? OrderedJson() : OrderedJson(text);
+    if (of_tool)
+        message.tool_call_id = entry.at("tool_call_id").get<std::string>();
+    else
+        for (const auto& call : entry.at("tool_calls"))
+            message.tool_calls.push_back(call_from_json(call));
+    return message;
+}
+
+// "required" or a function: the client demands a call of its own tools.
+bool demands_call(const OrderedJson& choice)
+{
+    return choice.is_object() || choice == "required";
+}
+
+}  // namespace
+
+std::vector<model::Message> conversation_for(const AgentRun& run, const std::string& system, const graph::State& state)
+{
+    std::vector<model::Message> messages;
+    const auto& given = run.request.messages;
+    std::string head = system;
+    auto first = given.begin();
+    for (; first != given.end() && first->role == model::Role::system; ++first)
+        head += "\n" + first->text();
+    model::Message leading;
+    leading.role = model::Role::system;
+    leading.content = head;
+    messages.push_back(std::move(leading));
+    messages.insert(messages.end(), first, given.end());
+    for (const auto& entry : state.at("transcript"))
+        messages.push_back(message_of(entry));
+    return messages;
+}
+
+llm::CompletionRequest answer_request(const AgentRun& run, const graph::State& state, const std::string& system, bool final)
+{
+    llm::CompletionRequest request;
+    request.model = run.model;
+    request.messages = conversation_for(run, system, state);
+    request.temperature = run.request.temperature;
+    request.max_tokens = run.request.max_tokens;
+    request.extra = run.request.extra;
+    if (request.extra.is_object() && !final)
+        request.extra.erase("response_format");
+    if (request.extra.is_object() && request.extra.empty())
+        request.extra = nullptr;
+    return request;
+}
+
+void offer_tools(const AgentRun& run, bool first_call, llm::CompletionRequest& request)
+{
+    if (!run.native_tools)
+        return;
+    const auto& choice = run.request.tool_choice;
+    const bool client_tools = !run.request.client_tools.empty() && choice != "none";
+    const bool demanded = client_tools && first_call && demands_call(choice);
+    if (!demanded)
+        request.tools = run.server_tools;
+    if (client_tools)
+        request.tools.insert(request.tools.end(), run.request.client_tools.begin(), run.request.client_tools.end());
+    if (demanded)
+        request.tool_choice = choice;
+    if (request.tools.empty() && request.extra.is_object())
+        request.extra.erase("parallel_tool_calls");
+}
+
+Task<Result<void>> ask_streamed(AgentRun& run, const llm::CompletionRequest& request, AnswerTap& tap,
+                                model::Completion& into)
+{
+    const UsageOfCall usage(run.record, into);
+    auto streamed = co_await run.gateway.stream(request, run.call, tap, into);
+    if (!streamed) {
+        // What came before the break is part of the answer, as with any model.
+        if (auto told = co_await tap.release_as_text(); !told)
+            co_return told;
+        co_return streamed;
+    }
+    co_return Result<void>();
+}
+
+Task<Result<std::string>> ask_quietly(AgentRun& run, const llm::CompletionRequest& request)
+{
+    model::Completion completion;
+    const UsageOfCall usage(run.record, completion);
+    if (auto answered = co_await run.gateway.complete(request, run.call, completion); !answered)
+        co_return answered.error();
+    co_return std::move(completion.text);
+}
+
+std::optional<Json> object_in(std::string_view text)
+{
+    const auto first = text.find('{');
+    const auto last = text.rfind('}');
+    if (first == std::string_view::npos || last == std::string_view::npos || last < first)
+        return std::nullopt;
+    bool too_deep = false;
+    const auto watch = [&](int depth, Json::parse_event_t, Json&) {
+        too_deep = too_deep || depth > deepest_object;
+        return true;
+    };
+    auto object = Json::parse(text.substr(first, last - first + 1), watch, false);
+    return object.is_object() && !too_deep ? std::optional<Json>(std::move(object)) : std::nullopt;
+}
+
+Json call_to_json(const model::ToolCall& call)
+{
+    auto object = Json::object();
+    object["id"] = call.id;
+    object["name"] = call.name;
+    object["arguments"] = call.arguments;
+    return object;
+}
+
+model::ToolCall call_from_json(const Json& call)
+{
+    model::ToolCall read;
+    read.id = call.at("id").get<std::string>();
+    read.name = call.at("name").get<std::string>();
+    read.arguments = call.at("arguments").get<std::string>();
+    return read;
+}
+
+Json assistant_turn(const std::string& text, const std::vector<model::ToolCall>& calls)
+{
+    auto turn = Json::object();
+    turn["role"] = "assistant";
+    turn["content"] = text;
+    turn["tool_calls"] = Json::array();
+    for (const auto& call : calls)
+        turn["tool_calls"].push_back(call_to_json(call));
+    return turn;
+}
+
+Json tool_result(const std::string& call_id, const std::string& text)
+{
+    auto result = Json::object();
+    result["role"] = "tool";
+    result["tool_call_id"] = call_id;
+    result["content"] = text;
+    return result;
+}
+
+}  // namespace dure::agents

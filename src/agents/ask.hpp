@@ -1,0 +1,37 @@
+// Model calls of the agent: building the request out of the conversation and the run's transcript, counting usage.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "agents/answer_tap.hpp"
+#include "agents/run.hpp"
+
+namespace dure::agents {
+
+// One message list for the model: `system` and the client's leading system messages as one, the conversation, the
+// transcript of this run.
+std::vector<model::Message> conversation_for(const AgentRun& run, const std::string& system, const graph::State& state);
+
+// A call whose text may be the answer: the client's sampling fields apply. response_format only when `final`.
+llm::CompletionRequest answer_request(const AgentRun& run, const graph::State& state, const std::string& system, bool final);
+
+// Offers the candidates and the client's tools; under a demand of the client for a call only the client's own.
+void offer_tools(const AgentRun& run, bool first_call, llm::CompletionRequest& request);
+
+// Both add the call's usage to the record, also when they are cancelled.
+Task<Result<void>> ask_streamed(AgentRun& run, const llm::CompletionRequest& request, AnswerTap& tap,
+                                model::Completion& into);
+// For decisions: nothing of it reaches the client.
+Task<Result<std::string>> ask_quietly(AgentRun& run, const llm::CompletionRequest& request);
+
+// From the first { to the last }; nothing when that is no JSON object.
+std::optional<Json> object_in(std::string_view text);
+
+// The transcript's form of an assistant turn with tool calls, and of a tool's result.
+Json assistant_turn(const std::string& text, const std::vector<model::ToolCall>& calls);
+Json tool_result(const std::string& call_id, const std::string& text);
+Json call_to_json(const model::ToolCall& call);
+model::ToolCall call_from_json(const Json& call);
+
+}  // namespace dure::agents

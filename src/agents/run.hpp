@@ -1,0 +1,60 @@
+// What the nodes of one agent run share (the context of the graph run), and the channels of their state:
+//   candidates  names of the server's tools offered in this run
+//   transcript  messages this run has added to the conversation: assistant turns with tool calls, tool results
+//   calls       tool calls the executor has to run next: [{id, name, arguments}]
+//   client_calls  calls of the client's own tools, with which the answer ends
+//   action      what the router decided: execute_tool, direct_response, need_more_info, END
+//   answered    the text of the final answer has gone out
+//   progressed  a tool of the last round succeeded
+//   rounds      rounds of tool calls so far
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "agents/prompts.hpp"
+#include "dure/agents/agent.hpp"
+#include "dure/graph/graph.hpp"
+
+namespace dure::agents {
+
+struct AgentRun {
+    llm::Gateway& gateway;
+    tools::Registry& registry;
+    Logger& logger;
+    const Prompts& prompts;
+    const config::Agent& settings;
+
+    const AgentRequest& request;
+    const llm::CallContext& call;
+    const tools::Caller& caller;
+    model::AnswerSink& sink;
+    AgentRecord& record;
+
+    std::string model;
+    bool native_tools = false;    // the model calls tools by itself; else the router's JSON
+    Language language = Language::english;
+    std::vector<model::ToolDefinition> server_tools;   // candidates of tool_selector, in full
+};
+
+bool wants_json(const AgentRequest& request);              // a response_format other than text
+bool is_client_tool(const AgentRun& run, std::string_view name);
+bool is_candidate(const AgentRun& run, std::string_view name);
+
+using NodeBody = Task<Result<graph::Update>> (*)(graph::NodeContext& context, AgentRun& run);
+
+Task<Result<graph::Update>> select_tools(graph::NodeContext& context, AgentRun& run);
+Task<Result<graph::Update>> route(graph::NodeContext& context, AgentRun& run);        // router
+Task<Result<graph::Update>> think(graph::NodeContext& context, AgentRun& run);        // one model call with native tools
+Task<Result<graph::Update>> execute_tools(graph::NodeContext& context, AgentRun& run);
+Task<Result<graph::Update>> summarize(graph::NodeContext& context, AgentRun& run);
+
+// Ends the answer: calls of client tools go out, the finish reason is settled.
+Task<Result<void>> finish_answer(AgentRun& run, const graph::State& state);
+
+// The compiled graphs of the strategies.
+graph::CompiledGraph make_agent_graph();    // "graph": tool_selector → router → executor → summarizer
+graph::CompiledGraph make_chat_graph();     // "chat": tool_selector → model ⇄ tools
+graph::CompiledGraph make_simple_graph();   // "simple": model
+
+}  // namespace dure::agents
