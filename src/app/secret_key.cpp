@@ -2,6 +2,9 @@
 #include "app/secret_key.hpp"
 
 #include <fcntl.h>
+#include <openssl/core_names.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -59,6 +62,23 @@ Result<SecretString> secret_key(const config::Settings& settings)
     if (text.size() < 32)
         return Error(Errc::invalid_argument, path.string() + " is damaged: it must hold 64 hexadecimal digits");
     return SecretString(std::move(text));
+}
+
+SecretString derive_key(const SecretString& secret, std::string_view use)
+{
+    std::string label = "dure/" + std::string(use);
+    std::string input(secret.reveal());
+    std::string digest = "SHA256";
+    std::array<unsigned char, 32> out;
+    OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest.data(), 0),
+                               OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, input.data(), input.size()),
+                               OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, label.data(), label.size()),
+                               OSSL_PARAM_construct_end()};
+    const std::unique_ptr<EVP_KDF, decltype(&EVP_KDF_free)> kdf(EVP_KDF_fetch(nullptr, "HKDF", nullptr), &EVP_KDF_free);
+    const std::unique_ptr<EVP_KDF_CTX, decltype(&EVP_KDF_CTX_free)> context(EVP_KDF_CTX_new(kdf.get()), &EVP_KDF_CTX_free);
+    if (!context || EVP_KDF_derive(context.get(), out.data(), out.size(), parameters) != 1)
+        throw InvariantBroken("HKDF failed");
+    return SecretString(std::string(reinterpret_cast<const char*>(out.data()), out.size()));
 }
 
 }  // namespace dure::app

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "dure/base/clock.hpp"
+#include "dure/base/error.hpp"
+#include "dure/base/task.hpp"
 #include "dure/config/settings.hpp"
 #include "dure/model/records.hpp"
 #include "dure/sessions/live_sessions.hpp"

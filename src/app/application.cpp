@@ -1,0 +1,164 @@
+// The composition root. serve() builds the house from the ground up, one object after the other, and takes it down in
+// numbered phases. Nothing else in the product constructs these objects.
+#include "app/application.hpp"
+
+#include <sys/prctl.h>
+
+#include <csignal>
+#include <cstdio>
+#include <iostream>
+
+#include "app/first_start.hpp"
+#include "app/secret_key.hpp"
+#include "app/signals.hpp"
+#include "app/storage.hpp"
+#include "app/unbuilt.hpp"
+#include "app/version.hpp"
+#include "dure/agents/agent.hpp"
+#include "dure/api/api.hpp"
+#include "dure/auth/authenticator.hpp"
+#include "dure/base/cores.hpp"
+#include "dure/base/log.hpp"
+#include "dure/chat/service.hpp"
+#include "dure/http/client.hpp"
+#include "dure/http/server.hpp"
+#include "dure/llm/gateway.hpp"
+#include "dure/metrics/registry.hpp"
+#include "dure/sessions/service.hpp"
+#include "dure/store/usage_writer.hpp"
+#include "dure/tools/registry.hpp"
+
+namespace dure::app {
+
+namespace {
+
+Logger::Options log_options(const config::Log& settings)
+{
+    Logger::Options options;
+    options.level = settings.level == "debug" ? LogLevel::debug
+                    : settings.level == "warn" ? LogLevel::warn
+                    : settings.level == "error" ? LogLevel::error
+                                                : LogLevel::info;
+    options.json = settings.format != "text";
+    options.file = settings.file;
+    return options;
+}
+
+http::ServerOptions server_options(const config::Server& settings)
+{
+    http::ServerOptions options;
+    options.host = settings.host;
+    options.port = static_cast<std::uint16_t>(settings.port);
+    options.trusted_proxies = settings.trusted_proxies;
+    options.proxy_header = settings.proxy_header;
+    options.tls_certificate_file = settings.tls_cert;
+    options.tls_key_file = settings.tls_key;
+    options.check_host = config::is_loopback(settings.host);
+    if (auto url = http::parse_url(settings.public_url); url)
+        options.allowed_hosts.push_back(url->host);
+    auto& limits = options.limits;
+    limits.connections = static_cast<std::size_t>(settings.limits.connections);
+    limits.connections_per_address = static_cast<std::size_t>(settings.limits.connections_per_address);
+    limits.requests_per_connection = static_cast<std::size_t>(settings.limits.requests_per_connection);
+    limits.bodies_in_memory = static_cast<std::size_t>(settings.limits.bodies_in_memory);
+    limits.header_timeout = settings.limits.header_timeout;
+    limits.body_idle = settings.limits.body_idle;
+    limits.body_total = settings.limits.body_total;
+    limits.keep_alive = settings.limits.keep_alive;
+    limits.write_stall = settings.limits.write_stall;
+    return options;
+}
+
+int refuse(const std::string& why)
+{
+    std::cerr << "dure: " << why << std::endl;
+    return 1;
+}
+
+// The phases of a stop (threat-model §9, SIGTERM): nothing acknowledged is lost, all within the deadline.
+void shut_down(api::Api& api, http::Server& server, const chat::ChatService& chat, store::UsageWriter& usage,
+               std::chrono::milliseconds patience, Logger& logger)
+{
+    const auto deadline = Deadline::after(patience);
+    logger.info("stopping");
+    api.stop_accepting_work();                                   // 1. no new work, no new connections
+    server.stop_accepting();
+    while (server.open_exchanges() > 0 && deadline.left() > std::chrono::seconds(1))
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));   // 2. streams finish
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline.left());
+    server.close_all(std::max(left, std::chrono::milliseconds(500)));   // 3. what still runs is cancelled and recorded
+    while (chat.background_work() > 0 && !deadline.passed())
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));   // 4. summaries end
+    usage.stop();                                                // 5. rows written behind are written
+    logger.info("stopped");
+}
+
+}  // namespace
+
+int serve(const config::Settings& settings)
+{
+    ::prctl(PR_SET_DUMPABLE, 0);   // no core dumps: memory holds keys
+    Signals signals;               // before any thread, so that every thread inherits the mask
+    if (const auto missing = unbuilt_settings(settings); !missing.empty())
+        return refuse(missing);
+
+    Logger logger(log_options(settings.log));
+
+    // What lasts: the database, the secret every other key is derived from, the first administrator.
+    auto storage = open_storage(settings, DatabaseUse::serve, [&](std::string_view detail) {
+        logger.error("the storage failed; stopping", {{"detail", detail}});
+        signals.request_stop();
+    });
+    if (!storage)
+        return refuse(storage.error().message());
+    const auto secret = secret_key(settings);
+    if (!secret)
+        return refuse(secret.error().message());
+    const auto first_admin = prepare_first_start(*storage->database, settings);
+    if (!first_admin)
+        return refuse(first_admin.error().message());
+    SystemClock clock;
+    metrics::Registry metrics;
+    Cores cores(static_cast<std::size_t>(settings.server.threads));
+
+    // What thinks: models, tools, agents.
+    http::Client client(cores, http::ClientOptions{});
+    llm::Gateway gateway(cores, client, metrics, logger, settings);
+    tools::Registry tools(logger, settings.tools);
+    tools.add(tools::make_calculator());
+    agents::Agents agents(gateway, tools, logger, settings.agent);
+
+    // What remembers: sessions and usage.
+    sessions::SessionService sessions(*storage->database, sessions::in_process_sessions(clock, settings.sessions.ttl),
+                                      settings.sessions, clock);
+    store::UsageWriter usage(*storage->database, logger);
+    chat::ChatService chat({gateway, agents, sessions, usage, logger, settings});
+
+    // What the world sees.
+    auth::Authenticator authenticator(*storage->database, clock, logger, settings.auth);
+    auto& database = *storage->database;
+    api::Api api({chat, sessions, authenticator, metrics, logger, settings, std::string(version),
+                  derive_key(*secret, "cursor"), [&database]() -> Task<Result<void>> {
+                      auto answer = co_await database.read([](sql::Connection& connection) { return connection.query("SELECT 1"); });
+                      if (!answer)
+                          co_return answer.error();
+                      co_return Result<void>();
+                  }});
+    http::Server server(cores, api, logger, server_options(settings.server));
+    if (auto listening = server.listen(); !listening)
+        return refuse(listening.error().message());
+    cores.start();
+
+    const auto url = std::string(settings.server.tls_cert.empty() ? "http" : "https") + "://" +
+                     config::url_host(settings.server.host) + ":" + std::to_string(server.port());
+    if (*first_admin)
+        announce(**first_admin, url);
+    std::cerr << "dure " << version << " listening on " << url << " (" << storage->description << ")" << std::endl;
+    signals.wait_for_stop();
+    shut_down(api, server, chat, usage, settings.server.shutdown_deadline, logger);
+    cores.stop();
+    cores.join();
+    return signals.failed() ? 1 : 0;
+}
+
+}  // namespace dure::app

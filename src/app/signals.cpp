@@ -1,0 +1,48 @@
+// Signals; see signals.hpp.
+#include "app/signals.hpp"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <csignal>
+
+namespace dure::app {
+
+namespace {
+
+sigset_t stop_signals()
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    return set;
+}
+
+}  // namespace
+
+Signals::Signals()
+{
+    std::signal(SIGPIPE, SIG_IGN);   // a peer that left is an error of the write, not the end of the process
+    const auto set = stop_signals();
+    pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+void Signals::wait_for_stop()
+{
+    const auto set = stop_signals();
+    int received = 0;
+    while (sigwait(&set, &received) != 0) {
+    }
+    std::signal(SIGTERM, SIG_DFL);
+    std::signal(SIGINT, SIG_DFL);
+    pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+
+void Signals::request_stop()
+{
+    if (!failed_.exchange(true))
+        ::kill(::getpid(), SIGTERM);
+}
+
+}  // namespace dure::app

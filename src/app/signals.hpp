@@ -1,0 +1,23 @@
+// Signals as a wait: SIGTERM and SIGINT stop the process gracefully, the second one ends it at once.
+#pragma once
+
+#include <atomic>
+
+namespace dure::app {
+
+class Signals {
+public:
+    // Blocks the signals for this thread and all it starts; make it before any thread.
+    Signals();
+
+    // Returns on the first SIGTERM or SIGINT, or after request_stop(). From then on a second signal ends the process.
+    void wait_for_stop();
+    // A part of the process cannot go on: stop as on a signal, but report failure. From any thread.
+    void request_stop();
+    bool failed() const { return failed_; }
+
+private:
+    std::atomic<bool> failed_{false};
+};
+
+}  // namespace dure::app

@@ -1,0 +1,40 @@
+// Opens the configured database; the only place that names a driver. See storage.hpp.
+#include "app/storage.hpp"
+
+#include "dure/base/clock.hpp"
+#include "dure/sql/sqlite.hpp"
+#include "dure/store/migrations.hpp"
+
+namespace dure::app {
+
+Result<Storage> open_storage(const config::Settings& settings, DatabaseUse use,
+                             std::function<void(std::string_view)> on_fatal)
+{
+    if (!settings.sqlite())
+        return Error(Errc::invalid_argument, "database.url: this build has the sqlite driver only (sqlite:path/to/file.db)");
+    Storage storage;
+    sql::SqliteOptions options;
+    options.path = settings.sqlite_path();
+    options.statement_timeout = settings.database.statement_timeout;
+    if (settings.database.pool > 0)
+        options.readers = static_cast<std::size_t>(settings.database.pool);
+    options.on_fatal = std::move(on_fatal);
+    if (use == DatabaseUse::serve) {
+        auto lock = sql::lock_exclusively(options.path);
+        if (!lock)
+            return lock.error();
+        storage.lock.emplace(std::move(*lock));
+    }
+    storage.description = "sqlite " + options.path;
+    auto database = sql::open_sqlite(std::move(options));
+    if (!database)
+        return database.error();
+    storage.database = std::move(*database);
+    auto report = sql::migrate(*storage.database, store::migrations(), SystemClock().now());
+    if (!report)
+        return report.error();
+    storage.migrations = std::move(*report);
+    return storage;
+}
+
+}  // namespace dure::app

@@ -1,0 +1,27 @@
+// unbuilt_settings(); see unbuilt.hpp.
+#include "app/unbuilt.hpp"
+
+namespace dure::app {
+
+std::string unbuilt_settings(const config::Settings& settings)
+{
+    if (!settings.redis.url.empty())
+        return "redis.url: this build keeps sessions in the process and has no Redis client";
+    if (!settings.tools.mcp.empty())
+        return "tools.mcp: this build has no MCP client";
+    if (settings.auth.registration != "closed")
+        return "auth.registration: this build has no registration; only \"closed\" is possible";
+    if (settings.mail.sender != "log")
+        return "mail.sender: this build sends no mail; only \"log\" is possible";
+    if (!settings.metrics.listen.empty())
+        return "metrics.listen: this build serves /metrics on the main port only";
+    for (const auto& provider : settings.providers)
+        if (provider.dialect == "anthropic")
+            return "providers." + provider.name + ": this build has no anthropic dialect";
+    for (const auto& model : settings.model)
+        if (model.cache != "off")
+            return "model." + model.id + ".cache: this build has no response cache";
+    return {};
+}
+
+}  // namespace dure::app
