@@ -4,7 +4,8 @@
 
 add_library(dure_options INTERFACE)
 target_compile_features(dure_options INTERFACE cxx_std_20)
-target_compile_options(dure_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
+# -pthread: RE2 asks for it, and the precompiled header must be made with it too.
+target_compile_options(dure_options INTERFACE -pthread -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
     -Woverloaded-virtual -Wimplicit-fallthrough -Werror -Wno-unused-command-line-argument)
 target_compile_definitions(dure_options INTERFACE
     BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
