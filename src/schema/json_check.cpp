@@ -1,0 +1,367 @@
+// check_json: a state machine over an explicit stack of open containers; see json_check.hpp. Plain ASCII inside strings is
+// passed over eight bytes at a time.
+#include "dure/schema/json_check.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+
+#include "dure/base/text.hpp"
+#include "schema/json_string.hpp"
+
+namespace dure::schema {
+
+namespace check {
+
+static_assert(std::endian::native == std::endian::little, "first_special counts bytes from the low end");
+
+constexpr std::uint64_t every_byte(std::uint64_t byte)
+{
+    return byte * 0x0101010101010101ull;
+}
+
+// The high bit of each byte that ends a plain run: quote, backslash, control character, not ASCII. Only the lowest set bit
+// is exact (borrows run upward), and only that one is used.
+std::uint64_t special_bytes(std::uint64_t word)
+{
+    const auto zero_bytes = [](std::uint64_t x) { return (x - every_byte(1)) & ~x; };
+    const auto control = (word - every_byte(0x20)) & ~word;
+    return (word | control | zero_bytes(word ^ every_byte('"')) | zero_bytes(word ^ every_byte('\\'))) & every_byte(0x80);
+}
+
+std::size_t skip_plain(std::string_view text, std::size_t at)
+{
+    while (at + 8 <= text.size()) {
+        std::uint64_t word;
+        std::memcpy(&word, text.data() + at, 8);
+        if (const auto special = special_bytes(word))
+            return at + static_cast<std::size_t>(std::countr_zero(special)) / 8;
+        at += 8;
+    }
+    while (at < text.size()) {
+        const auto c = static_cast<unsigned char>(text[at]);
+        if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\')
+            break;
+        ++at;
+    }
+    return at;
+}
+
+// Bytes of the well-formed UTF-8 character at `at` (one that is not ASCII); 0 when it is malformed.
+std::size_t utf8_length(std::string_view text, std::size_t at)
+{
+    const auto byte = [&](std::size_t i) {
+        return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0u;
+    };
+    const auto follows = [&](std::size_t i) { return (byte(i) & 0xC0u) == 0x80u; };
+    const auto lead = byte(0);
+    if (lead >= 0xC2 && lead <= 0xDF)
+        return follows(1) ? 2 : 0;
+    if (lead >= 0xE0 && lead <= 0xEF) {
+        const bool overlong = lead == 0xE0 && byte(1) < 0xA0;
+        const bool surrogate = lead == 0xED && byte(1) > 0x9F;
+        return follows(1) && follows(2) && !overlong && !surrogate ? 3 : 0;
+    }
+    if (lead >= 0xF0 && lead <= 0xF4) {
+        const bool overlong = lead == 0xF0 && byte(1) < 0x90;
+        const bool too_high = lead == 0xF4 && byte(1) > 0x8F;
+        return follows(1) && follows(2) && follows(3) && !overlong && !too_high ? 4 : 0;
+    }
+    return 0;
+}
+
+struct Key {
+    std::string_view text;   // decoded
+    std::size_t offset;
+};
+
+struct Frame {
+    bool object;
+    std::size_t first_key;        // index into the keys of all open objects
+    std::size_t count = 0;        // members or elements so far
+    std::string_view raw_key;     // of the member that is being read, undecoded
+};
+
+class Checker {
+public:
+    Checker(std::string_view text, const JsonLimits& limits) : text_(text), limits_(limits) {}
+
+    Result<void> run()
+    {
+        if (document())
+            return {};
+        const auto place = path();
+        return Error(Errc::invalid_argument, "The JSON is not valid: " + fault_ + " at byte " + std::to_string(fault_at_) +
+                                                 (place.empty() ? "." : ", in " + place + "."))
+            .reason("invalid_json")
+            .param(place);
+    }
+
+private:
+    bool document()
+    {
+        if (!value())
+            return false;
+        while (!open_.empty())
+            if (!step())
+                return false;
+        skip_space();
+        return at_ == text_.size() || fail("text after the document");
+    }
+
+    // One member, element or closing bracket of the innermost container.
+    bool step()
+    {
+        auto& frame = open_.back();
+        skip_space();
+        if (peek() == (frame.object ? '}' : ']'))
+            return close();
+        if (frame.count > 0 && !take(','))
+            return fail(frame.object ? "expected ',' or '}'" : "expected ',' or ']'");
+        ++frame.count;
+        if (!frame.object)
+            return value();
+        if (frame.count > limits_.keys_per_object)
+            return fail("an object has more than " + std::to_string(limits_.keys_per_object) + " keys");
+        return key() && value();
+    }
+
+    bool value()
+    {
+        skip_space();
+        switch (peek()) {
+            case '{': return open(true);
+            case '[': return open(false);
+            case '"': return string();
+            case 't': return word("true");
+            case 'f': return word("false");
+            case 'n': return word("null");
+            default: return number();
+        }
+    }
+
+    bool open(bool object)
+    {
+        if (open_.size() >= std::min<std::size_t>(limits_.depth, 1024))
+            return fail("it is nested deeper than " + std::to_string(limits_.depth) + " levels");
+        ++at_;
+        open_.push_back({object, keys_.size(), 0, {}});
+        return true;
+    }
+
+    bool close()
+    {
+        const auto frame = open_.back();
+        if (frame.object && limits_.refuse_duplicates && has_duplicate(frame.first_key))
+            return false;
+        ++at_;
+        open_.pop_back();
+        keys_.resize(frame.first_key, Key{});
+        if (keys_.empty())
+            decoded_.clear();
+        return true;
+    }
+
+    bool has_duplicate(std::size_t first)
+    {
+        const auto begin = keys_.begin() + static_cast<std::ptrdiff_t>(first);
+        std::sort(begin, keys_.end(), [](const Key& a, const Key& b) {
+            return a.text != b.text ? a.text < b.text : a.offset < b.offset;
+        });
+        const auto twice = std::adjacent_find(begin, keys_.end(), [](const Key& a, const Key& b) { return a.text == b.text; });
+        if (twice == keys_.end())
+            return false;
+        at_ = (twice + 1)->offset;
+        fail("a key occurs twice");
+        return true;
+    }
+
+    bool key()
+    {
+        skip_space();
+        if (peek() != '"')
+            return fail("expected a key in double quotes");
+        const auto offset = at_;
+        if (!string())
+            return false;
+        const auto inner = text_.substr(offset + 1, at_ - offset - 2);
+        open_.back().raw_key = inner;
+        if (limits_.refuse_duplicates)
+            keys_.push_back({decoded_key(inner), offset});
+        skip_space();
+        return take(':') || fail("expected ':'");
+    }
+
+    std::string_view decoded_key(std::string_view inner)
+    {
+        if (inner.find('\\') == std::string_view::npos)
+            return inner;
+        return decoded_.emplace_back(decode_json_string(inner));
+    }
+
+    bool string()
+    {
+        ++at_;
+        while (true) {
+            at_ = skip_plain(text_, at_);
+            if (at_ >= text_.size())
+                return fail("a string does not end");
+            const auto c = static_cast<unsigned char>(text_[at_]);
+            if (c == '"') {
+                ++at_;
+                return true;
+            }
+            if (c < 0x20)
+                return fail("a control character in a string");
+            if (c == '\\') {
+                if (!escape())
+                    return false;
+                continue;
+            }
+            const auto length = utf8_length(text_, at_);
+            if (length == 0)
+                return fail("invalid UTF-8");
+            at_ += length;
+        }
+    }
+
+    bool escape()
+    {
+        const char letter = at_ + 1 < text_.size() ? text_[at_ + 1] : '\0';
+        if (letter == 'u')
+            return unicode_escape();
+        if (letter == '\0' || std::strchr("\"\\/bfnrt", letter) == nullptr)
+            return fail("an unknown escape in a string");
+        at_ += 2;
+        return true;
+    }
+
+    bool unicode_escape()
+    {
+        const auto first = hex4(text_.substr(at_ + 2));
+        if (!first)
+            return fail("an escape without four hexadecimal digits");
+        if (*first == 0 && limits_.refuse_nul)
+            return fail("the character U+0000");
+        if (*first < 0xD800 || *first > 0xDFFF) {
+            at_ += 6;
+            return true;
+        }
+        const auto rest = text_.substr(at_ + 6);
+        const auto second = rest.starts_with("\\u") ? hex4(rest.substr(2)) : std::nullopt;
+        if (*first > 0xDBFF || !second || *second < 0xDC00 || *second > 0xDFFF)
+            return fail("half of a surrogate pair");
+        at_ += 12;
+        return true;
+    }
+
+    bool digits()
+    {
+        const auto start = at_;
+        while (peek() >= '0' && peek() <= '9')
+            ++at_;
+        return at_ > start;
+    }
+
+    bool number()
+    {
+        const auto start = at_;
+        take('-');
+        const bool zero_first = peek() == '0';
+        if (!digits())
+            return fail(at_ == text_.size() ? "the text ends early" : "expected a value");
+        if (zero_first && at_ - start > (text_[start] == '-' ? 2u : 1u))
+            return fail_at(start, "a number with a leading zero");
+        if (take('.') && !digits())
+            return fail("expected digits after the point");
+        bool exponent = false;
+        if (take('e') || take('E')) {
+            exponent = true;
+            if (!take('+'))
+                take('-');
+            if (!digits())
+                return fail("expected digits in the exponent");
+        }
+        if (at_ - start > limits_.number_length)
+            return fail_at(start, "a number longer than " + std::to_string(limits_.number_length) + " characters");
+        if ((exponent || at_ - start > 300) && too_large(text_.substr(start, at_ - start)))
+            return fail_at(start, "a number that is too large");
+        return true;
+    }
+
+    static bool too_large(std::string_view number)
+    {
+        const double value = std::strtod(std::string(number).c_str(), nullptr);
+        return value - value != 0;
+    }
+
+    bool word(std::string_view wanted)
+    {
+        if (!text_.substr(at_).starts_with(wanted))
+            return fail("expected a value");
+        at_ += wanted.size();
+        return true;
+    }
+
+    char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
+
+    bool take(char wanted)
+    {
+        if (at_ >= text_.size() || text_[at_] != wanted)
+            return false;
+        ++at_;
+        return true;
+    }
+
+    void skip_space()
+    {
+        while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t' || text_[at_] == '\r'))
+            ++at_;
+    }
+
+    bool fail(std::string what) { return fail_at(at_, std::move(what)); }
+
+    bool fail_at(std::size_t offset, std::string what)
+    {
+        fault_ = std::move(what);
+        fault_at_ = offset;
+        return false;
+    }
+
+    // Where the checker stands: keys and positions joined by dots. Keys may be malformed and long, so they are cut.
+    std::string path() const
+    {
+        std::string all;
+        for (const auto& frame : open_) {
+            if (frame.count == 0 || (frame.object && frame.raw_key.empty()))
+                break;
+            if (!all.empty())
+                all += '.';
+            all += frame.object ? std::string(utf8_prefix(decode_json_string(frame.raw_key.substr(0, 400)), 64))
+                                : std::to_string(frame.count - 1);
+            if (all.size() > 256)
+                break;
+        }
+        return to_valid_utf8(all);
+    }
+
+    std::string_view text_;
+    const JsonLimits& limits_;
+    std::size_t at_ = 0;
+    std::vector<Frame> open_;
+    std::vector<Key> keys_;            // of all open objects, innermost last
+    std::deque<std::string> decoded_;  // keys that had escapes
+    std::string fault_;
+    std::size_t fault_at_ = 0;
+};
+
+}  // namespace check
+
+Result<void> check_json(std::string_view text, const JsonLimits& limits)
+{
+    return check::Checker(text, limits).run();
+}
+
+}  // namespace dure::schema
