@@ -1,0 +1,105 @@
+// Client: one pool and one dialer per core; a request that meets a stale connection is sent once more on a fresh one.
+#include "dure/http/client.hpp"
+
+#include <boost/asio/post.hpp>
+
+#include "http/client/dialer.hpp"
+#include "http/client/exchange.hpp"
+#include "http/client/pool.hpp"
+
+namespace dure::http {
+
+struct Client::State {
+    struct PerCore {
+        PerCore(outgoing::CoreExecutor executor_of_core, const outgoing::PoolLimits& limits,
+                std::shared_ptr<boost::asio::ssl::context> tls)
+            : executor(executor_of_core), pool(std::make_shared<outgoing::Pool>(executor_of_core, limits)),
+              dialer(std::make_shared<outgoing::Dialer>(executor_of_core, std::move(tls)))
+        {
+        }
+        outgoing::CoreExecutor executor;
+        std::shared_ptr<outgoing::Pool> pool;      // leases hold it too
+        std::shared_ptr<outgoing::Dialer> dialer;
+    };
+
+    State(Cores& cores, const ClientOptions& options);
+    // A lease on a connection, new or kept; errors are of reason "connect".
+    static Task<Result<outgoing::Lease>> connection_for(PerCore here, const ClientRequest& request, bool fresh);
+
+    std::vector<PerCore> per_core;
+};
+
+Client::State::State(Cores& cores, const ClientOptions& options)
+{
+    const auto tls = outgoing::make_tls_context(options.extra_ca_file);
+    outgoing::PoolLimits limits;
+    limits.connections = std::max<std::size_t>(1, options.connections_per_origin / cores.size());
+    limits.idle = std::max<std::size_t>(1, options.idle_per_origin / cores.size());
+    limits.idle_time = options.idle_time;
+    limits.life = options.connection_life;
+    for (std::size_t core = 0; core < cores.size(); ++core)
+        per_core.emplace_back(cores.at(core).get_executor(), limits, tls);
+}
+
+Task<Result<outgoing::Lease>> Client::State::connection_for(PerCore here, const ClientRequest& request, bool fresh)
+{
+    // The wait for a place has its own bound, so that a caller without a deadline does not wait for ever.
+    const Deadline place_until = request.deadline.sooner(request.timeouts.connect + request.timeouts.head);
+    auto lease = co_await here.pool->acquire(request.url.origin(), fresh, place_until);
+    if (!lease || lease->connection() != nullptr)
+        co_return lease;
+    auto connection = co_await here.dialer->dial(request.url, lease->session(), request.deadline.sooner(request.timeouts.connect));
+    if (!connection)
+        co_return connection.error();
+    lease->put(std::move(*connection));
+    co_return lease;
+}
+
+Client::Client(Cores& cores, ClientOptions options) : state_(std::make_unique<State>(cores, options)) {}
+
+// Sockets belong to their core's thread. A core that has stopped drops the function, and the pool with it, when its
+// context is destroyed.
+Client::~Client()
+{
+    for (auto& core : state_->per_core)
+        boost::asio::post(core.executor, [pool = std::move(core.pool), dialer = std::move(core.dialer)] { pool->shut(); });
+}
+
+Task<Result<std::unique_ptr<ResponseStream>>> Client::send(const ClientRequest& request)
+{
+    if (Cores::here() >= state_->per_core.size())
+        throw InvariantBroken("an HTTP request was started outside of a core");
+    const State::PerCore here = state_->per_core[Cores::here()];
+    const auto head = outgoing::request_head(request);
+    if (!head)
+        co_return head.error();
+    for (const bool fresh : {false, true}) {
+        auto lease = co_await State::connection_for(here, request, fresh);
+        if (!lease)
+            co_return lease.error();
+        auto outcome = co_await outgoing::exchange_heads(std::move(*lease), request, *head);
+        if (outcome.stream)
+            co_return std::move(outcome.stream);
+        if (outcome.error)
+            co_return *outcome.error;
+    }
+    throw InvariantBroken("a fresh connection was reported as stale");
+}
+
+Client::Counts Client::counts() const
+{
+    Counts all;
+    for (const auto& core : state_->per_core) {
+        all.open += core.pool->open_count();
+        all.idle += core.pool->idle_count();
+    }
+    return all;
+}
+
+void Client::close_idle()
+{
+    for (const auto& core : state_->per_core)
+        boost::asio::post(core.executor, [pool = core.pool] { pool->close_idle(); });
+}
+
+}  // namespace dure::http

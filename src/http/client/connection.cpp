@@ -1,0 +1,188 @@
+// Connection and its watch; see connection.hpp.
+#include "http/client/connection.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/system/system_error.hpp>
+#include <cstring>
+#include <openssl/x509.h>
+#include <sys/socket.h>
+
+#include "http/client/response_head.hpp"
+
+namespace dure::http::outgoing {
+namespace connection_parts {
+
+constexpr auto as_result = boost::asio::as_tuple(boost::asio::use_awaitable);
+constexpr std::size_t first_capacity = 16 * 1024;
+constexpr std::size_t largest_capacity = longest_response_head + 1024;   // a head at its bound, and the byte too many
+
+}  // namespace connection_parts
+
+using namespace connection_parts;
+
+void Watch::arm(Steady::time_point until)
+{
+    fired_ = false;
+    deadline_ = until;
+    if (until != Steady::time_point::max() && (!running_ || until < timer_.expiry()))
+        start(until);
+}
+
+bool Watch::disarm()
+{
+    deadline_ = Steady::time_point::max();
+    return fired_;
+}
+
+void Watch::forget_socket()
+{
+    socket_ = nullptr;
+    timer_.cancel();
+}
+
+void Watch::start(Steady::time_point until)
+{
+    running_ = true;
+    timer_.expires_at(until);
+    timer_.async_wait([self = shared_from_this()](boost::system::error_code error) {
+        if (!error)
+            self->fire();
+    });
+}
+
+void Watch::fire()
+{
+    running_ = false;
+    if (socket_ == nullptr || deadline_ == Steady::time_point::max())
+        return;
+    if (Steady::now() < deadline_)
+        return start(deadline_);
+    fired_ = true;
+    boost::system::error_code ignored;   // a socket that is closed already needs no interrupting
+    socket_->cancel(ignored);
+}
+
+Connection::Connection(CoreExecutor executor) : socket_(executor), watch_(std::make_shared<Watch>(socket_)) {}
+
+Connection::~Connection()
+{
+    watch_->forget_socket();
+    if (tls_)
+        SSL_set_app_data(tls_->native_handle(), nullptr);
+}
+
+// Ends every operation: a cancelled coroutine leaves by an exception, so the owner cannot go on by mistake.
+IoResult Connection::finished(const boost::asio::cancellation_state& state, boost::system::error_code error,
+                              std::size_t bytes)
+{
+    const bool timed_out = watch_->disarm() && error == boost::asio::error::operation_aborted;
+    if (state.cancelled() != boost::asio::cancellation_type::none)
+        throw boost::system::system_error(boost::asio::error::operation_aborted);
+    IoResult result;
+    result.error = error;
+    result.bytes = bytes;
+    result.timed_out = timed_out;
+    return result;
+}
+
+Task<IoResult> Connection::connect(boost::asio::ip::tcp::endpoint to, Deadline until)
+{
+    watch_->arm(until.at());
+    auto [error] = co_await socket_.async_connect(to, as_result);
+    if (!error)
+        socket_.set_option(boost::asio::ip::tcp::no_delay(true), error);
+    co_return finished(co_await boost::asio::this_coro::cancellation_state, error, 0);
+}
+
+Task<IoResult> Connection::start_tls(std::shared_ptr<boost::asio::ssl::context> context, std::string host,
+                                     std::shared_ptr<TlsSession> session, Deadline until)
+{
+    context_ = std::move(context);
+    session_ = std::move(session);
+    tls_ = std::make_unique<boost::asio::ssl::stream<Socket&>>(socket_, *context_);
+    if (!prepare_tls(tls_->native_handle(), host, *session_)) {
+        IoResult refused;
+        refused.error = boost::asio::error::invalid_argument;
+        co_return refused;
+    }
+    watch_->arm(until.at());
+    const auto [error] = co_await tls_->async_handshake(boost::asio::ssl::stream_base::client, as_result);
+    co_return finished(co_await boost::asio::this_coro::cancellation_state, error, 0);
+}
+
+Task<IoResult> Connection::write(std::array<boost::asio::const_buffer, 2> bytes, Deadline until)
+{
+    watch_->arm(until.at());
+    if (tls_) {
+        const auto [error, sent] = co_await boost::asio::async_write(*tls_, bytes, as_result);
+        co_return finished(co_await boost::asio::this_coro::cancellation_state, error, sent);
+    }
+    const auto [error, sent] = co_await boost::asio::async_write(socket_, bytes, as_result);
+    co_return finished(co_await boost::asio::this_coro::cancellation_state, error, sent);
+}
+
+Task<IoResult> Connection::fill(Deadline until)
+{
+    make_room();
+    const auto room = boost::asio::buffer(buffer_.get() + end_, capacity_ - end_);
+    watch_->arm(until.at());
+    boost::system::error_code error;
+    std::size_t bytes = 0;
+    if (tls_)
+        std::tie(error, bytes) = co_await tls_->async_read_some(room, as_result);
+    else
+        std::tie(error, bytes) = co_await socket_.async_read_some(room, as_result);
+    end_ += bytes;
+    co_return finished(co_await boost::asio::this_coro::cancellation_state, error, bytes);
+}
+
+// The buffer starts small, since most of many waiting streams get little at once, and grows when it was filled.
+void Connection::make_room()
+{
+    const bool was_full = capacity_ > 0 && end_ == capacity_;
+    if (begin_ > 0 && begin_ == end_)
+        begin_ = end_ = 0;
+    if (capacity_ != 0 && (!was_full || capacity_ == largest_capacity)) {
+        if (begin_ > 0 && end_ == capacity_) {
+            std::memmove(buffer_.get(), buffer_.get() + begin_, unread());
+            end_ = unread();
+            begin_ = 0;
+        }
+        return;
+    }
+    const std::size_t capacity = capacity_ == 0 ? first_capacity : largest_capacity;
+    auto larger = std::make_unique_for_overwrite<char[]>(capacity);
+    const std::size_t kept = unread();
+    if (kept > 0)
+        std::memcpy(larger.get(), buffer_.get() + begin_, kept);
+    buffer_ = std::move(larger);
+    capacity_ = capacity;
+    begin_ = 0;
+    end_ = kept;
+}
+
+bool Connection::quiet()
+{
+    char byte = 0;
+    const auto got = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+void Connection::rest()
+{
+    buffer_.reset();
+    capacity_ = begin_ = end_ = 0;
+    idle_since_ = Steady::now();
+    reused_ = true;
+}
+
+std::string Connection::verify_problem() const
+{
+    const long problem = tls_ ? SSL_get_verify_result(tls_->native_handle()) : X509_V_OK;
+    return problem == X509_V_OK ? std::string() : X509_verify_cert_error_string(problem);
+}
+
+}  // namespace dure::http::outgoing

@@ -1,0 +1,53 @@
+// The TLS set-up; see tls.hpp.
+#include "http/client/tls.hpp"
+
+#include <boost/asio/ip/address.hpp>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+namespace dure::http::outgoing {
+namespace tls_parts {
+
+int keep_session(SSL* ssl, SSL_SESSION* session)
+{
+    auto* const place = static_cast<TlsSession*>(SSL_get_app_data(ssl));
+    if (place == nullptr)
+        return 0;
+    place->keep(session);
+    return 1;   // ours now
+}
+
+}  // namespace tls_parts
+
+std::shared_ptr<boost::asio::ssl::context> make_tls_context(const std::string& extra_ca_file)
+{
+    auto context = std::make_shared<boost::asio::ssl::context>(boost::asio::ssl::context::tls_client);
+    context->set_default_verify_paths();
+    if (!extra_ca_file.empty())
+        context->load_verify_file(extra_ca_file);
+    SSL_CTX* const native = context->native_handle();
+    SSL_CTX_set_min_proto_version(native, TLS1_2_VERSION);
+    SSL_CTX_set_verify(native, SSL_VERIFY_PEER, nullptr);
+    SSL_CTX_set_session_cache_mode(native, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(native, tls_parts::keep_session);
+    return context;
+}
+
+bool prepare_tls(SSL* ssl, const std::string& host, TlsSession& session)
+{
+    boost::system::error_code not_an_address;
+    boost::asio::ip::make_address(host, not_an_address);
+    const bool named = static_cast<bool>(not_an_address);
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    const bool checked = named ? SSL_set_tlsext_host_name(ssl, host.c_str()) == 1 && SSL_set1_host(ssl, host.c_str()) == 1
+                               : X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host.c_str()) == 1;
+    static constexpr unsigned char http_1_1[] = "\x08http/1.1";
+    if (!checked || SSL_set_alpn_protos(ssl, http_1_1, sizeof http_1_1 - 1) != 0)
+        return false;
+    SSL_set_app_data(ssl, &session);
+    if (session.get() != nullptr)
+        SSL_set_session(ssl, session.get());
+    return true;
+}
+
+}  // namespace dure::http::outgoing
