@@ -1,0 +1,207 @@
+// What is special to SQLite: the file, a second process, a full disk, a storage that cannot confirm a commit.
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+#include <map>
+
+#include "dure/sql/file_lock.hpp"
+#include "support/databases.hpp"
+
+namespace dure::sql {
+namespace {
+
+using namespace std::chrono_literals;
+
+Result<std::int64_t> make_table(Connection& c) { return c.execute("CREATE TABLE item (id TEXT PRIMARY KEY)"); }
+Result<std::int64_t> insert_item(Connection& c, std::string_view id)
+{
+    return c.execute("INSERT INTO item (id) VALUES ($1)", id);
+}
+Result<std::int64_t> count_items(Connection& c)
+{
+    auto rows = c.query("SELECT COUNT(*) FROM item");
+    if (!rows)
+        return rows.error();
+    return rows->front().integer(0);
+}
+
+mode_t mode_of(const std::string& path)
+{
+    struct stat found {};
+    return ::stat(path.c_str(), &found) == 0 ? found.st_mode & 0777 : 0;
+}
+
+TEST(Sqlite, MakesAPrivateFileInAPrivateFolder)
+{
+    test::TemporaryFolder folder;
+    const auto path = folder.file("a/b/dure.db");
+    const auto database = test::open_or_throw(test::sqlite_options(path));
+    ASSERT_TRUE(database->run_now(make_table));
+    EXPECT_EQ(mode_of(path), 0600u);
+    EXPECT_EQ(mode_of(path + "-wal"), 0600u);
+    EXPECT_EQ(mode_of(folder.file("a")), 0700u);
+    EXPECT_EQ(mode_of(folder.file("a/b")), 0700u);
+}
+
+TEST(Sqlite, KeepsDataAcrossReopening)
+{
+    test::TemporaryFolder folder;
+    const auto options = test::sqlite_options(folder.file("dure.db"));
+    {
+        const auto database = test::open_or_throw(options);
+        ASSERT_TRUE(database->run_now(make_table));
+        ASSERT_TRUE(database->run_now([](Connection& c) { return insert_item(c, "한"); }));
+    }
+    const auto database = test::open_or_throw(options);
+    EXPECT_EQ(test::read_now(*database, count_items).value(), 1);
+}
+
+TEST(Sqlite, SaysWhyAFileCannotBeOpened)
+{
+    test::TemporaryFolder folder;
+    std::ofstream(folder.file("text.db")) << std::string(5000, 'x');
+    std::ofstream(folder.file("file")) << "x";
+    for (const auto& path : {folder.file("text.db"), folder.file("file/dure.db"), std::string()}) {
+        const auto opened = open_sqlite(test::sqlite_options(path));
+        ASSERT_FALSE(opened) << path;
+        EXPECT_FALSE(opened.error().message().empty());
+    }
+}
+
+TEST(Sqlite, AnotherProcessHoldingTheWriteLockMakesItUnavailable)
+{
+    test::TemporaryFolder folder;
+    const auto path = folder.file("dure.db");
+    const auto database = test::open_or_throw(test::sqlite_options(path, {.statement_timeout = 50ms}));
+    ASSERT_TRUE(database->run_now(make_table));
+    sqlite3* other = nullptr;
+    ASSERT_EQ(sqlite3_open(path.c_str(), &other), SQLITE_OK);
+    ASSERT_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+    const auto refused = database->run_now([](Connection& c) { return insert_item(c, "a"); });
+    EXPECT_EQ(refused.error().code(), Errc::unavailable);
+    EXPECT_EQ(test::read_now(*database, count_items).value(), 0);
+    ASSERT_EQ(sqlite3_exec(other, "ROLLBACK", nullptr, nullptr, nullptr), SQLITE_OK);
+    sqlite3_close(other);
+    EXPECT_TRUE(database->run_now([](Connection& c) { return insert_item(c, "a"); }));
+}
+
+TEST(Sqlite, AFullDiskIsToldAndPasses)
+{
+    const auto database = test::open_or_throw(test::sqlite_options(":memory:"));
+    ASSERT_TRUE(database->run_now(make_table));
+    ASSERT_TRUE(database->run_now([](Connection& c) { return c.run_script("PRAGMA max_page_count = 10"); }));
+    const auto full = database->run_now([](Connection& c) { return insert_item(c, std::string(200'000, 'x')); });
+    EXPECT_EQ(full.error().code(), Errc::storage_full);
+    ASSERT_TRUE(database->run_now([](Connection& c) { return c.run_script("PRAGMA max_page_count = 100000"); }));
+    EXPECT_TRUE(database->run_now([](Connection& c) { return insert_item(c, std::string(200'000, 'x')); }));
+    EXPECT_EQ(test::read_now(*database, count_items).value(), 1);
+}
+
+TEST(Sqlite, MovesTheLogIntoTheFileAsItGrows)
+{
+    test::TemporaryFolder folder;
+    const auto path = folder.file("dure.db");
+    const auto database = test::open_or_throw(test::sqlite_options(path));
+    ASSERT_TRUE(database->run_now(make_table));
+    for (int i = 0; i < 60; ++i) {
+        const auto id = std::to_string(i) + std::string(200'000, 'x');
+        ASSERT_TRUE(database->run_now([&](Connection& c) { return insert_item(c, id); }));
+    }
+    EXPECT_GT(std::filesystem::file_size(path), 5'000'000u);
+    EXPECT_LT(std::filesystem::file_size(path + "-wal"), 12'000'000u);
+}
+
+// Files of SQLite whose fsync can be made to fail.
+class FailingDisk {
+public:
+    FailingDisk()
+    {
+        base_ = sqlite3_vfs_find(nullptr);
+        shim_ = *base_;
+        shim_.zName = "failing";
+        shim_.xOpen = &FailingDisk::open;
+        sqlite3_vfs_register(&shim_, 1);
+    }
+    ~FailingDisk()
+    {
+        sqlite3_vfs_unregister(&shim_);
+        sqlite3_vfs_register(base_, 1);
+        failing = false;
+    }
+
+    static inline std::atomic<bool> failing = false;
+
+private:
+    struct Methods {
+        sqlite3_io_methods patched;
+        int (*sync)(sqlite3_file*, int);
+    };
+
+    static int open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out_flags)
+    {
+        const int code = base_->xOpen(base_, name, file, flags, out_flags);
+        if (code != SQLITE_OK || !file->pMethods)
+            return code;
+        const std::lock_guard lock(guard_);
+        auto [found, fresh] = methods_.try_emplace(file->pMethods);
+        if (fresh) {
+            found->second = {*file->pMethods, file->pMethods->xSync};
+            found->second.patched.xSync = &FailingDisk::sync;
+        }
+        file->pMethods = &found->second.patched;
+        return code;
+    }
+
+    static int sync(sqlite3_file* file, int flags)
+    {
+        if (failing)
+            return SQLITE_IOERR_FSYNC;
+        return reinterpret_cast<const Methods*>(file->pMethods)->sync(file, flags);   // patched is its first member
+    }
+
+    static inline sqlite3_vfs* base_ = nullptr;
+    static inline std::mutex guard_;
+    static inline std::map<const sqlite3_io_methods*, Methods> methods_;
+    sqlite3_vfs shim_{};
+};
+
+TEST(Sqlite, AFailedFsyncAtCommitIsFatalAndNothingIsAcknowledged)
+{
+    FailingDisk disk;
+    test::TemporaryFolder folder;
+    std::atomic<int> fatal_calls = 0;
+    auto options = test::sqlite_options(folder.file("dure.db"));
+    options.on_fatal = [&](std::string_view) { ++fatal_calls; };
+    const auto database = test::open_or_throw(options);
+    ASSERT_TRUE(database->run_now(make_table));
+    disk.failing = true;
+    const auto lost = database->run_now([](Connection& c) { return insert_item(c, "a"); });
+    ASSERT_FALSE(lost);
+    EXPECT_EQ(lost.error().code(), Errc::internal);
+    EXPECT_EQ(fatal_calls, 1);
+    disk.failing = false;
+    const auto later = database->run_now([](Connection& c) { return insert_item(c, "b"); });
+    ASSERT_FALSE(later);
+    EXPECT_EQ(later.error().code(), Errc::unavailable);
+    EXPECT_EQ(fatal_calls, 1);
+    EXPECT_EQ(test::read_now(*database, count_items).value(), 0);
+}
+
+TEST(FileLock, RefusesASecondOwnerAndNamesTheFirst)
+{
+    test::TemporaryFolder folder;
+    const auto path = folder.file("dure.db");
+    {
+        const auto first = lock_exclusively(path);
+        ASSERT_TRUE(first);
+        const auto second = lock_exclusively(path);
+        ASSERT_FALSE(second);
+        EXPECT_EQ(second.error().code(), Errc::conflict);
+        EXPECT_NE(second.error().message().find(std::to_string(::getpid())), std::string::npos);
+    }
+    EXPECT_TRUE(lock_exclusively(path));
+    EXPECT_EQ(lock_exclusively(folder.file("missing/dure.db")).error().code(), Errc::unavailable);
+}
+
+}  // namespace
+}  // namespace dure::sql

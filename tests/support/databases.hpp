@@ -1,0 +1,86 @@
+// The database drivers a conformance suite runs on: TEST_P over all_drivers(). Each test gets an empty database.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "dure/sql/sqlite.hpp"
+#include "support/run_task.hpp"
+
+namespace dure::test {
+
+// A folder of its own for each object, removed at the end.
+class TemporaryFolder {
+public:
+    TemporaryFolder()
+    {
+        auto pattern = (std::filesystem::temp_directory_path() / "dure-test-XXXXXX").string();
+        if (!mkdtemp(pattern.data()))
+            throw std::runtime_error("mkdtemp");
+        path_ = pattern;
+    }
+    ~TemporaryFolder()
+    {
+        std::error_code ignored;
+        std::filesystem::remove_all(path_, ignored);
+    }
+    TemporaryFolder(const TemporaryFolder&) = delete;
+    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+    std::string file(const std::string& name) const { return (path_ / name).string(); }
+
+private:
+    std::filesystem::path path_;
+};
+
+// What every driver lets a test choose.
+struct DriverLimits {
+    std::chrono::milliseconds statement_timeout{5000};
+    std::chrono::milliseconds queue_wait{20000};   // a busy test machine is no reason to refuse
+    std::size_t queue_limit = 4096;
+};
+
+struct Driver {
+    std::string name;
+    std::function<std::unique_ptr<sql::Database>(const DriverLimits&)> open_empty;
+};
+
+inline std::ostream& operator<<(std::ostream& out, const Driver& driver) { return out << driver.name; }
+
+inline std::unique_ptr<sql::Database> open_or_throw(sql::SqliteOptions options)
+{
+    auto opened = sql::open_sqlite(std::move(options));
+    if (!opened)
+        throw std::runtime_error(opened.error().message() + " " + opened.error().detail());
+    return std::move(*opened);
+}
+
+inline sql::SqliteOptions sqlite_options(std::string path, const DriverLimits& limits = {})
+{
+    sql::SqliteOptions options;
+    options.path = std::move(path);
+    options.statement_timeout = limits.statement_timeout;
+    options.queue_wait = limits.queue_wait;
+    options.queue_limit = limits.queue_limit;
+    return options;
+}
+
+inline std::vector<Driver> all_drivers()
+{
+    return {{"sqlite", [](const DriverLimits& limits) { return open_or_throw(sqlite_options(":memory:", limits)); }}};
+}
+
+inline std::string driver_name(const testing::TestParamInfo<Driver>& info) { return info.param.name; }
+
+// A read, waited for by a loop of its own.
+template <class F>
+auto read_now(sql::Database& database, F work)
+{
+    std::optional<std::invoke_result_t<F&, sql::Connection&>> outcome;
+    run([&]() -> Task<void> { outcome.emplace(co_await database.read(work)); });
+    return std::move(*outcome);
+}
+
+}  // namespace dure::test
