@@ -10,7 +10,7 @@ const proxied = "vendor/scripted:1";
 const agent = "coe-agent-v1";
 const korean = "안녕하세요, 두레는 서로 돕는 마을의 풍습입니다 👩‍👩‍👧‍👦🎉";
 const user = (content) => [{ role: "user", content }];
-const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
+const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
 
 let upstream, server, client;
 
