@@ -105,7 +105,7 @@ TEST(Calculator, RefusesWithASentenceThatNamesTheReason)
         {"\"1\"", "'\"'"},
         {"더하기", "no meaning"},
         {"1 + \xff", "UTF-8"},
-        {std::string("1\0+2", 4), "position"},
+        {std::string("1\0+2", 4), "control"},
         {"1 \x01", "control"},
         {std::string(1001, '1'), "1000 characters"},
         {std::string(65, '(') + "1" + std::string(65, ')'), "64 levels"},
