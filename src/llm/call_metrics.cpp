@@ -116,11 +116,4 @@ void CallMetrics::fell_back(const std::string& from, const std::string& to, Fail
         .increment();
 }
 
-void CallMetrics::skipped_events(const std::string& provider, std::size_t count)
-{
-    if (count > 0)
-        counter("dure_upstream_skipped_events_total", "Stream events that were not JSON", {{"provider", provider}})
-            .increment(static_cast<double>(count));
-}
-
 }  // namespace dure::llm

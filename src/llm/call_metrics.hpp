@@ -33,7 +33,6 @@ public:
     void attempt(const Target& target, const std::optional<Failure>& failure);
     void fell_back(const std::string& from, const std::string& to, FailureClass kind);
     void usage_estimated() { usage_estimated_.increment(); }
-    void skipped_events(const std::string& provider, std::size_t count);
 
 private:
     struct CallSet {

@@ -129,7 +129,6 @@ Result<model::EmbeddingAnswer> embed_locally(const model::EmbeddingRequest& requ
     if (dimensions < 1 || dimensions > static_cast<std::int64_t>(local_dimensions))
         return Error(Errc::invalid_argument, "'dimensions' must be between 1 and 256.").param("dimensions");
     model::EmbeddingAnswer answer;
-    answer.answered_by = "local/local";
     for (const auto& text : request.input) {
         if (text.empty())
             return Error(Errc::invalid_argument, "'input' must not hold an empty text.").param("input");

@@ -297,7 +297,19 @@ Task<Result<EmbeddingAnswer>> Gateway::embed(const EmbeddingRequest& request, co
     const auto slot = co_await entry.running->enter(context.deadline, refusal);
     if (!slot)
         co_return to_error(Failure(FailureClass::busy, ""));
-    co_return co_await entry.provider->embed(target, request, context);
+    const std::vector<RetryPlan::Candidate> alone{RetryPlan::Candidate{target.provider, 0}};
+    RetryPlan plan(alone, RetryPlan::Rules{model->attempts, false}, random_fraction);
+    for (auto step = plan.first();;) {
+        EmbeddingAnswer answer;
+        const auto failure = co_await entry.provider->embed(target, request, context, answer);
+        state_->metrics.attempt(target, failure);
+        if (!failure)
+            co_return answer;
+        step = plan.after(*failure, false, context.deadline.left());
+        if (step.stop)
+            co_return to_error(plan.most_useful());
+        co_await sleep_for(step.pause);
+    }
 }
 
 }  // namespace dure::llm

@@ -37,8 +37,8 @@ public:
     virtual ~Provider() = default;
     // Empty: the answer is whole. An attempt that failed before its first output leaves nothing with the sink.
     virtual Task<std::optional<Failure>> attempt(const Target& target, const Ask& ask, Reply& reply) = 0;
-    virtual Task<Result<EmbeddingAnswer>> embed(const Target& target, const EmbeddingRequest& request,
-                                                const CallContext& context) = 0;
+    virtual Task<std::optional<Failure>> embed(const Target& target, const EmbeddingRequest& request,
+                                               const CallContext& context, EmbeddingAnswer& into) = 0;
     // After `unsupported_param`: notes what to leave out from now on; false when there is nothing that can be repaired.
     virtual bool repair(const Target& target, const Failure& failure) = 0;
 };

@@ -59,7 +59,7 @@ TEST_F(MockModel, AsksForTheCalculatorAndThenSaysItsResultInTheUsersLanguage)
         EXPECT_EQ(first.finish_reason, "tool_calls");
         ASSERT_EQ(first.tool_calls.size(), 1u);
         EXPECT_EQ(first.tool_calls[0].name, "calculator");
-        EXPECT_EQ(first.tool_calls[0].arguments, R"({"expression":"12 * (3 + 4)"})");
+        EXPECT_EQ(first.tool_calls[0].arguments, R"j({"expression":"12 * (3 + 4)"})j");
         EXPECT_TRUE(first.tool_calls[0].id.starts_with("call_"));
 
         model::Message call;
@@ -67,7 +67,7 @@ TEST_F(MockModel, AsksForTheCalculatorAndThenSaysItsResultInTheUsersLanguage)
         call.tool_calls = first.tool_calls;
         model::Message result;
         result.role = model::Role::tool;
-        result.content = R"({"expression":"12 * (3 + 4)","result":84})";
+        result.content = R"j({"expression":"12 * (3 + 4)","result":84})j";
         request.messages.push_back(call);
         request.messages.push_back(result);
         model::Completion second;

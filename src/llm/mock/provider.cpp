@@ -163,9 +163,15 @@ Task<std::optional<Failure>> MockProvider::attempt(const Target&, const Ask& ask
     co_return std::nullopt;
 }
 
-Task<Result<EmbeddingAnswer>> MockProvider::embed(const Target&, const EmbeddingRequest& request, const CallContext&)
+Task<std::optional<Failure>> MockProvider::embed(const Target& target, const EmbeddingRequest& request,
+                                                 const CallContext&, EmbeddingAnswer& into)
 {
-    co_return embed_locally(request);
+    auto answer = embed_locally(request);
+    if (!answer)
+        co_return bad_request(answer.error());
+    into = std::move(*answer);
+    into.answered_by = target.label();
+    co_return std::nullopt;
 }
 
 }  // namespace dure::llm::mock

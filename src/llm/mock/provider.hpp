@@ -12,8 +12,8 @@ public:
     explicit MockProvider(std::chrono::milliseconds delay) : delay_(delay) {}
 
     Task<std::optional<Failure>> attempt(const Target& target, const Ask& ask, Reply& reply) override;
-    Task<Result<EmbeddingAnswer>> embed(const Target& target, const EmbeddingRequest& request,
-                                        const CallContext& context) override;
+    Task<std::optional<Failure>> embed(const Target& target, const EmbeddingRequest& request, const CallContext& context,
+                                       EmbeddingAnswer& into) override;
     bool repair(const Target&, const Failure&) override { return false; }
 
 private:

@@ -1,11 +1,218 @@
-// The OpenAI dialect; see provider.hpp.
+// The OpenAI dialect: sends one request, sorts the answer by status and form, and hands it to the reader of its kind.
+// See provider.hpp.
 #include "llm/openai/provider.hpp"
+
+#include <map>
+#include <mutex>
+
+#include "dure/base/text.hpp"
+#include "llm/openai/embeddings.hpp"
+#include "llm/openai/request.hpp"
+#include "llm/openai/stream_attempt.hpp"
+#include "llm/openai/whole_answer.hpp"
 
 namespace dure::llm::openai {
 
-std::unique_ptr<Provider> make_provider(const config::Provider& settings, http::Client&, Logger&)
+namespace {
+
+constexpr std::size_t largest_answer = 64u << 20;
+constexpr std::size_t largest_error_answer = 256u << 10;
+
+// {base}/path, whether or not the base ends in a slash; its query is kept.
+http::Url endpoint_url(const config::Provider& settings, std::string_view path)
 {
-    throw InvariantBroken("provider '" + settings.name + "': the dialect 'openai' is not in this build");
+    auto base = settings.base_url;
+    std::string query;
+    if (const auto mark = base.find('?'); mark != std::string::npos) {
+        query = base.substr(mark);
+        base.resize(mark);
+    }
+    while (base.ends_with('/'))
+        base.pop_back();
+    auto url = http::parse_url(base + std::string(path) + query);
+    if (!url)
+        throw InvariantBroken("provider '" + settings.name + "': base_url cannot be used: " + url.error().message());
+    return std::move(*url);
+}
+
+Failure failure_of_send(const Error& error)
+{
+    const auto kind_of = [](const Error& one) {
+        if (one.reason() == "connect")
+            return FailureClass::connect;
+        if (one.code() == Errc::timeout)
+            return FailureClass::timeout;
+        if (one.code() == Errc::unavailable)
+            return FailureClass::busy;
+        return one.reason() == "protocol" ? FailureClass::protocol : FailureClass::interrupted;
+    };
+    Failure failure(kind_of(error), "");
+    failure.detail = error.message() + (error.detail().empty() ? "" : ": " + error.detail());
+    return failure;
+}
+
+void note_headers(const http::ResponseStream& response, Failure& failure)
+{
+    failure.retry_after = parse_retry_after(response.header("retry-after-ms"), response.header("retry-after"),
+                                            SystemClock().now());
+    failure.same_target_forbidden = response.header("x-should-retry") == "false";
+}
+
+bool is_type(const http::ResponseStream& response, std::string_view type)
+{
+    const auto value = response.header("content-type");
+    return equals_ignoring_case(trim(value.substr(0, value.find(';'))), type);
+}
+
+class OpenAiProvider final : public Provider {
+public:
+    OpenAiProvider(const config::Provider& settings, http::Client& client, Logger& logger)
+        : settings_(settings), client_(client), logger_(logger), chat_(endpoint_url(settings, "/chat/completions")),
+          embeddings_(endpoint_url(settings, "/embeddings"))
+    {
+    }
+
+    Task<std::optional<Failure>> attempt(const Target& target, const Ask& ask, Reply& reply) override;
+    Task<std::optional<Failure>> embed(const Target& target, const EmbeddingRequest& request, const CallContext& context,
+                                       EmbeddingAnswer& into) override;
+    bool repair(const Target& target, const Failure& failure) override;
+
+private:
+    using Sent = Result<std::unique_ptr<http::ResponseStream>>;
+    http::ClientRequest make_request(const http::Url& url, std::string_view body, Deadline deadline, bool stream) const;
+    Repairs repairs_of(const Target& target);
+    Task<Failure> failed_answer(http::ResponseStream& response, Deadline deadline) const;
+    Task<std::optional<Failure>> streamed(http::ResponseStream& response, const Ask& ask, Reply& reply,
+                                          Steady::time_point sent);
+    Task<std::optional<Failure>> whole(http::ResponseStream& response, const Ask& ask, Reply& reply, Deadline deadline);
+    Deadline attempt_deadline(const Ask& ask) const { return ask.context.deadline.sooner(settings_.timeouts.total); }
+
+    const config::Provider settings_;
+    http::Client& client_;
+    Logger& logger_;
+    const http::Url chat_;
+    const http::Url embeddings_;
+    std::mutex guard_;
+    std::map<std::string, Repairs, std::less<>> repairs_;   // by upstream model
+};
+
+http::ClientRequest OpenAiProvider::make_request(const http::Url& url, std::string_view body, Deadline deadline,
+                                                 bool stream) const
+{
+    http::ClientRequest request(http::Method::post, url);
+    request.headers.emplace_back("Content-Type", "application/json");
+    request.headers.emplace_back("Accept", stream ? "text/event-stream" : "application/json");
+    request.headers.emplace_back("Accept-Encoding", "identity");
+    if (!settings_.keys.empty() && !settings_.keys.front().empty())
+        request.headers.emplace_back("Authorization", "Bearer " + std::string(settings_.keys.front().reveal()));
+    for (const auto& [name, value] : settings_.headers)
+        request.headers.emplace_back(name, value);
+    request.body = body;
+    request.timeouts.connect = settings_.timeouts.connect;
+    request.timeouts.head = stream ? settings_.timeouts.head : settings_.timeouts.total;
+    request.deadline = deadline;
+    return request;
+}
+
+Repairs OpenAiProvider::repairs_of(const Target& target)
+{
+    const std::lock_guard lock(guard_);
+    const auto found = repairs_.find(target.model);
+    return found == repairs_.end() ? Repairs() : found->second;
+}
+
+bool OpenAiProvider::repair(const Target& target, const Failure& failure)
+{
+    const std::lock_guard lock(guard_);
+    return learn(repairs_[target.model], failure.param);
+}
+
+Task<std::optional<Failure>> OpenAiProvider::attempt(const Target& target, const Ask& ask, Reply& reply)
+{
+    const auto repairs = repairs_of(target);
+    const auto body = ask.relay != nullptr ? relay_body(*ask.relay, target.model, repairs, reply.dropped_params)
+                                           : typed_body(*ask.typed, target.model, ask.stream, repairs);
+    const auto deadline = ask.stream ? ask.context.deadline : attempt_deadline(ask);
+    const auto request = make_request(chat_, body, deadline, ask.stream);
+    const auto sent_at = Steady::now();
+    const auto sent = co_await client_.send(request);
+    if (!sent)
+        co_return failure_of_send(sent.error());
+    auto& response = **sent;
+    reply.completion.upstream_request_id = std::string(utf8_prefix(response.header("x-request-id"), 200));
+    if (response.status() < 200 || response.status() > 299)
+        co_return co_await failed_answer(response, deadline);
+    if (!ask.stream)
+        co_return co_await whole(response, ask, reply, deadline);
+    co_return co_await streamed(response, ask, reply, sent_at);
+}
+
+Task<Failure> OpenAiProvider::failed_answer(http::ResponseStream& response, Deadline deadline) const
+{
+    const auto body = co_await response.read_all(largest_error_answer, deadline.sooner(settings_.timeouts.byte_silence));
+    auto failure = classify_answer(response.status(), body ? std::string_view(*body) : std::string_view());
+    note_headers(response, failure);
+    co_return failure;
+}
+
+Task<std::optional<Failure>> OpenAiProvider::streamed(http::ResponseStream& response, const Ask& ask, Reply& reply,
+                                                      Steady::time_point sent)
+{
+    StreamAttempt attempt(ask, reply, StreamTimers(settings_.timeouts, sent, ask.context.deadline));
+    if (is_type(response, "application/json")) {   // a stream was asked for, a whole answer came
+        const auto body = co_await response.read_all(largest_answer, attempt_deadline(ask));
+        if (!body)
+            co_return failure_of_send(body.error());
+        co_return co_await attempt.run_whole(parse_foreign(*body).document);
+    }
+    if (!is_type(response, "text/event-stream") && !response.header("content-type").empty())
+        co_return Failure(FailureClass::protocol, "");
+    auto failure = co_await attempt.run(response);
+    if (attempt.skipped() > 0)
+        logger_.warn("stream events that are not JSON", {{"request_id", ask.context.request_id},
+                                                         {"provider", settings_.name},
+                                                         {"count", attempt.skipped()}});
+    co_return failure;
+}
+
+Task<std::optional<Failure>> OpenAiProvider::whole(http::ResponseStream& response, const Ask& ask, Reply& reply,
+                                                   Deadline deadline)
+{
+    const auto body = co_await response.read_all(largest_answer, deadline);
+    if (!body)
+        co_return body.error().code() == Errc::payload_too_large ? Failure(FailureClass::protocol, "")
+                                                                 : failure_of_send(body.error());
+    co_return read_whole(*body, ask.model_id, reply.completion, ask.relay != nullptr ? &reply.body : nullptr);
+}
+
+Task<std::optional<Failure>> OpenAiProvider::embed(const Target& target, const EmbeddingRequest& request,
+                                                   const CallContext& context, EmbeddingAnswer& into)
+{
+    const auto deadline = context.deadline.sooner(settings_.timeouts.total);
+    for (const auto& batch : embedding_batches(request)) {
+        const auto body = embedding_body(request, batch, target.model);
+        const auto call = make_request(embeddings_, body, deadline, false);
+        const auto sent = co_await client_.send(call);
+        if (!sent)
+            co_return failure_of_send(sent.error());
+        auto& response = **sent;
+        if (response.status() < 200 || response.status() > 299)
+            co_return co_await failed_answer(response, deadline);
+        const auto answer = co_await response.read_all(largest_answer, deadline);
+        if (!answer)
+            co_return failure_of_send(answer.error());
+        if (auto failure = read_embeddings(*answer, batch.count, into))
+            co_return failure;
+    }
+    into.answered_by = target.label();
+    co_return std::nullopt;
+}
+
+}  // namespace
+
+std::unique_ptr<Provider> make_provider(const config::Provider& settings, http::Client& client, Logger& logger)
+{
+    return std::make_unique<OpenAiProvider>(settings, client, logger);
 }
 
 }  // namespace dure::llm::openai

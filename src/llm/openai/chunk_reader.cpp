@@ -1,0 +1,281 @@
+// Reading of one chunk, its choices and its errors; see chunk_reader.hpp.
+#include "llm/openai/chunk_reader.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "dure/base/text.hpp"
+
+namespace dure::llm::openai {
+
+namespace {
+
+constexpr std::size_t most_choices = 128;
+constexpr std::size_t events_that_are_not_json = 3;
+
+// Takes a string member out of an object; empty when it is absent or something else.
+std::string take_text(OrderedJson& object, const char* name)
+{
+    const auto found = object.find(name);
+    if (found == object.end())
+        return {};
+    std::string text;
+    if (found->is_string())
+        text = std::move(found->get_ref<std::string&>());
+    object.erase(found);
+    return text;
+}
+
+bool truthy(const OrderedJson& value)
+{
+    return !value.is_null() && value != false && value != "" && value != 0;
+}
+
+std::int64_t count_of(const OrderedJson& object, const char* name)
+{
+    const auto found = object.is_object() ? object.find(name) : object.end();
+    if (!object.is_object() || found == object.end() || !found->is_number())
+        return 0;
+    return static_cast<std::int64_t>(std::clamp(found->get<double>(), 0.0, 9e15));
+}
+
+}  // namespace
+
+model::Usage usage_of(const OrderedJson& usage)
+{
+    model::Usage numbers;
+    numbers.prompt_tokens = count_of(usage, "prompt_tokens");
+    numbers.completion_tokens = count_of(usage, "completion_tokens");
+    numbers.cached_tokens = count_of(usage.value("prompt_tokens_details", OrderedJson()), "cached_tokens");
+    numbers.reasoning_tokens = count_of(usage.value("completion_tokens_details", OrderedJson()), "reasoning_tokens");
+    return numbers;
+}
+
+std::string normal_finish(const std::string& raw, bool has_calls, std::string& native)
+{
+    static constexpr std::array<std::string_view, 5> known = {"stop", "length", "tool_calls", "content_filter",
+                                                              "function_call"};
+    if (raw.empty())
+        return {};
+    if (raw == "stop")
+        return has_calls ? "tool_calls" : "stop";
+    if (std::find(known.begin(), known.end(), raw) != known.end())
+        return raw;
+    native = raw;
+    return has_calls ? "tool_calls" : "stop";
+}
+
+void strip_active_keys(OrderedJson& document)
+{
+    for (const auto* name : {"event", "selected_model_id", "sources", "output"})
+        document.erase(name);
+    const auto type = document.find("type");
+    if (type != document.end() && type->is_string() && type->get_ref<const std::string&>().starts_with("response."))
+        document.erase(type);
+}
+
+void ChunkReader::read(std::string_view event, std::string_view data)
+{
+    deltas_.clear();
+    rest_ = nullptr;
+    if (failure_ || done_)
+        return;
+    if (trim(data) == "[DONE]") {
+        done_ = true;
+        if (choices_.empty())
+            fail(Failure(FailureClass::protocol, ""));
+        return;
+    }
+    if (trim(data).empty())
+        return;
+    auto parsed = parse_foreign(data);
+    surrogates_seen_ = surrogates_seen_ || parsed.lone_surrogates;
+    if (parsed.document.is_discarded())
+        return not_json();
+    if (is_error(event, parsed.document))
+        return;
+    if (!parsed.document.is_object())
+        return not_json();
+    read_document(std::move(parsed.document));
+}
+
+void ChunkReader::not_json()
+{
+    if (++skipped_ >= events_that_are_not_json)
+        fail(Failure(FailureClass::protocol, "The model provider's stream is damaged."));
+}
+
+void ChunkReader::fail(Failure failure)
+{
+    if (!failure_)
+        failure_ = std::move(failure);
+}
+
+bool ChunkReader::is_error(std::string_view event, const OrderedJson& document)
+{
+    const OrderedJson* holder = nullptr;
+    if (document.is_object()) {
+        if (const auto error = document.find("error"); error != document.end() && truthy(*error))
+            holder = &document;
+        if (document.value("object", OrderedJson()) == "error" || document.value("type", OrderedJson()) == "error")
+            holder = &document;
+        if (const auto choices = document.find("choices"); holder == nullptr && choices != document.end() && choices->is_array())
+            for (const auto& choice : *choices)
+                if (choice.is_object() && (truthy(choice.value("error", OrderedJson())) ||
+                                           choice.value("finish_reason", OrderedJson()) == "error"))
+                    holder = &choice;
+    }
+    if (holder == nullptr && event == "error")
+        holder = &document;
+    if (holder == nullptr)
+        return false;
+    fail(classify(read_problem(0, *holder)));
+    return true;
+}
+
+void ChunkReader::note_head(std::string id, std::string created)
+{
+    if (id_.empty())
+        id_ = std::move(id);
+    if (created_.empty())
+        created_ = std::move(created);
+}
+
+void ChunkReader::read_document(OrderedJson document)
+{
+    deltas_.clear();
+    std::string created;
+    if (const auto given = document.find("created"); given != document.end() && given->is_number())
+        created = std::to_string(static_cast<std::int64_t>(std::clamp(given->get<double>(), 0.0, 9e15)));
+    note_head(take_text(document, "id"), std::move(created));
+    read_usage(document);
+    if (const auto choices = document.find("choices"); choices != document.end() && choices->is_array())
+        for (auto& choice : *choices)
+            read_choice(choice);
+    for (const auto* name : {"created", "model", "object", "choices", "error"})
+        document.erase(name);
+    strip_active_keys(document);
+    rest_ = document.empty() ? OrderedJson() : std::move(document);
+}
+
+void ChunkReader::read_usage(OrderedJson& document)
+{
+    const auto usage = document.find("usage");
+    if (usage == document.end())
+        return;
+    if (usage->is_object()) {
+        completion_.usage = usage_of(*usage);
+        usage_ = std::move(*usage);
+        ++progress_;
+    }
+    document.erase(usage);
+}
+
+ChoiceState& ChunkReader::choice(std::size_t index)
+{
+    if (choices_.size() <= index)
+        choices_.resize(index + 1);
+    return choices_[index];
+}
+
+void ChunkReader::read_choice(OrderedJson& choice_json)
+{
+    if (!choice_json.is_object())
+        return;
+    ChoiceDelta out;
+    if (const auto index = choice_json.find("index"); index != choice_json.end() && index->is_number_integer())
+        out.index = static_cast<std::size_t>(std::clamp<std::int64_t>(index->get<std::int64_t>(), 0, most_choices - 1));
+    auto& state = choice(out.index);
+    if (state.finished)
+        return;   // nothing counts behind the first finish
+    if (const auto delta = choice_json.find("delta"); delta != choice_json.end() && delta->is_object())
+        read_delta(*delta, state, out);
+    read_finish(choice_json.value("finish_reason", OrderedJson()), state, out);
+    for (const auto* name : {"index", "delta", "finish_reason", "error"})
+        choice_json.erase(name);
+    if (!choice_json.empty())
+        out.choice_rest = std::move(choice_json);
+    collect(out);
+    deltas_.push_back(std::move(out));
+}
+
+void ChunkReader::read_delta(OrderedJson& delta, ChoiceState& state, ChoiceDelta& out)
+{
+    out.piece.text = take_text(delta, "content");
+    out.piece.refusal = take_text(delta, "refusal");
+    const auto newer = take_text(delta, "reasoning");
+    out.piece.reasoning = take_text(delta, "reasoning_content");
+    if (out.piece.reasoning.empty())
+        out.piece.reasoning = newer;
+    if (surrogates_seen_) {
+        join_surrogates(out.piece.text, state.text_half);
+        join_surrogates(out.piece.reasoning, state.reasoning_half);
+    }
+    if (const auto calls = delta.find("tool_calls"); calls != delta.end()) {
+        if (calls->is_array())
+            for (const auto& fragment : *calls)
+                if (!state.calls.add(fragment, out.piece.tool_calls))
+                    fail(Failure(FailureClass::protocol, "The model asked for too many tool calls."));
+        delta.erase(calls);
+    }
+    delta.erase("role");
+    if (!delta.empty())
+        out.delta_rest = std::move(delta);
+}
+
+void ChunkReader::read_finish(const OrderedJson& finish, ChoiceState& state, ChoiceDelta& out)
+{
+    if (!finish.is_string())
+        return;
+    out.finish = normal_finish(finish.get<std::string>(), state.calls.any(), out.native_finish);
+    if (out.finish.empty())
+        return;
+    state.calls.finish(out.piece.tool_calls);
+    state.finished = true;
+    ++progress_;
+}
+
+void ChunkReader::collect(const ChoiceDelta& delta)
+{
+    if (!delta.piece.empty()) {
+        output_ = true;
+        ++progress_;
+    }
+    if (delta.index != 0)
+        return;   // further choices are the client's own; what is stored is the first
+    completion_.append(delta.piece);
+    if (!delta.finish.empty())
+        completion_.finish_reason = delta.finish;
+}
+
+void ChunkReader::took_text(std::size_t index, std::string_view raw_text, std::string_view raw_reasoning)
+{
+    if (raw_text.empty() && raw_reasoning.empty())
+        return;
+    output_ = true;
+    ++progress_;
+    if (index != 0)
+        return;
+    append_decoded(completion_.text, raw_text);
+    append_decoded(completion_.reasoning, raw_reasoning);
+}
+
+void ChunkReader::took_finish(std::size_t index, std::string_view reason)
+{
+    choice(index).finished = true;
+    ++progress_;
+    if (index == 0)
+        completion_.finish_reason = reason;
+}
+
+bool ChunkReader::complete() const
+{
+    if (failure_ || choices_.empty())
+        return false;
+    if (done_)
+        return true;
+    return choices_.size() >= expected_choices_ &&
+           std::all_of(choices_.begin(), choices_.end(), [](const auto& state) { return state.finished; });
+}
+
+}  // namespace dure::llm::openai

@@ -1,0 +1,97 @@
+// The slow, exact look at one event of a streamed answer: parses it, recognises errors, and says in our own words what it
+// brings. Keeps what is known of the answer so far; no sockets. Fast path and rendering: relay_translator.hpp.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dure/model/chat.hpp"
+#include "llm/failure.hpp"
+#include "llm/openai/json_text.hpp"
+#include "llm/openai/tool_call_joiner.hpp"
+
+namespace dure::llm::openai {
+
+// What one choice of a chunk brings.
+struct ChoiceDelta {
+    std::size_t index = 0;
+    model::Piece piece;
+    std::string finish;             // normalised; empty: none
+    std::string native_finish;      // the provider's own word when it is not one of ours
+    OrderedJson delta_rest;         // unknown keys of the delta, or null
+    OrderedJson choice_rest;        // unknown keys of the choice, or null
+};
+
+struct ChoiceState {
+    ToolCallJoiner calls;
+    std::uint32_t text_half = 0;    // surrogate halves waiting for their partners
+    std::uint32_t reasoning_half = 0;
+    bool role_sent = false;         // kept by the renderer
+    bool finished = false;
+};
+
+class ChunkReader {
+public:
+    ChunkReader(model::Completion& into, std::size_t choices) : completion_(into), expected_choices_(choices) {}
+
+    // Reads one event. What it brings is in deltas() and rest() until the next call.
+    void read(std::string_view event, std::string_view data);
+    // The same for a document that is there already: a whole chat.completion as one chunk.
+    void read_document(OrderedJson document);
+    const std::vector<ChoiceDelta>& deltas() const { return deltas_; }
+    const OrderedJson& rest() const { return rest_; }   // unknown top-level keys; null
+
+    // For the fast path, which has read a text delta itself.
+    ChoiceState& choice(std::size_t index);
+    void took_text(std::size_t index, std::string_view raw_text, std::string_view raw_reasoning);
+    void took_finish(std::size_t index, std::string_view reason);
+
+    bool done() const { return done_; }            // [DONE] has come
+    bool complete() const;                         // an end signal has come (llm-upstreams §2.9)
+    bool output() const { return output_; }
+    std::uint64_t progress() const { return progress_; }   // counts output, usage and finishes
+    std::size_t skipped() const { return skipped_; }
+    const std::optional<Failure>& failure() const { return failure_; }
+    void fail(Failure failure);
+    const std::string& id() const { return id_; }
+    const std::string& created() const { return created_; }   // as JSON text
+    void note_head(std::string id, std::string created);
+    const OrderedJson& usage() const { return usage_; }        // the last one; null: none came
+    std::vector<ChoiceState>& choices() { return choices_; }
+    const model::Completion& completion() const { return completion_; }
+
+private:
+    bool is_error(std::string_view event, const OrderedJson& document);
+    void read_usage(OrderedJson& document);
+    void read_choice(OrderedJson& choice);
+    void read_delta(OrderedJson& delta, ChoiceState& state, ChoiceDelta& out);
+    void read_finish(const OrderedJson& finish, ChoiceState& state, ChoiceDelta& out);
+    void not_json();
+    void collect(const ChoiceDelta& delta);
+
+    model::Completion& completion_;
+    std::size_t expected_choices_;
+    std::vector<ChoiceState> choices_;
+    std::vector<ChoiceDelta> deltas_;
+    OrderedJson rest_;
+    OrderedJson usage_;
+    std::string id_;
+    std::string created_;
+    std::optional<Failure> failure_;
+    std::uint64_t progress_ = 0;
+    std::size_t skipped_ = 0;
+    bool surrogates_seen_ = false;
+    bool output_ = false;
+    bool done_ = false;
+};
+
+// usage of the OpenAI form into our numbers.
+model::Usage usage_of(const OrderedJson& usage);
+// A finish reason in the client's words; `native` gets the raw one when it was none of them.
+std::string normal_finish(const std::string& raw, bool has_calls, std::string& native);
+// Keys of provider answers that could act in a client's browser (openai-clients §10).
+void strip_active_keys(OrderedJson& document);
+
+}  // namespace dure::llm::openai

@@ -1,0 +1,33 @@
+// The fast look at a chunk of a streamed answer: one strict pass over its text, no tree, no allocation. It knows the shape
+// of ordinary chunks (one choice, a text delta) and refuses everything else, valid or not; the slow path decides then.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <string_view>
+
+namespace dure::llm::openai {
+
+struct ScannedChunk {
+    std::string_view text;                // what was scanned; all views below are parts of it
+    std::string_view id;                  // raw values, strings with their quotes; empty: absent
+    std::string_view created;
+    std::string_view model;
+    std::string_view usage;               // the member `"usage":null` with one of its commas
+    std::string_view content;             // raw text without quotes
+    std::string_view reasoning;           // of reasoning_content
+    std::string_view finish;              // stop, length, tool_calls, content_filter; empty: null
+    bool has_content = false;
+    bool has_reasoning = false;
+    bool has_role = false;
+    std::size_t index = 0;                // of the choice
+};
+
+// False: not an ordinary chunk.
+bool scan_chunk(std::string_view text, ScannedChunk& chunk);
+
+// The end of the string whose first byte (behind the opening quote) is at `start`: the place of its closing quote, npos
+// when it is not a strict JSON string.
+std::size_t end_of_string(std::string_view text, std::size_t start);
+
+}  // namespace dure::llm::openai

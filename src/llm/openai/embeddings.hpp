@@ -1,0 +1,25 @@
+// Embedding requests and answers in the OpenAI dialect: batches, floats or base64, order by index.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dure/model/chat.hpp"
+#include "llm/failure.hpp"
+
+namespace dure::llm::openai {
+
+// A part of the input that goes out as one request.
+struct EmbeddingBatch {
+    std::size_t first = 0;
+    std::size_t count = 0;
+};
+
+std::vector<EmbeddingBatch> embedding_batches(const model::EmbeddingRequest& request);
+std::string embedding_body(const model::EmbeddingRequest& request, const EmbeddingBatch& batch, std::string_view model);
+// Appends the vectors of one answer, in the order of their indexes, and adds its usage.
+std::optional<Failure> read_embeddings(std::string_view body, std::size_t expected, model::EmbeddingAnswer& into);
+
+}  // namespace dure::llm::openai

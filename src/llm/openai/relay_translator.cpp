@@ -1,0 +1,281 @@
+// The three speeds of the relay and the chunks we write ourselves; see relay_translator.hpp.
+#include "llm/openai/relay_translator.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "dure/base/clock.hpp"
+#include "dure/base/text.hpp"
+
+namespace dure::llm::openai {
+
+namespace {
+
+constexpr std::size_t longest_line = 64 << 10;
+constexpr std::size_t longest_fast_chunk = longest_line - 1024;   // room for a longer model name
+constexpr std::size_t text_per_chunk = 9 << 10;                   // even when every byte becomes \u00xx
+
+OrderedJson call_json(const model::ToolCallPiece& piece, std::string_view arguments, bool first)
+{
+    OrderedJson json;
+    json["index"] = piece.index;
+    if (first && !piece.id.empty()) {
+        json["id"] = piece.id;
+        json["type"] = "function";
+        json["function"]["name"] = piece.name;
+    }
+    json["function"]["arguments"] = arguments;
+    return json;
+}
+
+bool small_enough(const OrderedJson& rest)
+{
+    return rest.is_null() || dump(rest).size() <= longest_line / 2;
+}
+
+}  // namespace
+
+RelayTranslator::RelayTranslator(const Options& options, model::Completion& into)
+    : reader_(into, options.choices), include_usage_(options.include_usage), prompt_bytes_(options.prompt_bytes)
+{
+    append_json_string(model_json_, options.model);
+}
+
+void RelayTranslator::event(std::string_view name, std::string_view data, std::string& out)
+{
+    if (reader_.failure() || reader_.done())
+        return;
+    if (name.empty() && data.size() <= longest_fast_chunk && (repeat(data, out) || splice(data, out)))
+        return;
+    reader_.read(name, data);
+    if (!reader_.failure())
+        render(out);
+}
+
+void RelayTranslator::document(OrderedJson whole_chunk, std::string& out)
+{
+    reader_.read_document(std::move(whole_chunk));
+    if (!reader_.failure())
+        render(out);
+}
+
+bool RelayTranslator::repeat(std::string_view data, std::string& out)
+{
+    const auto& last = template_;
+    if (!last.usable || data.size() < last.came_before.size() + last.came_after.size() ||
+        !data.starts_with(last.came_before))
+        return false;
+    const auto start = last.came_before.size();
+    const auto end = end_of_string(data, start);
+    if (end == std::string_view::npos || data.substr(end) != last.came_after)
+        return false;
+    const auto text = data.substr(start, end - start);
+    out += last.goes_before;
+    out += text;
+    out += last.goes_after;
+    reader_.took_text(last.index, last.reasoning ? std::string_view() : text, last.reasoning ? text : std::string_view());
+    return true;
+}
+
+bool RelayTranslator::splice(std::string_view data, std::string& out)
+{
+    ScannedChunk chunk;
+    if (!scan_chunk(data, chunk) || chunk.id.empty() || chunk.created.empty() || chunk.model.empty())
+        return false;
+    auto& state = reader_.choice(chunk.index);
+    const bool calls = state.calls.any();
+    const bool halves = state.text_half != 0 || state.reasoning_half != 0;
+    if (state.finished || halves || (calls && !chunk.finish.empty()))
+        return false;
+    if (reader_.id().empty())
+        reader_.note_head(OrderedJson::parse(chunk.id).get<std::string>(), std::string(chunk.created));
+    const bool bare_role = chunk.has_role && chunk.content.empty() && chunk.reasoning.empty() && chunk.finish.empty();
+    if (bare_role && chunk.has_content)
+        state.role_sent = true;
+    role_first(chunk.index, out);
+    out += "data: ";
+    append_spliced(chunk, chunk.text, out);
+    out += "\n\n";
+    reader_.took_text(chunk.index, chunk.content, chunk.reasoning);
+    if (!chunk.finish.empty()) {
+        reader_.took_finish(chunk.index, chunk.finish);
+        template_.usable = false;
+    } else if (!chunk.has_role && chunk.has_content != chunk.has_reasoning) {
+        remember(chunk);
+    }
+    return true;
+}
+
+// A part of the chunk's text with id, created and model replaced by the answer's, and without `usage`.
+void RelayTranslator::append_spliced(const ScannedChunk& chunk, std::string_view part, std::string& out) const
+{
+    struct Edit {
+        std::string_view old;
+        std::string_view text;
+        bool quoted = false;
+    };
+    std::array<Edit, 4> edits = {{{chunk.id, reader_.id(), true},
+                                  {chunk.created, reader_.created(), false},
+                                  {chunk.model, model_json_, false},
+                                  {chunk.usage, {}, false}}};
+    std::sort(edits.begin(), edits.end(), [](const Edit& a, const Edit& b) { return a.old.data() < b.old.data(); });
+    const char* at = part.data();
+    const char* end = part.data() + part.size();
+    for (const auto& edit : edits) {
+        if (edit.old.empty() || edit.old.data() < at || edit.old.data() + edit.old.size() > end)
+            continue;
+        out.append(at, edit.old.data());
+        if (edit.quoted)
+            append_json_string(out, edit.text);
+        else
+            out += edit.text;
+        at = edit.old.data() + edit.old.size();
+    }
+    out.append(at, end);
+}
+
+void RelayTranslator::remember(const ScannedChunk& chunk)
+{
+    const auto text = chunk.has_content ? chunk.content : chunk.reasoning;
+    const auto start = static_cast<std::size_t>(text.data() - chunk.text.data());
+    const auto before = chunk.text.substr(0, start);
+    const auto after = chunk.text.substr(start + text.size());
+    template_.came_before = before;
+    template_.came_after = after;
+    template_.goes_before = "data: ";
+    append_spliced(chunk, before, template_.goes_before);
+    template_.goes_after.clear();
+    append_spliced(chunk, after, template_.goes_after);
+    template_.goes_after += "\n\n";
+    template_.index = chunk.index;
+    template_.reasoning = chunk.has_reasoning;
+    template_.usable = true;
+}
+
+// ---- chunks of our own
+
+void RelayTranslator::append_head(std::string& out)
+{
+    if (reader_.id().empty() || reader_.created().empty())
+        reader_.note_head("chatcmpl-" + random_base62(24), std::to_string(SystemClock().now() / 1000));
+    out += "data: {\"id\":";
+    append_json_string(out, reader_.id());
+    out += ",\"object\":\"chat.completion.chunk\",\"created\":";
+    out += reader_.created();
+    out += ",\"model\":";
+    out += model_json_;
+}
+
+void RelayTranslator::role_first(std::size_t index, std::string& out)
+{
+    auto& state = reader_.choice(index);
+    if (state.role_sent)
+        return;
+    state.role_sent = true;
+    append_head(out);
+    out += ",\"choices\":[{\"index\":" + std::to_string(index);
+    out += ",\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"logprobs\":null,\"finish_reason\":null}]}\n\n";
+}
+
+void RelayTranslator::render_chunk(std::size_t index, const OrderedJson& delta, const ChoiceDelta* last, std::string& out)
+{
+    append_head(out);
+    const bool with_rest = last != nullptr && reader_.rest().is_object() && small_enough(reader_.rest());
+    if (with_rest)
+        for (const auto& [key, value] : reader_.rest().items()) {
+            out += ',';
+            append_json_string(out, key);
+            out += ':';
+            out += dump(value);
+        }
+    OrderedJson choice;
+    choice["index"] = index;
+    choice["delta"] = delta;
+    if (last != nullptr && last->choice_rest.is_object() && small_enough(last->choice_rest))
+        choice.update(last->choice_rest);
+    choice["finish_reason"] = last == nullptr || last->finish.empty() ? OrderedJson() : OrderedJson(last->finish);
+    if (last != nullptr && !last->native_finish.empty())
+        choice["native_finish_reason"] = last->native_finish;
+    out += ",\"choices\":[" + dump(choice) + "]}\n\n";
+}
+
+void RelayTranslator::render_texts(std::size_t index, const char* key, std::string_view text, std::string& out)
+{
+    while (!text.empty()) {
+        const auto part = utf8_prefix(text, text_per_chunk);
+        OrderedJson delta;
+        delta[key] = part;
+        render_chunk(index, delta, nullptr, out);
+        text.remove_prefix(part.size());
+    }
+}
+
+void RelayTranslator::render_calls(std::size_t index, const std::vector<model::ToolCallPiece>& calls, std::string& out)
+{
+    for (const auto& call : calls) {
+        std::string_view rest = call.arguments;
+        for (bool first = true; first || !rest.empty(); first = false) {
+            const auto part = utf8_prefix(rest, text_per_chunk);
+            OrderedJson delta;
+            delta["tool_calls"].push_back(call_json(call, part, first));
+            render_chunk(index, delta, nullptr, out);
+            rest.remove_prefix(part.size());
+        }
+    }
+}
+
+void RelayTranslator::render_delta(const ChoiceDelta& delta, std::string& out)
+{
+    role_first(delta.index, out);
+    render_texts(delta.index, "reasoning_content", delta.piece.reasoning, out);
+    render_texts(delta.index, "content", delta.piece.text, out);
+    render_texts(delta.index, "refusal", delta.piece.refusal, out);
+    render_calls(delta.index, delta.piece.tool_calls, out);
+    const bool rest = delta.delta_rest.is_object() && small_enough(delta.delta_rest);
+    const bool more = delta.choice_rest.is_object() && delta.choice_rest != OrderedJson{{"logprobs", nullptr}};
+    if (!delta.finish.empty() || rest || more)
+        render_chunk(delta.index, rest ? delta.delta_rest : OrderedJson::object(), &delta, out);
+}
+
+void RelayTranslator::render(std::string& out)
+{
+    for (const auto& delta : reader_.deltas())
+        render_delta(delta, out);
+}
+
+void RelayTranslator::render_usage(std::string& out)
+{
+    auto usage = reader_.usage();
+    if (!usage.is_object()) {
+        const auto& answer = reader_.completion();
+        std::size_t said = answer.text.size() + answer.reasoning.size() + answer.refusal.size();
+        for (const auto& call : answer.tool_calls)
+            said += call.name.size() + call.arguments.size();
+        usage = OrderedJson::object();
+        usage["prompt_tokens"] = (prompt_bytes_ + 3) / 4;
+        usage["completion_tokens"] = (said + 3) / 4;
+        usage["total_tokens"] = (prompt_bytes_ + 3) / 4 + (said + 3) / 4;
+    }
+    append_head(out);
+    out += ",\"choices\":[],\"usage\":" + dump(usage) + "}\n\n";
+}
+
+void RelayTranslator::finish(std::string& out)
+{
+    for (std::size_t index = 0; index < reader_.choices().size(); ++index) {
+        auto& state = reader_.choices()[index];
+        if (state.finished)
+            continue;
+        ChoiceDelta end;   // [DONE] without a finish: clients need one
+        end.index = index;
+        end.finish = state.calls.any() ? "tool_calls" : "stop";
+        state.calls.finish(end.piece.tool_calls);
+        reader_.took_finish(index, end.finish);
+        render_delta(end, out);
+    }
+    if (include_usage_)
+        render_usage(out);
+    out += "data: [DONE]\n\n";
+}
+
+}  // namespace dure::llm::openai

@@ -1,0 +1,64 @@
+// Turns the events of an upstream stream into the bytes a client gets (openai-clients §6, llm-upstreams §4). Fed event by
+// event, appends to one buffer that is written once per upstream read; no sockets.
+//
+// Three speeds: a chunk that equals the last one but for its text is copied around that text; an ordinary chunk is scanned
+// once and spliced; everything else goes through ChunkReader's tree.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "llm/openai/chunk_reader.hpp"
+#include "llm/openai/chunk_scanner.hpp"
+
+namespace dure::llm::openai {
+
+class RelayTranslator {
+public:
+    struct Options {
+        std::string_view model;           // the name the client asked for
+        bool include_usage = false;
+        std::size_t choices = 1;          // n
+        std::size_t prompt_bytes = 0;     // for the estimate when no usage comes
+    };
+    RelayTranslator(const Options& options, model::Completion& into);
+
+    // Appends to out. After a failure (see reader().failure()) nothing is added any more.
+    void event(std::string_view name, std::string_view data, std::string& out);
+    void document(OrderedJson whole_chunk, std::string& out);
+    // Behind the end signal: the finish that is missing, usage if asked for, [DONE]. Only when reader().complete().
+    void finish(std::string& out);
+
+    ChunkReader& reader() { return reader_; }
+    const ChunkReader& reader() const { return reader_; }
+
+private:
+    // The last ordinary text chunk around its text, as it came and as it went out.
+    struct Template {
+        std::string came_before, came_after;
+        std::string goes_before, goes_after;
+        std::size_t index = 0;
+        bool reasoning = false;
+        bool usable = false;
+    };
+    bool repeat(std::string_view data, std::string& out);
+    bool splice(std::string_view data, std::string& out);
+    void remember(const ScannedChunk& chunk);
+    void append_spliced(const ScannedChunk& chunk, std::string_view part, std::string& out) const;
+    void render(std::string& out);
+    void render_delta(const ChoiceDelta& delta, std::string& out);
+    void render_texts(std::size_t index, const char* key, std::string_view text, std::string& out);
+    void render_calls(std::size_t index, const std::vector<model::ToolCallPiece>& calls, std::string& out);
+    void render_chunk(std::size_t index, const OrderedJson& delta, const ChoiceDelta* last, std::string& out);
+    void append_head(std::string& out);
+    void role_first(std::size_t index, std::string& out);
+    void render_usage(std::string& out);
+
+    ChunkReader reader_;
+    std::string model_json_;              // the client's name for the model as a JSON string
+    bool include_usage_;
+    std::size_t prompt_bytes_;
+    Template template_;
+};
+
+}  // namespace dure::llm::openai

@@ -1,0 +1,198 @@
+// Splices and builds request bodies; see request.hpp.
+#include "llm/openai/request.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "dure/base/text.hpp"
+#include "dure/schema/json_view.hpp"
+
+namespace dure::llm::openai {
+
+namespace {
+
+// Fields whose loss does not change what is asked, only how; others stop the request.
+constexpr std::array<std::string_view, 20> droppable = {
+    "temperature",  "top_p",            "seed",      "frequency_penalty", "presence_penalty", "logit_bias", "stream_options",
+    "parallel_tool_calls", "reasoning_effort", "verbosity", "user", "store", "metadata", "service_tier",
+    "prompt_cache_key", "safety_identifier", "prediction", "top_k", "min_p", "repeat_penalty"};
+
+class BodyWriter {
+public:
+    explicit BodyWriter(std::size_t size) { out_.reserve(size); }
+
+    void member(std::string_view name, std::string_view raw_value)
+    {
+        separate();
+        append_json_string(out_, name);
+        out_ += ':';
+        out_ += raw_value;
+    }
+    void text_member(std::string_view name, std::string_view text)
+    {
+        separate();
+        append_json_string(out_, name);
+        out_ += ':';
+        append_json_string(out_, text);
+    }
+    void span(std::string_view raw_member)
+    {
+        separate();
+        out_ += raw_member;
+    }
+    std::string finish()
+    {
+        out_ += out_.empty() ? "{}" : "}";
+        return std::move(out_);
+    }
+
+private:
+    void separate() { out_ += out_.empty() ? '{' : ','; }
+    std::string out_;
+};
+
+// include_usage is ours; what else the client put there stays.
+std::string stream_options(const schema::JsonView& sent)
+{
+    std::string options = "{\"include_usage\":true";
+    sent.for_each_member_span([&](std::string_view key, const schema::JsonView&, std::string_view span) {
+        if (key == "include_usage")
+            return;
+        options += ',';
+        options += span;
+    });
+    return options + '}';
+}
+
+// The limit of tokens under the name the target takes; with both given the newer one counts.
+void write_token_limit(BodyWriter& body, const schema::JsonView& older, const schema::JsonView& newer,
+                       const Repairs& repairs)
+{
+    const bool has_newer = newer.kind() != schema::JsonKind::invalid && !newer.is_null();
+    const bool has_older = older.kind() != schema::JsonKind::invalid && !older.is_null();
+    if (!has_newer && !has_older)
+        return;
+    const auto& value = has_newer ? newer : older;
+    const std::string_view as_sent = has_newer ? "max_completion_tokens" : "max_tokens";
+    body.member(repairs.token_limit.empty() ? as_sent : std::string_view(repairs.token_limit), value.raw());
+}
+
+OrderedJson message_json(const model::Message& message)
+{
+    OrderedJson json;
+    json["role"] = model::name_of(message.role);
+    json["content"] = message.content;
+    for (const auto& call : message.tool_calls) {
+        OrderedJson entry;
+        entry["id"] = call.id;
+        entry["type"] = "function";
+        entry["function"]["name"] = call.name;
+        entry["function"]["arguments"] = call.arguments;
+        json["tool_calls"].push_back(std::move(entry));
+    }
+    if (message.role == model::Role::tool)
+        json["tool_call_id"] = message.tool_call_id;
+    if (message.extra.is_object())
+        for (const auto& [key, value] : message.extra.items())
+            if (!json.contains(key))
+                json[key] = value;
+    return json;
+}
+
+OrderedJson tool_json(const model::ToolDefinition& tool)
+{
+    OrderedJson json;
+    json["type"] = "function";
+    auto& function = json["function"];
+    function["name"] = tool.name;
+    function["description"] = tool.description;
+    function["parameters"] = tool.parameters.is_object() ? OrderedJson(tool.parameters) : OrderedJson::object();
+    if (tool.strict)
+        function["strict"] = true;
+    return json;
+}
+
+}  // namespace
+
+bool Repairs::drops(std::string_view field) const
+{
+    return std::find(dropped.begin(), dropped.end(), field) != dropped.end();
+}
+
+bool learn(Repairs& repairs, std::string_view param)
+{
+    if (param == "max_tokens" || param == "max_completion_tokens") {
+        const std::string other = param == "max_tokens" ? "max_completion_tokens" : "max_tokens";
+        if (!repairs.token_limit.empty() && repairs.token_limit != param)
+            return false;   // it has refused both
+        repairs.token_limit = other;
+        return true;
+    }
+    const auto field = param.substr(0, param.find('.'));
+    if (std::find(droppable.begin(), droppable.end(), field) == droppable.end() || repairs.drops(field))
+        return false;
+    repairs.dropped.emplace_back(field);
+    return true;
+}
+
+std::string relay_body(const RelayRequest& request, std::string_view upstream_model, const Repairs& repairs,
+                       std::vector<std::string>& dropped)
+{
+    BodyWriter body(request.body.size() + upstream_model.size() + 96);
+    body.text_member("model", upstream_model);
+    schema::JsonView older, newer, options;
+    schema::JsonView(request.body).for_each_member_span(
+        [&](std::string_view key, const schema::JsonView& value, std::string_view span) {
+            if (key == "model" || key == "stream" || key.starts_with("dure_"))
+                return;
+            if (key == "max_tokens")
+                older = value;
+            else if (key == "max_completion_tokens")
+                newer = value;
+            else if (key == "stream_options")
+                options = value;
+            else if (repairs.drops(key))
+                dropped.emplace_back(key);
+            else
+                body.span(span);
+        });
+    write_token_limit(body, older, newer, repairs);
+    if (request.stream) {
+        body.member("stream", "true");
+        if (!repairs.drops("stream_options"))
+            body.member("stream_options", stream_options(options));
+    }
+    return body.finish();
+}
+
+std::string typed_body(const CompletionRequest& request, std::string_view upstream_model, bool stream,
+                       const Repairs& repairs)
+{
+    OrderedJson body;
+    body["model"] = upstream_model;
+    body["messages"] = OrderedJson::array();
+    for (const auto& message : request.messages)
+        body["messages"].push_back(message_json(message));
+    for (const auto& tool : request.tools)
+        body["tools"].push_back(tool_json(tool));
+    if (!request.tools.empty() && !request.tool_choice.is_null())
+        body["tool_choice"] = request.tool_choice;
+    if (request.temperature)
+        body["temperature"] = *request.temperature;
+    if (request.max_tokens)
+        body[repairs.token_limit.empty() ? "max_tokens" : repairs.token_limit] = *request.max_tokens;
+    if (request.extra.is_object())
+        for (const auto& [key, value] : request.extra.items())
+            if (!body.contains(key))
+                body[key] = value;
+    for (const auto& field : repairs.dropped)
+        body.erase(field);
+    if (stream) {
+        body["stream"] = true;
+        if (!repairs.drops("stream_options"))
+            body["stream_options"]["include_usage"] = true;
+    }
+    return dump(body);
+}
+
+}  // namespace dure::llm::openai

@@ -1,0 +1,185 @@
+// The loop over one upstream stream; see stream_attempt.hpp.
+#include "llm/openai/stream_attempt.hpp"
+
+#include "dure/schema/json_view.hpp"
+#include "llm/openai/whole_answer.hpp"
+
+namespace dure::llm::openai {
+
+namespace {
+
+constexpr std::size_t most_held_events = 64;
+constexpr std::size_t most_held_bytes = 256 << 10;
+
+RelayTranslator::Options translator_options(const Ask& ask)
+{
+    RelayTranslator::Options options;
+    options.model = ask.model_id;
+    if (ask.relay == nullptr)
+        return options;
+    options.include_usage = ask.relay->include_usage;
+    options.prompt_bytes = ask.relay->body.size();
+    if (const auto count = schema::JsonView(ask.relay->body).find("n"))
+        options.choices = static_cast<std::size_t>(std::clamp<std::int64_t>(count->as_int64().value_or(1), 1, 128));
+    return options;
+}
+
+}  // namespace
+
+StreamAttempt::StreamAttempt(const Ask& ask, Reply& reply, StreamTimers timers)
+    : ask_(ask), reply_(reply), timers_(timers), translator_(translator_options(ask), reply.completion)
+{
+}
+
+Failure StreamAttempt::fail(Failure failure) const
+{
+    failure.after_output = reply_.output_started();
+    return failure;
+}
+
+void StreamAttempt::take(const http::SseEvent& event)
+{
+    auto& reader = translator_.reader();
+    if (ask_.relay != nullptr) {
+        translator_.event(event.event, event.data, out_);
+    } else {
+        reader.read(event.event, event.data);
+        for (const auto& delta : reader.deltas()) {
+            if (delta.index != 0)
+                continue;
+            piece_.text += delta.piece.text;
+            piece_.reasoning += delta.piece.reasoning;
+            piece_.refusal += delta.piece.refusal;
+            piece_.tool_calls.insert(piece_.tool_calls.end(), delta.piece.tool_calls.begin(), delta.piece.tool_calls.end());
+        }
+    }
+    ++held_events_;
+}
+
+// False when the stream has failed.
+bool StreamAttempt::take_bytes(std::string_view bytes)
+{
+    const auto now = Steady::now();
+    auto& reader = translator_.reader();
+    events_.feed(bytes);
+    timers_.bytes(now);
+    http::SseEvent event;
+    while (!reader.failure() && !reader.done() && events_.next(event))
+        take(event);
+    if (events_.overflowed())
+        reader.fail(Failure(FailureClass::protocol, ""));
+    if (reader.progress() != seen_progress_)
+        timers_.progress(now);
+    seen_progress_ = reader.progress();
+    if (reader.output())
+        timers_.output();
+    if (reader.complete() || reader.done())
+        timers_.end_signal(now);
+    return !reader.failure().has_value();
+}
+
+// Before the first output everything is held back, so that a failure costs the client nothing.
+bool StreamAttempt::may_speak() const
+{
+    const auto& reader = translator_.reader();
+    return reply_.output_started() || reader.output() || finished_ || held_events_ > most_held_events ||
+           out_.size() > most_held_bytes;
+}
+
+Task<std::optional<Failure>> StreamAttempt::flush()
+{
+    if (!may_speak())
+        co_return std::nullopt;
+    if (ask_.relay != nullptr && !out_.empty()) {
+        const auto sent = co_await reply_.rendered(out_);
+        out_.clear();
+        if (!sent)
+            co_return fail(Failure(FailureClass::cancelled, ""));
+    }
+    if (ask_.relay == nullptr && !piece_.empty()) {
+        const auto sent = co_await reply_.piece(piece_);
+        piece_ = model::Piece();
+        if (!sent)
+            co_return fail(Failure(FailureClass::cancelled, ""));
+    }
+    co_return std::nullopt;
+}
+
+Task<std::optional<Failure>> StreamAttempt::run(http::ResponseStream& response)
+{
+    for (;;) {
+        const auto bytes = co_await response.read(Deadline(timers_.next()));
+        if (!bytes) {
+            const auto error = bytes.error();
+            co_return co_await conclude(&error);
+        }
+        if (bytes->empty()) {
+            http::SseEvent last;
+            if (events_.finish(last))
+                take(last);
+            co_return co_await conclude(nullptr);
+        }
+        if (finished_)
+            continue;   // behind [DONE]: only the end of the body is waited for
+        const bool sound = take_bytes(*bytes);
+        if (translator_.reader().done() && sound) {
+            finished_ = true;
+            if (ask_.relay != nullptr)
+                translator_.finish(out_);
+            else if (reply_.completion.finish_reason.empty())
+                reply_.completion.finish_reason = reply_.completion.tool_calls.empty() ? "stop" : "tool_calls";
+        }
+        if (auto gone = co_await flush())
+            co_return gone;
+        if (!sound)
+            co_return fail(*translator_.reader().failure());
+    }
+}
+
+// The body has ended, broken off (`broken`), or a timer has fired.
+Task<std::optional<Failure>> StreamAttempt::conclude(const Error* broken)
+{
+    const auto& reader = translator_.reader();
+    if (finished_)
+        co_return std::nullopt;
+    if (reader.failure())
+        co_return fail(*reader.failure());
+    if (reader.complete()) {
+        finished_ = true;
+        if (ask_.relay != nullptr)
+            translator_.finish(out_);
+        co_return co_await flush();
+    }
+    if (auto gone = co_await flush())
+        co_return gone;
+    if (broken != nullptr && broken->reason() == "read_timeout")
+        co_return fail(Failure(FailureClass::timeout, ""));
+    if (broken != nullptr && broken->reason() == "protocol")
+        co_return fail(Failure(FailureClass::protocol, ""));
+    const bool nothing = reader.completion().text.empty() && !reader.output() && held_events_ == 0;
+    co_return fail(Failure(nothing && broken == nullptr ? FailureClass::protocol : FailureClass::interrupted, ""));
+}
+
+Task<std::optional<Failure>> StreamAttempt::run_whole(OrderedJson completion)
+{
+    if (auto wrong = wrong_whole(completion))
+        co_return fail(*wrong);
+    auto& reader = translator_.reader();
+    auto as_chunk = chunk_of_whole(std::move(completion));
+    if (ask_.relay != nullptr) {
+        translator_.document(std::move(as_chunk), out_);
+    } else {
+        reader.read_document(std::move(as_chunk));
+        for (const auto& delta : reader.deltas())
+            if (delta.index == 0)
+                piece_ = delta.piece;
+    }
+    if (reader.failure())
+        co_return fail(*reader.failure());
+    finished_ = true;
+    if (ask_.relay != nullptr)
+        translator_.finish(out_);
+    co_return co_await flush();
+}
+
+}  // namespace dure::llm::openai

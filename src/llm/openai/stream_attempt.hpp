@@ -1,0 +1,45 @@
+// Reads one streamed answer to its end: bytes to events, events to what the reader gets (rendered chunks for a relay,
+// pieces for a typed request), one write for each read. Socket reads and writes are the only waits.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "dure/http/client.hpp"
+#include "dure/http/sse.hpp"
+#include "llm/openai/relay_translator.hpp"
+#include "llm/openai/stream_timers.hpp"
+#include "llm/provider.hpp"
+
+namespace dure::llm::openai {
+
+class StreamAttempt {
+public:
+    StreamAttempt(const Ask& ask, Reply& reply, StreamTimers timers);
+
+    Task<std::optional<Failure>> run(http::ResponseStream& response);
+    // A whole completion came instead of a stream.
+    Task<std::optional<Failure>> run_whole(OrderedJson completion);
+    std::size_t skipped() const { return translator_.reader().skipped(); }
+
+private:
+    void take(const http::SseEvent& event);
+    bool take_bytes(std::string_view bytes);
+    Task<std::optional<Failure>> flush();
+    Task<std::optional<Failure>> conclude(const Error* broken);
+    Failure fail(Failure failure) const;
+    bool may_speak() const;
+
+    const Ask& ask_;
+    Reply& reply_;
+    StreamTimers timers_;
+    http::SseReader events_;
+    RelayTranslator translator_;
+    std::string out_;            // rendered chunks not yet given to the reader
+    model::Piece piece_;         // the same for a typed request
+    std::size_t held_events_ = 0;
+    std::uint64_t seen_progress_ = 0;
+    bool finished_ = false;
+};
+
+}  // namespace dure::llm::openai

@@ -1,0 +1,202 @@
+// Reads, normalises and splices whole completions; see whole_answer.hpp.
+#include "llm/openai/whole_answer.hpp"
+
+#include "dure/base/clock.hpp"
+#include "dure/base/text.hpp"
+#include "dure/schema/json_check.hpp"
+#include "dure/schema/json_view.hpp"
+#include "llm/openai/chunk_reader.hpp"
+
+namespace dure::llm::openai {
+
+namespace {
+
+// The ordinary answer: one choice with a text and a usual finish. False: it is something else, nothing was touched.
+bool splice_whole(std::string_view body, std::string_view model, model::Completion& into, std::string& client_body)
+{
+    schema::JsonLimits limits;
+    limits.refuse_nul = false;
+    if (!schema::check_json(body, limits))
+        return false;
+    const schema::JsonView whole(body);
+    schema::JsonView model_value, choices, usage;
+    bool unusual = !whole.is_object();
+    whole.for_each_member([&](std::string_view key, const schema::JsonView& value) {
+        if (key == "model")
+            model_value = value;
+        else if (key == "choices")
+            choices = value;
+        else if (key == "usage")
+            usage = value;
+        else if (key == "error" || key == "event" || key == "selected_model_id" || key == "sources" || key == "output" ||
+                 key == "type")
+            unusual = true;
+    });
+    if (unusual || !model_value.is_string() || !usage.is_object() || choices.size() != 1)
+        return false;
+    const auto choice = choices.at(0);
+    const auto message = choice->find("message");
+    const auto finish = choice->find("finish_reason");
+    if (!message || !finish || !(finish->string_is("stop") || finish->string_is("length")) || choice->find("error"))
+        return false;
+    const auto content = message->find("content");
+    const auto calls = message->find("tool_calls");
+    const auto role = message->find("role");
+    if (!content || !content->is_string() || (calls && !calls->is_null()) || message->find("reasoning") ||
+        message->find("reasoning_content") || message->find("refusal").value_or(schema::JsonView("null")).is_string() ||
+        !role || !role->string_is("assistant"))
+        return false;
+    into.text = content->string();
+    into.finish_reason = finish->string();
+    into.usage = usage_of(OrderedJson::parse(usage.raw(), nullptr, false));
+    const auto at = static_cast<std::size_t>(model_value.raw().data() - body.data());
+    client_body.reserve(body.size() + model.size());
+    client_body = body.substr(0, at);
+    append_json_string(client_body, model);
+    client_body += body.substr(at + model_value.raw().size());
+    return true;
+}
+
+void normalise_calls(OrderedJson& message, model::Completion* into)
+{
+    const auto calls = message.find("tool_calls");
+    if (calls == message.end())
+        return;
+    ToolCallJoiner joiner;
+    std::vector<model::ToolCallPiece> pieces;
+    if (calls->is_array())
+        for (auto& call : *calls) {
+            if (call.is_object())
+                call.erase("index");   // they stand in order; whole calls are told apart by their ids
+            if (call.is_object() && (!call.contains("id") || call["id"] == ""))
+                call["id"] = "call_" + random_base62(24);
+            joiner.add(call, pieces);
+        }
+    joiner.finish(pieces);
+    model::Piece all;
+    all.tool_calls = std::move(pieces);
+    model::Completion joined;
+    joined.append(all);
+    message.erase(calls);
+    for (const auto& call : joined.tool_calls) {
+        OrderedJson entry;
+        entry["id"] = call.id;
+        entry["type"] = "function";
+        entry["function"]["name"] = call.name;
+        entry["function"]["arguments"] = call.arguments;
+        message["tool_calls"].push_back(std::move(entry));
+    }
+    if (into != nullptr)
+        into->tool_calls = std::move(joined.tool_calls);
+}
+
+std::string text_of_key(const OrderedJson& object, const char* name)
+{
+    const auto value = object.value(name, OrderedJson());
+    return value.is_string() ? value.get<std::string>() : std::string();
+}
+
+void normalise_texts(OrderedJson& message)
+{
+    std::uint32_t half = 0;
+    for (const auto* name : {"content", "reasoning", "reasoning_content"})
+        if (const auto text = message.find(name); text != message.end() && text->is_string()) {
+            join_surrogates(text->get_ref<std::string&>(), half);
+            half = 0;
+        }
+}
+
+void normalise_choice(OrderedJson& choice, bool surrogates, model::Completion* into)
+{
+    auto& message = choice["message"];
+    message["role"] = "assistant";
+    if (surrogates)
+        normalise_texts(message);
+    if (!message.contains("content"))
+        message["content"] = nullptr;
+    if (const auto newer = text_of_key(message, "reasoning"); !newer.empty() && text_of_key(message, "reasoning_content").empty())
+        message["reasoning_content"] = newer;
+    message.erase("reasoning");
+    normalise_calls(message, into);
+    std::string native;
+    auto finish = normal_finish(text_of_key(choice, "finish_reason"), message.contains("tool_calls"), native);
+    if (finish.empty())
+        finish = message.contains("tool_calls") ? "tool_calls" : "stop";
+    choice["finish_reason"] = finish;
+    if (!native.empty())
+        choice["native_finish_reason"] = native;
+    if (into == nullptr)
+        return;
+    into->text = text_of_key(message, "content");
+    into->reasoning = text_of_key(message, "reasoning_content");
+    into->refusal = text_of_key(message, "refusal");
+    into->finish_reason = finish;
+}
+
+bool truthy_error(const OrderedJson& object)
+{
+    const auto error = object.find("error");
+    return error != object.end() && !error->is_null() && *error != false && *error != "";
+}
+
+}  // namespace
+
+std::optional<Failure> wrong_whole(const OrderedJson& document)
+{
+    if (!document.is_object())
+        return Failure(FailureClass::protocol, "");
+    if (truthy_error(document) || document.value("object", OrderedJson()) == "error")
+        return classify(read_problem(0, document));
+    const auto choices = document.find("choices");
+    if (choices == document.end() || !choices->is_array() || choices->empty())
+        return Failure(FailureClass::protocol, "");
+    for (const auto& choice : *choices) {
+        if (!choice.is_object() || !choice.contains("message") || !choice["message"].is_object())
+            return Failure(FailureClass::protocol, "");
+        if (truthy_error(choice) || choice.value("finish_reason", OrderedJson()) == "error")
+            return classify(read_problem(0, choice));
+    }
+    return std::nullopt;
+}
+
+std::optional<Failure> read_whole(std::string_view body, std::string_view model, model::Completion& into,
+                                  std::string* client_body)
+{
+    std::string spliced;
+    if (splice_whole(body, model, into, spliced)) {
+        if (client_body != nullptr)
+            *client_body = std::move(spliced);
+        return std::nullopt;
+    }
+    auto parsed = parse_foreign(body);
+    auto& document = parsed.document;
+    if (auto failure = wrong_whole(document))
+        return failure;
+    document["model"] = model;
+    document.erase("error");
+    strip_active_keys(document);
+    bool first = true;
+    for (auto& choice : document["choices"]) {
+        normalise_choice(choice, parsed.lone_surrogates, first ? &into : nullptr);
+        first = false;
+    }
+    if (const auto usage = document.find("usage"); usage != document.end() && usage->is_object())
+        into.usage = usage_of(*usage);
+    if (client_body != nullptr)
+        *client_body = dump(document);
+    return std::nullopt;
+}
+
+OrderedJson chunk_of_whole(OrderedJson whole)
+{
+    whole["object"] = "chat.completion.chunk";
+    for (auto& choice : whole["choices"]) {
+        choice["delta"] = std::move(choice["message"]);
+        choice.erase("message");
+        if (!choice.contains("finish_reason") || !choice["finish_reason"].is_string())
+            choice["finish_reason"] = "stop";
+    }
+    return whole;
+}
+
+}  // namespace dure::llm::openai

@@ -1,0 +1,24 @@
+// Answers that come in one piece: a chat.completion for a request without stream, or instead of the stream asked for.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "dure/model/chat.hpp"
+#include "llm/failure.hpp"
+#include "llm/openai/json_text.hpp"
+
+namespace dure::llm::openai {
+
+// Fills `into`; client_body, when given, gets the answer in the client's form with `model` as its model. An ordinary answer
+// is spliced, others are rebuilt.
+std::optional<Failure> read_whole(std::string_view body, std::string_view model, model::Completion& into,
+                                  std::string* client_body);
+
+// {"error":…} in a 200, or something that is no completion.
+std::optional<Failure> wrong_whole(const OrderedJson& document);
+// As one chunk: messages become deltas.
+OrderedJson chunk_of_whole(OrderedJson whole);
+
+}  // namespace dure::llm::openai
