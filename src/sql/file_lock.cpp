@@ -55,8 +55,8 @@ Result<FileLock> lock_exclusively(const std::string& path)
     FileLock lock(descriptor);
     if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
         if (errno == EWOULDBLOCK)
-            return Error(Errc::conflict, "the database " + path + " is in use by the server with process id " +
-                                             owner_in(descriptor));
+            return Error(Errc::conflict,
+                         "the database " + path + " is in use by the server with process id " + owner_in(descriptor));
         return Error(Errc::unavailable, "cannot lock " + lock_path + ": " + std::strerror(errno));
     }
     if (!write_owner(descriptor))

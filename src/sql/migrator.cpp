@@ -25,12 +25,11 @@ std::string full_name(int number, std::string_view name)
 std::vector<Migration> of_dialect(std::span<const Migration> all, Dialect dialect)
 {
     std::vector<Migration> ours;
-    std::copy_if(all.begin(), all.end(), std::back_inserter(ours), [dialect](const Migration& one) {
-        return one.dialect.empty() || one.dialect == name_of(dialect);
-    });
+    std::copy_if(all.begin(), all.end(), std::back_inserter(ours),
+                 [dialect](const Migration& one) { return one.dialect.empty() || one.dialect == name_of(dialect); });
     std::sort(ours.begin(), ours.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
-    const auto twice = std::adjacent_find(ours.begin(), ours.end(),
-                                          [](const auto& a, const auto& b) { return a.number == b.number; });
+    const auto twice =
+        std::adjacent_find(ours.begin(), ours.end(), [](const auto& a, const auto& b) { return a.number == b.number; });
     if (twice != ours.end())
         throw InvariantBroken("two migrations have the number " + std::to_string(twice->number));
     return ours;
@@ -72,8 +71,8 @@ Result<void> apply(Connection& connection, const Migration& migration, UnixMilli
     if (auto ran = connection.run_script(migration.text); !ran)
         return ran.error();
     auto noted = connection.execute(
-        "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES ($1, $2, $3, $4)",
-        migration.number, migration.name, hex(sha256(migration.text)), now);
+        "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES ($1, $2, $3, $4)", migration.number,
+        migration.name, hex(sha256(migration.text)), now);
     if (!noted)
         return noted.error();
     return {};

@@ -66,10 +66,22 @@ bool Row::is_null(std::size_t column) const
     return std::holds_alternative<std::nullptr_t>(rows_->cell(index_, column));
 }
 
-const std::string& Row::text(std::string_view column) const { return text(rows_->column(column)); }
-std::int64_t Row::integer(std::string_view column) const { return integer(rows_->column(column)); }
-double Row::real(std::string_view column) const { return real(rows_->column(column)); }
-bool Row::is_null(std::string_view column) const { return is_null(rows_->column(column)); }
+const std::string& Row::text(std::string_view column) const
+{
+    return text(rows_->column(column));
+}
+std::int64_t Row::integer(std::string_view column) const
+{
+    return integer(rows_->column(column));
+}
+double Row::real(std::string_view column) const
+{
+    return real(rows_->column(column));
+}
+bool Row::is_null(std::string_view column) const
+{
+    return is_null(rows_->column(column));
+}
 
 std::optional<std::string> Row::maybe_text(std::string_view column) const
 {

@@ -95,7 +95,8 @@ Result<void> ApiKeys::touch(std::string_view id, UnixMillis now)
 {
     // A clock that went back, or a slower replica, changes nothing, and that is no error.
     return without_count(connection_.execute(
-        "UPDATE api_keys SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)", id, now));
+        "UPDATE api_keys SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)", id,
+        now));
 }
 
 }  // namespace dure::store

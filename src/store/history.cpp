@@ -34,8 +34,8 @@ Result<void> History::append(const model::ChatHistory& turn)
 {
     if (auto there = require_session(connection_, turn.session_id, turn.owner_id); !there)
         return there;
-    static const std::string sql = "INSERT INTO chat_history (" + history_columns +
-                                   ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+    static const std::string sql =
+        "INSERT INTO chat_history (" + history_columns + ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     return without_count(connection_.execute(sql, turn.id, turn.session_id, turn.owner_id, turn.turn, turn.user_message,
                                              turn.assistant_message, dump(turn.tools_used), turn.model_used,
                                              turn.tokens_used, turn.cost_nano, turn.created_at, dump(turn.metadata)));

@@ -29,8 +29,9 @@ model::ChatMessage message_from(const sql::Row& row)
 
 model::ConversationSummary summary_from(const sql::Row& row)
 {
-    return {row.text("id"),           row.text("session_id"), row.text("owner_id"),     row.text("content"),
-            row.integer("up_to_turn"), row.text("model"),      row.integer("created_at")};
+    return {row.text("id"),           row.text("session_id"),    row.text("owner_id"),
+            row.text("content"),      row.integer("up_to_turn"), row.text("model"),
+            row.integer("created_at")};
 }
 
 }  // namespace

@@ -11,9 +11,8 @@ namespace {
 const std::string session_columns =
     "id, token, owner_id, title, model, flow_id, client_chat_id, created_at, updated_at, expires_at, is_active, "
     "conversation_turns, max_turns, turns_since_summary, last_turn_key";
-const std::string insert_session =
-    "INSERT INTO sessions (" + session_columns +
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+const std::string insert_session = "INSERT INTO sessions (" + session_columns +
+                                   ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
 constexpr std::string_view session_word = "session";
 
 model::Session session_from(const sql::Row& row)
@@ -56,8 +55,8 @@ RecordedTurn turn_from(const sql::Row& row, bool counted)
 
 Result<void> require_session(sql::Connection& connection, std::string_view id, std::string_view owner_id)
 {
-    const auto rows = connection.query("SELECT 1 FROM sessions WHERE id = $1 AND owner_id = $2 AND is_active = 1", id,
-                                       owner_id);
+    const auto rows =
+        connection.query("SELECT 1 FROM sessions WHERE id = $1 AND owner_id = $2 AND is_active = 1", id, owner_id);
     if (!rows)
         return rows.error();
     if (rows->empty())
@@ -130,12 +129,13 @@ Result<RecordedTurn> Sessions::record_turn(std::string_view id, std::string_view
         if (!again->empty())
             return turn_from(again->front(), false);
     }
-    return read_one(connection_.query("UPDATE sessions SET conversation_turns = conversation_turns + 1, "
-                                      "turns_since_summary = turns_since_summary + 1, last_turn_key = $3, "
-                                      "updated_at = $4 WHERE id = $1 AND owner_id = $2 AND is_active = 1 "
-                                      "RETURNING conversation_turns, max_turns, turns_since_summary",
-                                      id, owner_id, turn_key, now),
-                    [](const sql::Row& row) { return turn_from(row, true); }, session_word);
+    return read_one(
+        connection_.query("UPDATE sessions SET conversation_turns = conversation_turns + 1, "
+                          "turns_since_summary = turns_since_summary + 1, last_turn_key = $3, "
+                          "updated_at = $4 WHERE id = $1 AND owner_id = $2 AND is_active = 1 "
+                          "RETURNING conversation_turns, max_turns, turns_since_summary",
+                          id, owner_id, turn_key, now),
+        [](const sql::Row& row) { return turn_from(row, true); }, session_word);
 }
 
 Result<void> Sessions::reset_turns_since_summary(std::string_view id, std::string_view owner_id,

@@ -57,7 +57,8 @@ std::string totals_text(const UsageQuery& query)
         groups += (groups.empty() ? "" : ", ") + name;
     }
     sql += "COUNT(*) AS requests";
-    for (const std::string column : {"prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "cost_nano"})
+    for (const std::string column :
+         {"prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "cost_nano"})
         sql += ", CAST(COALESCE(SUM(" + column + "), 0) AS BIGINT) AS sum_of_" + column;
     sql += " FROM usage WHERE created_at >= $1 AND created_at < $2";
     if (query.user_id)

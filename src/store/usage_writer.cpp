@@ -21,8 +21,7 @@ UsageWriter::UsageWriter(sql::Database& database, Logger& logger, UsageWriterOpt
           pthread_setname_np(pthread_self(), "usage-writer");
           work();
       })
-{
-}
+{}
 
 UsageWriter::~UsageWriter()
 {
@@ -106,8 +105,8 @@ void UsageWriter::work()
     }
 }
 
-// Until the rows are stored, or the stop cannot wait any more (then they are counted as dropped). False: the rows themselves
-// are refused, another try is useless.
+// Until the rows are stored, or the stop cannot wait any more (then they are counted as dropped). False: the rows
+// themselves are refused, another try is useless.
 bool UsageWriter::write_stubbornly(std::span<const model::UsageRow> rows)
 {
     auto pause = options_.first_retry;

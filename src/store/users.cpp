@@ -72,8 +72,8 @@ Result<model::User> Users::find_by_login(std::string_view name)
 
 Result<std::vector<model::User>> Users::list(const Page& page)
 {
-    static const std::string sql = "SELECT " + user_columns +
-                                   " FROM users WHERE (created_at, id) > ($1, $2) ORDER BY created_at, id LIMIT $3";
+    static const std::string sql =
+        "SELECT " + user_columns + " FROM users WHERE (created_at, id) > ($1, $2) ORDER BY created_at, id LIMIT $3";
     const auto start = ascending_start(page);
     return read_all(connection_.query(sql, start.created_at, start.id, limit_of(page)),
                     [](const sql::Row& row) { return user_from(row); });

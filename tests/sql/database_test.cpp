@@ -21,8 +21,9 @@ protected:
     {
         database_ = GetParam().open_empty(limits);
         const auto made = database_->run_now([](Connection& c) {
-            return c.run_script("CREATE TABLE item (id TEXT PRIMARY KEY, n BIGINT, r DOUBLE PRECISION);"
-                                "CREATE TABLE part (item_id TEXT NOT NULL REFERENCES item (id), n BIGINT CHECK (n > 0))");
+            return c.run_script(
+                "CREATE TABLE item (id TEXT PRIMARY KEY, n BIGINT, r DOUBLE PRECISION);"
+                "CREATE TABLE part (item_id TEXT NOT NULL REFERENCES item (id), n BIGINT CHECK (n > 0))");
         });
         ASSERT_TRUE(made) << made.error().detail();
     }
@@ -38,7 +39,8 @@ protected:
     }
     std::vector<std::string> ids()
     {
-        auto rows = test::read_now(*database_, [](Connection& c) { return c.query("SELECT id FROM item ORDER BY id"); });
+        auto rows =
+            test::read_now(*database_, [](Connection& c) { return c.query("SELECT id FROM item ORDER BY id"); });
         std::vector<std::string> found;
         for (const auto row : rows.value())
             found.push_back(row.text("id"));
@@ -146,15 +148,14 @@ TEST_P(DatabaseTest, NamesWhatWentWrong)
         std::string sql;
         Errc code;
     };
-    for (const auto& one : {Case{"INSERT INTO item (id) VALUES ('a')", Errc::conflict},
-                            Case{"INSERT INTO part (item_id, n) VALUES ('missing', 1)", Errc::conflict},
-                            Case{"INSERT INTO part (item_id, n) VALUES ('a', 0)", Errc::internal},
-                            Case{"INSERT INTO part (item_id, n) VALUES (NULL, 1)", Errc::internal},
-                            Case{"SELECT missing FROM item", Errc::internal},
-                            Case{"SELECT \"missing\" FROM item", Errc::internal},
-                            Case{"SELECT 1; SELECT 2", Errc::internal},
-                            Case{"SELECT $1", Errc::internal},
-                            Case{"no sql", Errc::internal}}) {
+    for (const auto& one :
+         {Case{"INSERT INTO item (id) VALUES ('a')", Errc::conflict},
+          Case{"INSERT INTO part (item_id, n) VALUES ('missing', 1)", Errc::conflict},
+          Case{"INSERT INTO part (item_id, n) VALUES ('a', 0)", Errc::internal},
+          Case{"INSERT INTO part (item_id, n) VALUES (NULL, 1)", Errc::internal},
+          Case{"SELECT missing FROM item", Errc::internal}, Case{"SELECT \"missing\" FROM item", Errc::internal},
+          Case{"SELECT 1; SELECT 2", Errc::internal}, Case{"SELECT $1", Errc::internal},
+          Case{"no sql", Errc::internal}}) {
         const auto outcome = database_->run_now([&](Connection& c) { return c.execute(one.sql); });
         ASSERT_FALSE(outcome) << one.sql;
         EXPECT_EQ(outcome.error().code(), one.code) << one.sql << ": " << outcome.error().detail();
@@ -167,7 +168,8 @@ TEST_P(DatabaseTest, CountsTheRowsAStatementChanged)
     ASSERT_TRUE(insert("a"));
     ASSERT_TRUE(insert("b"));
     const auto changed = database_->run_now([](Connection& c) { return c.execute("UPDATE item SET n = 5"); });
-    const auto none = database_->run_now([](Connection& c) { return c.execute("UPDATE item SET n = 5 WHERE id = 'x'"); });
+    const auto none =
+        database_->run_now([](Connection& c) { return c.execute("UPDATE item SET n = 5 WHERE id = 'x'"); });
     const auto table = database_->run_now([](Connection& c) { return c.execute("CREATE TABLE other (id TEXT)"); });
     EXPECT_EQ(changed.value(), 2);
     EXPECT_EQ(none.value(), 0);
@@ -201,14 +203,17 @@ TEST_P(DatabaseTest, StatementsHaveATimeLimit)
 // Holds the writer until release() and lets units gather behind it.
 class HeldWriter {
 public:
-    explicit HeldWriter(Database& database) : holder_([this, &database] {
-          const auto held = database.run_now([this](Connection&) -> Result<int> {
-              started_.release();
-              go_.acquire();
-              return 1;
-          });
-          EXPECT_TRUE(held);
-      })
+    explicit HeldWriter(Database& database)
+        : holder_([this, &database] {
+              const auto held = database.run_now([this](Connection&) -> Result<int> {
+                  started_.release();
+                  go_.acquire();
+                  return 1;
+              });
+              EXPECT_TRUE(held);
+              if (!held)
+                  started_.release();
+          })
     {
         started_.acquire();
     }
@@ -252,9 +257,13 @@ TEST_P(DatabaseTest, OneFailingUnitDoesNotHarmThoseBesideIt)
         {"3", [](Connection&) -> Result<std::int64_t> { return Error(Errc::not_found, ""); }, Errc::not_found},
         {"4", nothing, {}},
         {"5", [](Connection&) -> Result<std::int64_t> { throw std::runtime_error("broken"); }, {}, true},
-        {"6", [](Connection& c) { return c.execute("INSERT INTO item (id) SELECT CAST(i AS TEXT) FROM (WITH RECURSIVE "
-                                                   "n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n "
-                                                   "WHERE i < 0) x"); }, Errc::timeout},
+        {"6",
+         [](Connection& c) {
+             return c.execute("INSERT INTO item (id) SELECT CAST(i AS TEXT) FROM (WITH RECURSIVE "
+                              "n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n "
+                              "WHERE i < 0) x");
+         },
+         Errc::timeout},
         {"7", nothing, {}},
     };
     HeldWriter held(*database_);
@@ -321,7 +330,7 @@ TEST_P(DatabaseTest, AFullQueueIsRefusedAtOnce)
 
 TEST_P(DatabaseTest, AUnitThatWaitedTooLongIsRefusedWithoutRunning)
 {
-    open({.queue_wait = 1ms});
+    open({.queue_wait = 500ms});
     HeldWriter held(*database_);
     std::thread waiting([&] {
         const auto refused = insert("late");
@@ -329,7 +338,7 @@ TEST_P(DatabaseTest, AUnitThatWaitedTooLongIsRefusedWithoutRunning)
         EXPECT_EQ(refused.error().code(), Errc::unavailable);
     });
     await_queue(*database_, 1);
-    const auto until = Steady::now() + 5ms;
+    const auto until = Steady::now() + 510ms;
     while (Steady::now() < until)
         std::this_thread::yield();
     held.release();
@@ -368,9 +377,10 @@ TEST_P(DatabaseTest, ManyWritersFromSeveralCoresAllSucceed)
             for (int i = 0; i < each; ++i) {
                 const auto id = std::to_string(writer) + "-" + std::to_string(i);
                 stored += (co_await database.write([&](Connection& c) { return insert_in(c, id); })).has_value();
-                stored += (co_await database.read([&](Connection& c) {
-                              return c.query("SELECT id FROM item WHERE id = $1", id);
-                          })).value().size() == 1;
+                stored += (co_await database.read(
+                               [&](Connection& c) { return c.query("SELECT id FROM item WHERE id = $1", id); }))
+                              .value()
+                              .size() == 1;
             }
             co_return stored;
         };

@@ -12,7 +12,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-Result<std::int64_t> make_table(Connection& c) { return c.execute("CREATE TABLE item (id TEXT PRIMARY KEY)"); }
+Result<std::int64_t> make_table(Connection& c)
+{
+    return c.execute("CREATE TABLE item (id TEXT PRIMARY KEY)");
+}
 Result<std::int64_t> insert_item(Connection& c, std::string_view id)
 {
     return c.execute("INSERT INTO item (id) VALUES ($1)", id);
@@ -27,7 +30,7 @@ Result<std::int64_t> count_items(Connection& c)
 
 mode_t mode_of(const std::string& path)
 {
-    struct stat found {};
+    struct stat found{};
     return ::stat(path.c_str(), &found) == 0 ? found.st_mode & 0777 : 0;
 }
 

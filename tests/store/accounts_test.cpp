@@ -100,7 +100,8 @@ TEST_P(AccountsTest, AnUnknownRoleIsRefused)
 TEST_P(AccountsTest, UsersAreListedInPagesWithoutGapsOrDoubles)
 {
     for (int i = 0; i < 5; ++i)
-        add(user_named("u" + std::to_string(i), std::to_string(i) + "@example.kr"));   // all made in the same millisecond
+        add(user_named("u" + std::to_string(i),
+                       std::to_string(i) + "@example.kr"));   // all made in the same millisecond
     std::vector<std::string> seen;
     Page page{{}, 2};
     for (;;) {

@@ -74,17 +74,21 @@ TEST_P(ConversationsTest, AForeignAMissingAndADeletedSessionAreAlikeForEveryMeth
         {"find", [&](auto& c, auto& id, auto& who) { return code(Sessions(c).find(id, who)); }},
         {"remove", [&](auto& c, auto& id, auto& who) { return code(Sessions(c).remove(id, who, 9)); }},
         {"record_turn", [&](auto& c, auto& id, auto& who) { return code(Sessions(c).record_turn(id, who, "k", 9)); }},
-        {"reset", [&](auto& c, auto& id, auto& who) { return code(Sessions(c).reset_turns_since_summary(id, who, 1, 9)); }},
+        {"reset",
+         [&](auto& c, auto& id, auto& who) { return code(Sessions(c).reset_turns_since_summary(id, who, 1, 9)); }},
         {"touch", [&](auto& c, auto& id, auto& who) { return code(Sessions(c).touch(id, who, 9, 9)); }},
         {"set_title", [&](auto& c, auto& id, auto& who) { return code(Sessions(c).set_title(id, who, "x", 9)); }},
         {"messages", [&](auto& c, auto& id, auto& who) { return code(Messages(c).list(id, who, {})); }},
         {"newest", [&](auto& c, auto& id, auto& who) { return code(Messages(c).newest(id, who, 5)); }},
-        {"append", [&](auto& c, auto& id, auto& who) { return code(Messages(c).append(message_in(id, "m", 1, 1, who))); }},
-        {"summary", [&](auto& c, auto& id, auto& who) { return code(Summaries(c).append({"x", id, who, "s", 1, "m", 1})); }},
+        {"append",
+         [&](auto& c, auto& id, auto& who) { return code(Messages(c).append(message_in(id, "m", 1, 1, who))); }},
+        {"summary",
+         [&](auto& c, auto& id, auto& who) { return code(Summaries(c).append({"x", id, who, "s", 1, "m", 1})); }},
         {"summaries", [&](auto& c, auto& id, auto& who) { return code(Summaries(c).list(id, who)); }},
         {"last summary", [&](auto& c, auto& id, auto& who) { return code(Summaries(c).newest(id, who)); }},
         {"history", [&](auto& c, auto& id, auto& who) { return code(History(c).list(id, who, {})); }},
-        {"add history", [&](auto& c, auto& id, auto& who) {
+        {"add history",
+         [&](auto& c, auto& id, auto& who) {
              model::ChatHistory turn;
              turn.id = "h";
              turn.session_id = id;
@@ -93,7 +97,8 @@ TEST_P(ConversationsTest, AForeignAMissingAndADeletedSessionAreAlikeForEveryMeth
          }},
     };
     for (const auto& [name, call] : calls) {
-        for (const auto& [id, who] : {std::pair<std::string, std::string>("s1", "lee"), {"missing", "kim"}, {"gone", "kim"}}) {
+        for (const auto& [id, who] :
+             {std::pair<std::string, std::string>("s1", "lee"), {"missing", "kim"}, {"gone", "kim"}}) {
             const auto outcome = database_->run_now([&](sql::Connection& c) -> Result<std::optional<Errc>> {
                 const auto found = call(c, id, who);
                 return found;
@@ -197,7 +202,8 @@ TEST_P(ConversationsTest, MessagesAreListedOldestFirstInPages)
     EXPECT_EQ(first[0].metadata, (Json{{"status", "complete"}}));
     EXPECT_EQ(first[0].role, "user");
     const Page next{Position{first.back().created_at, first.back().id}, 3};
-    EXPECT_EQ(ids_of(from<Messages>([&](Messages all) { return all.list("s1", "kim", next); }).value()), (Ids{"m3", "m4"}));
+    EXPECT_EQ(ids_of(from<Messages>([&](Messages all) { return all.list("s1", "kim", next); }).value()),
+              (Ids{"m3", "m4"}));
 }
 
 TEST_P(ConversationsTest, TheNewestMessagesComeInTheOrderTheyWereSaid)
@@ -232,8 +238,18 @@ TEST_P(ConversationsTest, SummariesAreKeptAndTheNewestIsFound)
 TEST_P(ConversationsTest, HistoryHoldsARowPerTurn)
 {
     add(session_of("kim", "s1"));
-    const model::ChatHistory turn{"h1", "s1", "kim", 1, "12 * 7?", "84", Json::array({Json{{"name", "calculator"}}}),
-                                  "mock", 42, 1500, 100, Json{{"status", "cut"}, {"note", std::string("a\0b", 3)}}};
+    const model::ChatHistory turn{"h1",
+                                  "s1",
+                                  "kim",
+                                  1,
+                                  "12 * 7?",
+                                  "84",
+                                  Json::array({Json{{"name", "calculator"}}}),
+                                  "mock",
+                                  42,
+                                  1500,
+                                  100,
+                                  Json{{"status", "cut"}, {"note", std::string("a\0b", 3)}}};
     ASSERT_TRUE(in<History>([&](History all) { return all.append(turn); }));
     const auto found = from<History>([](History all) { return all.list("s1", "kim", {}); }).value();
     ASSERT_EQ(found.size(), 1u);

@@ -179,7 +179,8 @@ TEST_P(UsageTest, AFullQueueMakesCallersWaitAndThenDropsAndCounts)
 
 TEST_P(UsageTest, AFailedWriteIsTriedAgainUntilItSucceeds)
 {
-    ASSERT_TRUE(database_->run_now([](sql::Connection& c) { return c.run_script("ALTER TABLE usage RENAME TO away"); }));
+    ASSERT_TRUE(
+        database_->run_now([](sql::Connection& c) { return c.run_script("ALTER TABLE usage RENAME TO away"); }));
     UsageWriter writer(*database_, logger_, {.pause = 1ms, .first_retry = 1ms});
     auto row = usage_of("kim", "a", 1);
     ASSERT_TRUE(writer.try_add(row));
@@ -193,7 +194,8 @@ TEST_P(UsageTest, AFailedWriteIsTriedAgainUntilItSucceeds)
         std::this_thread::yield();
     ASSERT_TRUE(failed_once());
     EXPECT_EQ(writer.waiting(), 1u);
-    ASSERT_TRUE(database_->run_now([](sql::Connection& c) { return c.run_script("ALTER TABLE away RENAME TO usage"); }));
+    ASSERT_TRUE(
+        database_->run_now([](sql::Connection& c) { return c.run_script("ALTER TABLE away RENAME TO usage"); }));
     await_stored(1);
     writer.stop();
     EXPECT_EQ(writer.dropped(), 0u);

@@ -47,7 +47,10 @@ struct Driver {
     std::function<std::unique_ptr<sql::Database>(const DriverLimits&)> open_empty;
 };
 
-inline std::ostream& operator<<(std::ostream& out, const Driver& driver) { return out << driver.name; }
+inline std::ostream& operator<<(std::ostream& out, const Driver& driver)
+{
+    return out << driver.name;
+}
 
 inline std::unique_ptr<sql::Database> open_or_throw(sql::SqliteOptions options)
 {
@@ -72,7 +75,10 @@ inline std::vector<Driver> all_drivers()
     return {{"sqlite", [](const DriverLimits& limits) { return open_or_throw(sqlite_options(":memory:", limits)); }}};
 }
 
-inline std::string driver_name(const testing::TestParamInfo<Driver>& info) { return info.param.name; }
+inline std::string driver_name(const testing::TestParamInfo<Driver>& info)
+{
+    return info.param.name;
+}
 
 // A read, waited for by a loop of its own.
 template <class F>

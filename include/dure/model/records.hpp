@@ -26,7 +26,7 @@ struct User {
 
 struct StoredRole {
     std::string name;
-    std::optional<std::vector<std::string>> permissions;   // empty: a built-in role, whose permissions the server defines
+    std::optional<std::vector<std::string>> permissions;   // empty: built in, the server defines its permissions
     bool builtin = false;
     UnixMillis created_at = 0;
     UnixMillis updated_at = 0;

@@ -1,9 +1,9 @@
-// A connection inside one transaction, as a unit of work sees it. Parameters are $1, $2 …; statements are prepared once per
-// connection and kept. Synchronous: used on the database's threads only, never on a core.
-// Errors: a unique or foreign key violation is conflict; a text with U+0000 or invalid UTF-8 is invalid_argument; busy, lost or
+// A connection inside one transaction, as a unit of work sees it. Parameters are $1, $2 …; statements are prepared
+// once per connection and kept. Synchronous: used on the database's threads only, never on a core. Errors: a unique
+// or foreign key violation is conflict; a text with U+0000 or invalid UTF-8 is invalid_argument; busy, lost or
 // failing storage is unavailable; a full disk storage_full; the statement time limit timeout; anything else internal.
-// After the first failed statement the unit's transaction is over: later statements repeat that error, and the unit is
-// rolled back whatever it returns. Units that expect a conflict use ON CONFLICT.
+// After the first failed statement the unit's transaction is over: later statements repeat that error, and the unit
+// is rolled back whatever it returns. Units that expect a conflict use ON CONFLICT.
 #pragma once
 
 #include <array>

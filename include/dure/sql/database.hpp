@@ -1,10 +1,10 @@
-// Database: runs units of work. A unit is one function `Result<T>(Connection&)`; it goes to the database's threads in one
-// hop and is one transaction there:
+// Database: runs units of work. A unit is one function `Result<T>(Connection&)`; it goes to the database's threads in
+// one hop and is one transaction there:
 //   auto user = co_await db.read([&](sql::Connection& c) { return store::Users(c).find(id); });
 // An Error rolls back; an exception rolls back and comes out of co_await. A write is delivered after its commit only.
-// A unit may be run a second time when its transaction was lost through no fault of its own, so it must change nothing but
-// the database. Thread-safe; destroy it before the io_contexts of waiting coroutines, it finishes what is queued.
-// A cancelled coroutine still waits for the end of its unit; units are bounded by the queue wait and the statement limit.
+// A unit may be run a second time when its transaction was lost through no fault of its own, so it must change nothing
+// but the database. Thread-safe; destroy it before the io_contexts of waiting coroutines, it finishes what is queued.
+// A cancelled coroutine still waits for the end of its unit; units are bounded by queue wait and statement limit.
 #pragma once
 
 #include <exception>
@@ -27,9 +27,9 @@ public:
     // False: the unit gave an Error and wants its transaction rolled back. May throw. May be called again.
     virtual bool run(Connection& connection) = 0;
 
-    std::function<void()> done;         // called once by the driver, from its thread, when the outcome stands
-    std::optional<Error> error;         // set by the driver: the transaction failed, whatever run() gave
-    std::exception_ptr thrown;          // set by the driver: what run() threw
+    std::function<void()> done;  // called once by the driver, from its thread, when the outcome stands
+    std::optional<Error> error;  // set by the driver: the transaction failed, whatever run() gave
+    std::exception_ptr thrown;  // set by the driver: what run() threw
     Steady::time_point queued_at = Steady::now();
 };
 

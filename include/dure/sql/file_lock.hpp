@@ -1,4 +1,5 @@
-// FileLock: one server per SQLite file. Held as long as the object lives; the operating system frees it with the process.
+// FileLock: one server per SQLite file. Held as long as the object lives; the operating system frees it with the
+// process.
 #pragma once
 
 #include <string>

@@ -1,6 +1,6 @@
-// Brings a database to the state the binary was built for: numbered scripts, forward only, all of them in one transaction
-// that holds the database's write lock. A database with a migration this binary does not know (it is newer) or knows with
-// another text is refused and left untouched.
+// Brings a database to the state the binary was built for: numbered scripts, forward only, all of them in one
+// transaction that holds the database's write lock. A database with a migration this binary does not know (it is
+// newer) or knows with another text is refused and left untouched.
 #pragma once
 
 #include <span>

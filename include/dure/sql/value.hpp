@@ -28,8 +28,7 @@ public:
     Param(const char* text) : value_(std::string_view(text)) {}
     template <class T>
     Param(const std::optional<T>& maybe) : value_(maybe ? Param(*maybe).value_ : Value(nullptr))
-    {
-    }
+    {}
 
     const Value& value() const { return value_; }
 
@@ -39,8 +38,8 @@ private:
 
 class Rows;
 
-// One row of a result; valid as long as its Rows. A getter of another type than the column's, an unknown column name and
-// NULL in a getter that is not `maybe_…` are broken invariants and throw.
+// One row of a result; valid as long as its Rows. A getter of another type than the column's, an unknown column name
+// and NULL in a getter that is not `maybe_…` are broken invariants and throw.
 class Row {
 public:
     Row(const Rows& rows, std::size_t index) : rows_(&rows), index_(index) {}

@@ -1,5 +1,5 @@
-// What was said in a session: messages, summaries, and one history row per turn. Reads see live sessions of the owner only;
-// an append to a session that is not the owner's, or is deleted, is not_found.
+// What was said in a session: messages, summaries, and one history row per turn. Reads see live sessions of the owner
+// only; an append to a session that is not the owner's, or is deleted, is not_found.
 #pragma once
 
 #include <vector>
@@ -16,7 +16,8 @@ public:
 
     Result<void> append(const model::ChatMessage& message);
     // Oldest first; Page::after is the last message of the page before.
-    Result<std::vector<model::ChatMessage>> list(std::string_view session_id, std::string_view owner_id, const Page& page);
+    Result<std::vector<model::ChatMessage>> list(std::string_view session_id, std::string_view owner_id,
+                                                 const Page& page);
     // The newest `count` (at most 1000), oldest of them first. With after_turn: only later turns (behind a summary).
     Result<std::vector<model::ChatMessage>> newest(std::string_view session_id, std::string_view owner_id,
                                                    std::int64_t count, std::int64_t after_turn = 0);
@@ -30,7 +31,8 @@ public:
     explicit Summaries(sql::Connection& connection) : connection_(connection) {}
 
     Result<void> append(const model::ConversationSummary& summary);
-    Result<std::vector<model::ConversationSummary>> list(std::string_view session_id, std::string_view owner_id);   // newest 100, oldest first
+    // The newest 100, oldest of them first.
+    Result<std::vector<model::ConversationSummary>> list(std::string_view session_id, std::string_view owner_id);
     Result<std::optional<model::ConversationSummary>> newest(std::string_view session_id, std::string_view owner_id);
 
 private:
@@ -43,7 +45,8 @@ public:
 
     Result<void> append(const model::ChatHistory& turn);
     // Oldest first.
-    Result<std::vector<model::ChatHistory>> list(std::string_view session_id, std::string_view owner_id, const Page& page);
+    Result<std::vector<model::ChatHistory>> list(std::string_view session_id, std::string_view owner_id,
+                                                 const Page& page);
 
 private:
     sql::Connection& connection_;

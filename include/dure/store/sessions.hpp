@@ -19,11 +19,11 @@ class Sessions {
 public:
     explicit Sessions(sql::Connection& connection) : connection_(connection) {}
 
-    Result<void> insert(const model::Session& session);      // conflict: id, token or the owner's client_chat_id taken
+    Result<void> insert(const model::Session& session);  // conflict: id, token or the owner's client_chat_id taken
     Result<model::Session> find(std::string_view id, std::string_view owner_id);
     Result<model::Session> find_by_client_chat(std::string_view client_chat_id, std::string_view owner_id);
-    // The session of fresh.owner_id with fresh.client_chat_id; `fresh` is stored when there is none (then the answer has its
-    // id). A deleted one does not count: its chat id is free again.
+    // The session of fresh.owner_id with fresh.client_chat_id; `fresh` is stored if there is none (then the answer has
+    // its id). A deleted one does not count: its chat id is free again.
     Result<model::Session> find_or_create(const model::Session& fresh);
     // Newest first.
     Result<std::vector<model::Session>> list(std::string_view owner_id, const Page& page);

@@ -1,7 +1,8 @@
-// UsageWriter: usage rows behind the answer. add() puts a row into a bounded queue and returns; a thread writes what has
-// gathered every 200 ms, or sooner when many wait. A full queue makes callers wait (bounded), so that requests slow down
-// before rows are lost; a failed write is kept and tried again with growing pauses. What is lost in the end is counted and logged.
-// Thread-safe. stop() writes what is left; the destructor does the same. Needs the database as long as it lives.
+// UsageWriter: usage rows behind the answer. add() puts a row into a bounded queue and returns; a thread writes what
+// has gathered every 200 ms, or sooner when many wait. A full queue makes callers wait (bounded), so that requests
+// slow down before rows are lost; a failed write is kept and tried again with growing pauses. What is lost in the end
+// is counted and logged. Thread-safe. stop() writes what is left; the destructor does the same. Needs the database as
+// long as it lives.
 #pragma once
 
 #include <chrono>

@@ -1,5 +1,6 @@
-// Users and roles. E-mail addresses and user names are compared without regard to ASCII case; the database keeps both unique.
-// Every repository is made for one unit of work: `store::Users(connection).find(id)`. Missing rows are not_found.
+// Users and roles. E-mail addresses and user names are compared without regard to ASCII case; the database keeps both
+// unique. Every repository is made for one unit of work: `store::Users(connection).find(id)`. Missing rows are
+// not_found.
 #pragma once
 
 #include <vector>

@@ -13,8 +13,7 @@ constexpr int longest_value = 64 << 20;   // bytes of a text or a row
 
 SqliteConnection::SqliteConnection(sqlite3* handle, std::chrono::milliseconds statement_timeout)
     : handle_(handle), statement_timeout_(statement_timeout)
-{
-}
+{}
 
 SqliteConnection::~SqliteConnection()
 {
@@ -116,7 +115,7 @@ Result<void> SqliteConnection::run(std::string_view sql, std::span<const Param> 
     statement_deadline_ = Steady::time_point::max();
     std::optional<Error> failed;
     if (code != SQLITE_DONE)
-        failed = sqlite_error(code, handle_, sql);   // before reset: it reads the message
+        failed = sqlite_error(code, handle_, sql);  // before reset: it reads the message
     (*statement)->reset();
     if (failed)
         return fail(*failed);

@@ -56,10 +56,9 @@ Result<std::string> make_temporary_folder()
 class SqliteDatabase final : public Database {
 public:
     SqliteDatabase(SqliteOptions options, std::string temporary_folder)
-        : options_(std::move(options)), temporary_folder_(std::move(temporary_folder)),
-          writes_(options_.queue_limit), reads_(options_.queue_limit)
-    {
-    }
+        : options_(std::move(options)), temporary_folder_(std::move(temporary_folder)), writes_(options_.queue_limit),
+          reads_(options_.queue_limit)
+    {}
 
     ~SqliteDatabase() override
     {
@@ -69,7 +68,7 @@ public:
             thread.join();
         readers_.clear();
         writer_.reset();
-        std::error_code ignored;   // a folder that stays behind harms nobody
+        std::error_code ignored;  // a folder that stays behind harms nobody
         if (!temporary_folder_.empty())
             fs::remove_all(temporary_folder_, ignored);
     }

@@ -38,8 +38,7 @@ Error code_to_error(int code, std::string detail)
     case SQLITE_PROTOCOL:
     case SQLITE_NOMEM: return busy_error(std::move(detail));
     case SQLITE_FULL: return Error(Errc::storage_full, "The storage is full.").detail(std::move(detail));
-    case SQLITE_INTERRUPT:
-        return Error(Errc::timeout, "The storage did not answer in time.").detail(std::move(detail));
+    case SQLITE_INTERRUPT: return Error(Errc::timeout, "The storage did not answer in time.").detail(std::move(detail));
     case SQLITE_TOOBIG:
         return Error(Errc::invalid_argument, "A value is too large to be stored.").detail(std::move(detail));
     default: return Error(Errc::internal, "The storage failed.").detail(std::move(detail));
@@ -83,8 +82,8 @@ Result<Statement> Statement::prepare(sqlite3* handle, std::string_view sql)
     Statement made;
     sqlite3_stmt* raw = nullptr;
     const char* tail = nullptr;
-    const int code = sqlite3_prepare_v3(handle, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
-                                        &raw, &tail);
+    const int code =
+        sqlite3_prepare_v3(handle, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &raw, &tail);
     made.statement_.reset(raw);
     if (code != SQLITE_OK)
         return sqlite_error(code, handle, sql);
@@ -104,9 +103,9 @@ Result<void> Statement::resolve_parameters(std::string_view sql)
         const char* raw_name = sqlite3_bind_parameter_name(statement_.get(), position);
         const std::string_view name = raw_name ? raw_name : "";
         int number = 0;
-        const auto parsed = std::from_chars(name.data() + 1, name.data() + std::max<std::size_t>(1, name.size()), number);
-        const bool whole = !name.empty() && parsed.ec == std::errc() && parsed.ptr == name.data() + name.size();
-        if (!whole || name.front() != '$' || number < 1 || number > count)
+        const char* end = name.data() + name.size();
+        const bool whole = name.starts_with('$') && std::from_chars(name.data() + 1, end, number).ptr == end;
+        if (!whole || number < 1 || number > count)
             return broken_statement("parameters are not $1 to $n", sql);
         positions_[static_cast<std::size_t>(number - 1)] = position;
     }

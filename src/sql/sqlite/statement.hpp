@@ -1,5 +1,5 @@
-// Statement: one prepared SQLite statement with its parameters resolved. `$n` is a *named* parameter to SQLite, numbered by
-// first appearance, so each $n is looked up once when the statement is prepared.
+// Statement: one prepared SQLite statement with its parameters resolved. `$n` is a *named* parameter to SQLite,
+// numbered by first appearance, so each $n is looked up once when the statement is prepared.
 #pragma once
 
 #include <sqlite3.h>
@@ -40,7 +40,7 @@ private:
     void read_columns();
 
     std::unique_ptr<sqlite3_stmt, Finalize> statement_;
-    std::vector<int> positions_;   // of $1, $2 …
+    std::vector<int> positions_;  // of $1, $2 …
     std::shared_ptr<const std::vector<std::string>> columns_;
 };
 

@@ -24,8 +24,7 @@ bool run_caught(Unit& unit, Connection& connection)
 
 SqliteWriter::SqliteWriter(std::unique_ptr<SqliteConnection> connection, const SqliteOptions& options)
     : connection_(std::move(connection)), options_(options), next_checkpoint_(pages_between_checkpoints)
-{
-}
+{}
 
 void SqliteWriter::work(UnitQueue& queue)
 {

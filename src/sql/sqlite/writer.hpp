@@ -1,5 +1,5 @@
-// SqliteWriter: takes all waiting units into one transaction (a savepoint each, so that one failing does not harm the others)
-// and commits them with one fsync. Callers hear of their units after the commit only.
+// SqliteWriter: takes all waiting units into one transaction (a savepoint each, so that one failing does not harm the
+// others) and commits them with one fsync. Callers hear of their units after the commit only.
 #pragma once
 
 #include <atomic>
