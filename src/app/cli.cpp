@@ -1,0 +1,193 @@
+// The command line; see cli.hpp. Each command is one function from its options to an exit code.
+#include "app/cli.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <iostream>
+
+#include "app/administration.hpp"
+#include "app/application.hpp"
+#include "app/version.hpp"
+#include "dure/api/api.hpp"
+#include "dure/config/load.hpp"
+
+namespace dure::app {
+
+namespace {
+
+constexpr int done = 0;
+constexpr int refused = 1;
+constexpr int usage = 2;
+
+struct Options {
+    std::string config_file;
+    std::string host;
+    std::optional<int> port;
+    std::string database;
+    bool status = false;
+    std::string email;
+    std::string key_name;
+    std::vector<std::string> permissions;
+    std::string expires;
+    bool password_stdin = false;
+};
+
+config::LoadOptions load_options(const Options& options)
+{
+    config::LoadOptions load;
+    load.file = options.config_file;
+    if (!options.host.empty())
+        load.overrides.emplace_back("server.host", options.host);
+    if (options.port)
+        load.overrides.emplace_back("server.port", std::to_string(*options.port));
+    if (!options.database.empty())
+        load.overrides.emplace_back("database.url", options.database);
+    return load;
+}
+
+// Every problem at once, on standard error; the start is refused by any.
+std::optional<config::Settings> load_settings(const Options& options)
+{
+    auto loaded = config::load(load_options(options));
+    for (const auto& warning : loaded.warnings)
+        std::cerr << "dure: warning: " << warning << "\n";
+    for (const auto& problem : loaded.problems)
+        std::cerr << "dure: " << problem << "\n";
+    if (!loaded.problems.empty())
+        return std::nullopt;
+    return std::move(loaded.settings);
+}
+
+int with_settings(const Options& options, int (*command)(const config::Settings&))
+{
+    const auto settings = load_settings(options);
+    return settings ? command(*settings) : refused;
+}
+
+int check_config(const Options& options)
+{
+    const auto loaded = config::load(load_options(options));
+    std::cout << config::to_toml(loaded.settings);
+    for (const auto& warning : loaded.warnings)
+        std::cerr << "warning: " << warning << "\n";
+    for (const auto& problem : loaded.problems)
+        std::cerr << problem << "\n";
+    return loaded.problems.empty() ? done : refused;
+}
+
+int show_version()
+{
+    std::cout << "dure " << version << " (" << commit << ")\n" << library_versions();
+    return done;
+}
+
+int run_admin_create(const Options& options)
+{
+    const auto settings = load_settings(options);
+    return settings ? admin_create(*settings, {options.email, options.password_stdin}) : refused;
+}
+
+int run_key_create(const Options& options)
+{
+    const auto settings = load_settings(options);
+    return settings ? key_create(*settings, {options.email, options.key_name, options.permissions, options.expires}) : refused;
+}
+
+int run_migrate(const Options& options)
+{
+    const auto settings = load_settings(options);
+    return settings ? migrate(*settings, options.status) : refused;
+}
+
+void add_common(CLI::App& command, Options& options)
+{
+    command.add_option("--config", options.config_file, "TOML file (default: DURE_CONFIG, else config/dure.toml if there)");
+    command.add_option("--database", options.database, "Database URL, e.g. sqlite:data/dure.db");
+}
+
+void add_serve_options(CLI::App& command, Options& options)
+{
+    add_common(command, options);
+    command.add_option("--host", options.host, "Address to listen on");
+    command.add_option("--port", options.port, "Port to listen on; 0: a free one")->check(CLI::Range(0, 65535));
+}
+
+struct Commands {
+    explicit Commands(Options& options) : app("Dure: the whole backend of an LLM agent and flow platform", "dure")
+    {
+        app.require_subcommand(0, 1);
+        add_serve_options(app, options);
+        serve = app.add_subcommand("serve", "Run the server (also what a bare `dure` does)");
+        add_serve_options(*serve, options);
+        migrate = app.add_subcommand("migrate", "Bring the database to this version");
+        add_common(*migrate, options);
+        migrate->add_flag("--status", options.status, "Only say which migrations are there");
+        auto* admin = app.add_subcommand("admin", "Administrators")->require_subcommand(1);
+        admin_create = admin->add_subcommand("create", "Make an administrator");
+        add_common(*admin_create, options);
+        admin_create->add_option("--email", options.email, "E-mail address")->required();
+        admin_create->add_flag("--password-stdin", options.password_stdin, "Read the password from standard input");
+        auto* key = app.add_subcommand("key", "API keys")->require_subcommand(1);
+        key_create = key->add_subcommand("create", "Make an API key; it is printed once, alone on standard output");
+        add_common(*key_create, options);
+        key_create->add_option("--email", options.email, "E-mail address of the owner")->required();
+        key_create->add_option("--name", options.key_name, "What the key is for")->required();
+        key_create->add_option("--permissions", options.permissions, "Permissions, separated by commas (default: all of the owner's)")->delimiter(',');
+        key_create->add_option("--expires", options.expires, "End: a time (RFC 3339) or a duration such as 90d");
+        auto* config = app.add_subcommand("config", "Configuration")->require_subcommand(1);
+        config_check = config->add_subcommand("check", "Read everything, print the effective configuration and every problem");
+        add_common(*config_check, options);
+        openapi = app.add_subcommand("openapi", "Print the OpenAPI document");
+        version = app.add_subcommand("version", "Print version, commit and libraries");
+    }
+
+    CLI::App app;
+    CLI::App* serve;
+    CLI::App* migrate;
+    CLI::App* admin_create;
+    CLI::App* key_create;
+    CLI::App* config_check;
+    CLI::App* openapi;
+    CLI::App* version;
+};
+
+int run(const Commands& commands, const Options& options)
+{
+    if (commands.migrate->parsed())
+        return run_migrate(options);
+    if (commands.admin_create->parsed())
+        return run_admin_create(options);
+    if (commands.key_create->parsed())
+        return run_key_create(options);
+    if (commands.config_check->parsed())
+        return check_config(options);
+    if (commands.openapi->parsed()) {
+        std::cout << api::Api::openapi(std::string(version)) << "\n";
+        return done;
+    }
+    if (commands.version->parsed())
+        return show_version();
+    return with_settings(options, serve);
+}
+
+}  // namespace
+
+int run_command_line(int argc, char** argv)
+{
+    Options options;
+    Commands commands(options);
+    try {
+        commands.app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        const int code = commands.app.exit(error);   // prints help or what is wrong
+        return code == 0 ? done : usage;
+    }
+    try {
+        return run(commands, options);
+    } catch (const std::exception& error) {
+        std::cerr << "dure: " << error.what() << std::endl;
+        return refused;
+    }
+}
+
+}  // namespace dure::app

@@ -1,0 +1,86 @@
+// The checks of a chat completion request: what is refused, and by which name.
+#include "api/chat/completion_input.hpp"
+
+#include <gtest/gtest.h>
+
+namespace dure::api {
+namespace {
+
+std::string with(const std::string& member)
+{
+    return R"({"model":"m","messages":[{"role":"user","content":"q"}])" + (member.empty() ? "" : "," + member) + "}";
+}
+
+TEST(CompletionInput, AProblemNamesItsField)
+{
+    struct Case {
+        std::string body;
+        std::string_view param;
+    };
+    const std::vector<Case> cases = {
+        {"[]", ""},
+        {R"({"messages":[]})", "model"},
+        {R"({"model":7,"messages":[]})", "model"},
+        {R"({"model":"m"})", "messages"},
+        {R"({"model":"m","messages":null})", "messages"},
+        {R"({"model":"m","messages":{}})", "messages"},
+        {R"({"model":"m","messages":[]})", "messages"},
+        {R"({"model":"m","messages":["x"]})", "messages[0]"},
+        {R"({"model":"m","messages":[{"content":"x"}]})", "messages[0].role"},
+        {R"({"model":"m","messages":[{"role":"user","content":"x"},{"role":"king"}]})", "messages[1].role"},
+        {R"({"model":"m","messages":[{"role":"user","content":7}]})", "messages[0].content"},
+        {with(R"("temperature":2.5)"), "temperature"},
+        {with(R"("temperature":"warm")"), "temperature"},
+        {with(R"("top_p":-0.1)"), "top_p"},
+        {with(R"("n":0)"), "n"},
+        {with(R"("n":1.5)"), "n"},
+        {with(R"("max_tokens":0)"), "max_tokens"},
+        {with(R"("max_completion_tokens":"many")"), "max_completion_tokens"},
+        {with(R"("stream":"yes")"), "stream"},
+        {with(R"("stream_options":true)"), "stream_options"},
+        {with(R"("stop":["a","b","c","d","e"])"), "stop"},
+        {with(R"("stop":[1])"), "stop"},
+        {with(R"("tools":{})"), "tools"},
+        {with(R"("tool_choice":7)"), "tool_choice"},
+        {with(R"("response_format":"json")"), "response_format"},
+        {with(R"("frequency_penalty":3)"), "frequency_penalty"},
+        {with(R"("dure_strategy":7)"), "dure_strategy"},
+    };
+    for (const auto& [body, param] : cases) {
+        const auto call = read_completion(body);
+        ASSERT_FALSE(call) << body;
+        EXPECT_EQ(call.error().code(), Errc::invalid_argument) << body;
+        EXPECT_EQ(call.error().param(), param) << body;
+    }
+}
+
+TEST(CompletionInput, NullIsAbsentAndUnknownFieldsAreFine)
+{
+    const auto body = with(R"("temperature":null,"stream":null,"tools":null,"stop":null,"max_tokens":null,"n":null,
+        "min_p":0.1,"user":{"name":"김"},"think":true,"metadata":{})");
+    const auto call = read_completion(body);
+    ASSERT_TRUE(call) << call.error().message();
+    EXPECT_FALSE(call->stream);
+    EXPECT_FALSE(call->tools);
+    EXPECT_FALSE(call->temperature);
+    EXPECT_EQ(call->n, 1);
+}
+
+TEST(CompletionInput, TheNewerTokenLimitWins)
+{
+    const auto body = with(R"("max_tokens":10,"max_completion_tokens":20)");
+    EXPECT_EQ(read_completion(body)->max_tokens, 20);
+    const auto old = with(R"("max_tokens":10)");
+    EXPECT_EQ(read_completion(old)->max_tokens, 10);
+}
+
+TEST(CompletionInput, UsageIsAskedForOnStreamsOnly)
+{
+    const auto stream = with(R"("stream":true,"stream_options":{"include_usage":true})");
+    EXPECT_TRUE(read_completion(stream)->include_usage);
+    const auto whole = with(R"("stream_options":{"include_usage":true})");
+    EXPECT_FALSE(read_completion(whole)->include_usage);
+}
+
+}  // namespace
+}  // namespace dure::api

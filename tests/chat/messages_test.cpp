@@ -1,0 +1,158 @@
+// Reading message lists, recognising turns and background requests, prices.
+#include "chat/messages.hpp"
+
+#include <gtest/gtest.h>
+
+#include "chat/agent_call.hpp"
+#include "chat/background_tasks.hpp"
+#include "chat/price.hpp"
+
+namespace dure::chat {
+namespace {
+
+using schema::JsonView;
+
+std::string key_of(std::string_view messages, std::string_view id = {})
+{
+    return newest_user_turn(JsonView(messages), id).key;
+}
+
+constexpr std::string_view one = R"([{"role":"user","content":"안녕"}])";
+constexpr std::string_view tool_loop =
+    R"([{"role":"user","content":"안녕"},{"role":"assistant","content":"","tool_calls":[{"id":"c","type":"function",
+    "function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"c","content":"7"}])";
+constexpr std::string_view two =
+    R"([{"role":"user","content":"안녕"},{"role":"assistant","content":"네"},{"role":"user","content":"또"}])";
+
+TEST(UserTurn, StaysTheSameThroughToolLoopsAndRegeneration)
+{
+    EXPECT_EQ(key_of(one), key_of(tool_loop));
+    EXPECT_NE(key_of(one), key_of(two));
+    EXPECT_EQ(newest_user_turn(JsonView(two), "").text, "또");
+    EXPECT_EQ(newest_user_turn(JsonView(two), "").number, 2);
+}
+
+TEST(UserTurn, TheClientsMessageIdNamesItWhenGiven)
+{
+    EXPECT_EQ(key_of(one, "m1"), key_of(two, "m1"));
+    EXPECT_NE(key_of(one, "m1"), key_of(one, "m2"));
+    EXPECT_NE(key_of(one, "m1"), key_of(one));
+}
+
+TEST(UserTurn, TextsThatRunTogetherAreNotTheSame)
+{
+    EXPECT_NE(key_of(R"([{"role":"user","content":"ab"},{"role":"user","content":"c"}])"),
+              key_of(R"([{"role":"user","content":"a"},{"role":"user","content":"bc"}])"));
+}
+
+TEST(Messages, EveryFormThatOccursIsRead)
+{
+    const auto read = to_messages(JsonView(
+        R"([{"role":"developer","content":"d"},
+            {"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"data:x"}},{"type":"text","text":"b"}]},
+            {"role":"assistant","content":null,"tool_calls":[{"id":"c1","type":"function","function":{"name":"f","arguments":"{\"x\":1}"}}]},
+            {"role":"tool","tool_call_id":"c1","content":""},
+            {"role":"assistant","content":"so far","reasoning_content":"hm"}])"));
+    ASSERT_TRUE(read);
+    ASSERT_EQ(read->size(), 5u);
+    EXPECT_EQ((*read)[0].role, model::Role::system);
+    EXPECT_EQ((*read)[1].text(), "a\nb");
+    EXPECT_EQ((*read)[2].tool_calls.at(0).arguments, R"({"x":1})");
+    EXPECT_EQ((*read)[3].tool_call_id, "c1");
+    EXPECT_EQ((*read)[4].role, model::Role::assistant);
+}
+
+TEST(Messages, AProblemNamesItsPlace)
+{
+    struct Case {
+        std::string_view text;
+        std::string_view param;
+    };
+    for (const auto& [text, param] : {Case{R"([{"role":"king","content":"x"}])", "messages[0].role"},
+                                      Case{R"([{"role":"user","content":"x"},{"role":"user","content":7}])", "messages[1].content"},
+                                      Case{R"([{"role":"assistant","tool_calls":[{"id":"c"}]}])", "messages[0].tool_calls[0].function"},
+                                      Case{R"([{"role":"assistant","tool_calls":{}}])", "messages[0].tool_calls"},
+                                      Case{R"([3])", "messages[0]"}}) {
+        const auto read = to_messages(JsonView(text));
+        ASSERT_FALSE(read) << text;
+        EXPECT_EQ(read.error().param(), param);
+    }
+}
+
+CompletionCall call_with(std::string_view messages)
+{
+    CompletionCall call;
+    call.messages = JsonView(messages);
+    return call;
+}
+
+TEST(BackgroundTasks, TheHeaderCountsFirst)
+{
+    auto call = call_with(one);
+    call.stream = true;
+    call.hints.task = "tags_generation";
+    EXPECT_EQ(background_task_of(call), "tags_generation");
+}
+
+TEST(BackgroundTasks, DefaultTemplatesAreKnownByTheirMarks)
+{
+    EXPECT_EQ(background_task_of(call_with(R"([{"role":"user","content":"### Task:\nGenerate a concise, 3-5 word title with an emoji\n<chat_history>x</chat_history>"}])")),
+              "title_generation");
+    EXPECT_EQ(background_task_of(call_with(R"([{"role":"user","content":"### Task:\nGenerate 1-3 broad tags categorizing"}])")), "tags_generation");
+    EXPECT_EQ(background_task_of(call_with(R"([{"role":"user","content":"### Task:\nSuggest 3-5 relevant follow-up questions or prompts"}])")), "follow_up_generation");
+    EXPECT_EQ(background_task_of(call_with(R"([{"role":"system","content":"Available Tools: []"},{"role":"user","content":"History:"}])")), "function_calling");
+    EXPECT_EQ(background_task_of(call_with(one)), "");
+}
+
+TEST(BackgroundTasks, AStreamOrAToolListIsAUsersRequest)
+{
+    auto call = call_with(R"([{"role":"user","content":"### Task:\nGenerate a concise title"}])");
+    call.stream = true;
+    EXPECT_EQ(background_task_of(call), "");
+    call.stream = false;
+    call.tools = JsonView(R"([{"type":"function"}])");
+    EXPECT_EQ(background_task_of(call), "");
+    call.tools = JsonView("[]");
+    EXPECT_EQ(background_task_of(call), "title_generation");
+}
+
+TEST(AgentCall, PassesWhatFormsTheAnswerAndRefusesSeveralChoices)
+{
+    const std::string body = R"({"model":"coe-agent-v1","seed":7,"stop":["x"],"top_k":3,"top_p":null,
+        "messages":[{"role":"user","content":"q"}],"tools":[{"type":"function","function":{"name":"f"}}]})";
+    auto call = call_with(one);
+    call.body = body;
+    call.tools = JsonView(R"([{"type":"function","function":{"name":"f"}}])");
+    const auto request = agent_request(call);
+    ASSERT_TRUE(request);
+    EXPECT_EQ(request->extra, OrderedJson::parse(R"({"stop":["x"],"seed":7})"));
+    ASSERT_EQ(request->client_tools.size(), 1u);
+    EXPECT_EQ(request->client_tools[0].name, "f");
+    call.n = 2;
+    ASSERT_FALSE(agent_request(call));
+    EXPECT_EQ(agent_request(call).error().param(), "n");
+}
+
+TEST(Price, SumsFirstAndRoundsOnceHalfUp)
+{
+    config::Prices prices;
+    prices.input = 2'500'000'000;    // 2.50 USD per million tokens
+    prices.cached = 1'250'000'000;
+    prices.output = 10'000'000'000;
+    model::Usage usage;
+    usage.prompt_tokens = 1000;
+    usage.cached_tokens = 400;
+    usage.completion_tokens = 100;
+    // 600 * 2500 + 400 * 1250 + 100 * 10000 nano-dollars
+    EXPECT_EQ(cost_nano(usage, prices), 1'500'000 + 500'000 + 1'000'000);
+    prices = {};
+    prices.input = 500'000;          // one token is half a nano-dollar
+    usage = {};
+    usage.prompt_tokens = 1;
+    EXPECT_EQ(cost_nano(usage, prices), 1);
+    prices.input = 499'999;
+    EXPECT_EQ(cost_nano(usage, prices), 0);
+}
+
+}  // namespace
+}  // namespace dure::chat

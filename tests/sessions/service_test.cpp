@@ -1,0 +1,195 @@
+// SessionService on a real SQLite file: turns, memory, summaries, ownership, rebuilding.
+#include "dure/sessions/service.hpp"
+
+#include <gtest/gtest.h>
+
+#include "dure/sql/migrator.hpp"
+#include "dure/sql/sqlite.hpp"
+#include "dure/store/migrations.hpp"
+#include "support/run_task.hpp"
+
+namespace dure::sessions {
+namespace {
+
+class StepClock final : public Clock {
+public:
+    UnixMillis now() const override { return now_; }
+    Steady::time_point steady_now() const override { return Steady::time_point(std::chrono::milliseconds(now_)); }
+    void step(std::chrono::milliseconds by) { now_ += by.count(); }
+
+private:
+    UnixMillis now_ = 1'700'000'000'000;
+};
+
+class SessionServiceTest : public ::testing::Test {
+protected:
+    SessionServiceTest()
+    {
+        sql::SqliteOptions options;
+        options.path = ":memory:";
+        database = sql::open_sqlite(std::move(options)).value();
+        EXPECT_TRUE(sql::migrate(*database, store::migrations(), clock.now()));
+        settings.keep_messages = 6;
+        service = std::make_unique<SessionService>(*database, in_process_sessions(clock, settings.ttl), settings, clock);
+    }
+
+    static TurnRecord turn(const model::Session& session, std::string user, std::string assistant, std::string key = {})
+    {
+        TurnRecord record;
+        record.session_id = session.id;
+        record.owner_id = session.owner_id;
+        record.turn_key = std::move(key);
+        record.user_text = std::move(user);
+        record.assistant_text = std::move(assistant);
+        record.model = "mock";
+        return record;
+    }
+
+    StepClock clock;
+    config::Sessions settings;
+    std::unique_ptr<sql::Database> database;
+    std::unique_ptr<SessionService> service;
+};
+
+TEST_F(SessionServiceTest, RemembersTurnsAndSaysWhenASummaryIsDue)
+{
+    test::run([&]() -> Task<void> {
+        const auto session = (co_await service->create("u1", {"제목", ""})).value();
+        EXPECT_EQ(session.expires_at - session.created_at, 3'600'000);
+        for (int i = 1; i <= 3; ++i) {
+            clock.step(std::chrono::seconds(1));
+            const auto recorded = (co_await service->record_turn(turn(session, "질문 " + std::to_string(i), "답"))).value();
+            EXPECT_EQ(recorded.turn, i);
+            EXPECT_EQ(recorded.summary_due, i == 3);
+        }
+        const auto live = (co_await service->conversation("u1", session.id)).value();
+        EXPECT_EQ(live.messages.size(), 6u);
+        EXPECT_EQ(live.messages.front().content, "질문 1");
+        EXPECT_EQ(live.session.turns_since_summary, 3);
+
+        EXPECT_TRUE(co_await service->add_summary("u1", session.id, "요약", 3, "mock"));
+        const auto after = (co_await service->conversation("u1", session.id)).value();
+        EXPECT_EQ(after.summary, "요약");
+        EXPECT_TRUE(after.messages.empty());
+        EXPECT_EQ(after.session.turns_since_summary, 0);
+        EXPECT_EQ(after.session.conversation_turns, 3);
+        const auto history = (co_await service->history("u1", session.id, {})).value();
+        EXPECT_EQ(history.messages.size(), 6u);
+        EXPECT_EQ(history.summaries.size(), 1u);
+    });
+}
+
+TEST_F(SessionServiceTest, TheSameTurnAgainIsNotCountedAndKeepsItsQuestionOnce)
+{
+    test::run([&]() -> Task<void> {
+        const auto session = (co_await service->for_client_chat("u1", "chat-1", "coe-agent-v1")).value();
+        EXPECT_EQ((co_await service->for_client_chat("u1", "chat-1", "x")).value().id, session.id);
+        EXPECT_NE((co_await service->for_client_chat("u2", "chat-1", "x")).value().id, session.id);
+        EXPECT_EQ((co_await service->record_turn(turn(session, "q", "calls a tool", "k1"))).value().turn, 1);
+        EXPECT_EQ((co_await service->record_turn(turn(session, "q", "answer", "k1"))).value().turn, 1);
+        EXPECT_EQ((co_await service->record_turn(turn(session, "q2", "answer", "k2"))).value().turn, 2);
+        const auto history = (co_await service->history("u1", session.id, {})).value();
+        EXPECT_EQ(history.messages.size(), 5u);
+    });
+}
+
+TEST_F(SessionServiceTest, ACutAnswerIsMarked)
+{
+    test::run([&]() -> Task<void> {
+        const auto session = (co_await service->create("u1", {})).value();
+        auto record = turn(session, "q", "half an ans");
+        record.cut = true;
+        EXPECT_TRUE(co_await service->record_turn(record));
+        const auto history = (co_await service->history("u1", session.id, {})).value();
+        EXPECT_EQ(history.messages.back().metadata["status"], "cut");
+        EXPECT_EQ(history.messages.back().content, "half an ans");
+    });
+}
+
+TEST_F(SessionServiceTest, IsRebuiltFromSqlWhenItsHourIsOver)
+{
+    test::run([&]() -> Task<void> {
+        const auto session = (co_await service->create("u1", {})).value();
+        EXPECT_TRUE(co_await service->record_turn(turn(session, "q", "a")));
+        clock.step(std::chrono::hours(2));
+        const auto live = (co_await service->conversation("u1", session.id)).value();
+        EXPECT_EQ(live.messages.size(), 2u);
+        EXPECT_EQ(live.session.conversation_turns, 1);
+    });
+}
+
+TEST_F(SessionServiceTest, SomebodyElsesSessionIsNotThere)
+{
+    test::run([&]() -> Task<void> {
+        const auto session = (co_await service->create("u1", {})).value();
+        EXPECT_EQ((co_await service->find("u2", session.id)).error().code(), Errc::not_found);
+        EXPECT_EQ((co_await service->conversation("u2", session.id)).error().code(), Errc::not_found);
+        EXPECT_EQ((co_await service->history("u2", session.id, {})).error().code(), Errc::not_found);
+        auto foreign = turn(session, "q", "a");
+        foreign.owner_id = "u2";
+        EXPECT_EQ((co_await service->record_turn(foreign)).error().code(), Errc::not_found);
+        EXPECT_EQ((co_await service->remove("u2", session.id)).error().code(), Errc::not_found);
+        EXPECT_TRUE(co_await service->remove("u1", session.id));
+        EXPECT_EQ((co_await service->conversation("u1", session.id)).error().code(), Errc::not_found);
+    });
+}
+
+TEST_F(SessionServiceTest, PagesListsByPosition)
+{
+    test::run([&]() -> Task<void> {
+        for (int i = 0; i < 5; ++i) {
+            clock.step(std::chrono::milliseconds(1));
+            EXPECT_TRUE(co_await service->create("u1", {"s" + std::to_string(i), ""}));
+        }
+        PageRequest request;
+        request.limit = 2;
+        std::vector<std::string> titles;
+        for (int pages = 0; pages < 4; ++pages) {
+            const auto page = (co_await service->list("u1", request)).value();
+            for (const auto& session : page.sessions)
+                titles.push_back(session.title);
+            request.after = page.next;
+            if (!page.next)
+                break;
+        }
+        EXPECT_EQ(titles, (std::vector<std::string>{"s4", "s3", "s2", "s1", "s0"}));
+    });
+}
+
+TEST(LiveSessions, SlideTheirTimeAndDropTheLeastUsed)
+{
+    test::run([]() -> Task<void> {
+        StepClock clock;
+        auto live = in_process_sessions(clock, std::chrono::seconds(10), 2);
+        auto put = [&live](std::string id) -> Task<void> {
+            LiveSession session;
+            session.session.id = std::move(id);
+            co_await live->put(std::move(session));
+        };
+        co_await put("a");
+        co_await put("b");
+        clock.step(std::chrono::seconds(6));
+        EXPECT_TRUE((co_await live->get("a")).has_value());
+        co_await put("c");   // pushes out b, which was used less recently than a
+        EXPECT_FALSE((co_await live->get("b")).has_value());
+        clock.step(std::chrono::seconds(6));
+        EXPECT_TRUE((co_await live->get("a")).has_value());
+        clock.step(std::chrono::seconds(11));
+        EXPECT_FALSE((co_await live->get("a")).has_value());
+    });
+}
+
+TEST(LiveSessions, HaveTheJsonFormOfTheSharedStore)
+{
+    LiveSession live;
+    live.session.id = "s";
+    live.session.created_at = 1'700'000'000'123;
+    live.messages.push_back({"user", "안녕", 1'700'000'000'123, 1, Json{{"k", 1}}});
+    live.last_action = "answered";
+    EXPECT_EQ(live.to_json(), OrderedJson::parse(R"({"session_id":"s","created_at":"2023-11-14T22:13:20.123Z",
+        "messages":[{"role":"user","content":"안녕","timestamp":"2023-11-14T22:13:20.123Z","metadata":{"k":1}}],
+        "context":{"current_tool":null,"last_action":"answered"}})"));
+}
+
+}  // namespace
+}  // namespace dure::sessions
