@@ -1,0 +1,91 @@
+// What all connections of one server share: the options, the counters behind the limits, and one Core for each loop
+// with the connections that live there.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <condition_variable>
+#include <ctime>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <unordered_set>
+
+#include "dure/http/server.hpp"
+#include "http/server/peer_policy.hpp"
+
+namespace dure::http {
+
+class Connection;
+
+// Counts connections, all and per address; thread-safe.
+class ConnectionCounter {
+public:
+    bool enter(const boost::asio::ip::address& address, std::size_t most, std::size_t most_per_address);
+    void leave(const boost::asio::ip::address& address);
+    std::size_t all() const;
+    // True when the last one has left before the time is over.
+    bool wait_until_none(std::chrono::milliseconds patience);
+
+private:
+    mutable std::mutex guard_;
+    std::condition_variable changed_;
+    std::map<boost::asio::ip::address, std::size_t> by_address_;
+    std::size_t all_ = 0;
+};
+
+// The bound on the memory of all request bodies together; thread-safe.
+class BodyBudget {
+public:
+    explicit BodyBudget(std::size_t most) : most_(most) {}
+    bool take(std::size_t bytes);
+    void give_back(std::size_t bytes) { used_.fetch_sub(bytes, std::memory_order_relaxed); }
+
+private:
+    const std::size_t most_;
+    std::atomic<std::size_t> used_{0};
+};
+
+struct Shared {
+    Shared(Application& app, Logger& log, ServerOptions given)
+        : application(app), logger(log), options(std::move(given)), bodies(options.limits.bodies_in_memory)
+    {
+    }
+
+    Application& application;
+    Logger& logger;
+    ServerOptions options;
+    PeerPolicy peers;
+    std::optional<boost::asio::ssl::context> tls;
+    ConnectionCounter connections;
+    BodyBudget bodies;
+    std::atomic<bool> stopping{false};
+};
+
+// One loop's part of the server; everything but `exchanges` is used on that loop only.
+struct Core {
+    Core(std::shared_ptr<Shared> all, boost::asio::io_context& loop)
+        : shared(std::move(all)), context(loop), acceptor(loop), pause(loop)
+    {
+    }
+
+    // "Sat, 21 Nov 2026 03:00:00 GMT", made once a second.
+    std::string_view date();
+
+    std::shared_ptr<Shared> shared;
+    boost::asio::io_context& context;
+    boost::asio::ip::tcp::acceptor acceptor;
+    boost::asio::steady_timer pause;   // of accepting, when descriptors have run out
+    std::unordered_set<Connection*> connections;
+    alignas(64) std::atomic<std::size_t> exchanges{0};
+
+private:
+    std::time_t date_second_ = 0;
+    char date_[32] = {};
+    std::size_t date_size_ = 0;
+};
+
+}  // namespace dure::http
