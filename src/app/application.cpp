@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <iostream>
 
+#include "app/address.hpp"
 #include "app/first_start.hpp"
 #include "app/secret_key.hpp"
 #include "app/signals.hpp"
@@ -53,7 +54,7 @@ http::ServerOptions server_options(const config::Server& settings)
     options.proxy_header = settings.proxy_header;
     options.tls_certificate_file = settings.tls_cert;
     options.tls_key_file = settings.tls_key;
-    options.check_host = config::is_loopback(settings.host);
+    options.check_host = is_loopback(settings.host);
     if (auto url = http::parse_url(settings.public_url); url)
         options.allowed_hosts.push_back(url->host);
     auto& limits = options.limits;
@@ -150,7 +151,7 @@ int serve(const config::Settings& settings)
     cores.start();
 
     const auto url = std::string(settings.server.tls_cert.empty() ? "http" : "https") + "://" +
-                     config::url_host(settings.server.host) + ":" + std::to_string(server.port());
+                     url_host(settings.server.host) + ":" + std::to_string(server.port());
     if (*first_admin)
         announce(**first_admin, url);
     std::cerr << "dure " << version << " listening on " << url << " (" << storage->description << ")" << std::endl;

@@ -35,7 +35,9 @@ struct Options {
 config::LoadOptions load_options(const Options& options)
 {
     config::LoadOptions load;
-    load.file = options.config_file;
+    load.environment = config::process_environment();
+    if (!options.config_file.empty())
+        load.file = options.config_file;
     if (!options.host.empty())
         load.overrides.emplace_back("server.host", options.host);
     if (options.port)
@@ -45,14 +47,19 @@ config::LoadOptions load_options(const Options& options)
     return load;
 }
 
+void print_findings(const config::Loaded& loaded)
+{
+    for (const auto& warning : loaded.warnings)
+        std::cerr << "dure: warning: " << warning << "\n";
+    for (const auto& problem : loaded.problems)
+        std::cerr << "dure: " << problem.text() << "\n";
+}
+
 // Every problem at once, on standard error; the start is refused by any.
 std::optional<config::Settings> load_settings(const Options& options)
 {
     auto loaded = config::load(load_options(options));
-    for (const auto& warning : loaded.warnings)
-        std::cerr << "dure: warning: " << warning << "\n";
-    for (const auto& problem : loaded.problems)
-        std::cerr << "dure: " << problem << "\n";
+    print_findings(loaded);
     if (!loaded.problems.empty())
         return std::nullopt;
     return std::move(loaded.settings);
@@ -67,11 +74,8 @@ int with_settings(const Options& options, int (*command)(const config::Settings&
 int check_config(const Options& options)
 {
     const auto loaded = config::load(load_options(options));
-    std::cout << config::to_toml(loaded.settings);
-    for (const auto& warning : loaded.warnings)
-        std::cerr << "warning: " << warning << "\n";
-    for (const auto& problem : loaded.problems)
-        std::cerr << problem << "\n";
+    std::cout << config::effective_toml(loaded.settings);
+    print_findings(loaded);
     return loaded.problems.empty() ? done : refused;
 }
 
@@ -167,7 +171,7 @@ int run(const Commands& commands, const Options& options)
     }
     if (commands.version->parsed())
         return show_version();
-    return with_settings(options, serve);
+    return with_settings(options, app::serve);
 }
 
 }  // namespace

@@ -7,6 +7,33 @@
 
 namespace dure::app {
 
+namespace {
+
+// What the database says of itself, without changing it. An empty one is at version 0.
+Result<sql::MigrationReport> applied_migrations(sql::Database& database)
+{
+    return database.run_now([](sql::Connection& connection) -> Result<sql::MigrationReport> {
+        const auto table = connection.query(connection.dialect() == sql::Dialect::sqlite
+                                                ? "SELECT name FROM sqlite_master WHERE name = 'schema_migrations'"
+                                                : "SELECT table_name FROM information_schema.tables WHERE table_name = 'schema_migrations'");
+        if (!table)
+            return table.error();
+        sql::MigrationReport report;
+        if (table->size() == 0)
+            return report;
+        const auto rows = connection.query("SELECT version, name FROM schema_migrations ORDER BY version");
+        if (!rows)
+            return rows.error();
+        for (const auto row : *rows) {
+            report.version = static_cast<int>(row.integer(0));
+            report.applied.push_back(std::to_string(report.version) + " " + row.text(1));
+        }
+        return report;
+    });
+}
+
+}  // namespace
+
 Result<Storage> open_storage(const config::Settings& settings, DatabaseUse use,
                              std::function<void(std::string_view)> on_fatal)
 {
@@ -30,7 +57,9 @@ Result<Storage> open_storage(const config::Settings& settings, DatabaseUse use,
     if (!database)
         return database.error();
     storage.database = std::move(*database);
-    auto report = sql::migrate(*storage.database, store::migrations(), SystemClock().now());
+    auto report = use == DatabaseUse::inspect
+                      ? applied_migrations(*storage.database)
+                      : sql::migrate(*storage.database, store::migrations(), SystemClock().now());
     if (!report)
         return report.error();
     storage.migrations = std::move(*report);

@@ -17,6 +17,7 @@ namespace dure::app {
 enum class DatabaseUse {
     serve,       // alone on an embedded file: a second server is refused
     administer,  // beside a running server
+    inspect,     // nothing is changed: `migrations` says what is there
 };
 
 struct Storage {

@@ -1,0 +1,125 @@
+// The administrative commands; see administration.hpp.
+#include "app/administration.hpp"
+
+#include <openssl/crypto.h>
+#include <sqlite3.h>
+
+#include <boost/version.hpp>
+#include <iostream>
+
+#include "app/first_start.hpp"
+#include "app/storage.hpp"
+#include "dure/auth/api_key.hpp"
+#include "dure/auth/roles.hpp"
+#include "dure/base/clock.hpp"
+#include "dure/store/api_keys.hpp"
+#include "dure/store/users.hpp"
+
+namespace dure::app {
+
+namespace {
+
+int failed(const std::string& why)
+{
+    std::cerr << "dure: " << why << std::endl;
+    return 1;
+}
+
+// "90d", "12h", "30m" from now, or a point in time.
+std::optional<UnixMillis> end_of(const std::string& text, UnixMillis now)
+{
+    if (const auto point = parse_rfc3339(text))
+        return point;
+    std::size_t digits = 0;
+    std::int64_t count = 0;
+    while (digits < text.size() && digits < 6 && text[digits] >= '0' && text[digits] <= '9')
+        count = count * 10 + (text[digits++] - '0');
+    const auto unit = text.substr(digits);
+    const std::int64_t milliseconds = unit == "d" ? 86'400'000 : unit == "h" ? 3'600'000 : unit == "m" ? 60'000 : 0;
+    if (digits == 0 || milliseconds == 0)
+        return std::nullopt;
+    return now + count * milliseconds;
+}
+
+Result<model::User> owner_of(sql::Database& database, const std::string& email)
+{
+    return database.run_now([&](sql::Connection& connection) { return store::Users(connection).find_by_email(email); });
+}
+
+}  // namespace
+
+int admin_create(const config::Settings& settings, const AdminCreate& options)
+{
+    if (options.email.find('@') == std::string::npos)
+        return failed("--email must be an e-mail address");
+    std::string typed;
+    if (options.password_stdin && !std::getline(std::cin, typed))
+        return failed("there is no password on standard input");
+    const SecretString password(options.password_stdin ? typed : random_password());
+    auto storage = open_storage(settings, DatabaseUse::administer, {});
+    if (!storage)
+        return failed(storage.error().message());
+    const auto made = create_admin(*storage->database, settings, options.email, password);
+    if (!made && made.error().code() == Errc::conflict)
+        return failed("there is an account with this e-mail address already");
+    if (!made)
+        return failed(made.error().message());
+    std::cout << "admin e-mail:   " << options.email << "\n";
+    if (!options.password_stdin)
+        std::cout << "admin password: " << password.reveal() << "\n";
+    return 0;
+}
+
+int key_create(const config::Settings& settings, const KeyCreate& options)
+{
+    for (const auto& permission : options.permissions)
+        if (!auth::is_permission(permission))
+            return failed("there is no permission " + permission);
+    const auto now = SystemClock().now();
+    model::ApiKey row;
+    if (!options.expires.empty()) {
+        row.expires_at = end_of(options.expires, now);
+        if (!row.expires_at || *row.expires_at <= now)
+            return failed("--expires must be a time to come (2027-01-31T00:00:00Z) or a duration (90d, 12h, 30m)");
+    }
+    auto storage = open_storage(settings, DatabaseUse::administer, {});
+    if (!storage)
+        return failed(storage.error().message());
+    const auto owner = owner_of(*storage->database, options.email);
+    if (!owner)
+        return failed("there is no account with the e-mail address " + options.email);
+    const auto key = auth::make_api_key();
+    row.id = new_id();
+    row.owner_id = owner->id;
+    row.name = options.name;
+    row.hash = auth::hash_of_key(key.reveal());
+    row.prefix = auth::prefix_of_key(key.reveal());
+    row.created_at = now;
+    if (!options.permissions.empty())
+        row.permissions = options.permissions;
+    const auto stored = storage->database->run_now(
+        [&](sql::Connection& connection) { return store::ApiKeys(connection).insert(row); });
+    if (!stored)
+        return failed(stored.error().message());
+    std::cout << key.reveal() << std::endl;
+    return 0;
+}
+
+int migrate(const config::Settings& settings, bool status_only)
+{
+    auto storage = open_storage(settings, status_only ? DatabaseUse::inspect : DatabaseUse::administer, {});
+    if (!storage)
+        return failed(storage.error().message());
+    for (const auto& name : storage->migrations.applied)
+        std::cout << "applied " << name << "\n";
+    std::cout << storage->description << " is at version " << storage->migrations.version << "\n";
+    return 0;
+}
+
+std::string library_versions()
+{
+    return "boost " + std::to_string(BOOST_VERSION / 100000) + "." + std::to_string(BOOST_VERSION / 100 % 1000) + "\n" +
+           OpenSSL_version(OPENSSL_VERSION) + "\n" + "sqlite " + sqlite3_libversion() + "\n";
+}
+
+}  // namespace dure::app
