@@ -71,7 +71,7 @@ Connection::~Connection()
 {
     watch_->forget_socket();
     if (tls_)
-        SSL_set_app_data(tls_->native_handle(), nullptr);
+        abandon_tls(tls_->native_handle());
 }
 
 // Ends every operation: a cancelled coroutine leaves by an exception, so the owner cannot go on by mistake.

@@ -8,9 +8,16 @@
 namespace dure::http::outgoing {
 namespace tls_parts {
 
+// Not SSL_set_app_data: Asio keeps something of its own there and deletes it.
+int session_slot()
+{
+    static const int slot = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+    return slot;
+}
+
 int keep_session(SSL* ssl, SSL_SESSION* session)
 {
-    auto* const place = static_cast<TlsSession*>(SSL_get_app_data(ssl));
+    auto* const place = static_cast<TlsSession*>(SSL_get_ex_data(ssl, session_slot()));
     if (place == nullptr)
         return 0;
     place->keep(session);
@@ -42,12 +49,19 @@ bool prepare_tls(SSL* ssl, const std::string& host, TlsSession& session)
     const bool checked = named ? SSL_set_tlsext_host_name(ssl, host.c_str()) == 1 && SSL_set1_host(ssl, host.c_str()) == 1
                                : X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host.c_str()) == 1;
     static constexpr unsigned char http_1_1[] = "\x08http/1.1";
-    if (!checked || SSL_set_alpn_protos(ssl, http_1_1, sizeof http_1_1 - 1) != 0)
+    if (!checked || SSL_set_alpn_protos(ssl, http_1_1, sizeof http_1_1 - 1) != 0 ||
+        SSL_set_ex_data(ssl, tls_parts::session_slot(), &session) != 1)
         return false;
-    SSL_set_app_data(ssl, &session);
     if (session.get() != nullptr)
         SSL_set_session(ssl, session.get());
     return true;
+}
+
+// OpenSSL takes a connection that is freed without a shutdown for broken, and makes its session unusable.
+void abandon_tls(SSL* ssl)
+{
+    SSL_set_ex_data(ssl, tls_parts::session_slot(), nullptr);
+    SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 }
 
 }  // namespace dure::http::outgoing

@@ -26,5 +26,7 @@ std::shared_ptr<boost::asio::ssl::context> make_tls_context(const std::string& e
 
 // Before the handshake: SNI, the name to check, and the session to resume. False when OpenSSL refuses the name.
 bool prepare_tls(SSL* ssl, const std::string& host, TlsSession& session);
+// Before a connection is dropped without TLS's goodbye: its session stays usable.
+void abandon_tls(SSL* ssl);
 
 }  // namespace dure::http::outgoing
