@@ -1,0 +1,200 @@
+// The life of the process: first start, restart, stop, refusals at start, the administrative commands beside a running server.
+#include <gtest/gtest.h>
+
+#include "support/openai_script.hpp"
+#include "support/raw_http.hpp"
+#include "support/scripted_upstream.hpp"
+#include "support/server_process.hpp"
+
+namespace dure::test {
+namespace lifecycle {
+
+using namespace std::chrono_literals;
+
+RawAnswer ask(const ServerProcess& server, std::string_view method, std::string_view target, std::string_view body = {})
+{
+    return fetch(server.port(), raw_request(method, target, server.key(), body));
+}
+
+TEST(FirstStart, PrintsTheAdministratorTheKeyAndACurlLineThatWorks)
+{
+    ServerProcess server;
+    EXPECT_EQ(server.value_of("admin e-mail:"), "admin@localhost");
+    EXPECT_GE(server.value_of("admin password:").size(), 16u);
+    EXPECT_TRUE(server.key().starts_with("dk_"));
+    const auto out = server.out();
+    const auto at = out.find("curl ");
+    ASSERT_NE(at, std::string::npos) << out;
+    const auto script = server.folder() / "pasted.sh";
+    std::ofstream(script) << out.substr(at);
+    ASSERT_EQ(std::system(("sh '" + script.string() + "' >'" + script.string() + ".out' 2>&1").c_str()), 0)
+        << read_file(script.string() + ".out");
+    EXPECT_NE(read_file(script.string() + ".out").find("data: [DONE]"), std::string::npos);
+    EXPECT_EQ(server.err().find(server.key()), std::string::npos) << "the key is in the log";
+    EXPECT_EQ(server.err().find(server.value_of("admin password:")), std::string::npos);
+}
+
+TEST(Restart, KeepsKeysAndSessionsAndPrintsNoSecretsAgain)
+{
+    for (const bool graceful : {true, false}) {
+        SCOPED_TRACE(graceful ? "SIGTERM" : "SIGKILL");
+        ServerProcess server;
+        const auto made = ask(server, "POST", "/api/chat/session", R"({"title":"오래 남는 대화"})");
+        ASSERT_EQ(made.status, 201) << made.body;
+        const auto id = made.json().at("session_id").get<std::string>();
+        const auto said =
+            ask(server, "POST", "/api/chat/message", Json{{"session_id", id}, {"message", "기억해 줘"}}.dump());
+        ASSERT_EQ(said.status, 200) << said.body;
+        if (graceful)
+            EXPECT_EQ(server.terminate(), 0) << server.err();
+        else
+            server.kill();
+        server.start();
+        EXPECT_EQ(server.out(), "");
+        const auto history = ask(server, "GET", "/api/chat/history/" + id);
+        ASSERT_EQ(history.status, 200) << history.body;
+        EXPECT_EQ(history.json().at("messages").size(), 2u);
+        EXPECT_EQ(history.json().at("messages").at(0).at("content"), "기억해 줘");
+        const auto next =
+            ask(server, "POST", "/api/chat/message", Json{{"session_id", id}, {"message", "계속"}}.dump());
+        EXPECT_EQ(next.json().at("turn"), 2) << next.body;
+    }
+}
+
+TEST(Stop, AStreamUnderWayIsFinishedBeforeTheProcessEnds)
+{
+    ScriptedUpstream upstream;
+    ServerProcess server(
+        {.configuration =
+             "[[providers]]\nname = \"up\"\ndialect = \"openai\"\nbase_url = \"" + upstream.base() +
+             "/v1\"\nkeys_env = [\"UPSTREAM_TEST_KEY\"]\n[[model]]\nid = \"scripted\"\ntargets = [\"up/scripted\"]\n",
+         .environment = {{"UPSTREAM_TEST_KEY", "k"}}});
+    upstream.enqueue(text_stream_script("one two three four five six", 100ms));
+    RawClient client(server.port());
+    client.send(raw_request("POST", "/v1/chat/completions", server.key(),
+                            R"({"model":"scripted","stream":true,"messages":[{"role":"user","content":"x"}]})"));
+    client.read_until("two");
+    server.send_signal(SIGTERM);
+    EXPECT_TRUE(client.read_answer().body.ends_with("data: [DONE]\n\n"));
+    EXPECT_EQ(server.wait(), 0) << server.err();
+}
+
+TEST(Stop, AStreamThatOutlivesTheDeadlineIsToldAndTheProcessEnds)
+{
+    ScriptedUpstream upstream;
+    ServerProcess server(
+        {.configuration =
+             "[server]\nshutdown_deadline = \"2s\"\n[[providers]]\nname = \"up\"\ndialect = \"openai\"\nbase_url = \"" +
+             upstream.base() +
+             "/v1\"\nkeys_env = [\"UPSTREAM_TEST_KEY\"]\n[[model]]\nid = \"scripted\"\ntargets = [\"up/scripted\"]\n",
+         .environment = {{"UPSTREAM_TEST_KEY", "k"}}});
+    upstream.enqueue(
+        {send(sse_head()), send(chunk(role_chunk())), send(chunk(text_chunk("first"))), await_peer_close(20s)});
+    RawClient client(server.port());
+    client.send(raw_request("POST", "/v1/chat/completions", server.key(),
+                            R"({"model":"scripted","stream":true,"messages":[{"role":"user","content":"x"}]})"));
+    client.read_until("first");
+    const auto begin = std::chrono::steady_clock::now();
+    server.send_signal(SIGTERM);
+    const auto answer = client.read_answer();
+    EXPECT_NE(answer.body.find("server_shutdown"), std::string::npos) << answer.body;
+    EXPECT_EQ(answer.body.find("[DONE]"), std::string::npos);
+    EXPECT_EQ(server.wait(), 0) << server.err();
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 6s);
+}
+
+TEST(Start, ASecondServerOnTheSameDatabaseIsRefused)
+{
+    ServerProcess server;
+    const auto second = server.run({"serve", "--port", "0", "--config", "dure.toml"});
+    EXPECT_EQ(second.code, 1);
+    EXPECT_NE(second.err.find("dure.db"), std::string::npos) << second.err;
+    EXPECT_EQ(second.err.find("listening"), std::string::npos);
+    EXPECT_EQ(fetch(server.port(), raw_request("GET", "/healthz")).status, 200);
+}
+
+TEST(Start, ATakenPortIsRefused)
+{
+    ServerProcess server;
+    const auto second = server.run({"serve", "--port", std::to_string(server.port()), "--database", "sqlite:other.db"});
+    EXPECT_EQ(second.code, 1);
+    EXPECT_NE(second.err.find(std::to_string(server.port())), std::string::npos) << second.err;
+}
+
+TEST(Start, EveryProblemOfTheConfigurationIsNamedAtOnce)
+{
+    const TemporaryFolder folder;
+    std::ofstream(folder.path() / "wrong.toml") << "[server]\nprot = 1\nport = \"many\"\n[nowhere]\nx = 1\n";
+    for (const auto& command :
+         {std::vector<std::string>{"serve", "--config", "wrong.toml"}, {"config", "check", "--config", "wrong.toml"}}) {
+        const auto refused = run_command(folder.path(), command);
+        EXPECT_EQ(refused.code, 1);
+        for (const auto* part : {"wrong.toml", "prot", "port", "nowhere", "2", "3"})
+            EXPECT_NE(refused.err.find(part), std::string::npos) << part << " in " << refused.err;
+    }
+}
+
+TEST(CommandLine, WrongUsageIsCodeTwoAndHelpIsCodeZero)
+{
+    const TemporaryFolder folder;
+    EXPECT_EQ(run_command(folder.path(), {"serve", "--prot", "1"}).code, 2);
+    EXPECT_EQ(run_command(folder.path(), {"dance"}).code, 2);
+    EXPECT_EQ(run_command(folder.path(), {"--help"}).code, 0);
+    const auto version = run_command(folder.path(), {"version"});
+    EXPECT_EQ(version.code, 0);
+    EXPECT_TRUE(version.out.starts_with("dure ")) << version.out;
+}
+
+TEST(CommandLine, ConfigCheckPrintsNoSecrets)
+{
+    const TemporaryFolder folder;
+    const auto checked =
+        run_command(folder.path(), {"config", "check"},
+                    {{"OPENAI_API_KEY", "sk-very-secret"}, {"SECRET_KEY", "0123456789abcdef0123456789abcdef"}});
+    EXPECT_EQ(checked.code, 0) << checked.err;
+    EXPECT_EQ((checked.out + checked.err).find("sk-very-secret"), std::string::npos);
+    EXPECT_EQ((checked.out + checked.err).find("0123456789abcdef"), std::string::npos);
+    EXPECT_NE(checked.out.find("openai"), std::string::npos);
+}
+
+TEST(KeyCreate, PrintsTheKeyAloneAndItWorksAtOnce)
+{
+    ServerProcess server;
+    const auto made =
+        server.run({"key", "create", "--config", "dure.toml", "--email", "admin@localhost", "--name", "second"});
+    ASSERT_EQ(made.code, 0) << made.err;
+    ASSERT_TRUE(made.out.starts_with("dk_") && made.out.ends_with('\n')) << made.out;
+    const auto key = made.out.substr(0, made.out.size() - 1);
+    EXPECT_EQ(key.find_first_not_of("dk_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"),
+              std::string::npos);
+    EXPECT_NE(key, server.key());
+    EXPECT_EQ(fetch(server.port(), raw_request("GET", "/v1/models", key)).status, 200);
+}
+
+TEST(KeyCreate, AKeyWithoutAPermissionIsRefusedWhereItIsNeeded)
+{
+    ServerProcess server;
+    const auto made = server.run({"key", "create", "--config", "dure.toml", "--email", "admin@localhost", "--name",
+                                  "chat only", "--permissions", "chat:create"});
+    ASSERT_EQ(made.code, 0) << made.err;
+    const auto key = made.out.substr(0, made.out.find('\n'));
+    EXPECT_EQ(fetch(server.port(), raw_request("GET", "/v1/models", key)).status, 200);
+    EXPECT_EQ(fetch(server.port(), raw_request("GET", "/metrics", key)).status, 403);
+    const auto unknown =
+        server.run({"key", "create", "--config", "dure.toml", "--email", "nobody@localhost", "--name", "x"});
+    EXPECT_EQ(unknown.code, 1);
+    EXPECT_EQ(unknown.out, "");
+}
+
+TEST(AdminCreate, MakesAnAccountOnce)
+{
+    ServerProcess server;
+    const std::vector<std::string> command{"admin", "create", "--config", "dure.toml", "--email", "root@example.org"};
+    const auto made = server.run(command);
+    EXPECT_EQ(made.code, 0) << made.err;
+    EXPECT_FALSE(made.out.empty()) << "the password made for it is shown once";
+    EXPECT_EQ(server.run(command).code, 1);
+}
+
+}  // namespace lifecycle
+}  // namespace dure::test

@@ -1,0 +1,213 @@
+// The public system routes, and the two error forms of everything that is refused before a handler runs.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "support/raw_http.hpp"
+#include "support/server_process.hpp"
+
+namespace dure::test {
+namespace system_routes {
+
+class SystemRoutes : public testing::Test {
+protected:
+    ServerProcess server;
+
+    RawAnswer ask(std::string_view method, std::string_view target, std::string_view key = {},
+                  std::string_view body = {}, const RawFields& fields = {}) const
+    {
+        return fetch(server.port(), raw_request(method, target, key, body, fields));
+    }
+};
+
+TEST_F(SystemRoutes, HealthAndReadinessAnswerWithoutAKey)
+{
+    for (const auto* target : {"/healthz", "/readyz"}) {
+        const auto answer = ask("GET", target);
+        EXPECT_EQ(answer.status, 200) << target;
+        EXPECT_FALSE(answer.json().at("status").get<std::string>().empty());
+        EXPECT_FALSE(answer.header("x-request-id").empty());
+    }
+}
+
+TEST_F(SystemRoutes, TheRootNamesTheServer)
+{
+    const auto answer = ask("GET", "/");
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_FALSE(answer.json().at("version").get<std::string>().empty());
+}
+
+TEST_F(SystemRoutes, HeadAnswersLikeGetWithoutABody)
+{
+    RawClient client(server.port());
+    client.send(raw_request("HEAD", "/healthz"));
+    const auto answer = client.read_answer(true);
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_NE(answer.header("content-length"), "0");
+    client.send(raw_request("GET", "/healthz"));   // a body behind HEAD would be read as this one's head
+    EXPECT_EQ(client.read_answer().status, 200);
+}
+
+TEST_F(SystemRoutes, MetricsNeedAKeyAndCountChatRequests)
+{
+    EXPECT_EQ(ask("GET", "/metrics").status, 401);
+    const auto chat = ask("POST", "/v1/chat/completions", server.key(),
+                          R"({"model":"mock","messages":[{"role":"user","content":"hi"}]})");
+    ASSERT_EQ(chat.status, 200) << chat.body;
+    const auto metrics = ask("GET", "/metrics", server.key());
+    EXPECT_EQ(metrics.status, 200);
+    EXPECT_TRUE(metrics.header("content-type").starts_with("text/plain"));
+    const auto line = metrics.body.find("\nchat_requests_total{");
+    ASSERT_NE(line, std::string::npos) << metrics.body;
+    const auto text = metrics.body.substr(line, metrics.body.find('\n', line + 1) - line);
+    EXPECT_NE(text.find("model=\"mock\""), std::string::npos) << text;
+    EXPECT_NE(text.find("status=\"200\""), std::string::npos) << text;
+    EXPECT_NE(metrics.body.find("chat_response_duration_seconds_bucket{"), std::string::npos);
+}
+
+TEST_F(SystemRoutes, TheOpenApiDocumentNamesEveryChatRoute)
+{
+    const auto answer = ask("GET", "/openapi.json");
+    ASSERT_EQ(answer.status, 200);
+    const auto document = answer.json();
+    EXPECT_TRUE(document.at("openapi").get<std::string>().starts_with("3.1"));
+    for (const auto* path :
+         {"/v1/chat/completions", "/v1/models", "/v1/embeddings", "/api/chat/session", "/api/chat/message",
+          "/api/chat/message/stream", "/api/chat/history/{session_id}", "/healthz"})
+        EXPECT_TRUE(document.at("paths").contains(path)) << path;
+    std::set<std::string> ids;
+    for (const auto& [path, operations] : document.at("paths").items())
+        for (const auto& [method, operation] : operations.items())
+            EXPECT_TRUE(ids.insert(operation.at("operationId").get<std::string>()).second) << method << " " << path;
+}
+
+TEST_F(SystemRoutes, TheOpenApiCommandPrintsTheServedDocument)
+{
+    const auto printed = server.run({"openapi"});
+    EXPECT_EQ(printed.code, 0);
+    EXPECT_EQ(Json::parse(printed.out), ask("GET", "/openapi.json").json());
+}
+
+struct Refused {
+    const char* name;
+    const char* method;
+    const char* target;
+    const char* body;
+    RawFields fields;
+    bool with_key;
+    int status;
+    const char* code;   // of the OpenAI form; empty: not compared
+};
+
+TEST_F(SystemRoutes, WhatIsRefusedHasTheErrorFormOfItsRoute)
+{
+    const RawFields wrong_key{{"Authorization", "Bearer dk_00000000000000000000000000000000000000000000000000"}};
+    const RawFields no_bearer{{"Authorization", "Basic ZHVyZTpkdXJl"}};
+    const RawFields text{{"Content-Type", "text/plain"}};
+    const std::vector<Refused> cases{
+        {"no key", "GET", "/v1/models", "", {}, false, 401, "invalid_api_key"},
+        {"a wrong key", "GET", "/v1/models", "", wrong_key, false, 401, "invalid_api_key"},
+        {"another scheme", "GET", "/v1/models", "", no_bearer, false, 401, "invalid_api_key"},
+        {"no key, chat", "POST", "/v1/chat/completions", "{}", {}, false, 401, "invalid_api_key"},
+        {"no key, native", "GET", "/api/chat/sessions", "", {}, false, 401, ""},
+        {"a wrong key, native", "POST", "/api/chat/message", "{}", wrong_key, false, 401, ""},
+        {"unknown path", "GET", "/v1/nothing", "", {}, true, 404, "unknown_url"},
+        {"unknown native path", "GET", "/api/nothing", "", {}, true, 404, ""},
+        {"method of /v1", "DELETE", "/v1/models", "", {}, true, 405, ""},
+        {"method of /api", "PUT", "/api/chat/session", "{}", {}, true, 405, ""},
+        {"type of /v1", "POST", "/v1/chat/completions", "hello", text, true, 415, ""},
+        {"type of /api", "POST", "/api/chat/message", "hello", text, true, 415, ""},
+        {"not JSON, /v1", "POST", "/v1/chat/completions", "{\"model\":", {}, true, 400, ""},
+        {"not JSON, /api", "POST", "/api/chat/message", "{\"message\":", {}, true, 400, ""},
+        {"unknown model",
+         "POST",
+         "/v1/chat/completions",
+         R"({"model":"none","messages":[{"role":"user","content":"x"}]})",
+         {},
+         true,
+         404,
+         "model_not_found"},
+        {"unknown query parameter", "GET", "/api/chat/sessions?colour=red", "", {}, true, 422, ""},
+    };
+    for (const auto& one : cases) {
+        SCOPED_TRACE(one.name);
+        const auto answer = ask(one.method, one.target, one.with_key ? server.key() : "", one.body, one.fields);
+        EXPECT_EQ(answer.status, one.status) << answer.body;
+        EXPECT_FALSE(answer.header("x-request-id").empty());
+        if (std::string_view(one.target).starts_with("/v1/")) {
+            EXPECT_TRUE(answer.header("content-type").starts_with("application/json"));
+            const auto error = answer.json().at("error");
+            EXPECT_FALSE(error.at("message").get<std::string>().empty());
+            EXPECT_TRUE(error.at("type").is_string());
+            EXPECT_TRUE(error.contains("param"));
+            EXPECT_TRUE(error.contains("code"));
+            if (*one.code != '\0')
+                EXPECT_EQ(error.at("code"), one.code);
+        } else {
+            EXPECT_TRUE(answer.header("content-type").starts_with("application/problem+json"));
+            EXPECT_EQ(answer.json().at("status"), one.status);
+            EXPECT_TRUE(answer.json().at("detail").is_string());
+            EXPECT_EQ(answer.json().at("request_id"), answer.header("x-request-id"));
+        }
+        if (one.status == 405)
+            EXPECT_FALSE(answer.header("allow").empty());
+        if (one.status == 401)
+            EXPECT_FALSE(answer.header("www-authenticate").empty());
+    }
+}
+
+TEST_F(SystemRoutes, ABodyThatSaysItIsTooLongIsRefusedBeforeItIsRead)
+{
+    const std::vector<std::pair<const char*, std::size_t>> limits{{"/v1/chat/completions", (32u << 20) + 1},
+                                                                  {"/api/chat/message", (1u << 20) + 1}};
+    for (const auto& [target, length] : limits) {
+        SCOPED_TRACE(target);
+        RawClient client(server.port());
+        client.send("POST " + std::string(target) + " HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " +
+                    server.key() + "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(length) +
+                    "\r\n\r\n");
+        const auto answer = client.read_answer();
+        EXPECT_EQ(answer.status, 413);
+        EXPECT_TRUE(answer.json().contains(std::string_view(target).starts_with("/v1/") ? "error" : "detail"));
+    }
+}
+
+TEST_F(SystemRoutes, AnErrorAfterAReadBodyLeavesTheConnectionOpen)
+{
+    RawClient client(server.port());
+    client.send(raw_request("POST", "/v1/chat/completions", server.key(), "{}"));
+    EXPECT_EQ(client.read_answer().status, 400);
+    client.send(raw_request("GET", "/healthz"));
+    EXPECT_EQ(client.read_answer().status, 200);
+}
+
+TEST(CrossOrigin, PreflightNeedsNoKeyAndEchoesTheAskedNames)
+{
+    const ServerProcess server({.configuration = "[server]\ncors_origins = [\"https://chat.example\"]\n"});
+    const auto answer =
+        fetch(server.port(), raw_request("OPTIONS", "/v1/chat/completions", {}, {},
+                                         {{"Origin", "https://chat.example"},
+                                          {"Access-Control-Request-Method", "POST"},
+                                          {"Access-Control-Request-Headers", "authorization,x-stainless-lang"}}));
+    EXPECT_TRUE(answer.status == 204 || answer.status == 200);
+    EXPECT_EQ(answer.header("access-control-allow-origin"), "https://chat.example");
+    EXPECT_NE(answer.header("access-control-allow-headers").find("x-stainless-lang"), std::string::npos);
+    EXPECT_NE(answer.header("access-control-allow-methods").find("POST"), std::string::npos);
+    EXPECT_NE(answer.header("vary").find("Origin"), std::string::npos);
+}
+
+TEST(CrossOrigin, ErrorsCarryTheOriginAndStrangersGetNone)
+{
+    const ServerProcess server({.configuration = "[server]\ncors_origins = [\"https://chat.example\"]\n"});
+    const auto known =
+        fetch(server.port(), raw_request("GET", "/v1/models", {}, {}, {{"Origin", "https://chat.example"}}));
+    EXPECT_EQ(known.status, 401);
+    EXPECT_EQ(known.header("access-control-allow-origin"), "https://chat.example");
+    const auto stranger =
+        fetch(server.port(), raw_request("GET", "/v1/models", server.key(), {}, {{"Origin", "https://evil.example"}}));
+    EXPECT_EQ(stranger.header("access-control-allow-origin"), "");
+}
+
+}  // namespace system_routes
+}  // namespace dure::test
