@@ -1,0 +1,207 @@
+// Checks over several keys; see collector.hpp.
+#include <boost/asio/ip/address.hpp>
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "config/collector.hpp"
+#include "dure/base/text.hpp"
+
+namespace dure::config {
+
+namespace checks {
+
+constexpr std::size_t shortest_secret = 32;
+
+bool loopback(const std::string& host)
+{
+    boost::system::error_code failed;
+    const auto address = boost::asio::ip::make_address(host, failed);
+    return failed ? host == "localhost" : address.is_loopback();
+}
+
+bool http_url(std::string_view url)
+{
+    const auto lower = ascii_lower(url);
+    const bool scheme = lower.starts_with("http://") || lower.starts_with("https://");
+    const bool plain = std::all_of(url.begin(), url.end(), [](char c) { return c > ' ' && c < 0x7F; });
+    return scheme && plain && url.size() > lower.find("//") + 2;
+}
+
+bool repeats(std::string_view text, std::string_view word)
+{
+    for (std::size_t i = 0; i < text.size(); ++i)
+        if (text[i] != word[i % word.size()])
+            return false;
+    return true;
+}
+
+// Keys from tutorials and templates, also when they were lengthened or repeated to look long enough.
+bool known_sample(std::string_view secret)
+{
+    static constexpr std::array<std::string_view, 8> words = {"secret",       "password",   "default",  "mysecret",
+                                                              "supersecret", "secret-key", "secret_key", "test"};
+    static constexpr std::array<std::string_view, 9> parts = {"changeme",        "change-me",       "change_me",
+                                                              "change-this",     "change_this",     "your-secret",
+                                                              "your_secret",     "your-super-secret", "yoursecretkey"};
+    const auto lower = ascii_lower(secret);
+    return std::any_of(words.begin(), words.end(), [&](auto word) { return repeats(lower, word); }) ||
+           std::any_of(parts.begin(), parts.end(), [&](auto part) { return lower.find(part) != std::string::npos; });
+}
+
+// Empty: it may be used. The key itself is never part of the answer.
+std::string fault_of_secret(std::string_view secret)
+{
+    if (secret.size() < shortest_secret)
+        return "must have at least 32 bytes";
+    if (repeats(secret, secret.substr(0, 1)))
+        return "must not repeat one character";
+    return known_sample(secret) ? "is a known sample: make one with `openssl rand -hex 32`" : "";
+}
+
+void check_server(const Settings& settings, Collector& collector)
+{
+    const auto& server = settings.server;
+    if (server.host.empty())
+        collector.problem(collector.where("server.host"), "server.host must not be empty");
+    else if (!loopback(server.host) && !settings.auth.accounts)
+        collector.problem(collector.where("auth.accounts"),
+                          "auth.accounts = false is possible on a loopback address only, and server.host is " + server.host);
+    if (server.tls_cert.empty() != server.tls_key.empty())
+        collector.problem(collector.where(server.tls_cert.empty() ? "server.tls_key" : "server.tls_cert"),
+                          "server.tls_cert and server.tls_key belong together");
+    if (!server.public_url.empty() && !http_url(server.public_url))
+        collector.problem(collector.where("server.public_url"), "server.public_url must begin with http:// or https://");
+    for (const auto& origin : server.cors_origins)
+        if (!http_url(origin) || origin.find('/', origin.find("//") + 2) != std::string::npos)
+            collector.problem(collector.where("server.cors_origins"),
+                              "server.cors_origins must hold origins such as \"https://chat.example.com\", without a path or *");
+    for (const auto& proxy : server.trusted_proxies) {
+        boost::system::error_code failed;
+        boost::asio::ip::make_address(proxy, failed);
+        if (failed)
+            collector.problem(collector.where("server.trusted_proxies"), "server.trusted_proxies: " + proxy + " is no IP address");
+    }
+    if (server.trusted_proxies.empty() != server.proxy_header.empty())
+        collector.problem(collector.where(server.proxy_header.empty() ? "server.trusted_proxies" : "server.proxy_header"),
+                          "server.trusted_proxies and server.proxy_header belong together");
+}
+
+void check_database(const Settings& settings, Collector& collector)
+{
+    const auto url = settings.database.url.reveal();
+    const bool sqlite = url.starts_with("sqlite:") && url.size() > 7;
+    if (!sqlite && !url.starts_with("postgresql://") && !url.starts_with("postgres://"))
+        collector.problem(collector.where("database.url"), "database.url must be sqlite:FILE or postgresql://user:password@host:port/name");
+    const auto redis = settings.redis.url.reveal();
+    if (!redis.empty() && !redis.starts_with("redis://") && !redis.starts_with("rediss://") && !redis.starts_with("unix://"))
+        collector.problem(collector.where("redis.url"), "redis.url must begin with redis://, rediss:// or unix://");
+}
+
+void check_auth(const Settings& settings, Collector& collector)
+{
+    const auto& auth = settings.auth;
+    if (!auth.secret_key.empty())
+        if (const auto fault = fault_of_secret(auth.secret_key.reveal()); !fault.empty())
+            collector.problem(collector.where("auth.secret_key"), "SECRET_KEY " + fault);
+    if (auth.registration == "redirect" && !http_url(auth.signup_url))
+        collector.problem(collector.where("auth.registration"), "auth.registration = \"redirect\" needs auth.signup_url, an http(s) address");
+    if (auth.admin_email.empty() != auth.admin_password.empty())
+        collector.problem(collector.where(auth.admin_email.empty() ? "auth.admin_password" : "auth.admin_email"),
+                          "ADMIN_EMAIL and ADMIN_PASSWORD belong together");
+    if (!auth.admin_email.empty() && (auth.admin_email.find('@') == std::string::npos || auth.admin_email.size() > 254))
+        collector.problem(collector.where("auth.admin_email"), "ADMIN_EMAIL must be an e-mail address");
+    const auto password = auth.admin_password.reveal();
+    if (!password.empty() && (password.size() < 8 || password.size() > 512))
+        collector.problem(collector.where("auth.admin_password"), "ADMIN_PASSWORD must have 8 to 128 characters");
+}
+
+bool header_name(std::string_view name)
+{
+    return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+    });
+}
+
+std::set<std::string> check_providers(const Settings& settings, Collector& collector)
+{
+    std::set<std::string> names = {"mock"};
+    for (std::size_t i = 0; i < settings.providers.size(); ++i) {
+        const auto& provider = settings.providers[i];
+        const auto place = "providers[" + std::to_string(i) + "]";
+        const auto where = collector.where(place);
+        if (provider.name.empty() || provider.name.find('/') != std::string::npos)
+            collector.problem(where, place + ".name must not be empty or hold a /");
+        else if (!names.insert(provider.name).second)
+            collector.problem(where, "provider " + provider.name + " is there twice" + (provider.name == "mock" ? " (mock is built in)" : ""));
+        if (provider.dialect != "mock" && !http_url(provider.base_url))
+            collector.problem(where, place + ".base_url must begin with http:// or https://");
+        for (const auto& [name, value] : provider.headers)
+            if (!header_name(name) || value.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos)
+                collector.problem(where, place + ".headers: " + name + " is no valid header");
+    }
+    return names;
+}
+
+void check_models(const Settings& settings, const std::set<std::string>& providers, Collector& collector)
+{
+    std::set<std::string> ids = {"mock", "coe-agent-v1", settings.models.embeddings};
+    for (std::size_t i = 0; i < settings.model.size(); ++i) {
+        const auto& model = settings.model[i];
+        const auto place = "model[" + std::to_string(i) + "]";
+        const auto where = collector.where(place);
+        if (model.id.empty() || model.id.size() > 200 || model.id.starts_with("flow:"))
+            collector.problem(where, place + ".id must not be empty, longer than 200 bytes or begin with flow:");
+        else if (!ids.insert(model.id).second && model.id != settings.models.embeddings)
+            collector.problem(where, "model " + model.id + " is there twice or the name of a built-in one");
+        if (model.targets.empty())
+            collector.problem(where, place + ".targets must name at least one provider/model");
+        for (const auto& target : model.targets) {
+            const auto slash = target.find('/');
+            if (slash == std::string::npos || slash + 1 == target.size())
+                collector.problem(where, place + ".targets: " + target + " is not of the form provider/model");
+            else if (!providers.contains(target.substr(0, slash)))
+                collector.problem(where, place + ".targets: there is no provider " + target.substr(0, slash));
+        }
+    }
+    const auto known = [&](const std::string& id) {
+        return id == "mock" || std::any_of(settings.model.begin(), settings.model.end(), [&](const Model& m) { return m.id == id; });
+    };
+    if (!known(settings.models.default_model))
+        collector.problem(collector.where("models.default"), "models.default: there is no model " + settings.models.default_model);
+    if (!settings.agent.model.empty() && !known(settings.agent.model))
+        collector.problem(collector.where("agent.model"), "agent.model: there is no model " + settings.agent.model);
+}
+
+void check_tools(const Settings& settings, Collector& collector)
+{
+    std::set<std::string> names;
+    for (std::size_t i = 0; i < settings.tools.mcp.size(); ++i) {
+        const auto& mcp = settings.tools.mcp[i];
+        const auto place = "tools.mcp[" + std::to_string(i) + "]";
+        if (mcp.name.empty() || !names.insert(mcp.name).second)
+            collector.problem(collector.where(place), place + ".name must be there and unique");
+        if (mcp.transport == "stdio" && mcp.command.empty())
+            collector.problem(collector.where(place), place + " needs a command");
+        if (mcp.transport == "http" && !http_url(mcp.url))
+            collector.problem(collector.where(place), place + ".url must begin with http:// or https://");
+    }
+    if (settings.breaker.max_open < settings.breaker.open)
+        collector.problem(collector.where("breaker.max_open"), "breaker.max_open must not be shorter than breaker.open");
+}
+
+}  // namespace checks
+
+void check_together(Collector& collector)
+{
+    const auto& settings = collector.loaded.settings;
+    checks::check_server(settings, collector);
+    checks::check_database(settings, collector);
+    checks::check_auth(settings, collector);
+    const auto providers = checks::check_providers(settings, collector);
+    checks::check_models(settings, providers, collector);
+    checks::check_tools(settings, collector);
+}
+
+}  // namespace dure::config

@@ -1,0 +1,203 @@
+// Environment variables: .env, DURE_… names, the short names, keys of providers; see collector.hpp.
+#include <algorithm>
+#include <fstream>
+
+#include "config/collector.hpp"
+#include "config/values.hpp"
+#include "dure/base/text.hpp"
+
+extern char** environ;
+
+namespace dure::config {
+
+namespace variables {
+
+// Read by others than the key table: the file's name, and the program that test harnesses start.
+constexpr std::string_view other_names[] = {"DURE_CONFIG", "DURE_BINARY"};
+
+bool is_name(std::string_view name)
+{
+    return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+        return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+    });
+}
+
+// The value of a .env line: in quotes exactly, otherwise up to a comment. Empty optional: a quote does not end.
+std::optional<std::string> env_value(std::string_view text)
+{
+    text = trim(text);
+    if (!text.empty() && (text.front() == '"' || text.front() == '\'')) {
+        const auto end = text.find(text.front(), 1);
+        const auto rest = end == std::string_view::npos ? text : trim(text.substr(end + 1));
+        if (end == std::string_view::npos || (!rest.empty() && rest.front() != '#'))
+            return std::nullopt;
+        return std::string(text.substr(1, end - 1));
+    }
+    if (const auto comment = text.find(" #"); comment != std::string_view::npos)
+        text = trim(text.substr(0, comment));
+    return std::string(text.starts_with('#') ? std::string_view() : text);
+}
+
+// "DURE_SERVER__PORT" -> "server.port"
+std::string path_of(std::string_view name)
+{
+    auto path = ascii_lower(name.substr(5));
+    for (auto at = path.find("__"); at != std::string::npos; at = path.find("__", at + 1))
+        path.replace(at, 2, ".");
+    return path;
+}
+
+std::string variable_of(std::string_view path)
+{
+    std::string name = "DURE_";
+    for (const char c : path)
+        name += c == '.' ? std::string("__") : std::string(1, c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c);
+    return name;
+}
+
+void set_key(const Key& key, const Variable& variable, Collector& collector)
+{
+    const auto wrong = set_from_text(key, &collector.loaded.settings, variable.value);
+    if (!wrong.empty())
+        collector.problem(variable.where, key.path + " " + wrong);
+    collector.set_at[key.path] = variable.where;
+}
+
+// A short name counts when it is not empty: compose files pass on variables that nobody has set.
+const Variable* filled(const Variables& all, const std::string& name)
+{
+    const auto found = all.find(name);
+    return found == all.end() || found->second.value.empty() ? nullptr : &found->second;
+}
+
+std::string percent_encoded(std::string_view text)
+{
+    std::string out;
+    for (const char c : text) {
+        const bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+                           c == '.' || c == '~';
+        const auto digits = hex(std::string_view(&c, 1));
+        out += plain ? std::string(1, c) : "%" + digits;
+    }
+    return out;
+}
+
+void apply_database_parts(const Variables& all, Collector& collector)
+{
+    const auto part = [&](const char* name, const char* fallback) {
+        const auto* found = filled(all, name);
+        return found ? found->value : std::string(fallback);
+    };
+    const auto* host = filled(all, "DB_HOST");
+    if (!host) {
+        for (const auto* name : {"DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD"})
+            if (const auto* other = filled(all, name))
+                collector.problem(other->where, "needs DB_HOST too");
+        return;
+    }
+    const auto user = part("DB_USER", "postgres");
+    const auto password = part("DB_PASSWORD", "");
+    const auto url = "postgresql://" + percent_encoded(user) + (password.empty() ? "" : ":" + percent_encoded(password)) + "@" +
+                     host->value + ":" + part("DB_PORT", "5432") + "/" + percent_encoded(part("DB_NAME", user.c_str()));
+    set_key(*find_key(setting_keys(), "database.url"), {url, host->where}, collector);
+}
+
+void apply_short_names(const Variables& all, Collector& collector)
+{
+    const std::pair<const char*, const char*> names[] = {{"BACKEND_HOST", "server.host"},
+                                                         {"BACKEND_PORT", "server.port"},
+                                                         {"DATABASE_URL", "database.url"},
+                                                         {"REDIS_URL", "redis.url"}};
+    for (const auto& [name, path] : names)
+        if (const auto* variable = filled(all, name))
+            set_key(*find_key(setting_keys(), path), *variable, collector);
+    if (!filled(all, "DATABASE_URL"))
+        apply_database_parts(all, collector);
+    auto& auth = collector.loaded.settings.auth;
+    if (const auto* secret = filled(all, "SECRET_KEY")) {
+        auth.secret_key = SecretString(secret->value);
+        collector.set_at["auth.secret_key"] = secret->where;
+    }
+    if (const auto* email = filled(all, "ADMIN_EMAIL")) {
+        auth.admin_email = email->value;
+        collector.set_at["auth.admin_email"] = email->where;
+    }
+    if (const auto* password = filled(all, "ADMIN_PASSWORD")) {
+        auth.admin_password = SecretString(password->value);
+        collector.set_at["auth.admin_password"] = password->where;
+    }
+}
+
+}  // namespace variables
+
+void read_env_file(const std::filesystem::path& file, Variables& variables, Collector& collector)
+{
+    std::ifstream in(file);
+    std::string line;
+    Variables found;
+    for (int number = 1; std::getline(in, line); ++number) {
+        auto text = trim(line);
+        const auto where = file.filename().string() + ":" + std::to_string(number);
+        if (text.empty() || text.front() == '#')
+            continue;
+        if (text.starts_with("export "))
+            text = trim(text.substr(7));
+        const auto equals = text.find('=');
+        const auto name = trim(text.substr(0, equals));
+        const auto value = equals == std::string_view::npos ? std::nullopt : variables::env_value(text.substr(equals + 1));
+        if (!variables::is_name(name) || !value)
+            collector.problem(where, "is not of the form NAME=value");
+        else
+            found[std::string(name)] = {*value, where + " (" + std::string(name) + ")"};   // the last line of a name counts
+    }
+    variables.merge(found);
+}
+
+void apply_variables(const Variables& all, Collector& collector)
+{
+    variables::apply_short_names(all, collector);   // the full names win over the short ones
+    for (const auto& [name, variable] : all) {
+        const bool other = std::find(std::begin(variables::other_names), std::end(variables::other_names), name) !=
+                           std::end(variables::other_names);
+        if (!name.starts_with("DURE_") || other)
+            continue;
+        const auto path = variables::path_of(name);
+        const auto* key = find_key(setting_keys(), path);
+        if (key && variables::variable_of(path) == name) {
+            variables::set_key(*key, variable, collector);
+            continue;
+        }
+        const auto near = suggestion(setting_keys(), path);
+        const auto begin = near.find("mean ");
+        const auto hint = near.empty() ? std::string()
+                                       : " (did you mean " + variables::variable_of(near.substr(begin + 5, near.size() - begin - 7)) + "?)";
+        collector.problem(variable.where, "unknown variable" + hint);
+    }
+}
+
+void resolve_provider_keys(const Variables& all, Collector& collector)
+{
+    auto& providers = collector.loaded.settings.providers;
+    for (std::size_t i = 0; i < providers.size(); ++i) {
+        for (const auto& name : providers[i].keys_env) {
+            if (const auto* variable = variables::filled(all, name))
+                providers[i].keys.emplace_back(variable->value);
+            else
+                collector.loaded.warnings.push_back(collector.where("providers[" + std::to_string(i) + "].keys_env") +
+                                                    ": variable " + name + " of provider " + providers[i].name + " is not set");
+        }
+    }
+}
+
+Environment process_environment()
+{
+    Environment all;
+    for (char** entry = environ; entry && *entry; ++entry) {
+        const std::string_view text(*entry);
+        if (const auto equals = text.find('='); equals != std::string_view::npos)
+            all.emplace(text.substr(0, equals), text.substr(equals + 1));
+    }
+    return all;
+}
+
+}  // namespace dure::config
