@@ -51,7 +51,9 @@ struct ClientRequest {
 //   "stale"     a reused connection was closed before the first answer byte           handled inside: replayed once on a fresh one
 //   "head_timeout", "read_timeout"                                                    Errc::timeout
 //   "protocol"  not HTTP, head > 64 KiB, broken chunking                              Errc::upstream_failed
-//   "cut"       the body ended before its length or last chunk                        Errc::upstream_failed
+//   "cut"       the answer ended before its head's end, length, or last chunk         Errc::upstream_failed
+//   "invalid_url", "invalid_header"   nothing was sent: the caller's own fault        Errc::invalid_argument
+// A stream is used and destroyed on the core it came from.
 class ResponseStream {
 public:
     virtual ~ResponseStream() = default;
@@ -75,8 +77,10 @@ struct ClientOptions {
     std::string extra_ca_file;                    // besides the system's roots; tests use it
 };
 
+// The cores outlive the client.
 class Client {
 public:
+    // Throws boost::system::system_error when extra_ca_file cannot be read.
     Client(Cores& cores, ClientOptions options);
     ~Client();
 
