@@ -54,7 +54,7 @@ Lease Pool::lease(const std::string& name, std::unique_ptr<Connection> connectio
 
 Task<Result<Lease>> Pool::acquire(const std::string& name, bool fresh, Deadline until)
 {
-    Origin& origin = origins_[name];   // stays: places are taken or a waiter is listed until this returns
+    Origin& origin = origins_[name];
     if (auto connection = fresh ? nullptr : take_idle(origin))
         co_return lease(name, std::move(connection));
     if (fresh && origin.open >= limits_.connections && !origin.idle.empty()) {
@@ -67,32 +67,57 @@ Task<Result<Lease>> Pool::acquire(const std::string& name, bool fresh, Deadline 
         open_.fetch_add(1, std::memory_order_relaxed);
         co_return lease(name, nullptr);
     }
-    Waiter waiter{boost::asio::any_io_executor(executor_)};
-    struct Listed {
-        Pool& pool;
-        const std::string& name;
-        Waiter& waiter;
-        std::list<Waiter*>::iterator at;
-        // Cancelled or too late, though something was granted meanwhile: it goes to the next.
-        ~Listed()
-        {
-            if (!waiter.granted)
-                pool.origins_[name].waiters.erase(at);
-            else if (!taken)
-                pool.give_back(name, std::move(waiter.connection));
-        }
-        bool taken = false;
-    } listed{*this, name, waiter, origin.waiters.insert(origin.waiters.end(), &waiter)};
-    while (!waiter.granted && !until.passed())
-        co_await waiter.granted_or_not.wait(until.at());
-    if (!waiter.granted)
+    co_return co_await wait_for_place(name, fresh, until);
+}
+
+// A waiter in its origin's list. At its end it leaves the list; what was granted to it but never taken (it was cancelled
+// meanwhile) goes to the next.
+class Pool::Listed {
+public:
+    Listed(Pool& pool, const std::string& name, const boost::asio::any_io_executor& executor)
+        : pool_(pool), name_(name), waiter_(executor)
+    {
+        auto& waiters = pool_.origins_[name_].waiters;
+        at_ = waiters.insert(waiters.end(), &waiter_);
+    }
+    Listed(const Listed&) = delete;
+    Listed& operator=(const Listed&) = delete;
+    ~Listed()
+    {
+        if (!waiter_.granted)
+            pool_.origins_[name_].waiters.erase(at_);
+        else if (!taken_)
+            pool_.give_back(name_, std::move(waiter_.connection));
+    }
+
+    Waiter& waiter() { return waiter_; }
+    std::unique_ptr<Connection> take()
+    {
+        taken_ = true;
+        return std::move(waiter_.connection);
+    }
+
+private:
+    Pool& pool_;
+    const std::string& name_;
+    Waiter waiter_;
+    std::list<Waiter*>::iterator at_;
+    bool taken_ = false;
+};
+
+Task<Result<Lease>> Pool::wait_for_place(const std::string& name, bool fresh, Deadline until)
+{
+    Listed listed(*this, name, boost::asio::any_io_executor(executor_));
+    while (!listed.waiter().granted && !until.passed())
+        co_await listed.waiter().granted_or_not.wait(until.at());
+    if (!listed.waiter().granted)
         co_return Error(Errc::timeout, "The upstream's connections are all in use.")
             .reason("connect")
             .detail(name + ": no connection became free in time");
-    listed.taken = true;
-    if (waiter.connection && (fresh || !usable(*waiter.connection)))
-        waiter.connection.reset();
-    co_return lease(name, std::move(waiter.connection));
+    auto connection = listed.take();
+    if (connection && (fresh || !usable(*connection)))
+        connection.reset();
+    co_return lease(name, std::move(connection));
 }
 
 std::unique_ptr<Connection> Pool::take_idle(Origin& origin)

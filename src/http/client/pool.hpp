@@ -83,6 +83,9 @@ private:
         std::shared_ptr<TlsSession> session = std::make_shared<TlsSession>();
     };
 
+    class Listed;
+
+    Task<Result<Lease>> wait_for_place(const std::string& name, bool fresh, Deadline until);
     Lease lease(const std::string& name, std::unique_ptr<Connection> connection);
     std::unique_ptr<Connection> take_idle(Origin& origin);
     bool usable(Connection& connection) const;

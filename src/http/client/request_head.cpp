@@ -3,25 +3,10 @@
 
 #include "dure/base/text.hpp"
 #include "http/client/exchange.hpp"
+#include "http/client/field_text.hpp"
 
 namespace dure::http::outgoing {
 namespace request_head_parts {
-
-bool is_name(std::string_view name)
-{
-    return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-    });
-}
-
-bool is_value(std::string_view value)
-{
-    return std::all_of(value.begin(), value.end(), [](char c) {
-        const auto byte = static_cast<unsigned char>(c);
-        return (byte >= 0x20 && byte != 0x7f) || byte == '\t';
-    });
-}
 
 bool is_ours(std::string_view name)
 {
@@ -59,10 +44,10 @@ Result<std::string> request_head(const ClientRequest& request)
     head.append(" ").append(request.url.target).append(" HTTP/1.1\r\nHost: ").append(host_field(request.url)).append("\r\n");
     for (const auto& [name, value] : request.headers) {
         // The value may be a secret: only the name is said.
-        if (!is_name(name) || !is_value(value) || is_ours(name))
+        if (!is_token(name) || !is_field_text(value) || is_ours(name))
             return Error(Errc::invalid_argument, "A header field of an outgoing request is not allowed.")
                 .reason("invalid_header")
-                .detail("field " + (is_name(name) ? name : std::string("with a broken name")));
+                .detail("field " + (is_token(name) ? name : std::string("with a broken name")));
         head.append(name).append(": ").append(value).append("\r\n");
     }
     if (!request.body.empty() || may_have_body(request.method))

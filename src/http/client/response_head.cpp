@@ -5,26 +5,10 @@
 #include <charconv>
 
 #include "dure/base/text.hpp"
+#include "http/client/field_text.hpp"
 
 namespace dure::http::outgoing {
 namespace response_head_parts {
-
-bool is_token(std::string_view text)
-{
-    const auto allowed = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-    };
-    return !text.empty() && std::all_of(text.begin(), text.end(), allowed);
-}
-
-bool is_field_text(std::string_view text)
-{
-    return std::all_of(text.begin(), text.end(), [](char c) {
-        const auto byte = static_cast<unsigned char>(c);
-        return (byte >= 0x20 && byte != 0x7f) || byte == '\t';
-    });
-}
 
 std::string_view trim_blanks(std::string_view text)
 {
