@@ -61,7 +61,7 @@ TEST_F(LocalEmbeddings, AreServedInOrderWithUsage)
     EmbeddingRequest request;
     request.model = "local";
     request.input = {"하나", "two"};
-    dure::test::run([&]() -> Task<void> {
+    on_core([&]() -> Task<void> {
         const auto answer = co_await gateway().embed(request, context());
         EXPECT_TRUE(answer.has_value());
         if (!answer)
@@ -92,7 +92,7 @@ TEST_F(LocalEmbeddings, WrongRequestsAreRefused)
                                                        {tokens, Errc::invalid_argument},
                                                        {wide, Errc::invalid_argument}};
     for (const auto& [request, code] : cases)
-        dure::test::run([&]() -> Task<void> {
+        on_core([&]() -> Task<void> {
             const auto answer = co_await gateway().embed(request, context());
             EXPECT_FALSE(answer.has_value());
             if (!answer)

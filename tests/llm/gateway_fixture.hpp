@@ -3,14 +3,16 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_future.hpp>
 #include <functional>
+#include <future>
 #include <string>
 #include <vector>
 
 #include "dure/http/client.hpp"
 #include "dure/llm/gateway.hpp"
 #include "dure/metrics/registry.hpp"
-#include "support/run_task.hpp"
 
 namespace dure::llm::test {
 
@@ -54,8 +56,23 @@ private:
     }
 };
 
+// Calls run on a real core: the HTTP client keeps its connections per core.
 class GatewayTest : public ::testing::Test {
 protected:
+    void SetUp() override { cores.start(); }
+    void TearDown() override
+    {
+        client.close_idle();
+        cores.stop();
+        cores.join();
+    }
+
+    template <class MakeTask>
+    void on_core(MakeTask make_task)
+    {
+        boost::asio::co_spawn(cores.at(0), make_task(), boost::asio::use_future).get();
+    }
+
     Gateway& gateway()
     {
         if (!gateway_)
@@ -70,14 +87,14 @@ protected:
     Result<void> complete(const CompletionRequest& request, model::Completion& into, const CallContext& call = context())
     {
         Result<void> result;
-        dure::test::run([&]() -> Task<void> { result = co_await gateway().complete(request, call, into); });
+        on_core([&]() -> Task<void> { result = co_await gateway().complete(request, call, into); });
         return result;
     }
     Result<void> stream(const CompletionRequest& request, KeepingSink& sink, model::Completion& into,
                         const CallContext& call = context())
     {
         Result<void> result;
-        dure::test::run([&]() -> Task<void> { result = co_await gateway().stream(request, call, sink, into); });
+        on_core([&]() -> Task<void> { result = co_await gateway().stream(request, call, sink, into); });
         return result;
     }
     Result<void> relay(const std::string& model, const std::string& body, bool streamed, bool usage, KeepingSink& sink,
@@ -89,8 +106,27 @@ protected:
         request.stream = streamed;
         request.include_usage = usage;
         Result<void> result;
-        dure::test::run([&]() -> Task<void> { result = co_await gateway().relay(request, call, sink, record); });
+        on_core([&]() -> Task<void> { result = co_await gateway().relay(request, call, sink, record); });
         return result;
+    }
+
+    // A model of id `model` behind an OpenAI-compatible provider at this address.
+    void add_upstream(const std::string& base, const std::string& name = "up", const std::string& model = "gpt")
+    {
+        config::Provider provider;
+        provider.name = name;
+        provider.base_url = base + "/v1/";
+        provider.keys.emplace_back("sk-provider-secret-1");
+        settings.providers.push_back(provider);
+        for (auto& known : settings.model)
+            if (known.id == model) {
+                known.targets.push_back(name + "/upstream-" + model);
+                return;
+            }
+        config::Model entry;
+        entry.id = model;
+        entry.targets = {name + "/upstream-" + model};
+        settings.model.push_back(entry);
     }
 
     Cores cores{1};

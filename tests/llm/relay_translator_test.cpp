@@ -1,0 +1,335 @@
+// The relay without sockets: what a client sees of ordinary and strange upstream streams, however the bytes were split.
+#include <gmock/gmock.h>
+
+#include "dure/http/sse.hpp"
+#include "dure/base/text.hpp"
+#include "llm/openai/relay_translator.hpp"
+
+namespace dure::llm::test {
+
+namespace {
+
+using openai::RelayTranslator;
+
+struct Relayed {
+    std::string bytes;
+    model::Completion completion;
+    std::optional<Failure> failure;
+    bool complete = false;
+
+    std::vector<Json> chunks() const
+    {
+        std::vector<Json> all;
+        http::SseReader reader;
+        reader.feed(bytes);
+        http::SseEvent event;
+        while (reader.next(event))
+            if (event.data != "[DONE]")
+                all.push_back(Json::parse(event.data));
+        return all;
+    }
+    std::string text(const char* key = "content") const
+    {
+        std::string joined;
+        for (const auto& chunk : chunks())
+            for (const auto& choice : chunk["choices"])
+                if (choice["delta"].contains(key) && choice["delta"][key].is_string())
+                    joined += choice["delta"][key].get<std::string>();
+        return joined;
+    }
+    std::vector<std::string> finishes() const
+    {
+        std::vector<std::string> all;
+        for (const auto& chunk : chunks())
+            for (const auto& choice : chunk["choices"])
+                if (choice["finish_reason"].is_string())
+                    all.push_back(choice["finish_reason"].get<std::string>());
+        return all;
+    }
+    int usages() const
+    {
+        int count = 0;
+        for (const auto& chunk : chunks())
+            count += chunk.contains("usage") ? 1 : 0;
+        return count;
+    }
+    std::size_t done_marks() const
+    {
+        std::size_t count = 0;
+        for (auto at = bytes.find("data: [DONE]\n\n"); at != std::string::npos; at = bytes.find("data: [DONE]\n\n", at + 1))
+            ++count;
+        return count;
+    }
+};
+
+Relayed relayed(std::string_view stream, bool include_usage = false, std::size_t split = 0, std::size_t choices = 1)
+{
+    Relayed result;
+    RelayTranslator::Options options;
+    options.model = "asked";
+    options.include_usage = include_usage;
+    options.choices = choices;
+    options.prompt_bytes = 40;
+    RelayTranslator translator(options, result.completion);
+    http::SseReader reader;
+    http::SseEvent event;
+    const auto feed = [&](std::string_view bytes) {
+        reader.feed(bytes);
+        while (reader.next(event))
+            translator.event(event.event, event.data, result.bytes);
+    };
+    if (split == std::string_view::npos) {
+        for (const char c : stream)
+            feed(std::string_view(&c, 1));
+    } else {
+        feed(stream.substr(0, split));
+        feed(stream.substr(std::min(split, stream.size())));
+    }
+    if (reader.finish(event))
+        translator.event(event.event, event.data, result.bytes);
+    result.complete = translator.reader().complete();
+    result.failure = translator.reader().failure();
+    if (result.complete)
+        translator.finish(result.bytes);
+    return result;
+}
+
+std::string event_of(const std::string& delta, const std::string& finish = "null", const std::string& more = "")
+{
+    return "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":17,\"model\":\"up\",\"choices\":[{\"index\":0,"
+           "\"delta\":" + delta + ",\"logprobs\":null,\"finish_reason\":" + finish + "}]" + more + "}\n\n";
+}
+
+const std::string role_line = event_of(R"({"role":"assistant","content":""})");
+const std::string done_line = "data: [DONE]\n\n";
+const std::string usage_line =
+    "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":17,\"model\":\"up\",\"choices\":[],\"usage\":"
+    "{\"prompt_tokens\":7,\"completion_tokens\":5,\"total_tokens\":12,\"cost\":0.5}}\n\n";
+const std::string ordinary = role_line + event_of(R"({"content":"안녕 \"하"})") + event_of(R"({"content":"세\n요"})") +
+                             event_of(R"({"content":" \ud83d\ude42"})") + event_of("{}", "\"stop\"") + usage_line + done_line;
+
+TEST(RelayTranslator, AnOrdinaryStreamPassesWithTheAskedModelAndWithoutUsage)
+{
+    const auto result = relayed(ordinary);
+    EXPECT_TRUE(result.complete);
+    EXPECT_EQ(result.text(), "안녕 \"하세\n요 🙂");
+    EXPECT_EQ(result.completion.text, result.text());
+    EXPECT_EQ(result.finishes(), std::vector<std::string>{"stop"});
+    EXPECT_EQ(result.usages(), 0);
+    EXPECT_EQ(result.done_marks(), 1u);
+    EXPECT_TRUE(result.bytes.ends_with(done_line));
+    EXPECT_EQ(result.completion.usage.prompt_tokens, 7);
+    for (const auto& one : result.chunks())
+        EXPECT_EQ(one["model"], "asked");
+}
+
+TEST(RelayTranslator, UsageComesOnceAndLastWhenAskedFor)
+{
+    const auto result = relayed(ordinary, true);
+    EXPECT_EQ(result.usages(), 1);
+    const auto last = result.chunks().back();
+    EXPECT_TRUE(last["choices"].empty());
+    EXPECT_EQ(last["usage"]["total_tokens"], 12);
+    EXPECT_EQ(last["usage"]["cost"], 0.5);
+    const auto estimated = relayed(role_line + event_of(R"({"content":"12345678"})") + event_of("{}", "\"stop\"") + done_line, true);
+    EXPECT_EQ(estimated.chunks().back()["usage"]["completion_tokens"], 2);
+    EXPECT_EQ(estimated.chunks().back()["usage"]["prompt_tokens"], 10);
+}
+
+TEST(RelayTranslator, EverySplitGivesTheSameBytes)
+{
+    const auto expected = relayed(ordinary, true).bytes;
+    for (std::size_t split = 0; split <= ordinary.size(); ++split)
+        ASSERT_EQ(relayed(ordinary, true, split).bytes, expected) << split;
+    EXPECT_EQ(relayed(ordinary, true, std::string_view::npos).bytes, expected);
+}
+
+TEST(RelayTranslator, CumulativeUsageOnEveryChunkIsRemovedAndTheLastOneCounts)
+{
+    std::string stream = role_line;
+    for (int i = 1; i <= 4; ++i)
+        stream += event_of(R"({"content":"x"})", i == 4 ? "\"stop\"" : "null",
+                        ",\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":" + std::to_string(i) + "}");
+    EXPECT_EQ(relayed(stream + done_line).usages(), 0);
+    const auto asked = relayed(stream + done_line, true);
+    EXPECT_EQ(asked.usages(), 1);
+    EXPECT_EQ(asked.completion.usage.completion_tokens, 4);
+    const auto nulls = relayed(role_line + event_of(R"({"content":"x"})", "null", ",\"usage\":null") + event_of("{}", "\"stop\"") + done_line);
+    EXPECT_EQ(nulls.usages(), 0);
+    EXPECT_EQ(nulls.text(), "x");
+}
+
+TEST(RelayTranslator, TheRoleComesFirstAlways)
+{
+    for (const auto& first : {event_of(R"({"content":"x"})"), event_of(R"({"role":"assistant","content":"x"})"),
+                              event_of(R"({"role":"assistant","content":null})") + event_of(R"({"content":"x"})"),
+                              event_of(R"({"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}]})")}) {
+        const auto chunks = relayed(first + done_line).chunks();
+        ASSERT_FALSE(chunks.empty());
+        EXPECT_EQ(chunks[0]["choices"][0]["delta"], Json::parse(R"({"role":"assistant","content":""})")) << first;
+    }
+}
+
+struct CallCase {
+    const char* name;
+    std::vector<const char*> deltas;      // entries of tool_calls
+    std::vector<std::pair<std::string, std::string>> calls;   // name, arguments
+};
+
+TEST(RelayTranslator, ToolCallQuirksAreMadeRegular)
+{
+    const CallCase cases[] = {
+        {"regular", {R"({"index":0,"id":"a","type":"function","function":{"name":"f","arguments":""}})",
+                     R"({"index":0,"function":{"arguments":"{\"x\""}})", R"({"index":0,"function":{"arguments":":1}"}})"},
+         {{"f", R"({"x":1})"}}},
+        {"no index", {R"({"id":"a","function":{"name":"f","arguments":"{}"}})", R"({"id":"b","function":{"name":"g","arguments":"{}"}})"},
+         {{"f", "{}"}, {"g", "{}"}}},
+        {"all zero indexes", {R"({"index":0,"id":"a","function":{"name":"f","arguments":"{}"}})",
+                              R"({"index":0,"id":"b","function":{"name":"g","arguments":"[1"}})",
+                              R"({"index":0,"function":{"arguments":"]"}})"},
+         {{"f", "{}"}, {"g", "[1]"}}},
+        {"repeated id and name", {R"({"index":0,"id":"a","function":{"name":"f","arguments":"{"}})",
+                                  R"({"index":0,"id":"a","function":{"name":"f","arguments":"}"}})"},
+         {{"f", "{}"}}},
+        {"empty id later", {R"({"index":0,"id":"a","function":{"name":"f","arguments":"{"}})",
+                            R"({"index":0,"id":"","function":{"name":"","arguments":"}"}})"},
+         {{"f", "{}"}}},
+        {"object arguments", {R"({"index":0,"id":"a","function":{"name":"f","arguments":{"x":1}}})"}, {{"f", R"({"x":1})"}}},
+        {"no id at all", {R"({"index":0,"function":{"name":"f","arguments":"{}"}})"}, {{"f", "{}"}}},
+        {"no arguments", {R"({"index":0,"id":"a","function":{"name":"f"}})"}, {{"f", "{}"}}},
+        {"not JSON is passed on", {R"({"index":0,"id":"a","function":{"name":"f","arguments":"{oops"}})"}, {{"f", "{oops"}}},
+        {"starts at one", {R"({"index":1,"id":"a","function":{"name":"f","arguments":"{}"}})"}, {{"f", "{}"}}},
+    };
+    for (const auto& one : cases) {
+        std::string stream = role_line;
+        for (const auto* delta : one.deltas)
+            stream += event_of("{\"tool_calls\":[" + std::string(delta) + "]}");
+        const auto result = relayed(stream + event_of("{}", "\"stop\"") + done_line);
+        EXPECT_EQ(result.finishes(), std::vector<std::string>{"tool_calls"}) << one.name;
+        ASSERT_EQ(result.completion.tool_calls.size(), one.calls.size()) << one.name;
+        model::Completion seen;   // what a client puts together
+        for (const auto& sent : result.chunks())
+            for (const auto& choice : sent["choices"])
+                for (const auto& call : choice["delta"].value("tool_calls", Json::array())) {
+                    model::Piece piece;
+                    piece.tool_calls.push_back({call["index"].get<int>(), call.value("id", ""),
+                                                call["function"].value("name", ""), call["function"].value("arguments", "")});
+                    seen.append(piece);
+                }
+        for (std::size_t i = 0; i < one.calls.size(); ++i) {
+            EXPECT_EQ(seen.tool_calls[i].name, one.calls[i].first) << one.name;
+            EXPECT_EQ(seen.tool_calls[i].arguments, one.calls[i].second) << one.name;
+            EXPECT_FALSE(seen.tool_calls[i].id.empty()) << one.name;
+            EXPECT_EQ(result.completion.tool_calls[i].arguments, one.calls[i].second) << one.name;
+        }
+    }
+}
+
+TEST(RelayTranslator, FinishReasonsAreNormalised)
+{
+    const std::pair<const char*, const char*> cases[] = {{"\"stop\"", "stop"}, {"\"length\"", "length"},
+                                                         {"\"content_filter\"", "content_filter"}, {"\"eos\"", "stop"}};
+    for (const auto& [raw, wanted] : cases)
+        EXPECT_EQ(relayed(role_line + event_of(R"({"content":"x"})") + event_of("{}", raw) + done_line).finishes(),
+                  std::vector<std::string>{wanted});
+    const auto empty = relayed(role_line + event_of(R"({"content":"x"})", "\"\"") + event_of("{}", "\"stop\"") + event_of("{}", "\"length\"") + done_line);
+    EXPECT_EQ(empty.finishes(), std::vector<std::string>{"stop"});
+    EXPECT_EQ(relayed(role_line + event_of(R"({"content":"x"})") + done_line).finishes(), std::vector<std::string>{"stop"});
+}
+
+TEST(RelayTranslator, AStreamIsCompleteOnlyWithAnEndSignal)
+{
+    EXPECT_FALSE(relayed(role_line + event_of(R"({"content":"x"})")).complete);
+    EXPECT_TRUE(relayed(role_line + event_of("{}", "\"stop\"")).complete);
+    EXPECT_FALSE(relayed(role_line + event_of("{}", "\"stop\""), false, 0, 2).complete);
+    EXPECT_TRUE(relayed(role_line + "data: [DONE]").complete);
+    EXPECT_TRUE(relayed(done_line).failure.has_value());
+}
+
+TEST(RelayTranslator, ErrorsInTheStreamEndItByTheirClass)
+{
+    const std::pair<std::string, FailureClass> cases[] = {
+        {"data: {\"error\":{\"message\":\"boom\",\"type\":\"server_error\"}}\n\n", FailureClass::server},
+        {"event: error\ndata: {\"error\":{\"message\":\"slow down\",\"code\":\"rate_limit_exceeded\"}}\n\n", FailureClass::rate_limit},
+        {"data: {\"error\":{\"message\":\"busy\",\"code\":503},\"choices\":[{\"delta\":{\"content\":\"\"},\"finish_reason\":\"error\"}]}\n\n",
+         FailureClass::overloaded},
+        {"data: {\"choices\":[{\"index\":0,\"delta\":{},\"error\":{\"code\":429,\"message\":\"x\"}}]}\n\n", FailureClass::rate_limit},
+        {"data: {\"object\":\"error\",\"message\":\"too long: maximum context length is 5\",\"code\":400}\n\n", FailureClass::context_length},
+    };
+    for (const auto& [event, kind] : cases) {
+        const auto result = relayed(role_line + event_of(R"({"content":"x"})") + event + done_line);
+        ASSERT_TRUE(result.failure.has_value()) << event;
+        EXPECT_EQ(result.failure->kind, kind) << event;
+        EXPECT_FALSE(result.complete);
+        EXPECT_EQ(result.done_marks(), 0u);
+        EXPECT_EQ(result.text(), "x");
+    }
+}
+
+TEST(RelayTranslator, EventsThatAreNotJsonAreSkippedUntilTheThird)
+{
+    const std::string bad = "data: {\"id\":\"c1\",\"choices\":[{\"delta\":{\"content\":\"x}\n\n";
+    const auto two = relayed(role_line + bad + event_of(R"({"content":"a"})") + bad + event_of("{}", "\"stop\"") + done_line);
+    EXPECT_TRUE(two.complete);
+    EXPECT_EQ(two.text(), "a");
+    const auto three = relayed(role_line + bad + bad + bad + done_line);
+    ASSERT_TRUE(three.failure.has_value());
+    EXPECT_EQ(three.failure->kind, FailureClass::protocol);
+    const auto deep = relayed(role_line + "data: " + std::string(100000, '[') + "\n\n" + event_of("{}", "\"stop\""));
+    EXPECT_TRUE(deep.complete);
+}
+
+TEST(RelayTranslator, KeysThatActInABrowserAreStripped)
+{
+    const auto result = relayed(role_line + event_of(R"({"content":"x"})", "null", R"(,"event":{"type":"execute"},"sources":[1],"selected_model_id":"m","output":[2],"type":"response.created")") +
+                                event_of("{}", "\"stop\"") + done_line);
+    EXPECT_EQ(result.text(), "x");
+    for (const auto* key : {"\"event\"", "\"sources\"", "\"selected_model_id\"", "\"output\"", "response.created"})
+        EXPECT_EQ(result.bytes.find(key), std::string::npos) << key;
+}
+
+TEST(RelayTranslator, LongDeltasAreSplitIntoShortLines)
+{
+    std::string text;
+    for (int i = 0; i < 30000; ++i)
+        text += "가\\n";
+    const auto result = relayed(role_line + event_of("{\"content\":\"" + text + "\"}") + event_of("{}", "\"stop\"") + done_line);
+    EXPECT_EQ(result.text().size(), 30000u * 4);
+    for (std::size_t start = 0, end = 0; (end = result.bytes.find('\n', start)) != std::string::npos; start = end + 1)
+        EXPECT_LE(end - start, 64u << 10);
+    EXPECT_TRUE(valid_utf8(result.bytes));
+}
+
+TEST(RelayTranslator, LoneSurrogatesNeverKillAStream)
+{
+    const auto joined = relayed(role_line + event_of(R"({"content":"a\ud83d"})") + event_of(R"({"content":"\ude42b"})") + event_of("{}", "\"stop\"") + done_line);
+    EXPECT_TRUE(joined.complete);
+    EXPECT_EQ(joined.text(), "a🙂b");
+    const auto lone = relayed(role_line + event_of(R"({"content":"a\ud83db"})") + event_of("{}", "\"stop\"") + done_line);
+    EXPECT_EQ(lone.text(), "a\xef\xbf\xbd" "b");
+}
+
+TEST(RelayTranslator, ReasoningIsWrittenUnderOneName)
+{
+    const auto result = relayed(role_line + event_of(R"({"reasoning":"hm "})") + event_of(R"({"reasoning_content":"ok"})") +
+                                event_of(R"({"content":"x"})") + event_of("{}", "\"stop\"") + done_line);
+    EXPECT_EQ(result.text("reasoning_content"), "hm ok");
+    EXPECT_EQ(result.completion.reasoning, "hm ok");
+    EXPECT_EQ(result.text("reasoning"), "");
+}
+
+TEST(RelayTranslator, UnknownFieldsSurviveAndIdAndTimeStayTheSame)
+{
+    const std::string other = "data: {\"id\":\"c2\",\"object\":\"chat.completion.chunk\",\"created\":18,\"model\":\"up\",\"choices\":[{\"index\":0,"
+                              "\"delta\":{\"content\":\"y\",\"odd\":[1]},\"finish_reason\":null}],\"obfuscation\":\"zz\"}\n\n";
+    const auto chunks = relayed(role_line + other + event_of("{}", "\"stop\"") + done_line).chunks();
+    ASSERT_EQ(chunks.size(), 3u);
+    EXPECT_EQ(chunks[1]["id"], "c1");
+    EXPECT_EQ(chunks[1]["created"], 17);
+    EXPECT_EQ(chunks[1]["obfuscation"], "zz");
+    EXPECT_EQ(chunks[1]["choices"][0]["delta"]["odd"], Json::parse("[1]"));
+}
+
+}  // namespace
+
+}  // namespace dure::llm::test
