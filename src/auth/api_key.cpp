@@ -1,45 +1,49 @@
-// The form of API keys; see api_key.hpp.
+// Making and recognising API keys; see api_key.hpp.
 #include "dure/auth/api_key.hpp"
+
+#include <algorithm>
 
 #include "dure/base/clock.hpp"
 #include "dure/base/text.hpp"
 
 namespace dure::auth {
 
-namespace {
+namespace key_form {
 
-constexpr std::string_view start = "dk_";
-constexpr std::size_t random_characters = 43;   // 62^43 > 2^256
-constexpr std::size_t check_characters = 6;     // 62^6 > 2^32
-constexpr std::size_t key_length = start.size() + random_characters + check_characters;
-constexpr std::string_view base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+constexpr std::string_view begin = "dk_";
+constexpr std::size_t random_length = 43;   // 62^43 > 2^256
+constexpr std::size_t check_length = 6;     // 62^6 > 2^32
 
 std::string check_of(std::string_view text)
 {
-    auto crc = crc32(text);
-    std::string out(check_characters, '0');
-    for (auto at = out.rbegin(); at != out.rend(); ++at, crc /= 62)
-        *at = base62[crc % 62];
+    constexpr std::string_view digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    auto rest = crc32(text);
+    std::string out(check_length, '0');
+    for (auto at = out.rbegin(); at != out.rend(); ++at, rest /= 62)
+        *at = digits[rest % 62];
     return out;
 }
 
-}  // namespace
+}  // namespace key_form
 
 SecretString make_api_key()
 {
-    auto key = std::string(start) + random_base62(random_characters);
-    key += check_of(key);
+    auto key = std::string(key_form::begin) + random_base62(key_form::random_length);
+    key += key_form::check_of(key);
     return SecretString(std::move(key));
 }
 
 bool well_formed(std::string_view key)
 {
-    if (key.size() != key_length || !key.starts_with(start))
+    if (key.size() != key_form::begin.size() + key_form::random_length + key_form::check_length ||
+        !key.starts_with(key_form::begin))
         return false;
-    if (key.find_first_not_of(base62, start.size()) != std::string_view::npos)
-        return false;
-    const auto body = key.substr(0, key_length - check_characters);
-    return check_of(body) == key.substr(body.size());
+    const auto body = key.substr(key_form::begin.size());
+    const bool base62 = std::all_of(body.begin(), body.end(), [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+    });
+    const auto checked = key.size() - key_form::check_length;
+    return base62 && key.substr(checked) == key_form::check_of(key.substr(0, checked));
 }
 
 std::string hash_of_key(std::string_view key)

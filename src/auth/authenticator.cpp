@@ -1,76 +1,52 @@
-// Authenticator; see authenticator.hpp. The cache holds what the database said about a key's hash; whether the key is still
-// good (expired, revoked, owner inactive) is decided at every request.
+// Authenticator: header, cache, database; see authenticator.hpp.
 #include "dure/auth/authenticator.hpp"
 
-#include <array>
-#include <mutex>
-#include <unordered_map>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/this_coro.hpp>
 
+#include "auth/key_cache.hpp"
+#include "auth/role_lookup.hpp"
 #include "dure/auth/api_key.hpp"
-#include "dure/auth/roles.hpp"
 #include "dure/base/text.hpp"
 #include "dure/sql/database.hpp"
 #include "dure/store/api_keys.hpp"
-#include "dure/store/users.hpp"
 
 namespace dure::auth {
 
-namespace {
+namespace callers {
 
-constexpr std::int64_t touch_interval = 60'000;   // last_used_at is written at most once a minute (threat-model §4)
+constexpr UnixMillis usage_interval = 60000;
 
-Error refused()
+Error refusal(const char* message)
 {
-    return Error(Errc::unauthenticated, "A valid API key is needed: Authorization: Bearer dk_…").reason("invalid_api_key");
+    return Error(Errc::unauthenticated, message).reason("invalid_api_key");
 }
 
-// The token of "Bearer <token>", the scheme in any case; empty when the header has another form.
-std::string_view bearer_token(std::string_view header)
+Error wrong_key()
+{
+    return refusal("Incorrect API key provided.");   // one sentence for every cause: nothing to learn from it
+}
+
+// The credential of "Bearer <key>"; empty on any other form.
+std::string_view bearer_of(std::string_view header)
 {
     header = trim(header);
-    constexpr std::string_view scheme = "bearer";
-    if (header.size() <= scheme.size() || !equals_ignoring_case(header.substr(0, scheme.size()), scheme))
+    const auto space = header.find(' ');
+    if (space == std::string_view::npos || !equals_ignoring_case(header.substr(0, space), "bearer"))
         return {};
-    if (header[scheme.size()] != ' ')
-        return {};
-    return trim(header.substr(scheme.size()));
+    return trim(header.substr(space + 1));
 }
 
-struct Known {
-    store::KeyAndOwner row;
-    std::vector<std::string> role_permissions;
-    Steady::time_point until;
-    UnixMillis touched_at = 0;
-};
-
-// A key never has more than its owner has now.
-std::vector<std::string> effective(const Known& known)
+// What a key may do: what it was given, as far as its owner has it now. Accounts and keys are for people who logged in.
+std::vector<std::string> granted(std::vector<std::string> of_role, const model::ApiKey& key)
 {
-    if (!known.row.key.permissions)
-        return known.role_permissions;
-    std::vector<std::string> both;
-    for (const auto& permission : *known.row.key.permissions)
-        if (std::find(known.role_permissions.begin(), known.role_permissions.end(), permission) != known.role_permissions.end())
-            both.push_back(permission);
-    return both;
-}
-
-Result<Known> look_up(sql::Connection& connection, std::string_view hash)
-{
-    auto row = store::ApiKeys(connection).find_by_hash(hash);
-    if (!row)
-        return row.error();
-    Known known;
-    if (auto builtin = permissions_of_builtin_role(row->owner.role)) {
-        known.role_permissions = std::move(*builtin);
-    } else {
-        auto role = store::Roles(connection).find(row->owner.role);
-        if (!role)
-            return role.error();
-        known.role_permissions = role->permissions.value_or(std::vector<std::string>{});
-    }
-    known.row = std::move(*row);
-    return known;
+    std::erase_if(of_role, [&](const std::string& permission) {
+        const bool given = !key.permissions || std::find(key.permissions->begin(), key.permissions->end(), permission) !=
+                                                   key.permissions->end();
+        return !given || permission == "users:manage";
+    });
+    return of_role;
 }
 
 Principal local_developer()
@@ -79,93 +55,94 @@ Principal local_developer()
     principal.user_id = "local";
     principal.role = "developer";
     principal.display = "local";
-    principal.permissions = *permissions_of_builtin_role("developer");
+    principal.permissions = permissions_of_builtin_role("developer").value();
     return principal;
 }
 
-}  // namespace
+struct Found {
+    store::KeyAndOwner row;
+    std::vector<std::string> of_role;
+};
 
-struct Authenticator::State {
-    State(sql::Database& where, const Clock& time, Logger& log, const config::Auth& auth, Options chosen)
-        : database(where), clock(time), logger(log), accounts(auth.accounts), options(chosen)
+Result<Found> read(sql::Connection& connection, const std::string& hash)
+{
+    auto row = store::ApiKeys(connection).find_by_hash(hash);
+    if (!row)
+        return row.error();
+    auto of_role = permissions_of_role(connection, row->owner.role);
+    if (!of_role)
+        return of_role.error();
+    return Found{std::move(*row), std::move(*of_role)};
+}
+
+}  // namespace callers
+
+struct Authenticator::State : std::enable_shared_from_this<Authenticator::State> {
+    State(sql::Database& db, const Clock& time, Logger& log, const config::Auth& settings, const Options& options)
+        : database(db), clock(time), logger(log), accounts(settings.accounts), cache(options.entries, options.remembered)
     {
     }
 
-    struct Shard {
-        std::mutex guard;
-        std::unordered_map<std::string, std::shared_ptr<const Known>> by_hash;
-    };
-    static constexpr std::size_t shard_count = 16;
+    Task<Result<std::shared_ptr<KnownCaller>>> look_up(std::string hash)
+    {
+        const auto generation = cache.generation();
+        const auto now = clock.now();
+        auto found = co_await database.read([&](sql::Connection& connection) { return callers::read(connection, hash); });
+        if (!found && found.error().code() == Errc::not_found)
+            co_return callers::wrong_key();
+        if (!found)
+            co_return found.error();
+        const auto& [row, of_role] = *found;
+        if (row.key.revoked_at || !row.owner.is_active || (row.key.expires_at && *row.key.expires_at <= now))
+            co_return callers::wrong_key();
+        Principal principal;
+        principal.user_id = row.owner.id;
+        principal.key_id = row.key.id;
+        principal.role = row.owner.role;
+        principal.display = row.owner.email;
+        principal.permissions = callers::granted(of_role, row.key);
+        principal.models = row.key.models;
+        auto caller = std::make_shared<KnownCaller>(std::move(principal), row.key.expires_at,
+                                                    row.key.last_used_at.value_or(0), clock.steady_now());
+        cache.store(hash, caller, generation);
+        co_return caller;
+    }
 
-    Shard& shard_of(std::string_view hash) { return shards[std::hash<std::string_view>{}(hash) % shard_count]; }
-    std::shared_ptr<const Known> remembered(const std::string& hash);
-    void remember(const std::string& hash, std::shared_ptr<const Known> known);
-    Task<Result<std::shared_ptr<const Known>>> find(const std::string& hash);
-    Task<void> touch(std::string key_id, UnixMillis now);
+    // At most once a minute for a key; the request does not wait for it.
+    Task<void> note_use(KnownCaller& caller)
+    {
+        const auto now = clock.now();
+        auto before = caller.last_used.load();
+        if (now - before < callers::usage_interval || !caller.last_used.compare_exchange_strong(before, now))
+            co_return;
+        const auto executor = co_await boost::asio::this_coro::executor;
+        boost::asio::co_spawn(executor, write_use(shared_from_this(), caller.principal.key_id, now), boost::asio::detached);
+    }
+
+    static Task<void> write_use(std::shared_ptr<State> self, std::string key_id, UnixMillis now)
+    {
+        std::string failure;
+        try {
+            const auto written = co_await self->database.write(
+                [&](sql::Connection& connection) { return store::ApiKeys(connection).touch(key_id, now); });
+            if (!written)
+                failure = written.error().message() + " " + written.error().detail();
+        } catch (const std::exception& error) {
+            failure = error.what();
+        }
+        if (!failure.empty())
+            self->logger.warn("last use of a key not written", {{"key_id", key_id}, {"detail", failure}});
+    }
 
     sql::Database& database;
     const Clock& clock;
     Logger& logger;
     const bool accounts;
-    const Options options;
-    std::array<Shard, shard_count> shards;
+    KeyCache cache;
 };
 
-std::shared_ptr<const Known> Authenticator::State::remembered(const std::string& hash)
-{
-    auto& shard = shard_of(hash);
-    const std::lock_guard lock(shard.guard);
-    const auto found = shard.by_hash.find(hash);
-    if (found == shard.by_hash.end())
-        return nullptr;
-    if (clock.steady_now() >= found->second->until) {
-        shard.by_hash.erase(found);
-        return nullptr;
-    }
-    return found->second;
-}
-
-void Authenticator::State::remember(const std::string& hash, std::shared_ptr<const Known> known)
-{
-    auto& shard = shard_of(hash);
-    const std::lock_guard lock(shard.guard);
-    if (shard.by_hash.size() >= std::max<std::size_t>(1, options.entries / shard_count))
-        shard.by_hash.clear();   // entries live for seconds: starting over is cheaper than an order of use
-    shard.by_hash[hash] = std::move(known);
-}
-
-Task<Result<std::shared_ptr<const Known>>> Authenticator::State::find(const std::string& hash)
-{
-    if (auto known = remembered(hash))
-        co_return known;
-    auto row = co_await database.read([&](sql::Connection& connection) { return look_up(connection, hash); });
-    if (!row && row.error().code() == Errc::not_found)
-        co_return refused();
-    if (!row)
-        co_return row.error();
-    row->until = clock.steady_now() + options.remembered;
-    row->touched_at = row->row.key.last_used_at.value_or(0);
-    const auto now = clock.now();
-    if (now - row->touched_at >= touch_interval) {
-        row->touched_at = now;
-        co_await touch(row->row.key.id, now);
-    }
-    auto known = std::make_shared<const Known>(std::move(*row));
-    remember(hash, known);
-    co_return known;
-}
-
-// At most once a minute and key, so it may be waited for; a failure is no reason to refuse the caller.
-Task<void> Authenticator::State::touch(std::string key_id, UnixMillis now)
-{
-    const auto written = co_await database.write(
-        [&](sql::Connection& connection) { return store::ApiKeys(connection).touch(key_id, now); });
-    if (!written)
-        logger.warn("last use of an API key could not be written", {{"key_id", key_id}, {"detail", written.error().message()}});
-}
-
 Authenticator::Authenticator(sql::Database& database, const Clock& clock, Logger& logger, const config::Auth& settings)
-    : Authenticator(database, clock, logger, settings, Options{})
+    : Authenticator(database, clock, logger, settings, Options())
 {
 }
 
@@ -179,43 +156,36 @@ Authenticator::~Authenticator() = default;
 
 Task<Result<Principal>> Authenticator::authenticate(std::optional<std::string_view> authorization)
 {
-    if (!state_->accounts)
-        co_return local_developer();
-    const auto token = bearer_token(authorization.value_or(""));
-    if (!well_formed(token))
-        co_return refused();
-    const auto hash = hash_of_key(token);
-    const auto known = co_await state_->find(hash);
-    if (!known)
-        co_return known.error();
-    const auto& key = (*known)->row.key;
-    const auto& owner = (*known)->row.owner;
-    const bool expired = key.expires_at && *key.expires_at <= state_->clock.now();
-    if (key.revoked_at || expired || !owner.is_active)
-        co_return refused();
-    Principal principal;
-    principal.user_id = owner.id;
-    principal.key_id = key.id;
-    principal.role = owner.role;
-    principal.display = owner.email;
-    principal.permissions = effective(**known);
-    principal.models = key.models;
-    co_return principal;
+    const auto state = state_;
+    if (!state->accounts)
+        co_return callers::local_developer();
+    if (!authorization || trim(*authorization).empty())
+        co_return callers::refusal("You didn't provide an API key: send it as Authorization: Bearer <key>.");
+    const auto key = callers::bearer_of(*authorization);
+    if (!well_formed(key))
+        co_return callers::wrong_key();
+    const auto hash = hash_of_key(key);
+    auto caller = state->cache.find(hash, state->clock.steady_now());
+    if (!caller) {
+        auto found = co_await state->look_up(hash);
+        if (!found)
+            co_return found.error();
+        caller = std::move(*found);
+    }
+    if (caller->expires_at && *caller->expires_at <= state->clock.now())
+        co_return callers::wrong_key();
+    co_await state->note_use(*caller);
+    co_return caller->principal;
 }
 
 void Authenticator::forget_key(std::string_view hash)
 {
-    auto& shard = state_->shard_of(hash);
-    const std::lock_guard lock(shard.guard);
-    shard.by_hash.erase(std::string(hash));
+    state_->cache.forget_key(hash);
 }
 
 void Authenticator::forget_user(std::string_view user_id)
 {
-    for (auto& shard : state_->shards) {
-        const std::lock_guard lock(shard.guard);
-        std::erase_if(shard.by_hash, [&](const auto& entry) { return entry.second->row.owner.id == user_id; });
-    }
+    state_->cache.forget_user(user_id);
 }
 
 }  // namespace dure::auth

@@ -1,70 +1,116 @@
-// Argon2id; see passwords.hpp.
+// argon2id through the reference library; see passwords.hpp.
 #include "dure/auth/passwords.hpp"
 
 #include <argon2.h>
 
+#include <algorithm>
 #include <array>
+#include <charconv>
+#include <thread>
 
 #include "dure/base/clock.hpp"
 #include "dure/base/text.hpp"
 
 namespace dure::auth {
 
-namespace {
+namespace hashing {
 
+constexpr std::size_t shortest = 8;
+constexpr std::size_t longest = 128;   // characters
+constexpr std::uint32_t lanes = 1;
 constexpr std::size_t salt_bytes = 16;
 constexpr std::size_t hash_bytes = 32;
-constexpr std::size_t queue_limit = 32;   // then 503 (threat-model §4)
+constexpr std::size_t longest_stored = 512;
+constexpr std::size_t most_password_bytes = 4 * longest;
 
-std::size_t characters_in(std::string_view text)
+std::size_t threads()
 {
-    return static_cast<std::size_t>(
-        std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+    return std::max<std::size_t>(1, std::thread::hardware_concurrency() / 2);
 }
 
-Error weak(std::string message)
+Result<bool> matches(std::string_view password, const std::string& stored)
 {
-    return Error(Errc::invalid_argument, message).param("password").problem({{"body", "password"}, message, "value_error"});
+    const int outcome = argon2id_verify(stored.c_str(), password.data(), password.size());
+    if (outcome == ARGON2_OK)
+        return true;
+    if (outcome == ARGON2_VERIFY_MISMATCH)
+        return false;
+    const auto code = outcome == ARGON2_MEMORY_ALLOCATION_ERROR ? Errc::unavailable : Errc::internal;
+    return Error(code, "The password cannot be checked now.").detail(argon2_error_message(outcome));
 }
 
-}  // namespace
+// Value of a parameter of a stored hash, e.g. "$m=" of "…$m=19456,t=2,p=1$…"; 0 when it is not there.
+std::uint32_t parameter(std::string_view stored, std::string_view name)
+{
+    const auto at = stored.find(name);
+    std::uint32_t value = 0;
+    if (at != std::string_view::npos)
+        std::from_chars(stored.data() + at + name.size(), stored.data() + stored.size(), value);
+    return value;
+}
+
+Error refused(std::string message)
+{
+    return Error(Errc::invalid_argument, std::move(message)).reason("invalid_password").param("password");
+}
+
+// Those of at least eight characters that lead the published lists, and one character repeated.
+bool common(std::string_view lower)
+{
+    static constexpr std::string_view list[] = {
+        "password",   "password1",  "password12", "password123", "passw0rd",   "p@ssw0rd",   "p@ssword",   "12345678",
+        "123456789",  "1234567890", "123123123",  "0123456789",  "987654321",  "9876543210", "qwertyui",   "qwertyuiop",
+        "qwerty12",   "qwerty123",  "qwer1234",   "1q2w3e4r",    "1q2w3e4r5t", "1qaz2wsx",   "q1w2e3r4",   "zaq12wsx",
+        "abcd1234",   "abc12345",   "abcdefgh",   "a1b2c3d4",    "asdfghjk",   "asdfghjkl",  "asdf1234",   "zxcvbnm1",
+        "iloveyou",   "sunshine",   "princess",   "football",    "baseball",   "superman",   "starwars",   "trustno1",
+        "letmein1",   "welcome1",   "welcome123", "admin123",    "admin1234",  "administrator", "changeme", "changeit",
+        "computer",   "internet",   "whatever",   "michelle",    "jennifer",   "dragon123",  "monkey123",  "master123",
+        "secret123",  "test1234",   "testtest",   "adminadmin",  "rootroot",   "default1",   "12341234",   "dkssudgktpdy",
+        "tkfkdgo1",   "dkagh123"};
+    const bool one_character = std::all_of(lower.begin(), lower.end(), [&](char c) { return c == lower.front(); });
+    return one_character || std::find(std::begin(list), std::end(list), lower) != std::end(list);
+}
+
+}  // namespace hashing
+
+Result<void> check_new_password(std::string_view password, std::string_view email)
+{
+    const auto characters = static_cast<std::size_t>(std::count_if(
+        password.begin(), password.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+    if (characters < hashing::shortest || characters > hashing::longest || !valid_utf8(password))
+        return hashing::refused("A password must have 8 to 128 characters.");
+    const auto lower = ascii_lower(password);
+    if (hashing::common(lower))
+        return hashing::refused("This password is among the most common ones.");
+    const auto name = ascii_lower(email.substr(0, email.find('@')));
+    if (name.size() >= 4 && lower.find(name) != std::string::npos)
+        return hashing::refused("A password must not hold the name of the e-mail address.");
+    return {};
+}
 
 Result<std::string> hash_password(const SecretString& password, const PasswordCost& cost)
 {
-    std::array<unsigned char, salt_bytes> salt;
-    fill_random(salt.data(), salt.size());
-    std::string encoded(argon2_encodedlen(cost.passes, cost.memory_kib, cost.lanes, salt_bytes, hash_bytes, Argon2_id), '\0');
     const auto text = password.reveal();
-    const int code = argon2id_hash_encoded(cost.passes, cost.memory_kib, cost.lanes, text.data(), text.size(), salt.data(),
-                                           salt.size(), hash_bytes, encoded.data(), encoded.size());
-    if (code != ARGON2_OK)
-        return Error(Errc::internal, "password hashing failed").detail(argon2_error_message(code));
+    std::array<unsigned char, hashing::salt_bytes> salt;
+    fill_random(salt.data(), salt.size());
+    const auto size = argon2_encodedlen(cost.passes, cost.memory_kib, hashing::lanes, hashing::salt_bytes,
+                                        hashing::hash_bytes, Argon2_id);
+    std::string encoded(size, '\0');
+    const int failed = argon2id_hash_encoded(cost.passes, cost.memory_kib, hashing::lanes, text.data(), text.size(),
+                                             salt.data(), salt.size(), hashing::hash_bytes, encoded.data(), encoded.size());
+    if (failed != ARGON2_OK)
+        return Error(Errc::unavailable, "The password cannot be stored now.").detail(argon2_error_message(failed));
     encoded.resize(encoded.find('\0'));
     return encoded;
 }
 
-bool verify_password(const SecretString& password, const std::string& hash)
+Passwords::Passwords(const config::Auth& settings) : pool_("passwords", hashing::threads(), 32)
 {
-    const auto text = password.reveal();
-    return argon2id_verify(hash.c_str(), text.data(), text.size()) == ARGON2_OK;
-}
-
-Result<void> check_new_password(std::string_view password, std::string_view email)
-{
-    if (!valid_utf8(password))
-        return weak("The password must be valid UTF-8.");
-    const auto length = characters_in(password);
-    if (length < 8 || length > 128)
-        return weak("The password must have 8 to 128 characters.");
-    const auto name = ascii_lower(email.substr(0, email.find('@')));
-    if (name.size() >= 3 && ascii_lower(password).find(name) != std::string::npos)
-        return weak("The password must not contain the name of the e-mail address.");
-    return {};
-}
-
-Passwords::Passwords(PasswordCost cost)
-    : cost_(cost), pool_("passwords", std::max(1u, std::thread::hardware_concurrency() / 2), queue_limit)
-{
+    cost_.memory_kib = static_cast<std::uint32_t>(settings.password_hash_memory / 1024);
+    const auto made = hash_password(SecretString(random_base62(20)), cost_);
+    if (!made)
+        throw InvariantBroken("argon2id does not work here: " + made.error().detail());
+    nobody_ = *made;
 }
 
 Task<Result<std::string>> Passwords::hash(SecretString password)
@@ -72,9 +118,28 @@ Task<Result<std::string>> Passwords::hash(SecretString password)
     co_return co_await pool_.run([&] { return hash_password(password, cost_); });
 }
 
-Task<Result<bool>> Passwords::verify(SecretString password, std::string hash)
+Task<Result<bool>> Passwords::verify(SecretString password, std::string stored)
 {
-    co_return co_await pool_.run([&]() -> Result<bool> { return verify_password(password, hash); });
+    if (stored.size() > hashing::longest_stored || !stored.starts_with("$argon2id$"))
+        co_return Error(Errc::internal, "The password cannot be checked now.").detail("stored password hash has another form");
+    if (password.reveal().size() > hashing::most_password_bytes)
+        co_return co_await verify_nothing(std::move(password));
+    co_return co_await pool_.run([&] { return hashing::matches(password.reveal(), stored); });
+}
+
+Task<Result<bool>> Passwords::verify_nothing(SecretString password)
+{
+    const auto cut = password.reveal().substr(0, hashing::most_password_bytes);
+    auto outcome = co_await pool_.run([&] { return hashing::matches(cut, nobody_); });
+    if (!outcome)
+        co_return outcome.error();
+    co_return false;
+}
+
+bool Passwords::needs_rehash(std::string_view stored) const
+{
+    return !stored.starts_with("$argon2id$v=19$") || hashing::parameter(stored, "$m=") < cost_.memory_kib ||
+           hashing::parameter(stored, ",t=") < cost_.passes;
 }
 
 }  // namespace dure::auth

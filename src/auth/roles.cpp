@@ -1,4 +1,4 @@
-// The permission table; see roles.hpp.
+// The table of permissions and built-in roles; see roles.hpp.
 #include "dure/auth/roles.hpp"
 
 #include <algorithm>
@@ -7,10 +7,9 @@ namespace dure::auth {
 
 const std::vector<std::string>& all_permissions()
 {
-    static const std::vector<std::string> names = {"chat:create",  "tools:execute", "flows:read",   "flows:execute",
-                                                   "flows:manage", "users:manage",  "events:read",  "tools:manage",
-                                                   "models:manage", "metrics:read"};
-    return names;
+    static const std::vector<std::string> all = {"chat:create",  "tools:execute", "flows:read",   "flows:execute", "flows:manage",
+                                                 "users:manage", "events:read",   "tools:manage", "models:manage", "metrics:read"};
+    return all;
 }
 
 bool is_permission(std::string_view name)
@@ -21,14 +20,15 @@ bool is_permission(std::string_view name)
 
 std::optional<std::vector<std::string>> permissions_of_builtin_role(std::string_view role)
 {
-    const auto& all = all_permissions();
+    std::vector<std::string> permissions = {"chat:create", "tools:execute", "flows:read", "flows:execute"};
     if (role == "user")
-        return std::vector<std::string>(all.begin(), all.begin() + 4);
-    if (role == "developer")
-        return std::vector<std::string>(all.begin(), all.begin() + 5);
+        return permissions;
     if (role == "admin")
-        return all;
-    return std::nullopt;
+        return all_permissions();
+    if (role != "developer")
+        return std::nullopt;
+    permissions.emplace_back("flows:manage");
+    return permissions;
 }
 
 }  // namespace dure::auth

@@ -1,7 +1,7 @@
-// Password hashing: argon2id on its own small pool (half the cores, at least one), so that no core waits for it. A full pool
-// is unavailable (503). Thread-safe.
+// Password hashes: argon2id on threads of their own, so that many logins slow down logins and nothing else.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -9,32 +9,38 @@
 #include "dure/base/error.hpp"
 #include "dure/base/secret.hpp"
 #include "dure/base/task.hpp"
+#include "dure/config/settings.hpp"
 
 namespace dure::auth {
 
 struct PasswordCost {
     std::uint32_t memory_kib = 19 * 1024;
     std::uint32_t passes = 2;
-    std::uint32_t lanes = 1;
 };
 
-// Both block for tens of milliseconds: for the command line; a server uses Passwords.
-Result<std::string> hash_password(const SecretString& password, const PasswordCost& cost);   // "$argon2id$…"
-bool verify_password(const SecretString& password, const std::string& hash);
-
-// 8 to 128 characters, as typed. invalid_argument otherwise.
+// 8 to 128 characters as typed, none of the common ones, not holding the name of the e-mail address. invalid_argument with
+// reason "invalid_password" and param "password".
 Result<void> check_new_password(std::string_view password, std::string_view email);
+
+// "$argon2id$v=19$m=19456,t=2,p=1$…". Blocks for some 20 ms: the command line and Passwords below.
+Result<std::string> hash_password(const SecretString& password, const PasswordCost& cost);
 
 class Passwords {
 public:
-    explicit Passwords(PasswordCost cost);
+    explicit Passwords(const config::Auth& settings);   // half the cores, at least one; 32 may wait
 
+    // unavailable when too many wait.
     Task<Result<std::string>> hash(SecretString password);
-    Task<Result<bool>> verify(SecretString password, std::string hash);
+    Task<Result<bool>> verify(SecretString password, std::string stored);
+    // As costly as verify, always false: for names that do not exist, so that they take the same time.
+    Task<Result<bool>> verify_nothing(SecretString password);
+    // The stored hash was made with weaker parameters than those in force.
+    bool needs_rehash(std::string_view stored) const;
 
 private:
     PasswordCost cost_;
-    BlockingPool pool_;
+    std::string nobody_;         // hash of a random password
+    BlockingPool pool_;          // last: its threads use the others
 };
 
 }  // namespace dure::auth
