@@ -17,7 +17,7 @@
 
 #include "dure/http/server.hpp"
 
-namespace dure::http::test {
+namespace dure::http::server_test {
 
 using namespace std::chrono_literals;
 
@@ -270,4 +270,4 @@ inline bool has(const std::string& text, std::string_view part)
     return text.find(part) != text.npos;
 }
 
-}  // namespace dure::http::test
+}  // namespace dure::http::server_test

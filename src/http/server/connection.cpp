@@ -95,6 +95,7 @@ void Connection::on_client_gone(OnClientGone policy)
 Task<Connection::Outcome> Connection::read_head()
 {
     guard_.restart();
+    head_bytes_.clear();
     bool begun = !link_->input().empty();
     auto until = Steady::now() + (begun ? limits_.header_timeout : limits_.keep_alive);
     for (;;) {
@@ -128,7 +129,6 @@ Result<void> Connection::accept_head(std::string_view bytes)
 {
     head_bytes_.assign(bytes);
     link_->consume(bytes.size());
-    head_.path = {};
     auto framing = guard_.parse(head_bytes_, head_);
     if (!framing)
         return framing.error();
@@ -162,7 +162,7 @@ void Connection::begin_exchange()
 Task<Connection::Outcome> Connection::refuse(Error error)
 {
     const auto began = Steady::now();
-    const auto path = head_bytes_.empty() || head_.path.empty() ? HeadGuard::path_of(link_->input()) : head_.path;
+    const auto path = HeadGuard::path_of(head_bytes_.empty() ? link_->input() : std::string_view(head_bytes_));
     auto response = shared_.application.render_error(path, error);
     begin_exchange();
     head_.method = Method::get;
@@ -177,7 +177,6 @@ Task<Connection::Outcome> Connection::refuse(Error error)
 
 Task<Connection::Outcome> Connection::serve_one()
 {
-    head_.path = {};
     if (const auto outcome = co_await read_head(); outcome != Outcome::next)
         co_return outcome;
     const auto began = Steady::now();

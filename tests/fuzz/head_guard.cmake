@@ -1,0 +1,1 @@
+dure_fuzz(head_guard http)
