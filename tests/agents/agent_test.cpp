@@ -1,6 +1,8 @@
 // coe-agent-v1 with models that call tools by themselves, and the strategies beside it.
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/post.hpp>
+#include <future>
 
 #include "agents/fixture.hpp"
 
@@ -331,18 +333,16 @@ TEST_F(AgentTest, CancellationLeavesWhatCameInTheRecord)
     upstream.enqueue(script);
     request.messages.push_back(message(model::Role::user, "long story"));
     const llm::CallContext context("req-1", "user-1", Deadline::after(std::chrono::seconds(20)));
-    boost::asio::io_context loop(1);
     boost::asio::cancellation_signal signal;
-    bool aborted = false;
+    std::promise<bool> aborted;
     sink.on_piece = [&] {
-        boost::asio::post(loop, [&] { signal.emit(boost::asio::cancellation_type::terminal); });
+        boost::asio::post(cores.at(0), [&] { signal.emit(boost::asio::cancellation_type::terminal); });
     };
-    boost::asio::co_spawn(loop, agents().run(request, context, caller, sink, record),
+    boost::asio::co_spawn(cores.at(0), agents().run(request, context, caller, sink, record),
                           boost::asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr error, Result<void>) {
-                              aborted = error != nullptr;
+                              aborted.set_value(error != nullptr);
                           }));
-    loop.run();
-    EXPECT_TRUE(aborted);
+    EXPECT_TRUE(aborted.get_future().get());
     EXPECT_EQ(record.completion.text, word);
     EXPECT_EQ(record.completion.finish_reason, "");
     EXPECT_GT(record.completion.usage.completion_tokens, 0);

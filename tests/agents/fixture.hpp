@@ -4,11 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_future.hpp>
+
 #include "dure/agents/agent.hpp"
 #include "dure/http/client.hpp"
 #include "dure/metrics/registry.hpp"
 #include "support/openai_script.hpp"
-#include "support/run_task.hpp"
 
 namespace dure::agents::test {
 
@@ -109,6 +111,15 @@ protected:
         request.model = "native";
     }
 
+    // Calls run on a real core: the HTTP client keeps its connections per core.
+    void SetUp() override { cores.start(); }
+    void TearDown() override
+    {
+        client.close_idle();
+        cores.stop();
+        cores.join();
+    }
+
     Agents& agents()
     {
         if (!agents_) {
@@ -127,10 +138,9 @@ protected:
     }
     Result<void> run()
     {
-        Result<void> result;
         const llm::CallContext context("req-1", "user-1", Deadline::after(std::chrono::seconds(20)));
-        dure::test::run([&]() -> Task<void> { result = co_await agents().run(request, context, caller, sink, record); });
-        return result;
+        auto task = agents().run(request, context, caller, sink, record);
+        return boost::asio::co_spawn(cores.at(0), std::move(task), boost::asio::use_future).get();
     }
     // The body of the n-th model call.
     Json sent(std::size_t call) const { return Json::parse(upstream.requests().at(call).body); }
