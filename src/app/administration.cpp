@@ -9,10 +9,8 @@
 
 #include "app/first_start.hpp"
 #include "app/storage.hpp"
-#include "dure/auth/api_key.hpp"
-#include "dure/auth/roles.hpp"
+#include "dure/auth/key_service.hpp"
 #include "dure/base/clock.hpp"
-#include "dure/store/api_keys.hpp"
 #include "dure/store/users.hpp"
 
 namespace dure::app {
@@ -72,14 +70,14 @@ int admin_create(const config::Settings& settings, const AdminCreate& options)
 
 int key_create(const config::Settings& settings, const KeyCreate& options)
 {
-    for (const auto& permission : options.permissions)
-        if (!auth::is_permission(permission))
-            return failed("there is no permission " + permission);
     const auto now = SystemClock().now();
-    model::ApiKey row;
+    auth::NewKey wanted;
+    wanted.name = options.name;
+    if (!options.permissions.empty())
+        wanted.permissions = options.permissions;
     if (!options.expires.empty()) {
-        row.expires_at = end_of(options.expires, now);
-        if (!row.expires_at || *row.expires_at <= now)
+        wanted.expires_at = end_of(options.expires, now);
+        if (!wanted.expires_at || *wanted.expires_at <= now)
             return failed("--expires must be a time to come (2027-01-31T00:00:00Z) or a duration (90d, 12h, 30m)");
     }
     auto storage = open_storage(settings, DatabaseUse::administer, {});
@@ -88,20 +86,12 @@ int key_create(const config::Settings& settings, const KeyCreate& options)
     const auto owner = owner_of(*storage->database, options.email);
     if (!owner)
         return failed("there is no account with the e-mail address " + options.email);
-    const auto key = auth::make_api_key();
-    row.id = new_id();
-    row.owner_id = owner->id;
-    row.name = options.name;
-    row.hash = auth::hash_of_key(key.reveal());
-    row.prefix = auth::prefix_of_key(key.reveal());
-    row.created_at = now;
-    if (!options.permissions.empty())
-        row.permissions = options.permissions;
-    const auto stored = storage->database->run_now(
-        [&](sql::Connection& connection) { return store::ApiKeys(connection).insert(row); });
-    if (!stored)
-        return failed(stored.error().message());
-    std::cout << key.reveal() << std::endl;
+    const auto made = storage->database->run_now([&](sql::Connection& connection) {
+        return auth::KeyService::create_in(connection, owner->id, wanted, now);
+    });
+    if (!made)
+        return failed(made.error().message());
+    std::cout << made->key.reveal() << std::endl;
     return 0;
 }
 

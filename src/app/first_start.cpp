@@ -4,10 +4,9 @@
 #include <iostream>
 
 #include "app/address.hpp"
-#include "dure/auth/api_key.hpp"
+#include "dure/auth/key_service.hpp"
 #include "dure/auth/passwords.hpp"
 #include "dure/base/clock.hpp"
-#include "dure/store/api_keys.hpp"
 #include "dure/store/users.hpp"
 
 namespace dure::app {
@@ -35,18 +34,14 @@ Result<State> state_of(sql::Database& database)
 
 Result<SecretString> create_first_key(sql::Database& database, const std::string& owner_id)
 {
-    auto key = auth::make_api_key();
-    model::ApiKey row;
-    row.id = new_id();
-    row.owner_id = owner_id;
-    row.name = "first key";
-    row.hash = auth::hash_of_key(key.reveal());
-    row.prefix = auth::prefix_of_key(key.reveal());
-    row.created_at = SystemClock().now();
-    auto stored = database.run_now([&](sql::Connection& connection) { return store::ApiKeys(connection).insert(row); });
-    if (!stored)
-        return stored.error();
-    return key;
+    auth::NewKey wanted;
+    wanted.name = "first key";
+    auto made = database.run_now([&](sql::Connection& connection) {
+        return auth::KeyService::create_in(connection, owner_id, wanted, SystemClock().now());
+    });
+    if (!made)
+        return made.error();
+    return std::move(made->key);
 }
 
 }  // namespace
