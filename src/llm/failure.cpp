@@ -215,12 +215,12 @@ Error to_error(const Failure& failure)
     }
     auto error = Error(code, to_valid_utf8(message)).reason(std::move(reason)).detail(redact(failure.detail));
     if (!failure.param.empty())
-        error = std::move(error).param(failure.param);
+        (void)std::move(error).param(failure.param);
     if (failure.retry_after) {
         const auto whole = std::chrono::ceil<std::chrono::seconds>(*failure.retry_after);
-        error = std::move(error).retry_after(std::max(whole, std::chrono::seconds(1)));
+        (void)std::move(error).retry_after(std::max(whole, std::chrono::seconds(1)));
     } else if (failure.kind == FailureClass::busy) {
-        error = std::move(error).retry_after(std::chrono::seconds(1));
+        (void)std::move(error).retry_after(std::chrono::seconds(1));
     }
     return error;
 }

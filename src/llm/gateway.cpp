@@ -126,7 +126,6 @@ void forget_attempt(Reply& reply)
     reply.completion = model::Completion();
     reply.completion.attempts = attempts;
     reply.body.clear();
-    reply.dropped_params.clear();
 }
 
 Task<void> store(Task<Result<void>> work, std::optional<Result<void>>& result)
@@ -187,6 +186,7 @@ Task<std::optional<Failure>> Gateway::State::attempt(const Target& target, const
     if (!slot)
         co_return Failure(FailureClass::busy, "");
     reply.completion.answered_by = target.label();
+    reply.from_mock_fallback(entry.dialect == "mock" && reply.completion.attempts > 1);
     co_return co_await entry.provider->attempt(target, ask, reply);
 }
 
@@ -277,12 +277,9 @@ Task<Result<void>> Gateway::relay(const RelayRequest& request, const CallContext
     ask.model_id = request.model.empty() ? std::string_view(model->info.id) : request.model;
     ask.max_output = model->max_output;
     Reply reply(co_await boost::asio::this_coro::executor, record.completion, request.stream ? &sink : nullptr,
-                &record.output_started);
+                &record);
     auto result = co_await state_->serve(*model, ask, reply);
     record.body = std::move(reply.body);
-    record.dropped_params = std::move(reply.dropped_params);
-    record.from_mock_fallback = result.has_value() && record.completion.attempts > 1 &&
-                                record.completion.answered_by.starts_with("mock/");
     co_return result;
 }
 

@@ -12,8 +12,8 @@ constexpr std::chrono::seconds silence_between_ticks{15};
 
 }  // namespace
 
-Reply::Reply(boost::asio::any_io_executor executor, model::Completion& into, model::AnswerSink* sink, bool* output_started)
-    : completion(into), sink_(sink), told_(output_started), timer_(executor), tick_done_(executor),
+Reply::Reply(boost::asio::any_io_executor executor, model::Completion& into, model::AnswerSink* sink, RelayRecord* record)
+    : completion(into), sink_(sink), record_(record), timer_(executor), tick_done_(executor),
       next_tick_(Steady::now() + silence_before_first_tick)
 {
 }
@@ -27,8 +27,8 @@ Task<Result<void>> Reply::write(Write operation)
     co_await quiet();
     if (!first_output_at_)
         first_output_at_ = Steady::now();
-    if (told_ != nullptr)
-        *told_ = true;
+    if (record_ != nullptr)
+        record_->output_started = true;
     auto result = co_await operation();
     writing_ = false;
     next_tick_ = Steady::now() + silence_between_ticks;
@@ -45,6 +45,18 @@ Task<Result<void>> Reply::rendered(std::string_view events)
 {
     const auto operation = [this, events] { return sink_->rendered(events); };
     return write(operation);
+}
+
+void Reply::dropped(std::vector<std::string> params)
+{
+    if (record_ != nullptr)
+        record_->dropped_params = std::move(params);
+}
+
+void Reply::from_mock_fallback(bool yes)
+{
+    if (record_ != nullptr)
+        record_->from_mock_fallback = yes;
 }
 
 Task<void> Reply::keep_alive()

@@ -9,20 +9,22 @@
 #include <vector>
 
 #include "dure/base/channel.hpp"
-#include "dure/model/chat.hpp"
+#include "dure/llm/gateway.hpp"
 
 namespace dure::llm {
 
 class Reply {
 public:
-    // sink may be null: nobody reads along. output_started, if given, is set with the first write.
+    // sink may be null: nobody reads along. A relay's record is kept up to date while the answer is made, because the
+    // response head, which goes out with the first output, tells of it.
     Reply(boost::asio::any_io_executor executor, model::Completion& into, model::AnswerSink* sink,
-          bool* output_started = nullptr);
+          RelayRecord* record = nullptr);
 
     model::Completion& completion;
     std::string body;                     // of a relay without stream
-    std::vector<std::string> dropped_params;
 
+    void dropped(std::vector<std::string> params);
+    void from_mock_fallback(bool yes);
     bool streams() const { return sink_ != nullptr; }
     bool output_started() const { return first_output_at_.has_value(); }
     const std::optional<Steady::time_point>& first_output_at() const { return first_output_at_; }
@@ -40,7 +42,7 @@ private:
     Task<Result<void>> write(Write operation);
 
     model::AnswerSink* sink_;
-    bool* told_;
+    RelayRecord* record_;
     boost::asio::steady_timer timer_;
     Signal tick_done_;
     Steady::time_point next_tick_;

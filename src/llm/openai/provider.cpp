@@ -130,8 +130,10 @@ bool OpenAiProvider::repair(const Target& target, const Failure& failure)
 Task<std::optional<Failure>> OpenAiProvider::attempt(const Target& target, const Ask& ask, Reply& reply)
 {
     const auto repairs = repairs_of(target);
-    const auto body = ask.relay != nullptr ? relay_body(*ask.relay, target.model, repairs, reply.dropped_params)
+    std::vector<std::string> dropped;
+    const auto body = ask.relay != nullptr ? relay_body(*ask.relay, target.model, repairs, dropped)
                                            : typed_body(*ask.typed, target.model, ask.stream, repairs);
+    reply.dropped(std::move(dropped));
     const auto deadline = ask.stream ? ask.context.deadline : attempt_deadline(ask);
     const auto request = make_request(chat_, body, deadline, ask.stream);
     const auto sent_at = Steady::now();
