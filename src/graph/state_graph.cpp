@@ -49,6 +49,14 @@ struct StateGraph::Draft {
     void build_edges(Definition& definition) const;
 };
 
+std::map<std::string, std::string> targets(std::initializer_list<std::string_view> nodes)
+{
+    std::map<std::string, std::string> labels;
+    for (const auto node : nodes)
+        labels.emplace(node, node);
+    return labels;
+}
+
 StateGraph::StateGraph() : draft_(std::make_unique<Draft>()) {}
 StateGraph::~StateGraph() = default;
 
@@ -83,6 +91,11 @@ StateGraph& StateGraph::add_edge(std::string_view from, std::string_view to)
     return *this;
 }
 
+StateGraph& StateGraph::add_edge(std::initializer_list<std::string_view> from, std::string_view to)
+{
+    return add_edge(std::vector<std::string>(from.begin(), from.end()), to);
+}
+
 StateGraph& StateGraph::add_edge(std::vector<std::string> from, std::string_view to)
 {
     std::sort(from.begin(), from.end());
@@ -99,15 +112,6 @@ StateGraph& StateGraph::add_conditional_edges(std::string_view from, RouteFuncti
     edges.route = std::move(route);
     draft_->conditionals.push_back(DraftConditional{std::string(from), std::move(edges)});
     return *this;
-}
-
-StateGraph& StateGraph::add_conditional_edges(std::string_view from, RouteFunction route,
-                                              std::vector<std::string> targets)
-{
-    std::map<std::string, std::string> labels;
-    for (auto& target : targets)
-        labels.emplace(target, target);
-    return add_conditional_edges(from, std::move(route), std::move(labels));
 }
 
 StateGraph& StateGraph::add_conditional_edges(std::string_view from, RouteFunction route,

@@ -78,6 +78,9 @@ struct CompileOptions {
     std::vector<std::string> output;           // channels of RunResult::output; empty: all
 };
 
+// Labels that are the names of their nodes: add_conditional_edges("a", route, targets({"b", "c", end})).
+std::map<std::string, std::string> targets(std::initializer_list<std::string_view> nodes);
+
 // A builder: mistakes are gathered and all named by compile() (E7).
 class StateGraph {
 public:
@@ -91,10 +94,10 @@ public:
     StateGraph& add_node(std::string name, NodeFunction function, NodeOptions options = NodeOptions());
     StateGraph& add_edge(std::string_view from, std::string_view to);
     // Waiting edge (E2): `to` runs once after each of `from` has finished.
+    StateGraph& add_edge(std::initializer_list<std::string_view> from, std::string_view to);
     StateGraph& add_edge(std::vector<std::string> from, std::string_view to);
     // Without labels the route may name any node; with them it returns labels.
     StateGraph& add_conditional_edges(std::string_view from, RouteFunction route);
-    StateGraph& add_conditional_edges(std::string_view from, RouteFunction route, std::vector<std::string> targets);
     StateGraph& add_conditional_edges(std::string_view from, RouteFunction route,
                                       std::map<std::string, std::string> labels);
 
