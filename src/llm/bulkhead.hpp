@@ -16,7 +16,10 @@ namespace dure::llm {
 // Thread-safe.
 class Bulkhead {
 public:
-    Bulkhead(std::size_t most_running, std::size_t most_waiting) : most_running_(most_running), most_waiting_(most_waiting) {}
+    Bulkhead(std::size_t most_running, std::size_t most_waiting)
+        : most_running_(most_running), most_waiting_(most_waiting)
+    {
+    }
     Bulkhead(const Bulkhead&) = delete;
     Bulkhead& operator=(const Bulkhead&) = delete;
 
