@@ -1,6 +1,8 @@
 // Opens the configured database; the only place that names a driver. See storage.hpp.
 #include "app/storage.hpp"
 
+#include <filesystem>
+
 #include "dure/base/clock.hpp"
 #include "dure/sql/sqlite.hpp"
 #include "dure/store/migrations.hpp"
@@ -32,6 +34,20 @@ Result<sql::MigrationReport> applied_migrations(sql::Database& database)
     });
 }
 
+// The lock file comes before the database; both live in a folder of the owner's alone.
+Result<void> make_folder_of(const std::string& path)
+{
+    const auto folder = std::filesystem::path(path).parent_path();
+    if (folder.empty() || path == ":memory:")
+        return {};
+    std::error_code failed;
+    if (std::filesystem::create_directories(folder, failed))
+        std::filesystem::permissions(folder, std::filesystem::perms::owner_all, failed);
+    if (failed)
+        return Error(Errc::unavailable, "cannot create " + folder.string() + ": " + failed.message());
+    return {};
+}
+
 }  // namespace
 
 Result<Storage> open_storage(const config::Settings& settings, DatabaseUse use,
@@ -47,6 +63,8 @@ Result<Storage> open_storage(const config::Settings& settings, DatabaseUse use,
         options.readers = static_cast<std::size_t>(settings.database.pool);
     options.on_fatal = std::move(on_fatal);
     if (use == DatabaseUse::serve) {
+        if (auto made = make_folder_of(options.path); !made)
+            return made.error();
         auto lock = sql::lock_exclusively(options.path);
         if (!lock)
             return lock.error();
