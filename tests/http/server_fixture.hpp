@@ -15,6 +15,10 @@
 #include <string>
 #include <thread>
 
+#include <boost/asio/this_coro.hpp>
+#include <boost/system/system_error.hpp>
+
+#include "dure/base/clock.hpp"
 #include "dure/http/server.hpp"
 
 namespace dure::http::server_test {
