@@ -25,12 +25,12 @@ Result<void> check_form(const NewKey& wanted, UnixMillis now)
         return wrong("name", "A key needs a name of at most 200 bytes.");
     if (wanted.expires_at && *wanted.expires_at <= now)
         return wrong("expires_at", "expires_at must lie in the future.");
-    if (wanted.permissions)
-        for (const auto& permission : *wanted.permissions)
-            if (!is_permission(permission))
-                return wrong("permissions", "There is no permission " + to_valid_utf8(utf8_prefix(permission, 60)) + ".");
-            else if (permission == "users:manage")
-                return wrong("permissions", "A key cannot hold users:manage: accounts and keys are for people who logged in.");
+    for (const auto& permission : wanted.permissions.value_or(std::vector<std::string>())) {
+        if (!is_permission(permission))
+            return wrong("permissions", "There is no permission " + to_valid_utf8(utf8_prefix(permission, 60)) + ".");
+        if (permission == "users:manage")
+            return wrong("permissions", "A key cannot hold users:manage: accounts and keys are for people who logged in.");
+    }
     if (wanted.models && wanted.models->size() > 100)
         return wrong("models", "A key may name at most 100 models.");
     if (wanted.models)

@@ -19,7 +19,7 @@ std::string comment_of(const Key& key)
         std::string choices;
         for (const auto& choice : key.choices)
             choices += (choices.empty() ? "" : ", ") + choice;
-        words += (words.empty() ? "" : "; ") + choices;
+        words += (words.empty() ? "One of " : "; one of ") + choices;
     }
     return words;
 }

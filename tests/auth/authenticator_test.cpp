@@ -1,0 +1,290 @@
+// Who is let in, for how long what was read is remembered, and what a key can do; over a real database.
+#include "dure/auth/authenticator.hpp"
+
+#include <gmock/gmock.h>
+
+#include "dure/auth/api_key.hpp"
+#include "dure/auth/key_service.hpp"
+#include "dure/auth/roles.hpp"
+#include "dure/sql/migrator.hpp"
+#include "dure/store/api_keys.hpp"
+#include "dure/store/migrations.hpp"
+#include "dure/store/users.hpp"
+#include "support/databases.hpp"
+#include "support/run_task.hpp"
+
+namespace dure::auth {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+namespace {
+
+class SteppedClock final : public Clock {
+public:
+    UnixMillis now() const override { return now_; }
+    Steady::time_point steady_now() const override { return Steady::time_point(std::chrono::milliseconds(now_)); }
+    void step(std::chrono::milliseconds by) { now_ += by.count(); }
+
+private:
+    UnixMillis now_ = 1'800'000'000'000;
+};
+
+class Authentication : public testing::Test {
+protected:
+    void SetUp() override
+    {
+        sql::SqliteOptions options;
+        options.path = ":memory:";
+        database_ = test::open_or_throw(options);
+        ASSERT_TRUE(sql::migrate(*database_, store::migrations(), 1));
+        add_user("u1", "user");
+        start();
+    }
+
+    void start(bool accounts = true)
+    {
+        config::Auth settings;
+        settings.accounts = accounts;
+        authenticator_ = std::make_unique<Authenticator>(*database_, clock_, logger_, settings);
+        keys_ = std::make_unique<KeyService>(*database_, *authenticator_, clock_);
+    }
+
+    void add_user(const std::string& id, const std::string& role)
+    {
+        model::User user;
+        user.id = id;
+        user.email = id + "@example.com";
+        user.role = role;
+        const auto stored = database_->run_now([&](sql::Connection& c) { return store::Users(c).insert(user); });
+        ASSERT_TRUE(stored) << stored.error().message();
+    }
+
+    void change_user(const std::string& id, const std::function<void(model::User&)>& change)
+    {
+        const auto stored = database_->run_now([&](sql::Connection& c) -> Result<void> {
+            auto user = store::Users(c).find(id);
+            if (!user)
+                return user.error();
+            change(*user);
+            return store::Users(c).update(*user);
+        });
+        ASSERT_TRUE(stored) << stored.error().message();
+    }
+
+    Result<MadeKey> make(NewKey wanted, const std::string& owner = "u1")
+    {
+        std::optional<Result<MadeKey>> made;
+        test::run([&]() -> Task<void> { made = co_await keys_->create(owner, std::move(wanted)); });
+        return *made;
+    }
+
+    std::string key_named(const std::string& name)
+    {
+        const auto made = make({name, {}, {}, {}});
+        return made ? std::string(made->key.reveal()) : made.error().message();
+    }
+
+    Result<Principal> enter(std::optional<std::string> header)
+    {
+        std::optional<Result<Principal>> outcome;
+        test::run([&]() -> Task<void> {
+            outcome = co_await authenticator_->authenticate(header ? std::optional<std::string_view>(*header) : std::nullopt);
+        });
+        return *outcome;
+    }
+
+    std::vector<model::ApiKey> listed()
+    {
+        std::vector<model::ApiKey> all;
+        test::run([&]() -> Task<void> { all = (co_await keys_->list("u1")).value(); });
+        return all;
+    }
+
+    SteppedClock clock_;
+    Logger logger_{{}};
+    std::unique_ptr<sql::Database> database_;
+    std::unique_ptr<Authenticator> authenticator_;
+    std::unique_ptr<KeyService> keys_;
+};
+
+NewKey named(const std::string& name)
+{
+    return {name, {}, {}, {}};
+}
+
+}  // namespace
+
+TEST_F(Authentication, LetsAGoodKeyInWithTheRightsOfItsOwner)
+{
+    const auto key = key_named("mine");
+    for (const auto& header : {"Bearer " + key, "bearer " + key, "BEARER  " + key + " "}) {
+        const auto principal = enter(header);
+        ASSERT_TRUE(principal) << header << principal.error().message();
+        EXPECT_EQ(principal->user_id, "u1");
+        EXPECT_EQ(principal->role, "user");
+        EXPECT_EQ(principal->display, "u1@example.com");
+        EXPECT_TRUE(principal->may("chat:create"));
+        EXPECT_FALSE(principal->may("flows:manage"));
+        EXPECT_TRUE(principal->may_use_model("anything"));
+    }
+}
+
+TEST_F(Authentication, RefusesEverythingElseAlike)
+{
+    const auto key = key_named("mine");
+    const std::vector<std::optional<std::string>> headers = {
+        std::nullopt, "", "Bearer", "Bearer ", key, "Basic " + key, "Bearer " + key + "x", "Bearer x " + key,
+        "Bearer " + key + ", Bearer " + key, "Bearer " + std::string(make_api_key().reveal()), "Bearer sk-1234",
+        "Bearer " + std::string(100000, 'a'), std::string("Bearer \0", 8)};
+    for (const auto& header : headers) {
+        const auto principal = enter(header);
+        ASSERT_FALSE(principal) << header.value_or("(none)").substr(0, 80);
+        EXPECT_EQ(principal.error().code(), Errc::unauthenticated);
+        EXPECT_EQ(principal.error().reason(), "invalid_api_key");
+        EXPECT_EQ(principal.error().message().find(key.substr(3, 20)), std::string::npos);
+    }
+}
+
+TEST_F(Authentication, NarrowsPermissionsAndModelsToThoseOfTheKey)
+{
+    NewKey wanted = named("narrow");
+    wanted.permissions = {"chat:create"};
+    wanted.models = {"flow:report"};
+    const auto made = make(wanted);
+    ASSERT_TRUE(made);
+    const auto principal = enter("Bearer " + std::string(made->key.reveal()));
+    ASSERT_TRUE(principal);
+    EXPECT_THAT(principal->permissions, ElementsAre("chat:create"));
+    EXPECT_TRUE(principal->may_use_model("flow:report"));
+    EXPECT_FALSE(principal->may_use_model("mock"));
+}
+
+TEST_F(Authentication, NeverGivesAKeyMoreThanItsOwnerHasNow)
+{
+    add_user("dev", "developer");
+    NewKey wanted = named("flows");
+    wanted.permissions = {"flows:manage"};
+    const auto made = make(wanted, "dev");
+    ASSERT_TRUE(made);
+    const auto header = "Bearer " + std::string(made->key.reveal());
+    EXPECT_TRUE(enter(header)->may("flows:manage"));
+    change_user("dev", [](model::User& user) { user.role = "user"; });
+    authenticator_->forget_user("dev");
+    EXPECT_THAT(enter(header)->permissions, IsEmpty());
+}
+
+TEST_F(Authentication, NeverLetsAKeyManageAccounts)
+{
+    add_user("boss", "admin");
+    const auto made = make(named("all"), "boss");
+    ASSERT_TRUE(made);
+    const auto principal = enter("Bearer " + std::string(made->key.reveal()));
+    EXPECT_TRUE(principal->may("metrics:read"));
+    EXPECT_FALSE(principal->may("users:manage"));
+    NewKey wanted = named("accounts");
+    wanted.permissions = {"users:manage"};
+    EXPECT_EQ(make(wanted, "boss").error().param(), "permissions");
+}
+
+TEST_F(Authentication, SeesChangesElsewhereAfterFiveSecondsAtTheLatest)
+{
+    const auto header = "Bearer " + key_named("mine");
+    ASSERT_TRUE(enter(header));
+    change_user("u1", [](model::User& user) { user.is_active = false; });
+    clock_.step(std::chrono::milliseconds(4999));
+    EXPECT_TRUE(enter(header));    // remembered: the database is not asked
+    clock_.step(std::chrono::milliseconds(1));
+    EXPECT_FALSE(enter(header));
+    change_user("u1", [](model::User& user) { user.is_active = true; });
+    EXPECT_TRUE(enter(header));    // refusals are not remembered
+}
+
+TEST_F(Authentication, ForgetsARevokedKeyAtOnce)
+{
+    const auto header = "Bearer " + key_named("mine");
+    ASSERT_TRUE(enter(header));
+    const auto id = listed().at(0).id;
+    Result<void> revoked;
+    test::run([&]() -> Task<void> { revoked = co_await keys_->revoke("u1", id); });
+    ASSERT_TRUE(revoked);
+    EXPECT_FALSE(enter(header));
+    test::run([&]() -> Task<void> { revoked = co_await keys_->revoke("somebody else", id); });
+    EXPECT_EQ(revoked.error().code(), Errc::not_found);
+}
+
+TEST_F(Authentication, EndsAKeyAtItsTimeEvenWhileItIsRemembered)
+{
+    NewKey wanted = named("short");
+    wanted.expires_at = clock_.now() + 1000;
+    const auto header = "Bearer " + std::string(make(wanted)->key.reveal());
+    EXPECT_TRUE(enter(header));
+    clock_.step(std::chrono::milliseconds(999));
+    EXPECT_TRUE(enter(header));
+    clock_.step(std::chrono::milliseconds(1));
+    EXPECT_FALSE(enter(header));
+    clock_.step(std::chrono::hours(1));
+    EXPECT_FALSE(enter(header));
+}
+
+TEST_F(Authentication, WritesTheLastUseOnceAMinute)
+{
+    const auto header = "Bearer " + key_named("mine");
+    EXPECT_FALSE(listed().at(0).last_used_at);
+    ASSERT_TRUE(enter(header));
+    const auto first = clock_.now();
+    EXPECT_EQ(listed().at(0).last_used_at, first);
+    clock_.step(std::chrono::milliseconds(59999));
+    ASSERT_TRUE(enter(header));
+    EXPECT_EQ(listed().at(0).last_used_at, first);
+    clock_.step(std::chrono::milliseconds(1));
+    ASSERT_TRUE(enter(header));
+    EXPECT_EQ(listed().at(0).last_used_at, first + 60000);
+}
+
+TEST_F(Authentication, WithoutAccountsEveryCallerIsTheLocalDeveloper)
+{
+    start(false);
+    for (const auto& header : {std::optional<std::string>(), std::optional<std::string>("Bearer nonsense")}) {
+        const auto principal = enter(header);
+        ASSERT_TRUE(principal);
+        EXPECT_EQ(principal->user_id, "local");
+        EXPECT_EQ(principal->role, "developer");
+        EXPECT_EQ(principal->permissions, permissions_of_builtin_role("developer"));
+    }
+}
+
+TEST_F(Authentication, RefusesKeysThatCannotBe)
+{
+    struct Case {
+        NewKey wanted;
+        Errc code;
+        std::string param;
+    };
+    const std::vector<Case> cases = {
+        {named(""), Errc::invalid_argument, "name"},
+        {named(std::string(201, 'x')), Errc::invalid_argument, "name"},
+        {{"k", {{"chat:destroy"}}, {}, {}}, Errc::invalid_argument, "permissions"},
+        {{"k", {{"flows:manage"}}, {}, {}}, Errc::permission_denied, "permissions"},
+        {{"k", {}, {{""}}, {}}, Errc::invalid_argument, "models"},
+        {{"k", {}, {}, clock_.now()}, Errc::invalid_argument, "expires_at"},
+    };
+    for (const auto& [wanted, code, param] : cases) {
+        const auto made = make(wanted);
+        ASSERT_FALSE(made) << wanted.name;
+        EXPECT_EQ(made.error().code(), code);
+        EXPECT_EQ(made.error().param(), param);
+    }
+    EXPECT_EQ(make(named("k"), "nobody").error().code(), Errc::not_found);
+}
+
+TEST_F(Authentication, StoresOnlyTheHash)
+{
+    const auto made = make(named("mine"));
+    ASSERT_TRUE(made);
+    const auto stored = listed().at(0);
+    EXPECT_EQ(stored.hash, hash_of_key(made->key.reveal()));
+    EXPECT_EQ(stored.prefix, made->key.reveal().substr(0, 8));
+}
+
+}  // namespace dure::auth
