@@ -1,5 +1,6 @@
 # Scans every #include "dure/…" and "<module>/…" of include/ and src/ against the modules' declared dependencies.
 # Run as a CTest: cmake -DRULES=file -DROOT=source -P check_includes.cmake. Each line of RULES is "module: dep dep …".
+cmake_minimum_required(VERSION 3.25)
 file(STRINGS "${RULES}" rules)
 set(modules "")
 foreach(rule IN LISTS rules)

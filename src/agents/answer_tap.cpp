@@ -3,8 +3,8 @@
 
 namespace dure::agents {
 
-AnswerTap::AnswerTap(model::AnswerSink& client, AgentRecord& record, std::size_t hold)
-    : client_(client), record_(record), hold_(hold), holding_(hold > 0), separate_(!record.completion.text.empty())
+AnswerTap::AnswerTap(model::AnswerSink& client, AgentRecord& record, Text text)
+    : client_(client), record_(record), hides_text_(text == Text::hidden), separate_(!record.completion.text.empty())
 {
 }
 
@@ -17,36 +17,9 @@ Task<Result<void>> AnswerTap::piece(const model::Piece& piece)
         if (auto told = co_await show(std::move(shown)); !told)
             co_return told;
     }
-    if (!piece.text.empty()) {
-        if (holding_ && held_.size() + piece.text.size() <= hold_) {
-            held_ += piece.text;
-            co_return Result<void>();
-        }
-        if (auto told = co_await release_as_text(); !told)
-            co_return told;
-        if (auto told = co_await show_text(piece.text); !told)
-            co_return told;
-    }
-    if (!piece.tool_calls.empty() && holding_ && hold_ != everything)
-        co_return co_await release_as_reasoning();
-    co_return Result<void>();
-}
-
-Task<Result<void>> AnswerTap::release_as_text()
-{
-    holding_ = false;
-    if (held_.empty())
+    if (piece.text.empty() || hides_text_)
         co_return Result<void>();
-    co_return co_await show_text(std::exchange(held_, std::string()));
-}
-
-Task<Result<void>> AnswerTap::release_as_reasoning()
-{
-    if (held_.empty())
-        co_return Result<void>();
-    model::Piece thoughts;
-    thoughts.reasoning = std::exchange(held_, std::string());
-    co_return co_await show(std::move(thoughts));
+    co_return co_await show_text(piece.text);
 }
 
 Task<Result<void>> AnswerTap::show_text(std::string text)

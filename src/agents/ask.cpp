@@ -107,14 +107,7 @@ Task<Result<void>> ask_streamed(AgentRun& run, const llm::CompletionRequest& req
                                 model::Completion& into)
 {
     const UsageOfCall usage(run.record, into);
-    auto streamed = co_await run.gateway.stream(request, run.call, tap, into);
-    if (!streamed) {
-        // What came before the break is part of the answer, as with any model.
-        if (auto told = co_await tap.release_as_text(); !told)
-            co_return told;
-        co_return streamed;
-    }
-    co_return Result<void>();
+    co_return co_await run.gateway.stream(request, run.call, tap, into);
 }
 
 Task<Result<std::string>> ask_quietly(AgentRun& run, const llm::CompletionRequest& request)

@@ -31,19 +31,18 @@ std::optional<std::string> json_document_in(std::string_view text)
 Task<Result<void>> answer_in_form(AgentRun& run, const graph::State& state)
 {
     const auto request = answer_request(run, state, system_prompt(run, state), true);
-    AnswerTap tap(run.sink, run.record, AnswerTap::everything);
+    AnswerTap tap(run.sink, run.record, AnswerTap::Text::hidden);
     model::Completion turn;
     auto asked = co_await ask_streamed(run, request, tap, turn);
     if (!asked)
         co_return asked;
-    tap.drop_held();
     run.record.completion.finish_reason = turn.finish_reason;
     auto document = json_document_in(turn.text);
     // An answer cut by its length limit or a filter is passed on as it is: the finish reason tells.
     if (!document && turn.finish_reason == "stop")
         co_return Error(Errc::upstream_failed, "The model did not answer in the demanded JSON form.")
             .reason("upstream_protocol_error");
-    AnswerTap out(run.sink, run.record, 0);
+    AnswerTap out(run.sink, run.record, AnswerTap::Text::shown);
     model::Piece whole;
     whole.text = document ? std::move(*document) : std::move(turn.text);
     co_return co_await out.piece(whole);
@@ -52,7 +51,7 @@ Task<Result<void>> answer_in_form(AgentRun& run, const graph::State& state)
 Task<Result<void>> answer_in_text(AgentRun& run, const graph::State& state)
 {
     const auto request = answer_request(run, state, system_prompt(run, state), true);
-    AnswerTap tap(run.sink, run.record, 0);
+    AnswerTap tap(run.sink, run.record, AnswerTap::Text::shown);
     model::Completion turn;
     auto asked = co_await ask_streamed(run, request, tap, turn);
     if (asked)

@@ -6,8 +6,6 @@
 namespace dure::agents {
 namespace {
 
-constexpr std::size_t held_before_tool_calls = 160;   // bytes: a sentence of thinking aloud
-
 // Gives every call what a conversation needs: an id and JSON text for its arguments.
 void complete_calls(std::vector<model::ToolCall>& calls)
 {
@@ -72,24 +70,18 @@ Task<Result<graph::Update>> think(graph::NodeContext& context, AgentRun& run)
     const bool form_follows = wants_json(run.request);
     if (form_follows && !open)
         co_return graph::Update();
-    AnswerTap tap(run.sink, run.record, form_follows ? AnswerTap::everything : open ? held_before_tool_calls : 0);
+    AnswerTap tap(run.sink, run.record, form_follows ? AnswerTap::Text::hidden : AnswerTap::Text::shown);
     model::Completion turn;
     if (auto asked = co_await ask_streamed(run, request, tap, turn); !asked)
         co_return asked.error();
     complete_calls(turn.tool_calls);
-    if (!turn.tool_calls.empty() && open) {
-        if (!form_follows)
-            if (auto told = co_await tap.release_as_reasoning(); !told)
-                co_return told.error();
+    if (!turn.tool_calls.empty() && open)
         co_return requested(run, turn);
-    }
     if (!turn.tool_calls.empty() && turn.text.empty())
         co_return Error(Errc::upstream_failed, "The model asked for tools again and again and gave no answer.")
             .reason("upstream_protocol_error");
     if (form_follows)
         co_return graph::Update();
-    if (auto told = co_await tap.release_as_text(); !told)
-        co_return told.error();
     run.record.completion.finish_reason = turn.finish_reason == "tool_calls" ? "stop" : turn.finish_reason;
     co_return answered("direct_response");
 }

@@ -23,7 +23,7 @@ struct Entry {
     schema::JsonSchema arguments;
 };
 
-// What became of a call of Tool::execute, with exceptions caught: with_timeout is for coroutines that end normally.
+// What became of a call of Tool::execute: what it throws is an outcome too, not the end of the agent's run.
 struct Ran {
     std::optional<Result<Json>> result;
     std::exception_ptr thrown;

@@ -42,11 +42,14 @@ TEST_F(AgentTest, EveryNodeAndToolIsToldAsProgressAndTheLastStepIsDone)
 
 TEST_F(AgentTest, ADirectAnswerStreamsOutOfTheRoutersOnlyCall)
 {
-    const std::string word(100, 'a');
-    upstream.enqueue(turn({word, word, "end"}));
+    // The pauses keep the words from arriving in one read, which would make them one piece.
+    upstream.enqueue(dure::test::stream_script({dure::test::role_chunk(), dure::test::text_chunk("one "),
+                                                dure::test::text_chunk("two "), dure::test::text_chunk("end"),
+                                                dure::test::finish_chunk("stop"), dure::test::usage_chunk()},
+                                               std::chrono::milliseconds(20)));
     ASSERT_TRUE(ask("hello").has_value());
     EXPECT_EQ(record.path, (Names{"tool_selector", "router", "summarizer"}));
-    EXPECT_EQ(record.completion.text, word + word + "end");
+    EXPECT_EQ(record.completion.text, "one two end");
     EXPECT_EQ(upstream.request_count(), 1);
     EXPECT_GE(sink.texts.size(), 2u);
     EXPECT_EQ(sink.shown.text, record.completion.text);
@@ -79,14 +82,13 @@ TEST_F(AgentTest, CallsOfOneTurnAreAllAnsweredInOrderAndUsageIsSummed)
     EXPECT_EQ(sink.shown.text, "Two, and an error.");
 }
 
-TEST_F(AgentTest, ThinkingAloudBeforeAToolCallIsReasoning)
+TEST_F(AgentTest, ThinkingAloudBeforeAToolCallIsShownAsItComes)
 {
     upstream.enqueue(turn({"Let me ", "compute."}, {{"c1", "calculator", R"({"expression":"1+1"})"}}));
     upstream.enqueue(turn({"2"}));
     ASSERT_TRUE(ask("1+1?").has_value());
-    EXPECT_EQ(sink.shown.reasoning, "Let me compute.");
-    EXPECT_EQ(sink.shown.text, "2");
-    EXPECT_EQ(record.completion.text, "2");
+    EXPECT_EQ(sink.shown.text, "Let me compute.\n\n2");
+    EXPECT_EQ(record.completion.text, "Let me compute.\n\n2");
 }
 
 TEST_F(AgentTest, ALongPreambleThatWasShownStaysAsAParagraph)

@@ -67,6 +67,50 @@ TEST(Timeout, GivesEmptyOnOurClockAndTheValueInTime)
     });
 }
 
+TEST(Timeout, WhatTheTaskThrowsComesOutAtOnce)
+{
+    test::run([]() -> Task<void> {
+        auto failing = []() -> Task<int> {
+            co_await sleep_for(1ms);
+            throw std::runtime_error("broken");
+        };
+        const auto started = Steady::now();
+        bool thrown = false;
+        try {
+            co_await with_timeout(failing(), Deadline::after(60s));
+        } catch (const std::runtime_error&) {
+            thrown = true;
+        }
+        EXPECT_TRUE(thrown);
+        EXPECT_LT(Steady::now() - started, 30s);
+    });
+}
+
+TEST(Timeout, ACancelledParentIsNoTimeout)
+{
+    test::run([]() -> Task<void> {
+        TaskGroup group(co_await boost::asio::this_coro::executor);
+        bool aborted = false;
+        auto parent = [](bool& flag) -> Task<void> {
+            auto slow = []() -> Task<int> {
+                co_await sleep_for(60s);
+                co_return 1;
+            };
+            try {
+                co_await with_timeout(slow(), Deadline::after(60s));
+            } catch (const boost::system::system_error& error) {
+                flag = error.code() == boost::asio::error::operation_aborted;
+                throw;
+            }
+        };
+        group.spawn(parent(aborted));
+        co_await sleep_for(1ms);
+        group.cancel();
+        co_await group.wait();
+        EXPECT_TRUE(aborted);
+    });
+}
+
 TEST(TaskGroup, CancelReachesEveryChildAndWaitRethrowsAFailure)
 {
     test::run([]() -> Task<void> {
