@@ -42,8 +42,8 @@ std::string_view bearer_of(std::string_view header)
 std::vector<std::string> granted(std::vector<std::string> of_role, const model::ApiKey& key)
 {
     std::erase_if(of_role, [&](const std::string& permission) {
-        const bool given = !key.permissions || std::find(key.permissions->begin(), key.permissions->end(), permission) !=
-                                                   key.permissions->end();
+        const bool given = !key.permissions || std::find(key.permissions->begin(), key.permissions->end(),
+                                                         permission) != key.permissions->end();
         return !given || permission == "users:manage";
     });
     return of_role;
@@ -79,15 +79,16 @@ Result<Found> read(sql::Connection& connection, const std::string& hash)
 
 struct Authenticator::State : std::enable_shared_from_this<Authenticator::State> {
     State(sql::Database& db, const Clock& time, Logger& log, const config::Auth& settings, const Options& options)
-        : database(db), clock(time), logger(log), accounts(settings.accounts), cache(options.entries, options.remembered)
-    {
-    }
+        : database(db), clock(time), logger(log), accounts(settings.accounts),
+          cache(options.entries, options.remembered)
+    {}
 
     Task<Result<std::shared_ptr<KnownCaller>>> look_up(std::string hash)
     {
         const auto generation = cache.generation();
         const auto now = clock.now();
-        auto found = co_await database.read([&](sql::Connection& connection) { return callers::read(connection, hash); });
+        auto found =
+            co_await database.read([&](sql::Connection& connection) { return callers::read(connection, hash); });
         if (!found && found.error().code() == Errc::not_found)
             co_return callers::wrong_key();
         if (!found)
@@ -116,7 +117,8 @@ struct Authenticator::State : std::enable_shared_from_this<Authenticator::State>
         if (now - before < callers::usage_interval || !caller.last_used.compare_exchange_strong(before, now))
             co_return;
         const auto executor = co_await boost::asio::this_coro::executor;
-        boost::asio::co_spawn(executor, write_use(shared_from_this(), caller.principal.key_id, now), boost::asio::detached);
+        boost::asio::co_spawn(executor, write_use(shared_from_this(), caller.principal.key_id, now),
+                              boost::asio::detached);
     }
 
     static Task<void> write_use(std::shared_ptr<State> self, std::string key_id, UnixMillis now)
@@ -143,14 +145,12 @@ struct Authenticator::State : std::enable_shared_from_this<Authenticator::State>
 
 Authenticator::Authenticator(sql::Database& database, const Clock& clock, Logger& logger, const config::Auth& settings)
     : Authenticator(database, clock, logger, settings, Options())
-{
-}
+{}
 
 Authenticator::Authenticator(sql::Database& database, const Clock& clock, Logger& logger, const config::Auth& settings,
                              Options options)
     : state_(std::make_shared<State>(database, clock, logger, settings, options))
-{
-}
+{}
 
 Authenticator::~Authenticator() = default;
 

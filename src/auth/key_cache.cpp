@@ -8,8 +8,7 @@ namespace dure::auth {
 
 KeyCache::KeyCache(std::size_t entries, Steady::duration remembered)
     : entries_per_shard_(std::max<std::size_t>(1, entries / shard_count)), remembered_(remembered)
-{
-}
+{}
 
 KeyCache::Shard& KeyCache::shard_of(std::string_view hash)
 {

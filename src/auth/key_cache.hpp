@@ -19,11 +19,10 @@ namespace dure::auth {
 struct KnownCaller {
     KnownCaller(Principal who, std::optional<UnixMillis> until, UnixMillis used, Steady::time_point when)
         : principal(std::move(who)), expires_at(until), last_used(used), read_at(when)
-    {
-    }
+    {}
     const Principal principal;
-    const std::optional<UnixMillis> expires_at;   // of the key
-    std::atomic<UnixMillis> last_used;            // as last written, or as being written
+    const std::optional<UnixMillis> expires_at;  // of the key
+    std::atomic<UnixMillis> last_used;  // as last written, or as being written
     const Steady::time_point read_at;
 };
 

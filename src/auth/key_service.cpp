@@ -29,7 +29,8 @@ Result<void> check_form(const NewKey& wanted, UnixMillis now)
         if (!is_permission(permission))
             return wrong("permissions", "There is no permission " + to_valid_utf8(utf8_prefix(permission, 60)) + ".");
         if (permission == "users:manage")
-            return wrong("permissions", "A key cannot hold users:manage: accounts and keys are for people who logged in.");
+            return wrong("permissions",
+                         "A key cannot hold users:manage: accounts and keys are for people who logged in.");
     }
     if (wanted.models && wanted.models->size() > 100)
         return wrong("models", "A key may name at most 100 models.");
@@ -51,7 +52,8 @@ Result<void> check_owner(sql::Connection& connection, const std::string& owner_i
     if (wanted.permissions)
         for (const auto& permission : *wanted.permissions)
             if (std::find(held->begin(), held->end(), permission) == held->end())
-                return Error(Errc::permission_denied, "The owner of the key does not have the permission " + permission + ".")
+                return Error(Errc::permission_denied,
+                             "The owner of the key does not have the permission " + permission + ".")
                     .reason("insufficient_permissions")
                     .param("permissions");
     const auto count = store::ApiKeys(connection).count_active(owner_id, now);

@@ -58,15 +58,16 @@ Error refused(std::string message)
 bool common(std::string_view lower)
 {
     static constexpr std::string_view list[] = {
-        "password",   "password1",  "password12", "password123", "passw0rd",   "p@ssw0rd",   "p@ssword",   "12345678",
-        "123456789",  "1234567890", "123123123",  "0123456789",  "987654321",  "9876543210", "qwertyui",   "qwertyuiop",
-        "qwerty12",   "qwerty123",  "qwer1234",   "1q2w3e4r",    "1q2w3e4r5t", "1qaz2wsx",   "q1w2e3r4",   "zaq12wsx",
-        "abcd1234",   "abc12345",   "abcdefgh",   "a1b2c3d4",    "asdfghjk",   "asdfghjkl",  "asdf1234",   "zxcvbnm1",
-        "iloveyou",   "sunshine",   "princess",   "football",    "baseball",   "superman",   "starwars",   "trustno1",
-        "letmein1",   "welcome1",   "welcome123", "admin123",    "admin1234",  "administrator", "changeme", "changeit",
-        "computer",   "internet",   "whatever",   "michelle",    "jennifer",   "dragon123",  "monkey123",  "master123",
-        "secret123",  "test1234",   "testtest",   "adminadmin",  "rootroot",   "default1",   "12341234",   "dkssudgktpdy",
-        "tkfkdgo1",   "dkagh123"};
+        "password",     "password1",  "password12", "password123",   "passw0rd",   "p@ssw0rd",  "p@ssword",
+        "12345678",     "123456789",  "1234567890", "123123123",     "0123456789", "987654321", "9876543210",
+        "qwertyui",     "qwertyuiop", "qwerty12",   "qwerty123",     "qwer1234",   "1q2w3e4r",  "1q2w3e4r5t",
+        "1qaz2wsx",     "q1w2e3r4",   "zaq12wsx",   "abcd1234",      "abc12345",   "abcdefgh",  "a1b2c3d4",
+        "asdfghjk",     "asdfghjkl",  "asdf1234",   "zxcvbnm1",      "iloveyou",   "sunshine",  "princess",
+        "football",     "baseball",   "superman",   "starwars",      "trustno1",   "letmein1",  "welcome1",
+        "welcome123",   "admin123",   "admin1234",  "administrator", "changeme",   "changeit",  "computer",
+        "internet",     "whatever",   "michelle",   "jennifer",      "dragon123",  "monkey123", "master123",
+        "secret123",    "test1234",   "testtest",   "adminadmin",    "rootroot",   "default1",  "12341234",
+        "dkssudgktpdy", "tkfkdgo1",   "dkagh123"};
     const bool one_character = std::all_of(lower.begin(), lower.end(), [&](char c) { return c == lower.front(); });
     return one_character || std::find(std::begin(list), std::end(list), lower) != std::end(list);
 }
@@ -96,8 +97,9 @@ Result<std::string> hash_password(const SecretString& password, const PasswordCo
     const auto size = argon2_encodedlen(cost.passes, cost.memory_kib, hashing::lanes, hashing::salt_bytes,
                                         hashing::hash_bytes, Argon2_id);
     std::string encoded(size, '\0');
-    const int failed = argon2id_hash_encoded(cost.passes, cost.memory_kib, hashing::lanes, text.data(), text.size(),
-                                             salt.data(), salt.size(), hashing::hash_bytes, encoded.data(), encoded.size());
+    const int failed =
+        argon2id_hash_encoded(cost.passes, cost.memory_kib, hashing::lanes, text.data(), text.size(), salt.data(),
+                              salt.size(), hashing::hash_bytes, encoded.data(), encoded.size());
     if (failed != ARGON2_OK)
         return Error(Errc::unavailable, "The password cannot be stored now.").detail(argon2_error_message(failed));
     encoded.resize(encoded.find('\0'));
@@ -121,7 +123,8 @@ Task<Result<std::string>> Passwords::hash(SecretString password)
 Task<Result<bool>> Passwords::verify(SecretString password, std::string stored)
 {
     if (stored.size() > hashing::longest_stored || !stored.starts_with("$argon2id$"))
-        co_return Error(Errc::internal, "The password cannot be checked now.").detail("stored password hash has another form");
+        co_return Error(Errc::internal, "The password cannot be checked now.")
+            .detail("stored password hash has another form");
     if (password.reveal().size() > hashing::most_password_bytes)
         co_return co_await verify_nothing(std::move(password));
     co_return co_await pool_.run([&] { return hashing::matches(password.reveal(), stored); });

@@ -7,8 +7,9 @@ namespace dure::auth {
 
 const std::vector<std::string>& all_permissions()
 {
-    static const std::vector<std::string> all = {"chat:create",  "tools:execute", "flows:read",   "flows:execute", "flows:manage",
-                                                 "users:manage", "events:read",   "tools:manage", "models:manage", "metrics:read"};
+    static const std::vector<std::string> all = {"chat:create",   "tools:execute", "flows:read",  "flows:execute",
+                                                 "flows:manage",  "users:manage",  "events:read", "tools:manage",
+                                                 "models:manage", "metrics:read"};
     return all;
 }
 

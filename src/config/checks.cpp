@@ -40,11 +40,11 @@ bool repeats(std::string_view text, std::string_view word)
 // Keys from tutorials and templates, also when they were lengthened or repeated to look long enough.
 bool known_sample(std::string_view secret)
 {
-    static constexpr std::array<std::string_view, 8> words = {"secret",       "password",   "default",  "mysecret",
+    static constexpr std::array<std::string_view, 8> words = {"secret",      "password",   "default",    "mysecret",
                                                               "supersecret", "secret-key", "secret_key", "test"};
-    static constexpr std::array<std::string_view, 9> parts = {"changeme",        "change-me",       "change_me",
-                                                              "change-this",     "change_this",     "your-secret",
-                                                              "your_secret",     "your-super-secret", "yoursecretkey"};
+    static constexpr std::array<std::string_view, 9> parts = {"changeme",    "change-me",         "change_me",
+                                                              "change-this", "change_this",       "your-secret",
+                                                              "your_secret", "your-super-secret", "yoursecretkey"};
     const auto lower = ascii_lower(secret);
     return std::any_of(words.begin(), words.end(), [&](auto word) { return repeats(lower, word); }) ||
            std::any_of(parts.begin(), parts.end(), [&](auto part) { return lower.find(part) != std::string::npos; });
@@ -67,25 +67,30 @@ void check_server(const Settings& settings, Collector& collector)
         collector.problem(collector.where("server.host"), "server.host must not be empty");
     else if (!loopback(server.host) && !settings.auth.accounts)
         collector.problem(collector.where("auth.accounts"),
-                          "auth.accounts = false is possible on a loopback address only, and server.host is " + server.host);
+                          "auth.accounts = false is possible on a loopback address only, and server.host is " +
+                              server.host);
     if (server.tls_cert.empty() != server.tls_key.empty())
         collector.problem(collector.where(server.tls_cert.empty() ? "server.tls_key" : "server.tls_cert"),
                           "server.tls_cert and server.tls_key belong together");
     if (!server.public_url.empty() && !http_url(server.public_url))
-        collector.problem(collector.where("server.public_url"), "server.public_url must begin with http:// or https://");
+        collector.problem(collector.where("server.public_url"),
+                          "server.public_url must begin with http:// or https://");
     for (const auto& origin : server.cors_origins)
         if (!http_url(origin) || origin.find('/', origin.find("//") + 2) != std::string::npos)
-            collector.problem(collector.where("server.cors_origins"),
-                              "server.cors_origins must hold origins such as \"https://chat.example.com\", without a path or *");
+            collector.problem(
+                collector.where("server.cors_origins"),
+                "server.cors_origins must hold origins such as \"https://chat.example.com\", without a path or *");
     for (const auto& proxy : server.trusted_proxies) {
         boost::system::error_code failed;
         boost::asio::ip::make_address(proxy, failed);
         if (failed)
-            collector.problem(collector.where("server.trusted_proxies"), "server.trusted_proxies: " + proxy + " is no IP address");
+            collector.problem(collector.where("server.trusted_proxies"),
+                              "server.trusted_proxies: " + proxy + " is no IP address");
     }
     if (server.trusted_proxies.empty() != server.proxy_header.empty())
-        collector.problem(collector.where(server.proxy_header.empty() ? "server.trusted_proxies" : "server.proxy_header"),
-                          "server.trusted_proxies and server.proxy_header belong together");
+        collector.problem(
+            collector.where(server.proxy_header.empty() ? "server.trusted_proxies" : "server.proxy_header"),
+            "server.trusted_proxies and server.proxy_header belong together");
 }
 
 void check_database(const Settings& settings, Collector& collector)
@@ -93,9 +98,11 @@ void check_database(const Settings& settings, Collector& collector)
     const auto url = settings.database.url.reveal();
     const bool sqlite = url.starts_with("sqlite:") && url.size() > 7;
     if (!sqlite && !url.starts_with("postgresql://") && !url.starts_with("postgres://"))
-        collector.problem(collector.where("database.url"), "database.url must be sqlite:FILE or postgresql://user:password@host:port/name");
+        collector.problem(collector.where("database.url"),
+                          "database.url must be sqlite:FILE or postgresql://user:password@host:port/name");
     const auto redis = settings.redis.url.reveal();
-    if (!redis.empty() && !redis.starts_with("redis://") && !redis.starts_with("rediss://") && !redis.starts_with("unix://"))
+    if (!redis.empty() && !redis.starts_with("redis://") && !redis.starts_with("rediss://") &&
+        !redis.starts_with("unix://"))
         collector.problem(collector.where("redis.url"), "redis.url must begin with redis://, rediss:// or unix://");
 }
 
@@ -106,7 +113,8 @@ void check_auth(const Settings& settings, Collector& collector)
         if (const auto fault = fault_of_secret(auth.secret_key.reveal()); !fault.empty())
             collector.problem(collector.where("auth.secret_key"), "SECRET_KEY " + fault);
     if (auth.registration == "redirect" && !http_url(auth.signup_url))
-        collector.problem(collector.where("auth.registration"), "auth.registration = \"redirect\" needs auth.signup_url, an http(s) address");
+        collector.problem(collector.where("auth.registration"),
+                          "auth.registration = \"redirect\" needs auth.signup_url, an http(s) address");
     if (auth.admin_email.empty() != auth.admin_password.empty())
         collector.problem(collector.where(auth.admin_email.empty() ? "auth.admin_password" : "auth.admin_email"),
                           "ADMIN_EMAIL and ADMIN_PASSWORD belong together");
@@ -134,7 +142,8 @@ std::set<std::string> check_providers(const Settings& settings, Collector& colle
         if (provider.name.empty() || provider.name.find('/') != std::string::npos)
             collector.problem(where, place + ".name must not be empty or hold a /");
         else if (!names.insert(provider.name).second)
-            collector.problem(where, "provider " + provider.name + " is there twice" + (provider.name == "mock" ? " (mock is built in)" : ""));
+            collector.problem(where, "provider " + provider.name + " is there twice" +
+                                         (provider.name == "mock" ? " (mock is built in)" : ""));
         if (provider.dialect != "mock" && !http_url(provider.base_url))
             collector.problem(where, place + ".base_url must begin with http:// or https://");
         for (const auto& [name, value] : provider.headers)
@@ -166,10 +175,12 @@ void check_models(const Settings& settings, const std::set<std::string>& provide
         }
     }
     const auto known = [&](const std::string& id) {
-        return id == "mock" || std::any_of(settings.model.begin(), settings.model.end(), [&](const Model& m) { return m.id == id; });
+        return id == "mock" ||
+               std::any_of(settings.model.begin(), settings.model.end(), [&](const Model& m) { return m.id == id; });
     };
     if (!known(settings.models.default_model))
-        collector.problem(collector.where("models.default"), "models.default: there is no model " + settings.models.default_model);
+        collector.problem(collector.where("models.default"),
+                          "models.default: there is no model " + settings.models.default_model);
     if (!settings.agent.model.empty() && !known(settings.agent.model))
         collector.problem(collector.where("agent.model"), "agent.model: there is no model " + settings.agent.model);
 }
@@ -188,7 +199,8 @@ void check_tools(const Settings& settings, Collector& collector)
             collector.problem(collector.where(place), place + ".url must begin with http:// or https://");
     }
     if (settings.breaker.max_open < settings.breaker.open)
-        collector.problem(collector.where("breaker.max_open"), "breaker.max_open must not be shorter than breaker.open");
+        collector.problem(collector.where("breaker.max_open"),
+                          "breaker.max_open must not be shorter than breaker.open");
 }
 
 }  // namespace checks

@@ -18,19 +18,20 @@ namespace dure::config {
 using Texts = std::vector<std::string>;
 using Numbers = std::vector<std::int64_t>;
 using TextMap = std::map<std::string, std::string>;
-using Target = std::variant<bool*, std::int64_t*, Milliseconds*, std::string*, SecretString*, Texts*, Numbers*, TextMap*>;
+using Target =
+    std::variant<bool*, std::int64_t*, Milliseconds*, std::string*, SecretString*, Texts*, Numbers*, TextMap*>;
 
-enum class Unit { none, bytes, nano_dollars };   // how an integer is written
+enum class Unit { none, bytes, nano_dollars };  // how an integer is written
 
 struct Key {
-    std::string path;                             // "server.limits.json_body"; inside of an entry: "timeouts.connect"
+    std::string path;  // "server.limits.json_body"; inside of an entry: "timeouts.connect"
     std::string comment;
-    std::function<Target(void* owner)> target;    // owner: Settings, Provider, Model or McpServer
+    std::function<Target(void* owner)> target;  // owner: Settings, Provider, Model or McpServer
     Unit unit = Unit::none;
-    std::int64_t least = 0;                       // of integers, lists of integers; of durations in milliseconds
+    std::int64_t least = 0;  // of integers, lists of integers; of durations in milliseconds
     std::int64_t most = std::numeric_limits<std::int64_t>::max();
     Texts choices;
-    std::string example;                          // of entries, shown in the example file
+    std::string example;  // of entries, shown in the example file
 
     Key between(std::int64_t low, std::int64_t high) &&
     {
@@ -58,7 +59,7 @@ struct Key {
 struct EntryList {
     std::string path;
     const std::vector<Key>& keys;
-    std::function<void*(Settings&)> append;                     // a new entry, to be filled
+    std::function<void*(Settings&)> append;  // a new entry, to be filled
     std::function<std::vector<void*>(Settings&)> entries;
 };
 

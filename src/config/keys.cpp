@@ -28,16 +28,34 @@ Key setting(std::string path, Access access, std::string comment)
 void add_server(std::vector<Key>& all)
 {
     const std::vector<Key> list = {
-        setting("server.host", [](Settings& s) { return &s.server.host; }, "Address to listen on; others than loopback need auth.accounts = true"),
-        setting("server.port", [](Settings& s) { return &s.server.port; }, "0: a free one").between(0, 65535),
-        setting("server.threads", [](Settings& s) { return &s.server.threads; }, "0: one per core").between(0, 256),
-        setting("server.public_url", [](Settings& s) { return &s.server.public_url; }, "How clients reach this server, for links"),
-        setting("server.trusted_proxies", [](Settings& s) { return &s.server.trusted_proxies; }, "Addresses whose proxy_header is believed"),
-        setting("server.proxy_header", [](Settings& s) { return &s.server.proxy_header; }, "Header with the client's address, e.g. X-Forwarded-For"),
-        setting("server.cors_origins", [](Settings& s) { return &s.server.cors_origins; }, "Web pages that may call from a browser, exact origins"),
-        setting("server.tls_cert", [](Settings& s) { return &s.server.tls_cert; }, "PEM file; together with tls_key"),
-        setting("server.tls_key", [](Settings& s) { return &s.server.tls_key; }, "PEM file"),
-        setting("server.shutdown_deadline", [](Settings& s) { return &s.server.shutdown_deadline; }, "How long running answers may take after SIGTERM"),
+        setting(
+            "server.host", [](Settings& s) { return &s.server.host; },
+            "Address to listen on; others than loopback need auth.accounts = true"),
+        setting(
+            "server.port", [](Settings& s) { return &s.server.port; }, "0: a free one")
+            .between(0, 65535),
+        setting(
+            "server.threads", [](Settings& s) { return &s.server.threads; }, "0: one per core")
+            .between(0, 256),
+        setting(
+            "server.public_url", [](Settings& s) { return &s.server.public_url; },
+            "How clients reach this server, for links"),
+        setting(
+            "server.trusted_proxies", [](Settings& s) { return &s.server.trusted_proxies; },
+            "Addresses whose proxy_header is believed"),
+        setting(
+            "server.proxy_header", [](Settings& s) { return &s.server.proxy_header; },
+            "Header with the client's address, e.g. X-Forwarded-For"),
+        setting(
+            "server.cors_origins", [](Settings& s) { return &s.server.cors_origins; },
+            "Web pages that may call from a browser, exact origins"),
+        setting(
+            "server.tls_cert", [](Settings& s) { return &s.server.tls_cert; }, "PEM file; together with tls_key"),
+        setting(
+            "server.tls_key", [](Settings& s) { return &s.server.tls_key; }, "PEM file"),
+        setting(
+            "server.shutdown_deadline", [](Settings& s) { return &s.server.shutdown_deadline; },
+            "How long running answers may take after SIGTERM"),
     };
     all.insert(all.end(), list.begin(), list.end());
 }
@@ -45,21 +63,36 @@ void add_server(std::vector<Key>& all)
 void add_server_limits(std::vector<Key>& all)
 {
     const auto limit = [&](const char* name, std::int64_t ServerLimits::* member, const char* comment) {
-        return setting(std::string("server.limits.") + name, [member](Settings& s) { return &(s.server.limits.*member); }, comment);
+        return setting(
+            std::string("server.limits.") + name, [member](Settings& s) { return &(s.server.limits.*member); },
+            comment);
     };
     const auto time = [&](const char* name, Milliseconds ServerLimits::* member, const char* comment) {
-        all.push_back(setting(std::string("server.limits.") + name, [member](Settings& s) { return &(s.server.limits.*member); }, comment)
+        all.push_back(setting(
+                          std::string("server.limits.") + name,
+                          [member](Settings& s) { return &(s.server.limits.*member); }, comment)
                           .between(1, 86400000));
     };
     const std::int64_t most = 4ll << 30;
-    all.push_back(limit("json_body", &ServerLimits::json_body, "Largest JSON body").as(Unit::bytes).between(1024, most));
-    all.push_back(limit("chat_body", &ServerLimits::chat_body, "Largest body on /v1/*, which carries images").as(Unit::bytes).between(1024, most));
-    all.push_back(limit("flow_body", &ServerLimits::flow_body, "Largest flow document").as(Unit::bytes).between(1024, most));
-    all.push_back(limit("upload_body", &ServerLimits::upload_body, "Largest uploaded file").as(Unit::bytes).between(1024, most));
-    all.push_back(limit("bodies_in_memory", &ServerLimits::bodies_in_memory, "All bodies at once").as(Unit::bytes).between(1 << 20, 1ll << 40));
+    all.push_back(
+        limit("json_body", &ServerLimits::json_body, "Largest JSON body").as(Unit::bytes).between(1024, most));
+    all.push_back(limit("chat_body", &ServerLimits::chat_body, "Largest body on /v1/*, which carries images")
+                      .as(Unit::bytes)
+                      .between(1024, most));
+    all.push_back(
+        limit("flow_body", &ServerLimits::flow_body, "Largest flow document").as(Unit::bytes).between(1024, most));
+    all.push_back(
+        limit("upload_body", &ServerLimits::upload_body, "Largest uploaded file").as(Unit::bytes).between(1024, most));
+    all.push_back(limit("bodies_in_memory", &ServerLimits::bodies_in_memory, "All bodies at once")
+                      .as(Unit::bytes)
+                      .between(1 << 20, 1ll << 40));
     all.push_back(limit("connections", &ServerLimits::connections, "Open connections").between(1, 1000000));
-    all.push_back(limit("connections_per_address", &ServerLimits::connections_per_address, "Open connections of one address").between(1, 1000000));
-    all.push_back(limit("requests_per_connection", &ServerLimits::requests_per_connection, "Requests until a connection is closed").between(1, 1000000000));
+    all.push_back(
+        limit("connections_per_address", &ServerLimits::connections_per_address, "Open connections of one address")
+            .between(1, 1000000));
+    all.push_back(limit("requests_per_connection", &ServerLimits::requests_per_connection,
+                        "Requests until a connection is closed")
+                      .between(1, 1000000000));
     time("header_timeout", &ServerLimits::header_timeout, "A request's head must be complete in this time");
     time("body_idle", &ServerLimits::body_idle, "Longest silence while a body is sent");
     time("body_total", &ServerLimits::body_total, "A body must be complete in this time");
@@ -68,22 +101,43 @@ void add_server_limits(std::vector<Key>& all)
     time("request", &ServerLimits::request, "Longest request without a stream");
     time("chat_request", &ServerLimits::chat_request, "Longest request on /v1/* without a stream");
     time("sse_heartbeat", &ServerLimits::sse_heartbeat, "A comment is sent after this much silence in a stream");
-    all.push_back(limit("stream_buffer", &ServerLimits::stream_buffer, "Output waiting for a slow reader").as(Unit::bytes).between(4096, 1 << 30));
+    all.push_back(limit("stream_buffer", &ServerLimits::stream_buffer, "Output waiting for a slow reader")
+                      .as(Unit::bytes)
+                      .between(4096, 1 << 30));
 }
 
 void add_storage_and_accounts(std::vector<Key>& all)
 {
     const std::vector<Key> list = {
-        setting("database.url", [](Settings& s) { return &s.database.url; }, "sqlite:FILE or postgresql://user:password@host:port/name"),
-        setting("database.pool", [](Settings& s) { return &s.database.pool; }, "Connections; 0: automatic").between(0, 1000),
-        setting("database.statement_timeout", [](Settings& s) { return &s.database.statement_timeout; }, "Longest statement").between(10, 600000),
-        setting("redis.url", [](Settings& s) { return &s.redis.url; }, "redis://…; empty: everything in this process"),
-        setting("auth.accounts", [](Settings& s) { return &s.auth.accounts; }, "false: every caller is one local user; on loopback only"),
-        setting("auth.registration", [](Settings& s) { return &s.auth.registration; }, "Who may make an account").one_of({"closed", "open", "redirect"}),
-        setting("auth.signup_url", [](Settings& s) { return &s.auth.signup_url; }, "Where registration = \"redirect\" leads"),
-        setting("auth.token_lifetime", [](Settings& s) { return &s.auth.token_lifetime; }, "Of an access token").between(60000, 30ll * 86400000),
-        setting("auth.password_hash_memory", [](Settings& s) { return &s.auth.password_hash_memory; }, "Memory of one argon2id hash")
-            .as(Unit::bytes).between(19 << 20, 1 << 30),
+        setting(
+            "database.url", [](Settings& s) { return &s.database.url; },
+            "sqlite:FILE or postgresql://user:password@host:port/name"),
+        setting(
+            "database.pool", [](Settings& s) { return &s.database.pool; }, "Connections; 0: automatic")
+            .between(0, 1000),
+        setting(
+            "database.statement_timeout", [](Settings& s) { return &s.database.statement_timeout; },
+            "Longest statement")
+            .between(10, 600000),
+        setting(
+            "redis.url", [](Settings& s) { return &s.redis.url; }, "redis://…; empty: everything in this process"),
+        setting(
+            "auth.accounts", [](Settings& s) { return &s.auth.accounts; },
+            "false: every caller is one local user; on loopback only"),
+        setting(
+            "auth.registration", [](Settings& s) { return &s.auth.registration; }, "Who may make an account")
+            .one_of({"closed", "open", "redirect"}),
+        setting(
+            "auth.signup_url", [](Settings& s) { return &s.auth.signup_url; },
+            "Where registration = \"redirect\" leads"),
+        setting(
+            "auth.token_lifetime", [](Settings& s) { return &s.auth.token_lifetime; }, "Of an access token")
+            .between(60000, 30ll * 86400000),
+        setting(
+            "auth.password_hash_memory", [](Settings& s) { return &s.auth.password_hash_memory; },
+            "Memory of one argon2id hash")
+            .as(Unit::bytes)
+            .between(19 << 20, 1 << 30),
     };
     all.insert(all.end(), list.begin(), list.end());
 }
@@ -92,8 +146,10 @@ void add_limits(std::vector<Key>& all)
 {
     const auto role = [&](const std::string& name, RoleLimits Limits::* member) {
         const auto one = [&](const char* what, std::int64_t RoleLimits::* count, const char* comment) {
-            all.push_back(setting("limits." + name + "." + what, [=](Settings& s) { return &(s.limits.*member.*count); }, comment)
-                              .between(0, 10000000));
+            all.push_back(
+                setting(
+                    "limits." + name + "." + what, [=](Settings& s) { return &(s.limits.*member.*count); }, comment)
+                    .between(0, 10000000));
         };
         one("chat_per_minute", &RoleLimits::chat_per_minute, "Chat requests");
         one("requests_per_minute", &RoleLimits::requests_per_minute, "All requests");
@@ -104,31 +160,72 @@ void add_limits(std::vector<Key>& all)
     role("user", &Limits::user);
     role("developer", &Limits::developer);
     role("admin", &Limits::admin);
-    all.push_back(setting("limits.login.failures_per_account", [](Settings& s) { return &s.limits.login_failures_per_account; },
-                          "Wrong passwords before an account has to wait").between(1, 1000));
-    all.push_back(setting("limits.login.failures_per_address", [](Settings& s) { return &s.limits.login_failures_per_address; },
-                          "Wrong passwords of one address in ten minutes").between(1, 100000));
+    all.push_back(setting(
+                      "limits.login.failures_per_account",
+                      [](Settings& s) { return &s.limits.login_failures_per_account; },
+                      "Wrong passwords before an account has to wait")
+                      .between(1, 1000));
+    all.push_back(setting(
+                      "limits.login.failures_per_address",
+                      [](Settings& s) { return &s.limits.login_failures_per_address; },
+                      "Wrong passwords of one address in ten minutes")
+                      .between(1, 100000));
 }
 
 void add_chat(std::vector<Key>& all)
 {
     const std::vector<Key> list = {
-        setting("sessions.ttl", [](Settings& s) { return &s.sessions.ttl; }, "How long an unused session stays live").between(1000, 365ll * 86400000),
-        setting("sessions.keep_messages", [](Settings& s) { return &s.sessions.keep_messages; }, "Messages given to the model again").between(1, 1000),
-        setting("sessions.max_turns", [](Settings& s) { return &s.sessions.max_turns; }, "Turns until a session is summarised").between(1, 1000),
-        setting("agent.model", [](Settings& s) { return &s.agent.model; }, "Model the agent thinks with; empty: models.default"),
-        setting("agent.strategy", [](Settings& s) { return &s.agent.strategy; }, "How the agent works").one_of({"graph", "chat", "simple", "planner"}),
-        setting("agent.max_iterations", [](Settings& s) { return &s.agent.max_iterations; }, "Rounds of model and tools for one answer").between(1, 100),
-        setting("agent.tools_top_k", [](Settings& s) { return &s.agent.tools_top_k; }, "Tools offered to the model at once").between(1, 100),
-        setting("agent.prompts", [](Settings& s) { return &s.agent.prompts; }, "Folder with prompts that replace the built-in ones"),
-        setting("agent.language", [](Settings& s) { return &s.agent.language; }, "auto: the user's").one_of({"auto", "ko", "en"}),
-        setting("agent.durability", [](Settings& s) { return &s.agent.durability; }, "When steps are stored").one_of({"exit", "async", "sync"}),
-        setting("models.default", [](Settings& s) { return &s.models.default_model; }, "Used where no model is named"),
-        setting("models.embeddings", [](Settings& s) { return &s.models.embeddings; }, "\"local\": the built-in embedder"),
-        setting("models.mock_delay", [](Settings& s) { return &s.models.mock_delay; }, "Pause of the mock model before each token").between(0, 60000),
-        setting("breaker.failures", [](Settings& s) { return &s.breaker.failures; }, "Failures in a row that close off a target; 0: off").between(0, 1000),
-        setting("breaker.open", [](Settings& s) { return &s.breaker.open; }, "First pause of a target").between(1, 3600000),
-        setting("breaker.max_open", [](Settings& s) { return &s.breaker.max_open; }, "Longest pause").between(1, 86400000),
+        setting(
+            "sessions.ttl", [](Settings& s) { return &s.sessions.ttl; }, "How long an unused session stays live")
+            .between(1000, 365ll * 86400000),
+        setting(
+            "sessions.keep_messages", [](Settings& s) { return &s.sessions.keep_messages; },
+            "Messages given to the model again")
+            .between(1, 1000),
+        setting(
+            "sessions.max_turns", [](Settings& s) { return &s.sessions.max_turns; },
+            "Turns until a session is summarised")
+            .between(1, 1000),
+        setting(
+            "agent.model", [](Settings& s) { return &s.agent.model; },
+            "Model the agent thinks with; empty: models.default"),
+        setting(
+            "agent.strategy", [](Settings& s) { return &s.agent.strategy; }, "How the agent works")
+            .one_of({"graph", "chat", "simple", "planner"}),
+        setting(
+            "agent.max_iterations", [](Settings& s) { return &s.agent.max_iterations; },
+            "Rounds of model and tools for one answer")
+            .between(1, 100),
+        setting(
+            "agent.tools_top_k", [](Settings& s) { return &s.agent.tools_top_k; }, "Tools offered to the model at once")
+            .between(1, 100),
+        setting(
+            "agent.prompts", [](Settings& s) { return &s.agent.prompts; },
+            "Folder with prompts that replace the built-in ones"),
+        setting(
+            "agent.language", [](Settings& s) { return &s.agent.language; }, "auto: the user's")
+            .one_of({"auto", "ko", "en"}),
+        setting(
+            "agent.durability", [](Settings& s) { return &s.agent.durability; }, "When steps are stored")
+            .one_of({"exit", "async", "sync"}),
+        setting(
+            "models.default", [](Settings& s) { return &s.models.default_model; }, "Used where no model is named"),
+        setting(
+            "models.embeddings", [](Settings& s) { return &s.models.embeddings; }, "\"local\": the built-in embedder"),
+        setting(
+            "models.mock_delay", [](Settings& s) { return &s.models.mock_delay; },
+            "Pause of the mock model before each token")
+            .between(0, 60000),
+        setting(
+            "breaker.failures", [](Settings& s) { return &s.breaker.failures; },
+            "Failures in a row that close off a target; 0: off")
+            .between(0, 1000),
+        setting(
+            "breaker.open", [](Settings& s) { return &s.breaker.open; }, "First pause of a target")
+            .between(1, 3600000),
+        setting(
+            "breaker.max_open", [](Settings& s) { return &s.breaker.max_open; }, "Longest pause")
+            .between(1, 86400000),
     };
     all.insert(all.end(), list.begin(), list.end());
 }
@@ -136,19 +233,49 @@ void add_chat(std::vector<Key>& all)
 void add_tools_and_flows(std::vector<Key>& all)
 {
     const std::vector<Key> list = {
-        setting("tools.directory", [](Settings& s) { return &s.tools.directory; }, "Folder of tool files"),
-        setting("tools.result_cache", [](Settings& s) { return &s.tools.result_cache; }, "Remembered results of tools without side effects").between(0, 1000000),
-        setting("tools.timeout", [](Settings& s) { return &s.tools.timeout; }, "Longest tool call").between(1, 600000),
-        setting("egress.allow", [](Settings& s) { return &s.egress.allow; }, "host:port that tools and flows may reach although it is private"),
-        setting("egress.ports", [](Settings& s) { return &s.egress.ports; }, "Ports that tools and flows may reach on public addresses").between(1, 65535),
-        setting("flows.directory", [](Settings& s) { return &s.flows.directory; }, "Folder of flow files"),
-        setting("flows.run_timeout", [](Settings& s) { return &s.flows.run_timeout; }, "Longest run, waiting for people not counted").between(1000, 86400000),
-        setting("flows.max_parallel", [](Settings& s) { return &s.flows.max_parallel; }, "Nodes of one run at the same time").between(1, 1024),
-        setting("flows.max_steps", [](Settings& s) { return &s.flows.max_steps; }, "Steps of one run").between(1, 1000000),
-        setting("flows.max_nodes", [](Settings& s) { return &s.flows.max_nodes; }, "Nodes of one flow").between(1, 10000),
-        setting("executions.workers", [](Settings& s) { return &s.executions.workers; }, "0: automatic").between(0, 1024),
-        setting("executions.lease", [](Settings& s) { return &s.executions.lease; }, "A worker that is silent for this long loses its run").between(1000, 600000),
-        setting("executions.retention", [](Settings& s) { return &s.executions.retention; }, "Finished runs are kept for this long").between(3600000, 3650ll * 86400000),
+        setting(
+            "tools.directory", [](Settings& s) { return &s.tools.directory; }, "Folder of tool files"),
+        setting(
+            "tools.result_cache", [](Settings& s) { return &s.tools.result_cache; },
+            "Remembered results of tools without side effects")
+            .between(0, 1000000),
+        setting(
+            "tools.timeout", [](Settings& s) { return &s.tools.timeout; }, "Longest tool call")
+            .between(1, 600000),
+        setting(
+            "egress.allow", [](Settings& s) { return &s.egress.allow; },
+            "host:port that tools and flows may reach although it is private"),
+        setting(
+            "egress.ports", [](Settings& s) { return &s.egress.ports; },
+            "Ports that tools and flows may reach on public addresses")
+            .between(1, 65535),
+        setting(
+            "flows.directory", [](Settings& s) { return &s.flows.directory; }, "Folder of flow files"),
+        setting(
+            "flows.run_timeout", [](Settings& s) { return &s.flows.run_timeout; },
+            "Longest run, waiting for people not counted")
+            .between(1000, 86400000),
+        setting(
+            "flows.max_parallel", [](Settings& s) { return &s.flows.max_parallel; },
+            "Nodes of one run at the same time")
+            .between(1, 1024),
+        setting(
+            "flows.max_steps", [](Settings& s) { return &s.flows.max_steps; }, "Steps of one run")
+            .between(1, 1000000),
+        setting(
+            "flows.max_nodes", [](Settings& s) { return &s.flows.max_nodes; }, "Nodes of one flow")
+            .between(1, 10000),
+        setting(
+            "executions.workers", [](Settings& s) { return &s.executions.workers; }, "0: automatic")
+            .between(0, 1024),
+        setting(
+            "executions.lease", [](Settings& s) { return &s.executions.lease; },
+            "A worker that is silent for this long loses its run")
+            .between(1000, 600000),
+        setting(
+            "executions.retention", [](Settings& s) { return &s.executions.retention; },
+            "Finished runs are kept for this long")
+            .between(3600000, 3650ll * 86400000),
     };
     all.insert(all.end(), list.begin(), list.end());
 }
@@ -156,13 +283,25 @@ void add_tools_and_flows(std::vector<Key>& all)
 void add_operation(std::vector<Key>& all)
 {
     const std::vector<Key> list = {
-        setting("mail.sender", [](Settings& s) { return &s.mail.sender; }, "log: mails are written to the log").one_of({"log", "smtp"}),
-        setting("mail.smtp_url_env", [](Settings& s) { return &s.mail.smtp_url_env; }, "Name of the variable with smtp://user:password@host:port"),
-        setting("mail.from", [](Settings& s) { return &s.mail.from; }, "Sender address"),
-        setting("log.level", [](Settings& s) { return &s.log.level; }, "debug shows texts of users").one_of({"debug", "info", "warn", "error"}),
-        setting("log.format", [](Settings& s) { return &s.log.format; }, "text: for people").one_of({"json", "text"}),
-        setting("log.file", [](Settings& s) { return &s.log.file; }, "Empty: standard error"),
-        setting("metrics.listen", [](Settings& s) { return &s.metrics.listen; }, "Own address, as 127.0.0.1:9100; empty: main port with permission metrics:read"),
+        setting(
+            "mail.sender", [](Settings& s) { return &s.mail.sender; }, "log: mails are written to the log")
+            .one_of({"log", "smtp"}),
+        setting(
+            "mail.smtp_url_env", [](Settings& s) { return &s.mail.smtp_url_env; },
+            "Name of the variable with smtp://user:password@host:port"),
+        setting(
+            "mail.from", [](Settings& s) { return &s.mail.from; }, "Sender address"),
+        setting(
+            "log.level", [](Settings& s) { return &s.log.level; }, "debug shows texts of users")
+            .one_of({"debug", "info", "warn", "error"}),
+        setting(
+            "log.format", [](Settings& s) { return &s.log.format; }, "text: for people")
+            .one_of({"json", "text"}),
+        setting(
+            "log.file", [](Settings& s) { return &s.log.file; }, "Empty: standard error"),
+        setting(
+            "metrics.listen", [](Settings& s) { return &s.metrics.listen; },
+            "Own address, as 127.0.0.1:9100; empty: main port with permission metrics:read"),
     };
     all.insert(all.end(), list.begin(), list.end());
 }
@@ -177,17 +316,32 @@ const std::vector<Key>& provider_keys()
 {
     static const std::vector<Key> all = [] {
         std::vector<Key> list = {
-            entry<Provider>("name", [](Provider& p) { return &p.name; }, "Used in targets of models").like("openai"),
-            entry<Provider>("dialect", [](Provider& p) { return &p.dialect; }, "").one_of({"openai", "anthropic", "mock"}),
-            entry<Provider>("base_url", [](Provider& p) { return &p.base_url; }, "").like("https://api.openai.com/v1"),
-            entry<Provider>("keys_env", [](Provider& p) { return &p.keys_env; }, "Names of variables, not keys; several are used in turn").like("OPENAI_API_KEY"),
-            entry<Provider>("version", [](Provider& p) { return &p.version; }, "anthropic-version"),
-            entry<Provider>("headers", [](Provider& p) { return &p.headers; }, "Further request headers"),
-            entry<Provider>("max_running", [](Provider& p) { return &p.max_running; }, "Requests at the same time").between(1, 100000),
+            entry<Provider>(
+                "name", [](Provider& p) { return &p.name; }, "Used in targets of models")
+                .like("openai"),
+            entry<Provider>(
+                "dialect", [](Provider& p) { return &p.dialect; }, "")
+                .one_of({"openai", "anthropic", "mock"}),
+            entry<Provider>(
+                "base_url", [](Provider& p) { return &p.base_url; }, "")
+                .like("https://api.openai.com/v1"),
+            entry<Provider>(
+                "keys_env", [](Provider& p) { return &p.keys_env; },
+                "Names of variables, not keys; several are used in turn")
+                .like("OPENAI_API_KEY"),
+            entry<Provider>(
+                "version", [](Provider& p) { return &p.version; }, "anthropic-version"),
+            entry<Provider>(
+                "headers", [](Provider& p) { return &p.headers; }, "Further request headers"),
+            entry<Provider>(
+                "max_running", [](Provider& p) { return &p.max_running; }, "Requests at the same time")
+                .between(1, 100000),
         };
         const auto time = [&](const char* name, Milliseconds ProviderTimeouts::* member, const char* comment) {
-            list.push_back(entry<Provider>(std::string("timeouts.") + name, [=](Provider& p) { return &(p.timeouts.*member); }, comment)
-                               .between(1, 86400000));
+            list.push_back(
+                entry<Provider>(
+                    std::string("timeouts.") + name, [=](Provider& p) { return &(p.timeouts.*member); }, comment)
+                    .between(1, 86400000));
         };
         time("connect", &ProviderTimeouts::connect, "Until the connection stands");
         time("head", &ProviderTimeouts::head, "Until the answer's head");
@@ -203,20 +357,46 @@ const std::vector<Key>& provider_keys()
 const std::vector<Key>& model_keys()
 {
     static const std::vector<Key> all = {
-        entry<Model>("id", [](Model& m) { return &m.id; }, "What clients ask for").like("gpt-4o"),
-        entry<Model>("name", [](Model& m) { return &m.name; }, "Label; empty: the id"),
-        entry<Model>("targets", [](Model& m) { return &m.targets; }, "provider/model, tried in this order").like("openai/gpt-4o"),
-        entry<Model>("tools", [](Model& m) { return &m.tools; }, "It can call tools"),
-        entry<Model>("vision", [](Model& m) { return &m.vision; }, "It reads images"),
-        entry<Model>("context_window", [](Model& m) { return &m.context_window; }, "Tokens").between(1, 1000000000),
-        entry<Model>("max_output", [](Model& m) { return &m.max_output; }, "Tokens").between(1, 1000000000),
-        entry<Model>("attempts", [](Model& m) { return &m.attempts; }, "Tries over all targets for one request").between(1, 100),
-        entry<Model>("cache", [](Model& m) { return &m.cache; }, "exact: the same request gets the stored answer").one_of({"off", "exact"}),
-        entry<Model>("on_content_filter", [](Model& m) { return &m.on_content_filter; }, "next: the next target is asked").one_of({"stop", "next"}),
-        entry<Model>("prices.input", [](Model& m) { return &m.prices.input; }, "USD per million tokens").as(Unit::nano_dollars),
-        entry<Model>("prices.cached", [](Model& m) { return &m.prices.cached; }, "Input read from the provider's cache").as(Unit::nano_dollars),
-        entry<Model>("prices.cache_write", [](Model& m) { return &m.prices.cache_write; }, "Input written to the provider's cache").as(Unit::nano_dollars),
-        entry<Model>("prices.output", [](Model& m) { return &m.prices.output; }, "").as(Unit::nano_dollars),
+        entry<Model>(
+            "id", [](Model& m) { return &m.id; }, "What clients ask for")
+            .like("gpt-4o"),
+        entry<Model>(
+            "name", [](Model& m) { return &m.name; }, "Label; empty: the id"),
+        entry<Model>(
+            "targets", [](Model& m) { return &m.targets; }, "provider/model, tried in this order")
+            .like("openai/gpt-4o"),
+        entry<Model>(
+            "tools", [](Model& m) { return &m.tools; }, "It can call tools"),
+        entry<Model>(
+            "vision", [](Model& m) { return &m.vision; }, "It reads images"),
+        entry<Model>(
+            "context_window", [](Model& m) { return &m.context_window; }, "Tokens")
+            .between(1, 1000000000),
+        entry<Model>(
+            "max_output", [](Model& m) { return &m.max_output; }, "Tokens")
+            .between(1, 1000000000),
+        entry<Model>(
+            "attempts", [](Model& m) { return &m.attempts; }, "Tries over all targets for one request")
+            .between(1, 100),
+        entry<Model>(
+            "cache", [](Model& m) { return &m.cache; }, "exact: the same request gets the stored answer")
+            .one_of({"off", "exact"}),
+        entry<Model>(
+            "on_content_filter", [](Model& m) { return &m.on_content_filter; }, "next: the next target is asked")
+            .one_of({"stop", "next"}),
+        entry<Model>(
+            "prices.input", [](Model& m) { return &m.prices.input; }, "USD per million tokens")
+            .as(Unit::nano_dollars),
+        entry<Model>(
+            "prices.cached", [](Model& m) { return &m.prices.cached; }, "Input read from the provider's cache")
+            .as(Unit::nano_dollars),
+        entry<Model>(
+            "prices.cache_write", [](Model& m) { return &m.prices.cache_write; },
+            "Input written to the provider's cache")
+            .as(Unit::nano_dollars),
+        entry<Model>(
+            "prices.output", [](Model& m) { return &m.prices.output; }, "")
+            .as(Unit::nano_dollars),
     };
     return all;
 }
@@ -224,12 +404,21 @@ const std::vector<Key>& model_keys()
 const std::vector<Key>& mcp_keys()
 {
     static const std::vector<Key> all = {
-        entry<McpServer>("name", [](McpServer& m) { return &m.name; }, "").like("files"),
-        entry<McpServer>("transport", [](McpServer& m) { return &m.transport; }, "").one_of({"stdio", "http"}),
-        entry<McpServer>("command", [](McpServer& m) { return &m.command; }, "Program and arguments, of stdio").like("mcp-files"),
-        entry<McpServer>("url", [](McpServer& m) { return &m.url; }, "Of http"),
-        entry<McpServer>("env", [](McpServer& m) { return &m.env; }, "Environment of the program"),
-        entry<McpServer>("allow", [](McpServer& m) { return &m.allow; }, "Names of tools that may be used"),
+        entry<McpServer>(
+            "name", [](McpServer& m) { return &m.name; }, "")
+            .like("files"),
+        entry<McpServer>(
+            "transport", [](McpServer& m) { return &m.transport; }, "")
+            .one_of({"stdio", "http"}),
+        entry<McpServer>(
+            "command", [](McpServer& m) { return &m.command; }, "Program and arguments, of stdio")
+            .like("mcp-files"),
+        entry<McpServer>(
+            "url", [](McpServer& m) { return &m.url; }, "Of http"),
+        entry<McpServer>(
+            "env", [](McpServer& m) { return &m.env; }, "Environment of the program"),
+        entry<McpServer>(
+            "allow", [](McpServer& m) { return &m.allow; }, "Names of tools that may be used"),
     };
     return all;
 }

@@ -19,8 +19,20 @@ struct KnownModel {
 constexpr std::int64_t cent = 10'000'000;
 constexpr KnownModel models[] = {
     {"gpt-4o", "GPT-4o", "gpt-4o", "openai/gpt-4o", 128000, 16384, {250 * cent, 125 * cent, 0, 1000 * cent}},
-    {"gpt-4o-mini", "GPT-4o mini", "gpt-4o-mini", "openai/gpt-4o-mini", 128000, 16384, {15 * cent, 75 * cent / 10, 0, 60 * cent}},
-    {"claude-3-sonnet", "Claude 3 Sonnet", "", "anthropic/claude-3-sonnet", 200000, 4096, {300 * cent, 0, 0, 1500 * cent}},
+    {"gpt-4o-mini",
+     "GPT-4o mini",
+     "gpt-4o-mini",
+     "openai/gpt-4o-mini",
+     128000,
+     16384,
+     {15 * cent, 75 * cent / 10, 0, 60 * cent}},
+    {"claude-3-sonnet",
+     "Claude 3 Sonnet",
+     "",
+     "anthropic/claude-3-sonnet",
+     200000,
+     4096,
+     {300 * cent, 0, 0, 1500 * cent}},
 };
 
 bool has(const Variables& variables, const char* name)
@@ -44,8 +56,9 @@ void add_known_providers(const Variables& variables, Collector& collector)
 {
     auto& settings = collector.loaded.settings;
     if (known::has(variables, "ANTHROPIC_API_KEY"))
-        collector.loaded.warnings.push_back("ANTHROPIC_API_KEY is set, but this version does not speak Anthropic's interface: it adds no "
-                                            "model. Claude models can be reached through OPENROUTER_API_KEY.");
+        collector.loaded.warnings.push_back(
+            "ANTHROPIC_API_KEY is set, but this version does not speak Anthropic's interface: it adds no "
+            "model. Claude models can be reached through OPENROUTER_API_KEY.");
     if (!settings.providers.empty() || !settings.model.empty())
         return;   // a file that lists its own knows better
     const bool openai = known::has(variables, "OPENAI_API_KEY");
@@ -53,7 +66,8 @@ void add_known_providers(const Variables& variables, Collector& collector)
     if (openai)
         settings.providers.push_back(known::provider("openai", "https://api.openai.com/v1", "OPENAI_API_KEY"));
     if (openrouter)
-        settings.providers.push_back(known::provider("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"));
+        settings.providers.push_back(
+            known::provider("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"));
     for (const auto& one : known::models) {
         Model model;
         if (openai && *one.openai != '\0')

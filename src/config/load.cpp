@@ -9,18 +9,21 @@ namespace dure::config {
 namespace loading {
 
 // Empty: no file, which is fine unless one was named.
-std::optional<std::filesystem::path> chosen_file(const LoadOptions& options, const Variables& variables, Collector& collector)
+std::optional<std::filesystem::path> chosen_file(const LoadOptions& options, const Variables& variables,
+                                                 Collector& collector)
 {
     auto file = options.file;
     auto where = std::string("--config");
-    if (const auto named = variables.find("DURE_CONFIG"); !file && named != variables.end() && !named->second.value.empty()) {
+    if (const auto named = variables.find("DURE_CONFIG");
+        !file && named != variables.end() && !named->second.value.empty()) {
         file = named->second.value;
         where = named->second.where;
     }
     std::error_code failed;
     const auto standard = options.directory / "config" / "dure.toml";
     if (!file)
-        return std::filesystem::is_regular_file(standard, failed) ? std::optional(standard.lexically_normal()) : std::nullopt;
+        return std::filesystem::is_regular_file(standard, failed) ? std::optional(standard.lexically_normal())
+                                                                  : std::nullopt;
     if (std::filesystem::is_regular_file(*file, failed))
         return file;
     collector.problem(where, "there is no file " + file->string());

@@ -74,11 +74,13 @@ std::string effective_toml(const Settings& settings)
 std::string example_toml()
 {
     Settings defaults;
-    std::string out =
-        "# Every key with its default. Copy what you change into config/dure.toml. A key can also be set by a variable:\n"
-        "# DURE_ and its path in capitals with __ between the levels, e.g. DURE_SERVER__PORT=9000. Secrets stay in variables:\n"
-        "# SECRET_KEY, ADMIN_EMAIL, ADMIN_PASSWORD, and the names in keys_env. Durations: \"250ms\" \"30s\" \"5m\" \"1h\" \"90d\";\n"
-        "# sizes: \"512KiB\" \"1MiB\".\n";
+    std::string out = "# Every key with its default. Copy what you change into config/dure.toml. A key can also be set "
+                      "by a variable:\n"
+                      "# DURE_ and its path in capitals with __ between the levels, e.g. DURE_SERVER__PORT=9000. "
+                      "Secrets stay in variables:\n"
+                      "# SECRET_KEY, ADMIN_EMAIL, ADMIN_PASSWORD, and the names in keys_env. Durations: \"250ms\" "
+                      "\"30s\" \"5m\" \"1h\" \"90d\";\n"
+                      "# sizes: \"512KiB\" \"1MiB\".\n";
     showing::append_settings(out, defaults, true);
     for (const auto& list : entry_lists()) {
         Settings scratch;

@@ -25,10 +25,7 @@ public:
         read_table(root, "", setting_keys(), &collector_.loaded.settings, "", true);
     }
 
-    std::string at(const toml::source_region& region) const
-    {
-        return file_ + ":" + std::to_string(region.begin.line);
-    }
+    std::string at(const toml::source_region& region) const { return file_ + ":" + std::to_string(region.begin.line); }
 
 private:
     // `prefix` is the path inside of the owner, `place` what stands in front of it for names in problems.
@@ -52,7 +49,8 @@ private:
     static const EntryList* entry_list(const std::string& path)
     {
         const auto& lists = entry_lists();
-        const auto found = std::find_if(lists.begin(), lists.end(), [&](const EntryList& list) { return list.path == path; });
+        const auto found =
+            std::find_if(lists.begin(), lists.end(), [&](const EntryList& list) { return list.path == path; });
         return found == lists.end() ? nullptr : &*found;
     }
 
@@ -67,7 +65,8 @@ private:
     void read_entries(const EntryList& list, const toml::node& node, const std::string& where)
     {
         const auto* entries = node.as_array();
-        if (!entries || !std::all_of(entries->begin(), entries->end(), [](const auto& one) { return one.is_table(); })) {
+        if (!entries ||
+            !std::all_of(entries->begin(), entries->end(), [](const auto& one) { return one.is_table(); })) {
             collector_.problem(where, list.path + " must be a list of tables, each headed [[" + list.path + "]]");
             return;
         }
@@ -93,7 +92,8 @@ private:
         if (const auto* text = node.as_string()) {
             // Only what is written as a string: "true" or "[1]" in quotes is not a boolean or a list.
             const bool whole_number = std::holds_alternative<std::int64_t*>(target) && key.unit == Unit::none;
-            const bool takes_text = std::holds_alternative<std::string*>(target) || std::holds_alternative<SecretString*>(target) ||
+            const bool takes_text = std::holds_alternative<std::string*>(target) ||
+                                    std::holds_alternative<SecretString*>(target) ||
                                     std::holds_alternative<Milliseconds*>(target) ||
                                     (std::holds_alternative<std::int64_t*>(target) && !whole_number);
             if (takes_text)

@@ -29,8 +29,9 @@ std::optional<std::int64_t> parse_scaled(std::string_view text, const std::array
     const auto unit = text.substr(static_cast<std::size_t>(stopped - text.data()));
     for (const auto& scale : scales)
         if (scale.unit == unit)
-            return number > std::numeric_limits<std::int64_t>::max() / scale.factor ? std::nullopt
-                                                                                     : std::optional(number * scale.factor);
+            return number > std::numeric_limits<std::int64_t>::max() / scale.factor
+                       ? std::nullopt
+                       : std::optional(number * scale.factor);
     return std::nullopt;
 }
 
@@ -191,7 +192,8 @@ std::optional<std::int64_t> parse_dollars(std::string_view text)
     const auto point = text.find('.');
     std::string digits(text.substr(0, point));
     auto decimals = point == std::string_view::npos ? std::string() : std::string(text.substr(point + 1));
-    if (digits.empty() || digits.size() > 9 || decimals.size() > 9 || (point != std::string_view::npos && decimals.empty()))
+    if (digits.empty() || digits.size() > 9 || decimals.size() > 9 ||
+        (point != std::string_view::npos && decimals.empty()))
         return std::nullopt;
     decimals.resize(9, '0');
     digits += decimals;
@@ -313,7 +315,8 @@ std::string value_as_toml(const Key& key, void* owner, bool plain)
     if (auto* const* text = std::get_if<std::string*>(&target))
         return values::toml_text(**text);
     if (auto* const* secret = std::get_if<SecretString*>(&target))
-        return values::toml_text(plain ? std::string((*secret)->reveal()) : values::with_password_hidden((*secret)->reveal()));
+        return values::toml_text(plain ? std::string((*secret)->reveal())
+                                       : values::with_password_hidden((*secret)->reveal()));
     if (auto* const* duration = std::get_if<Milliseconds*>(&target))
         return values::toml_text(values::show_scaled((*duration)->count(), values::durations));
     if (auto* const* texts = std::get_if<Texts*>(&target))

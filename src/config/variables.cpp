@@ -74,8 +74,8 @@ std::string percent_encoded(std::string_view text)
 {
     std::string out;
     for (const char c : text) {
-        const bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-                           c == '.' || c == '~';
+        const bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
+                           c == '_' || c == '.' || c == '~';
         const auto digits = hex(std::string_view(&c, 1));
         out += plain ? std::string(1, c) : "%" + digits;
     }
@@ -97,8 +97,9 @@ void apply_database_parts(const Variables& all, Collector& collector)
     }
     const auto user = part("DB_USER", "postgres");
     const auto password = part("DB_PASSWORD", "");
-    const auto url = "postgresql://" + percent_encoded(user) + (password.empty() ? "" : ":" + percent_encoded(password)) + "@" +
-                     host->value + ":" + part("DB_PORT", "5432") + "/" + percent_encoded(part("DB_NAME", user.c_str()));
+    const auto url = "postgresql://" + percent_encoded(user) +
+                     (password.empty() ? "" : ":" + percent_encoded(password)) + "@" + host->value + ":" +
+                     part("DB_PORT", "5432") + "/" + percent_encoded(part("DB_NAME", user.c_str()));
     set_key(*find_key(setting_keys(), "database.url"), {url, host->where}, collector);
 }
 
@@ -144,11 +145,13 @@ void read_env_file(const std::filesystem::path& file, Variables& variables, Coll
             text = trim(text.substr(7));
         const auto equals = text.find('=');
         const auto name = trim(text.substr(0, equals));
-        const auto value = equals == std::string_view::npos ? std::nullopt : variables::env_value(text.substr(equals + 1));
+        const auto value =
+            equals == std::string_view::npos ? std::nullopt : variables::env_value(text.substr(equals + 1));
         if (!variables::is_name(name) || !value)
             collector.problem(where, "is not of the form NAME=value");
         else
-            found[std::string(name)] = {*value, where + " (" + std::string(name) + ")"};   // the last line of a name counts
+            found[std::string(name)] = {*value,
+                                        where + " (" + std::string(name) + ")"};   // the last line of a name counts
     }
     variables.merge(found);
 }
@@ -169,8 +172,10 @@ void apply_variables(const Variables& all, Collector& collector)
         }
         const auto near = suggestion(setting_keys(), path);
         const auto begin = near.find("mean ");
-        const auto hint = near.empty() ? std::string()
-                                       : " (did you mean " + variables::variable_of(near.substr(begin + 5, near.size() - begin - 7)) + "?)";
+        const auto hint =
+            near.empty()
+                ? std::string()
+                : " (did you mean " + variables::variable_of(near.substr(begin + 5, near.size() - begin - 7)) + "?)";
         collector.problem(variable.where, "unknown variable" + hint);
     }
 }
@@ -184,7 +189,8 @@ void resolve_provider_keys(const Variables& all, Collector& collector)
                 providers[i].keys.emplace_back(variable->value);
             else
                 collector.loaded.warnings.push_back(collector.where("providers[" + std::to_string(i) + "].keys_env") +
-                                                    ": variable " + name + " of provider " + providers[i].name + " is not set");
+                                                    ": variable " + name + " of provider " + providers[i].name +
+                                                    " is not set");
         }
     }
 }

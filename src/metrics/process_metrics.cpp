@@ -68,8 +68,7 @@ std::optional<double> cpu_seconds()
 
 ProcessMetrics::ProcessMetrics()
     : start_time_(std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count())
-{
-}
+{}
 
 std::vector<prometheus::MetricFamily> ProcessMetrics::collect() const
 {

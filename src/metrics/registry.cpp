@@ -147,7 +147,8 @@ Gauge& Registry::gauge(const std::string& name, const std::string& help, const L
     auto& family = state_->gauges[name];
     if (!family.native)
         family.native = &prometheus::BuildGauge().Name(name).Help(help).Register(state_->native);
-    return state_->member(family, name, labels, [&](const prometheus::Labels& set) { return Gauge(family.native->Add(set)); });
+    return state_->member(family, name, labels,
+                          [&](const prometheus::Labels& set) { return Gauge(family.native->Add(set)); });
 }
 
 Histogram& Registry::histogram(const std::string& name, const std::string& help, const Labels& labels,

@@ -89,7 +89,8 @@ void check_text(const Field& field, const std::string& text, const Path& path, P
 {
     const auto length = characters(text);
     if (field.shortest && length < *field.shortest)
-        add(problems, path, "string_too_short", "String should have at least " + count_of(*field.shortest, "character"));
+        add(problems, path, "string_too_short",
+            "String should have at least " + count_of(*field.shortest, "character"));
     if (field.longest && length > *field.longest)
         add(problems, path, "string_too_long", "String should have at most " + count_of(*field.longest, "character"));
     check_choice(field, text, path, problems);
@@ -129,37 +130,37 @@ std::optional<FieldValue> read_value(const Field& field, const JsonView& value, 
         return std::nullopt;
     };
     switch (field.type) {
-        case FieldType::boolean:
-            if (const auto yes = value.as_bool())
-                return FieldValue(*yes);
-            return wrong("bool_type", "Input should be a valid boolean");
-        case FieldType::integer:
-            if (const auto number = value.as_int64()) {
-                check_range(field, static_cast<double>(*number), path, problems);
-                return FieldValue(*number);
-            }
-            return wrong("int_type", "Input should be a valid integer");
-        case FieldType::number:
-            if (const auto number = value.as_double()) {
-                check_range(field, *number, path, problems);
-                return FieldValue(*number);
-            }
-            return wrong("float_type", "Input should be a valid number");
-        case FieldType::text: {
-            if (!value.is_string())
-                return wrong("string_type", "Input should be a valid string");
-            auto text = value.string();
-            check_text(field, text, path, problems);
-            return FieldValue(std::move(text));
+    case FieldType::boolean:
+        if (const auto yes = value.as_bool())
+            return FieldValue(*yes);
+        return wrong("bool_type", "Input should be a valid boolean");
+    case FieldType::integer:
+        if (const auto number = value.as_int64()) {
+            check_range(field, static_cast<double>(*number), path, problems);
+            return FieldValue(*number);
         }
-        case FieldType::texts:
-            if (!value.is_array())
-                return wrong("list_type", "Input should be a valid list");
-            return FieldValue(read_texts(field, value, path, problems));
-        case FieldType::document: return FieldValue(Json::parse(value.raw()));
-        case FieldType::ordered_document: return FieldValue(OrderedJson::parse(value.raw()));
-        case FieldType::nested:
-        case FieldType::list: break;
+        return wrong("int_type", "Input should be a valid integer");
+    case FieldType::number:
+        if (const auto number = value.as_double()) {
+            check_range(field, *number, path, problems);
+            return FieldValue(*number);
+        }
+        return wrong("float_type", "Input should be a valid number");
+    case FieldType::text: {
+        if (!value.is_string())
+            return wrong("string_type", "Input should be a valid string");
+        auto text = value.string();
+        check_text(field, text, path, problems);
+        return FieldValue(std::move(text));
+    }
+    case FieldType::texts:
+        if (!value.is_array())
+            return wrong("list_type", "Input should be a valid list");
+        return FieldValue(read_texts(field, value, path, problems));
+    case FieldType::document: return FieldValue(Json::parse(value.raw()));
+    case FieldType::ordered_document: return FieldValue(OrderedJson::parse(value.raw()));
+    case FieldType::nested:
+    case FieldType::list: break;
     }
     throw InvariantBroken("a field of structs has no single value");
 }

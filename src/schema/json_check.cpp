@@ -28,7 +28,8 @@ std::uint64_t special_bytes(std::uint64_t word)
 {
     const auto zero_bytes = [](std::uint64_t x) { return (x - every_byte(1)) & ~x; };
     const auto control = (word - every_byte(0x20)) & ~word;
-    return (word | control | zero_bytes(word ^ every_byte('"')) | zero_bytes(word ^ every_byte('\\'))) & every_byte(0x80);
+    return (word | control | zero_bytes(word ^ every_byte('"')) | zero_bytes(word ^ every_byte('\\'))) &
+           every_byte(0x80);
 }
 
 std::size_t skip_plain(std::string_view text, std::size_t at)
@@ -73,15 +74,15 @@ std::size_t utf8_length(std::string_view text, std::size_t at)
 }
 
 struct Key {
-    std::string_view text;   // decoded
+    std::string_view text;  // decoded
     std::size_t offset;
 };
 
 struct Frame {
     bool object;
-    std::size_t first_key;        // index into the keys of all open objects
-    std::size_t count = 0;        // members or elements so far
-    std::string_view raw_key;     // of the member that is being read, undecoded
+    std::size_t first_key;  // index into the keys of all open objects
+    std::size_t count = 0;  // members or elements so far
+    std::string_view raw_key;  // of the member that is being read, undecoded
 };
 
 class Checker {
@@ -93,7 +94,8 @@ public:
         if (document())
             return {};
         const auto place = path();
-        return Error(Errc::invalid_argument, "The JSON is not valid: " + fault_ + " at byte " + std::to_string(fault_at_) +
+        return Error(Errc::invalid_argument, "The JSON is not valid: " + fault_ + " at byte " +
+                                                 std::to_string(fault_at_) +
                                                  (place.empty() ? "." : ", in " + place + "."))
             .reason("invalid_json")
             .param(place);
@@ -132,13 +134,13 @@ private:
     {
         skip_space();
         switch (peek()) {
-            case '{': return open(true);
-            case '[': return open(false);
-            case '"': return string();
-            case 't': return word("true");
-            case 'f': return word("false");
-            case 'n': return word("null");
-            default: return number();
+        case '{': return open(true);
+        case '[': return open(false);
+        case '"': return string();
+        case 't': return word("true");
+        case 'f': return word("false");
+        case 'n': return word("null");
+        default: return number();
         }
     }
 
@@ -167,10 +169,10 @@ private:
     bool has_duplicate(std::size_t first)
     {
         const auto begin = keys_.begin() + static_cast<std::ptrdiff_t>(first);
-        std::sort(begin, keys_.end(), [](const Key& a, const Key& b) {
-            return a.text != b.text ? a.text < b.text : a.offset < b.offset;
-        });
-        const auto twice = std::adjacent_find(begin, keys_.end(), [](const Key& a, const Key& b) { return a.text == b.text; });
+        std::sort(begin, keys_.end(),
+                  [](const Key& a, const Key& b) { return a.text != b.text ? a.text < b.text : a.offset < b.offset; });
+        const auto twice =
+            std::adjacent_find(begin, keys_.end(), [](const Key& a, const Key& b) { return a.text == b.text; });
         if (twice == keys_.end())
             return false;
         at_ = (twice + 1)->offset;
@@ -317,7 +319,8 @@ private:
 
     void skip_space()
     {
-        while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t' || text_[at_] == '\r'))
+        while (at_ < text_.size() &&
+               (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t' || text_[at_] == '\r'))
             ++at_;
     }
 
@@ -351,7 +354,7 @@ private:
     const JsonLimits& limits_;
     std::size_t at_ = 0;
     std::vector<Frame> open_;
-    std::vector<Key> keys_;            // of all open objects, innermost last
+    std::vector<Key> keys_;  // of all open objects, innermost last
     std::deque<std::string> decoded_;  // keys that had escapes
     std::string fault_;
     std::size_t fault_at_ = 0;

@@ -26,9 +26,9 @@ struct Refusal {
 bool annotation(std::string_view keyword)
 {
     static const std::vector<std::string_view> names = {
-        "$schema", "$id",     "$comment",   "$defs",     "definitions",     "title",            "description",
-        "default", "examples", "deprecated", "readOnly", "writeOnly",       "contentEncoding",  "contentMediaType",
-        "example", "then",    "else",       "additionalItems"};
+        "$schema", "$id",      "$comment",   "$defs",          "definitions", "title",           "description",
+        "default", "examples", "deprecated", "readOnly",       "writeOnly",   "contentEncoding", "contentMediaType",
+        "example", "then",     "else",       "additionalItems"};
     return std::find(names.begin(), names.end(), keyword) != names.end();
 }
 
@@ -44,8 +44,7 @@ class Compiler {
 public:
     Compiler(const Json& document, std::deque<Node>& nodes, std::vector<std::string>& unknown)
         : document_(document), nodes_(nodes), unknown_(unknown)
-    {
-    }
+    {}
 
     const Node* compile(const Json& schema, const std::string& place, std::size_t depth)
     {
@@ -91,7 +90,8 @@ private:
     {
         if (read_simple(node, keyword, value, place) || read_number(node, keyword, value, place))
             return;
-        if (read_subschema(node, keyword, value, place, depth) || read_children(node, keyword, value, schema, place, depth))
+        if (read_subschema(node, keyword, value, place, depth) ||
+            read_children(node, keyword, value, schema, place, depth))
             return;
         if (!annotation(keyword))
             unknown_.push_back(place);
@@ -131,12 +131,15 @@ private:
     bool read_number(Node& node, const std::string& keyword, const Json& value, const std::string& place)
     {
         static const std::map<std::string, std::optional<double> Node::*> numbers = {
-            {"minimum", &Node::minimum},        {"maximum", &Node::maximum},
-            {"exclusiveMinimum", &Node::above}, {"exclusiveMaximum", &Node::below},
+            {"minimum", &Node::minimum},
+            {"maximum", &Node::maximum},
+            {"exclusiveMinimum", &Node::above},
+            {"exclusiveMaximum", &Node::below},
             {"multipleOf", &Node::multiple_of}};
         static const std::map<std::string, std::optional<std::uint64_t> Node::*> counts = {
-            {"minLength", &Node::min_length}, {"maxLength", &Node::max_length},         {"minItems", &Node::min_items},
-            {"maxItems", &Node::max_items},   {"minProperties", &Node::min_properties}, {"maxProperties", &Node::max_properties}};
+            {"minLength", &Node::min_length},         {"maxLength", &Node::max_length},
+            {"minItems", &Node::min_items},           {"maxItems", &Node::max_items},
+            {"minProperties", &Node::min_properties}, {"maxProperties", &Node::max_properties}};
         if (const auto found = numbers.find(keyword); found != numbers.end()) {
             if (!value.is_number() || (keyword == "multipleOf" && value.get<double>() <= 0))
                 throw Refusal{place, keyword + " must be a number" + (keyword == "multipleOf" ? " above 0" : "")};
@@ -152,11 +155,14 @@ private:
         return true;
     }
 
-    bool read_subschema(Node& node, const std::string& keyword, const Json& value, const std::string& place, std::size_t depth)
+    bool read_subschema(Node& node, const std::string& keyword, const Json& value, const std::string& place,
+                        std::size_t depth)
     {
         static const std::map<std::string, const Node * Node::*> single = {
-            {"contains", &Node::contains}, {"additionalProperties", &Node::additional_properties},
-            {"propertyNames", &Node::property_names}, {"not", &Node::none_of}};
+            {"contains", &Node::contains},
+            {"additionalProperties", &Node::additional_properties},
+            {"propertyNames", &Node::property_names},
+            {"not", &Node::none_of}};
         static const std::map<std::string, std::vector<const Node*> Node::*> several = {
             {"allOf", &Node::all_of}, {"anyOf", &Node::any_of}, {"oneOf", &Node::one_of}};
         if (const auto found = single.find(keyword); found != single.end()) {

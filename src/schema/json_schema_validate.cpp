@@ -14,19 +14,21 @@ using Node = JsonSchema::Node;
 using Problems = std::vector<FieldProblem>;
 
 constexpr std::size_t most_problems = 100;
-constexpr std::size_t most_work = 200000;   // nodes visited and values compared
+constexpr std::size_t most_work = 200000;  // nodes visited and values compared
 constexpr std::size_t most_depth = 200;
 
 std::string number_text(double number)
 {
-    return Json(number == std::floor(number) && std::fabs(number) < 1e15 ? Json(static_cast<std::int64_t>(number)) : Json(number))
+    return Json(number == std::floor(number) && std::fabs(number) < 1e15 ? Json(static_cast<std::int64_t>(number))
+                                                                         : Json(number))
         .dump();
 }
 
 bool has_type(const Json& value, std::string_view type)
 {
-    if (type == "integer")   // draft-7: 2.0 is one
-        return value.is_number_integer() || (value.is_number_float() && std::floor(value.get<double>()) == value.get<double>());
+    if (type == "integer")  // draft-7: 2.0 is one
+        return value.is_number_integer() ||
+               (value.is_number_float() && std::floor(value.get<double>()) == value.get<double>());
     return (type == "null" && value.is_null()) || (type == "boolean" && value.is_boolean()) ||
            (type == "number" && value.is_number()) || (type == "string" && value.is_string()) ||
            (type == "array" && value.is_array()) || (type == "object" && value.is_object());
@@ -107,17 +109,17 @@ private:
 
     void check_keywords(const Node& node, const Json& value, Problems& problems)
     {
-        if (!node.types.empty() &&
-            std::none_of(node.types.begin(), node.types.end(), [&](const auto& type) { return has_type(value, type); })) {
+        if (!node.types.empty() && std::none_of(node.types.begin(), node.types.end(),
+                                                [&](const auto& type) { return has_type(value, type); })) {
             add(problems, node.types.size() == 1 ? node.types.front() + "_type" : "type",
                 "Input should be of type " + joined(node.types));
-            return;   // what else fails follows from it
+            return;  // what else fails follows from it
         }
         if (node.exact)
             expect(*node.exact == value, problems, "const", "Input should be " + shown(*node.exact));
         if (node.choices && costs(node.choices->size(), problems))
-            expect(std::find(node.choices->begin(), node.choices->end(), value) != node.choices->end(), problems, "enum",
-                   "Input should be one of " + shown(Json(*node.choices)));
+            expect(std::find(node.choices->begin(), node.choices->end(), value) != node.choices->end(), problems,
+                   "enum", "Input should be one of " + shown(Json(*node.choices)));
         if (value.is_number())
             check_number(node, value.get<double>(), problems);
         else if (value.is_string())
@@ -144,12 +146,15 @@ private:
             expect(number <= *node.maximum, problems, "less_than_equal",
                    "Input should be less than or equal to " + number_text(*node.maximum));
         if (node.above)
-            expect(number > *node.above, problems, "greater_than", "Input should be greater than " + number_text(*node.above));
+            expect(number > *node.above, problems, "greater_than",
+                   "Input should be greater than " + number_text(*node.above));
         if (node.below)
-            expect(number < *node.below, problems, "less_than", "Input should be less than " + number_text(*node.below));
+            expect(number < *node.below, problems, "less_than",
+                   "Input should be less than " + number_text(*node.below));
         if (node.multiple_of) {
             const double steps = number / *node.multiple_of;
-            const bool whole = std::isfinite(steps) && std::fabs(steps - std::round(steps)) <= 1e-9 * std::max(1.0, std::fabs(steps));
+            const bool whole =
+                std::isfinite(steps) && std::fabs(steps - std::round(steps)) <= 1e-9 * std::max(1.0, std::fabs(steps));
             expect(whole, problems, "multiple_of", "Input should be a multiple of " + number_text(*node.multiple_of));
         }
     }
@@ -186,8 +191,9 @@ private:
                 check_at(std::to_string(i), *element, array[i], problems);
         }
         if (node.contains)
-            expect(std::any_of(array.begin(), array.end(), [&](const Json& one) { return passes(*node.contains, one); }),
-                   problems, "contains", "List should contain an item of the described form");
+            expect(
+                std::any_of(array.begin(), array.end(), [&](const Json& one) { return passes(*node.contains, one); }),
+                problems, "contains", "List should contain an item of the described form");
         if (node.unique_items && costs(array.size(), problems))
             expect(all_different(array), problems, "unique_items", "List should not contain the same item twice");
     }
@@ -198,8 +204,8 @@ private:
         for (const auto& one : array)
             sorted.push_back(&one);
         std::sort(sorted.begin(), sorted.end(), [](const Json* a, const Json* b) { return *a < *b; });
-        return std::adjacent_find(sorted.begin(), sorted.end(), [](const Json* a, const Json* b) { return *a == *b; }) ==
-               sorted.end();
+        return std::adjacent_find(sorted.begin(), sorted.end(),
+                                  [](const Json* a, const Json* b) { return *a == *b; }) == sorted.end();
     }
 
     void check_object(const Node& node, const Json& object, Problems& problems)

@@ -102,15 +102,16 @@ JsonKind JsonView::kind() const
     if (text_.empty())
         return JsonKind::invalid;
     switch (text_.front()) {
-        case '{': return JsonKind::object;
-        case '[': return JsonKind::array;
-        case '"': return JsonKind::string;
-        case 't':
-        case 'f': return JsonKind::boolean;
-        case 'n': return JsonKind::null;
-        default: break;
+    case '{': return JsonKind::object;
+    case '[': return JsonKind::array;
+    case '"': return JsonKind::string;
+    case 't':
+    case 'f': return JsonKind::boolean;
+    case 'n': return JsonKind::null;
+    default: break;
     }
-    return text_.front() == '-' || (text_.front() >= '0' && text_.front() <= '9') ? JsonKind::number : JsonKind::invalid;
+    return text_.front() == '-' || (text_.front() >= '0' && text_.front() <= '9') ? JsonKind::number
+                                                                                  : JsonKind::invalid;
 }
 
 std::optional<bool> JsonView::as_bool() const
@@ -134,7 +135,7 @@ std::optional<std::int64_t> JsonView::as_int64() const
 
 std::optional<double> JsonView::as_double() const
 {
-    if (kind() != JsonKind::number)   // from_chars takes "inf" and "nan" too
+    if (kind() != JsonKind::number)  // from_chars takes "inf" and "nan" too
         return std::nullopt;
     double number = 0;
     const auto* end = text_.data() + text_.size();
@@ -195,8 +196,7 @@ std::size_t JsonView::size() const
 
 JsonView::Cursor::Cursor(const JsonView& container, JsonKind kind)
     : text_(container.text_), at_(container.kind() == kind ? 1 : container.text_.size())
-{
-}
+{}
 
 void JsonView::Cursor::skip_space()
 {

@@ -89,7 +89,8 @@ protected:
     {
         std::optional<Result<Principal>> outcome;
         test::run([&]() -> Task<void> {
-            outcome = co_await authenticator_->authenticate(header ? std::optional<std::string_view>(*header) : std::nullopt);
+            outcome =
+                co_await authenticator_->authenticate(header ? std::optional<std::string_view>(*header) : std::nullopt);
         });
         return *outcome;
     }
@@ -133,10 +134,19 @@ TEST_F(Authentication, LetsAGoodKeyInWithTheRightsOfItsOwner)
 TEST_F(Authentication, RefusesEverythingElseAlike)
 {
     const auto key = key_named("mine");
-    const std::vector<std::optional<std::string>> headers = {
-        std::nullopt, "", "Bearer", "Bearer ", key, "Basic " + key, "Bearer " + key + "x", "Bearer x " + key,
-        "Bearer " + key + ", Bearer " + key, "Bearer " + std::string(make_api_key().reveal()), "Bearer sk-1234",
-        "Bearer " + std::string(100000, 'a'), std::string("Bearer \0", 8)};
+    const std::vector<std::optional<std::string>> headers = {std::nullopt,
+                                                             "",
+                                                             "Bearer",
+                                                             "Bearer ",
+                                                             key,
+                                                             "Basic " + key,
+                                                             "Bearer " + key + "x",
+                                                             "Bearer x " + key,
+                                                             "Bearer " + key + ", Bearer " + key,
+                                                             "Bearer " + std::string(make_api_key().reveal()),
+                                                             "Bearer sk-1234",
+                                                             "Bearer " + std::string(100000, 'a'),
+                                                             std::string("Bearer \0", 8)};
     for (const auto& header : headers) {
         const auto principal = enter(header);
         ASSERT_FALSE(principal) << header.value_or("(none)").substr(0, 80);

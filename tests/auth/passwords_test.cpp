@@ -57,7 +57,8 @@ TEST(Passwords, ReportABrokenStoredHash)
 {
     test::run([]() -> Task<void> {
         Passwords passwords{config::Auth()};
-        for (const std::string broken : {"", "plain", "$argon2id$v=19$m=19456", "$argon2i$v=19$m=8,t=1,p=1$YWJjZGVmZ2g$YWJj"})
+        for (const std::string broken :
+             {"", "plain", "$argon2id$v=19$m=19456", "$argon2i$v=19$m=8,t=1,p=1$YWJjZGVmZ2g$YWJj"})
             EXPECT_FALSE(co_await passwords.verify(SecretString("correct horse"), broken)) << broken;
     });
 }

@@ -18,7 +18,8 @@ protected:
     Load()
     {
         const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-        folder_ = std::filesystem::temp_directory_path() / ("dure_config_" + std::to_string(::getpid()) + "_" + test->name());
+        folder_ =
+            std::filesystem::temp_directory_path() / ("dure_config_" + std::to_string(::getpid()) + "_" + test->name());
         std::filesystem::create_directories(folder_ / "config");
         options_.directory = folder_;
     }
@@ -142,7 +143,8 @@ TEST_F(Load, TakesTheNamedFileBeforeTheStandardOne)
 
 TEST_F(Load, ReadsEnvFiles)
 {
-    write(".env", "# comment\n\nexport BACKEND_HOST=\"127.0.0.2\"  # own address\nREDIS_URL='redis://h#1'\nBACKEND_PORT=7000 # port\n"
+    write(".env", "# comment\n\nexport BACKEND_HOST=\"127.0.0.2\"  # own "
+                  "address\nREDIS_URL='redis://h#1'\nBACKEND_PORT=7000 # port\n"
                   "SOMETHING_ELSE=x\nADMIN_EMAIL=\nDURE_AGENT__MODEL=\n");
     EXPECT_THAT(problems(), IsEmpty());
     const auto settings = load().settings;
@@ -150,9 +152,10 @@ TEST_F(Load, ReadsEnvFiles)
     EXPECT_EQ(settings.server.port, 7000);
     EXPECT_EQ(settings.redis.url.reveal(), "redis://h#1");
     write(".env", "no equals sign\n=x\nA=\"open\nDURE_SERVER__PORT=abc\n");
-    EXPECT_THAT(problems(), ElementsAre(".env:1: is not of the form NAME=value", ".env:2: is not of the form NAME=value",
-                                        ".env:3: is not of the form NAME=value",
-                                        ".env:4 (DURE_SERVER__PORT): server.port must be a whole number"));
+    EXPECT_THAT(problems(),
+                ElementsAre(".env:1: is not of the form NAME=value", ".env:2: is not of the form NAME=value",
+                            ".env:3: is not of the form NAME=value",
+                            ".env:4 (DURE_SERVER__PORT): server.port must be a whole number"));
 }
 
 TEST_F(Load, NamesEveryProblemAtOnceWithFileAndLine)
@@ -181,11 +184,13 @@ id = "m"
 targets = ["nowhere/x", "flat"]
 prices = { input = 2.5 }
 )");
-    options_.environment = {{"DURE_SERVER__PROT", "1"}, {"DURE_SERVER_PORT", "1"}, {"DURE_AUTH__TOKEN_LIFETIME", "1 hour"}};
+    options_.environment = {
+        {"DURE_SERVER__PROT", "1"}, {"DURE_SERVER_PORT", "1"}, {"DURE_AUTH__TOKEN_LIFETIME", "1 hour"}};
     EXPECT_THAT(problems(),
                 testing::UnorderedElementsAre(
                     "dure.toml:2: unknown key server.hots (did you mean server.host?)",
-                    "dure.toml:3: server.port must be at most 65535", "dure.toml:4: server.threads must be a whole number",
+                    "dure.toml:3: server.port must be at most 65535",
+                    "dure.toml:4: server.threads must be a whole number",
                     HasSubstr("dure.toml:5: server.shutdown_deadline must be a duration such as"),
                     "dure.toml:6: server.tls_cert and server.tls_key belong together",
                     HasSubstr("dure.toml:8: server.limits.json_body must be a size such as"),
@@ -215,7 +220,7 @@ TEST_F(Load, RefusesWeakSecretsWithoutShowingThem)
 {
     const std::vector<std::pair<std::string, std::string>> cases = {
         {"short", "at least 32 bytes"},
-        {std::string(31, 'a') , "at least 32 bytes"},
+        {std::string(31, 'a'), "at least 32 bytes"},
         {std::string(40, 'x'), "must not repeat one character"},
         {"your-secret-key-here-your-secret-key-here", "known sample"},
         {"my-CHANGEME-0123456789-0123456789-01234", "known sample"},
@@ -238,10 +243,12 @@ TEST_F(Load, RefusesSettingsThatExcludeEachOther)
         std::string message;
     };
     const std::vector<Case> cases = {
-        {"[server]\nhost = \"0.0.0.0\"\n[auth]\naccounts = false\n", "dure.toml:4: auth.accounts = false is possible on a loopback address only"},
+        {"[server]\nhost = \"0.0.0.0\"\n[auth]\naccounts = false\n",
+         "dure.toml:4: auth.accounts = false is possible on a loopback address only"},
         {"[server]\nhost = \"chat.example.com\"\n[auth]\naccounts = false\n", "loopback"},
         {"[server]\ntls_key = \"k\"\n", "belong together"},
-        {"[server]\ntrusted_proxies = [\"10.0.0.1\"]\n", "server.trusted_proxies and server.proxy_header belong together"},
+        {"[server]\ntrusted_proxies = [\"10.0.0.1\"]\n",
+         "server.trusted_proxies and server.proxy_header belong together"},
         {"[server]\ncors_origins = [\"*\"]\n", "without a path or *"},
         {"[server]\ncors_origins = [\"https://a/b\"]\n", "without a path or *"},
         {"[server]\npublic_url = \"ftp://x\"\n", "server.public_url"},
@@ -258,9 +265,11 @@ TEST_F(Load, RefusesSettingsThatExcludeEachOther)
         {"[[model]]\nid = \"coe-agent-v1\"\ntargets = [\"mock/x\"]\n", "built-in"},
         {"[[model]]\nid = \"flow:x\"\ntargets = [\"mock/x\"]\n", "begin with flow:"},
         {"[[model]]\nid = \"a\"\n", "at least one provider/model"},
-        {"[[model]]\nid = \"a\"\ntargets = [\"mock/x\"]\n[[model]]\nid = \"a\"\ntargets = [\"mock/x\"]\n", "is there twice"},
+        {"[[model]]\nid = \"a\"\ntargets = [\"mock/x\"]\n[[model]]\nid = \"a\"\ntargets = [\"mock/x\"]\n",
+         "is there twice"},
         {"[[providers]]\nname = \"mock\"\nbase_url = \"http://a\"\n", "mock is built in"},
-        {"[[providers]]\nname = \"a\"\nbase_url = \"http://a\"\nheaders = { \"A\" = \"x\\r\\ny\" }\n", "is no valid header"},
+        {"[[providers]]\nname = \"a\"\nbase_url = \"http://a\"\nheaders = { \"A\" = \"x\\r\\ny\" }\n",
+         "is no valid header"},
         {"[[providers]]\nname = \"a\"\nbase_url = \"a\"\n", "base_url must begin with"},
         {"[[tools.mcp]]\nname = \"a\"\n", "needs a command"},
         {"providers = 1\n", "providers must be a list of tables"},

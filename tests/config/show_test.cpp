@@ -26,7 +26,8 @@ std::string text_of(const std::filesystem::path& file)
 std::filesystem::path written(const std::string& text)
 {
     const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-    auto file = std::filesystem::temp_directory_path() / ("dure_show_" + std::to_string(::getpid()) + test->name() + ".toml");
+    auto file =
+        std::filesystem::temp_directory_path() / ("dure_show_" + std::to_string(::getpid()) + test->name() + ".toml");
     std::ofstream(file) << text;
     return file;
 }

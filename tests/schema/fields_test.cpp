@@ -73,7 +73,8 @@ std::vector<std::string> shown(const Result<Order>& outcome)
 
 TEST(Fields, FillTheStruct)
 {
-    const auto order = order_fields().read_body(R"({"title":"\uD55C글","model_id":"m","turns":10,"heat":0.5,"stream":true,
+    const auto order =
+        order_fields().read_body(R"({"title":"\uD55C글","model_id":"m","turns":10,"heat":0.5,"stream":true,
         "mode":"slow","tags":["x","y"],"extra":{"k":[1]},"main":{"kind":"a"},"parts":[{"kind":"b","weight":2},{"kind":"a"}]})");
     ASSERT_TRUE(order) << order.error().message();
     EXPECT_EQ(order->title, "한글");
@@ -113,11 +114,11 @@ TEST(Fields, ReportEveryProblemAtOnce)
     ASSERT_FALSE(order);
     EXPECT_EQ(order.error().code(), Errc::invalid_argument);
     EXPECT_EQ(order.error().param(), "title");
-    EXPECT_THAT(shown(order),
-                ElementsAre("body.title|string_too_long", "body.turns|less_than_equal", "body.heat|greater_than_equal",
-                            "body.stream|bool_type", "body.mode|enum", "body.tags.1|string_type", "body.tags|too_long",
-                            "body.main.kind|enum", "body.parts.0.kind|missing", "body.parts.0.weight|greater_than_equal",
-                            "body.parts.1|dict_type", "body.surprise|extra_forbidden"));
+    EXPECT_THAT(shown(order), ElementsAre("body.title|string_too_long", "body.turns|less_than_equal",
+                                          "body.heat|greater_than_equal", "body.stream|bool_type", "body.mode|enum",
+                                          "body.tags.1|string_type", "body.tags|too_long", "body.main.kind|enum",
+                                          "body.parts.0.kind|missing", "body.parts.0.weight|greater_than_equal",
+                                          "body.parts.1|dict_type", "body.surprise|extra_forbidden"));
     EXPECT_EQ(order.error().extra().problems[0].message, "String should have at most 5 characters");
     EXPECT_EQ(order.error().extra().problems[4].message, "Input should be 'fast' or 'slow'");
 }
@@ -165,8 +166,8 @@ TEST(Fields, StopCountingAtOneHundredProblems)
 
 TEST(Fields, ReadQueries)
 {
-    const auto order = order_fields().read_query({{"title", "t"}, {"turns", "4"}, {"heat", "1.5"}, {"stream", "true"},
-                                                  {"tags", "x"}, {"tags", "y"}});
+    const auto order = order_fields().read_query(
+        {{"title", "t"}, {"turns", "4"}, {"heat", "1.5"}, {"stream", "true"}, {"tags", "x"}, {"tags", "y"}});
     ASSERT_TRUE(order) << order.error().message();
     EXPECT_EQ(order->turns, 4);
     EXPECT_EQ(order->heat, 1.5);

@@ -68,8 +68,12 @@ TEST(JsonSchema, AcceptsAndRefusesByEveryKeyword)
         {R"({"required":["a"]})", {R"({"a":null})"}, {"{}"}},
         {R"({"properties":{"a":{"type":"integer"}}})", {R"({"a":1})", R"({"b":"x"})"}, {R"({"a":"x"})"}},
         {R"({"properties":{"a":true},"additionalProperties":false})", {R"({"a":1})", "{}"}, {R"({"b":1})"}},
-        {R"({"properties":{"a":true},"additionalProperties":{"type":"string"}})", {R"({"a":1,"b":"x"})"}, {R"({"b":1})"}},
-        {R"({"patternProperties":{"^x-":{"type":"string"}},"additionalProperties":false})", {R"({"x-a":"1"})"}, {R"({"x-a":1})", R"({"y":"1"})"}},
+        {R"({"properties":{"a":true},"additionalProperties":{"type":"string"}})",
+         {R"({"a":1,"b":"x"})"},
+         {R"({"b":1})"}},
+        {R"({"patternProperties":{"^x-":{"type":"string"}},"additionalProperties":false})",
+         {R"({"x-a":"1"})"},
+         {R"({"x-a":1})", R"({"y":"1"})"}},
         {R"({"propertyNames":{"maxLength":2}})", {R"({"ab":1})"}, {R"({"abc":1})"}},
         {R"({"minProperties":1,"maxProperties":2})", {R"({"a":1})"}, {"{}", R"({"a":1,"b":1,"c":1})"}},
         {R"({"dependencies":{"a":["b"]}})", {R"({"a":1,"b":1})", R"({"b":1})"}, {R"({"a":1})"}},
@@ -81,7 +85,9 @@ TEST(JsonSchema, AcceptsAndRefusesByEveryKeyword)
         {R"({"if":{"required":["a"]},"then":{"required":["b"]},"else":{"required":["c"]}})",
          {R"({"a":1,"b":1})", R"({"c":1})"},
          {R"({"a":1,"c":1})", R"({"b":1})"}},
-        {R"({"definitions":{"n":{"type":"integer"}},"properties":{"a":{"$ref":"#/definitions/n"}}})", {R"({"a":1})"}, {R"({"a":"x"})"}},
+        {R"({"definitions":{"n":{"type":"integer"}},"properties":{"a":{"$ref":"#/definitions/n"}}})",
+         {R"({"a":1})"},
+         {R"({"a":"x"})"}},
         {R"({"type":"object","properties":{"next":{"$ref":"#"}},"additionalProperties":false})",
          {R"({"next":{"next":{}}})"},
          {R"({"next":{"next":1}})", R"({"next":{"x":1}})"}},
@@ -98,8 +104,9 @@ TEST(JsonSchema, NamesThePlaceOfEveryProblem)
 {
     const std::string schema = R"({"type":"object","required":["expression","unit"],"additionalProperties":false,
         "properties":{"expression":{"type":"string"},"unit":{"enum":["m","s"]},"list":{"items":{"type":"integer"}}}})";
-    EXPECT_THAT(faults(schema, R"({"expression":5,"list":[1,"x"],"extra":1})"),
-                ElementsAre("/unit|missing", "/expression|string_type", "/extra|extra_forbidden", "/list/1|integer_type"));
+    EXPECT_THAT(
+        faults(schema, R"({"expression":5,"list":[1,"x"],"extra":1})"),
+        ElementsAre("/unit|missing", "/expression|string_type", "/extra|extra_forbidden", "/list/1|integer_type"));
 }
 
 TEST(JsonSchema, RefusesBrokenSchemasWithTheirPlace)

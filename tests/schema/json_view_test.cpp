@@ -10,16 +10,17 @@ using testing::ElementsAre;
 TEST(JsonView, TellsTheKindOfAValue)
 {
     const std::vector<std::pair<std::string, JsonKind>> cases = {
-        {"null", JsonKind::null},   {"true", JsonKind::boolean},  {" false ", JsonKind::boolean}, {"-1", JsonKind::number},
-        {"\"\"", JsonKind::string}, {"[]", JsonKind::array},      {"\n{}", JsonKind::object},     {"", JsonKind::invalid},
-        {"x", JsonKind::invalid}};
+        {"null", JsonKind::null},   {"true", JsonKind::boolean}, {" false ", JsonKind::boolean},
+        {"-1", JsonKind::number},   {"\"\"", JsonKind::string},  {"[]", JsonKind::array},
+        {"\n{}", JsonKind::object}, {"", JsonKind::invalid},     {"x", JsonKind::invalid}};
     for (const auto& [text, kind] : cases)
         EXPECT_EQ(JsonView(text).kind(), kind) << text;
 }
 
 TEST(JsonView, FindsMembersByDecodedKeyAndGivesTheirExactText)
 {
-    const std::string text = R"( { "a" : [1, {"model":"no"}] , "model": "gpt" ,"\u006de":-1.50, "x":{"y": {"z":true} } } )";
+    const std::string text =
+        R"( { "a" : [1, {"model":"no"}] , "model": "gpt" ,"\u006de":-1.50, "x":{"y": {"z":true} } } )";
     const JsonView view(text);
     EXPECT_EQ(view.find("a")->raw(), R"([1, {"model":"no"}])");
     EXPECT_EQ(view.find("model")->raw(), "\"gpt\"");
@@ -109,7 +110,8 @@ TEST(JsonIndex, FindsWhatFindFinds)
 // Every access of a view over `text`; run under the address sanitizer the exact-size copy shows reads outside.
 std::size_t walk(const JsonView& view, int depth)
 {
-    std::size_t size = view.raw().size() + view.string().size() + view.string_if_plain().value_or("").size() + view.size();
+    std::size_t size =
+        view.raw().size() + view.string().size() + view.string_if_plain().value_or("").size() + view.size();
     size += view.as_int64() ? 1 : 0;
     size += view.as_double() ? 1 : 0;
     size += view.find("a") ? 1 : 0;
@@ -129,8 +131,9 @@ TEST(JsonView, StaysInsideOfEveryPrefixAndOfGarbage)
         EXPECT_LE(JsonView(prefix).raw().size(), prefix.size());
         walk(JsonView(prefix), 5);
     }
-    for (const std::string garbage : {"\"", "\"\\", "[", "{", "[[", "{\"", "{\"a", "{\"a\"", "{\"a\":", "[,", "[}", "]", "}",
-                                      "{]", "[1}{", "{\"a\":\"", "\\", "{\"a\"1}", "[1 2]", "[\"a\"\"b\"]"})
+    for (const std::string garbage :
+         {"\"", "\"\\", "[", "{",  "[[",   "{\"",       "{\"a", "{\"a\"",   "{\"a\":", "[,",
+          "[}", "]",    "}", "{]", "[1}{", "{\"a\":\"", "\\",   "{\"a\"1}", "[1 2]",   "[\"a\"\"b\"]"})
         EXPECT_GE(walk(JsonView(garbage), 5), 0u) << garbage;
 }
 

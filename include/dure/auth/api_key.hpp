@@ -11,7 +11,7 @@ namespace dure::auth {
 
 SecretString make_api_key();
 bool well_formed(std::string_view key);
-std::string hash_of_key(std::string_view key);      // SHA-256, 64 hexadecimal digits
-std::string prefix_of_key(std::string_view key);    // its first 8 characters, shown in lists
+std::string hash_of_key(std::string_view key);  // SHA-256, 64 hexadecimal digits
+std::string prefix_of_key(std::string_view key);  // its first 8 characters, shown in lists
 
 }  // namespace dure::auth

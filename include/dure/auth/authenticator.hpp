@@ -25,7 +25,7 @@ namespace dure::auth {
 class Authenticator {
 public:
     struct Options {
-        std::chrono::milliseconds remembered{5000};   // a change made elsewhere counts after this at the latest
+        std::chrono::milliseconds remembered{5000};  // a change made elsewhere counts after this at the latest
         std::size_t entries = 10000;
     };
 

@@ -16,7 +16,7 @@
 namespace dure::sql {
 class Connection;
 class Database;
-}
+}  // namespace dure::sql
 
 namespace dure::auth {
 
@@ -40,14 +40,13 @@ public:
 
     KeyService(sql::Database& database, Authenticator& authenticator, const Clock& clock)
         : database_(database), authenticator_(authenticator), clock_(clock)
-    {
-    }
+    {}
 
     // invalid_argument with the field in param(); permission_denied: a permission the owner does not have; not_found: no such
     // owner; conflict: too many keys.
     Task<Result<MadeKey>> create(std::string owner_id, NewKey wanted);
-    Task<Result<std::vector<model::ApiKey>>> list(std::string owner_id);   // newest first, at most 100
-    Task<Result<void>> revoke(std::string owner_id, std::string key_id);   // counts at once in this process
+    Task<Result<std::vector<model::ApiKey>>> list(std::string owner_id);  // newest first, at most 100
+    Task<Result<void>> revoke(std::string owner_id, std::string key_id);  // counts at once in this process
 
     // The same inside of a unit of work that the caller runs: first start, command line.
     static Result<MadeKey> create_in(sql::Connection& connection, const std::string& owner_id, const NewKey& wanted,

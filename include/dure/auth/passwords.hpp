@@ -27,7 +27,7 @@ Result<std::string> hash_password(const SecretString& password, const PasswordCo
 
 class Passwords {
 public:
-    explicit Passwords(const config::Auth& settings);   // half the cores, at least one; 32 may wait
+    explicit Passwords(const config::Auth& settings);  // half the cores, at least one; 32 may wait
 
     // unavailable when too many wait.
     Task<Result<std::string>> hash(SecretString password);
@@ -39,8 +39,8 @@ public:
 
 private:
     PasswordCost cost_;
-    std::string nobody_;         // hash of a random password
-    BlockingPool pool_;          // last: its threads use the others
+    std::string nobody_;  // hash of a random password
+    BlockingPool pool_;  // last: its threads use the others
 };
 
 }  // namespace dure::auth

@@ -16,22 +16,22 @@ namespace dure::config {
 using Environment = std::map<std::string, std::string>;
 
 struct LoadOptions {
-    std::optional<std::filesystem::path> file;         // --config; else DURE_CONFIG, else config/dure.toml if it is there
-    std::filesystem::path directory = ".";             // where .env and config/dure.toml are looked for
-    Environment environment;                           // of the process: process_environment()
-    std::vector<std::pair<std::string, std::string>> overrides;   // from the command line: {"server.port", "0"}
+    std::optional<std::filesystem::path> file;  // --config; else DURE_CONFIG, else config/dure.toml if it is there
+    std::filesystem::path directory = ".";  // where .env and config/dure.toml are looked for
+    Environment environment;  // of the process: process_environment()
+    std::vector<std::pair<std::string, std::string>> overrides;  // from the command line: {"server.port", "0"}
 };
 
 struct Problem {
-    std::string where;     // "config/dure.toml:12", "DURE_SERVER__PORT", ".env:3 (SECRET_KEY)"
-    std::string message;   // never holds a secret
+    std::string where;  // "config/dure.toml:12", "DURE_SERVER__PORT", ".env:3 (SECRET_KEY)"
+    std::string message;  // never holds a secret
     std::string text() const { return where + ": " + message; }
 };
 
 struct Loaded {
     Settings settings;
-    std::string file;                    // the TOML file that was read; empty: none
-    std::vector<Problem> problems;       // any: do not start
+    std::string file;  // the TOML file that was read; empty: none
+    std::vector<Problem> problems;  // any: do not start
     std::vector<std::string> warnings;
 };
 

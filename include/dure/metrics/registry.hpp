@@ -12,7 +12,7 @@ namespace prometheus {
 class Counter;
 class Gauge;
 class Histogram;
-}
+}  // namespace prometheus
 
 namespace dure::metrics {
 
@@ -25,7 +25,7 @@ inline constexpr std::size_t label_sets_per_family = 200;
 class Counter {
 public:
     explicit Counter(prometheus::Counter& target) : target_(target) {}
-    void increment(double by = 1);   // a negative step is ignored
+    void increment(double by = 1);  // a negative step is ignored
     double value() const;
 
 private:
@@ -36,7 +36,7 @@ class Gauge {
 public:
     explicit Gauge(prometheus::Gauge& target) : target_(target) {}
     void set(double value);
-    void add(double by);             // may be negative
+    void add(double by);  // may be negative
     double value() const;
 
 private:

@@ -43,11 +43,11 @@ struct Field {
     FieldType type = FieldType::text;
     bool required = false;
     std::optional<double> least, most;
-    std::optional<std::size_t> shortest, longest;        // characters of a text, entries of a list
+    std::optional<std::size_t> shortest, longest;  // characters of a text, entries of a list
     std::vector<std::string> allowed;
     std::function<void(void* target, FieldValue&& value)> store;
-    std::shared_ptr<const FieldTable> inner;             // of nested and list
-    std::function<void*(void* target)> inner_target;     // the struct to fill; for a list a new entry each time
+    std::shared_ptr<const FieldTable> inner;  // of nested and list
+    std::function<void*(void* target)> inner_target;  // the struct to fill; for a list a new entry each time
 };
 
 class FieldTable {
@@ -75,26 +75,44 @@ private:
 template <class T>
 struct FieldTypeOf;
 template <>
-struct FieldTypeOf<bool> { static constexpr auto value = FieldType::boolean; };
+struct FieldTypeOf<bool> {
+    static constexpr auto value = FieldType::boolean;
+};
 template <>
-struct FieldTypeOf<std::int64_t> { static constexpr auto value = FieldType::integer; };
+struct FieldTypeOf<std::int64_t> {
+    static constexpr auto value = FieldType::integer;
+};
 template <>
-struct FieldTypeOf<double> { static constexpr auto value = FieldType::number; };
+struct FieldTypeOf<double> {
+    static constexpr auto value = FieldType::number;
+};
 template <>
-struct FieldTypeOf<std::string> { static constexpr auto value = FieldType::text; };
+struct FieldTypeOf<std::string> {
+    static constexpr auto value = FieldType::text;
+};
 template <>
-struct FieldTypeOf<std::vector<std::string>> { static constexpr auto value = FieldType::texts; };
+struct FieldTypeOf<std::vector<std::string>> {
+    static constexpr auto value = FieldType::texts;
+};
 template <>
-struct FieldTypeOf<Json> { static constexpr auto value = FieldType::document; };
+struct FieldTypeOf<Json> {
+    static constexpr auto value = FieldType::document;
+};
 template <>
-struct FieldTypeOf<OrderedJson> { static constexpr auto value = FieldType::ordered_document; };
+struct FieldTypeOf<OrderedJson> {
+    static constexpr auto value = FieldType::ordered_document;
+};
 template <class T>
 struct FieldTypeOf<std::optional<T>> : FieldTypeOf<T> {};
 
 template <class T>
-struct Plain { using type = T; };
+struct Plain {
+    using type = T;
+};
 template <class T>
-struct Plain<std::optional<T>> { using type = T; };
+struct Plain<std::optional<T>> {
+    using type = T;
+};
 
 Error wrong_fields(std::vector<FieldProblem> problems);
 // Checks the text and reports what is no JSON object.
@@ -128,7 +146,10 @@ inline auto alias(std::string name)
 template <class T>
 class ObjectFields {
 public:
-    explicit ObjectFields(UnknownFields unknown) : table_(std::make_shared<detail::FieldTable>()) { table_->set_unknown(unknown); }
+    explicit ObjectFields(UnknownFields unknown) : table_(std::make_shared<detail::FieldTable>())
+    {
+        table_->set_unknown(unknown);
+    }
 
     template <class M, class... Rules>
     ObjectFields& required(std::string name, M T::* member, Rules&&... rules)

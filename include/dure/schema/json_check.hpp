@@ -10,11 +10,11 @@
 namespace dure::schema {
 
 struct JsonLimits {
-    std::size_t depth = 64;                 // arrays and objects inside each other; at most 1024 counts
+    std::size_t depth = 64;  // arrays and objects inside each other; at most 1024 counts
     std::size_t keys_per_object = 10000;
-    std::size_t number_length = 64;         // characters of one number
-    bool refuse_duplicates = true;          // keys are compared decoded
-    bool refuse_nul = true;                 // \u0000 in a string or key
+    std::size_t number_length = 64;  // characters of one number
+    bool refuse_duplicates = true;  // keys are compared decoded
+    bool refuse_nul = true;  // \u0000 in a string or key
 };
 
 // Invalid UTF-8 and lone surrogate escapes are refused always. Errors: invalid_argument, reason "invalid_json", the byte

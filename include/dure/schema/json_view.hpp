@@ -17,8 +17,8 @@ enum class JsonKind { null, boolean, number, string, array, object, invalid };
 
 class JsonView {
 public:
-    JsonView() = default;                          // kind() is invalid
-    explicit JsonView(std::string_view text);      // one document; white space around it is dropped
+    JsonView() = default;  // kind() is invalid
+    explicit JsonView(std::string_view text);  // one document; white space around it is dropped
 
     JsonKind kind() const;
     bool is_null() const { return kind() == JsonKind::null; }
@@ -34,25 +34,24 @@ public:
     // Empty when the value has another kind (or does not fit).
     std::optional<bool> as_bool() const;
     std::optional<std::int64_t> as_int64() const;  // whole numbers without fraction and exponent, in range
-    std::optional<double> as_double() const;       // any number that a double can hold
-    std::string string() const;                    // decoded; empty when this is no string. Bad escapes become U+FFFD
+    std::optional<double> as_double() const;  // any number that a double can hold
+    std::string string() const;  // decoded; empty when this is no string. Bad escapes become U+FFFD
     // The string's text when it holds no escape, a part of the document.
     std::optional<std::string_view> string_if_plain() const;
-    bool string_is(std::string_view text) const;   // compares decoded, without a copy when there is no escape
+    bool string_is(std::string_view text) const;  // compares decoded, without a copy when there is no escape
 
     // Value of an object's key, compared decoded; the first one when a key occurs twice. Empty on other kinds.
     std::optional<JsonView> find(std::string_view key) const;
-    std::optional<JsonView> at(std::size_t index) const;   // of an array
-    std::size_t size() const;                              // elements or members; 0 on other kinds
+    std::optional<JsonView> at(std::size_t index) const;  // of an array
+    std::size_t size() const;  // elements or members; 0 on other kinds
 
     // f(std::string_view key, const JsonView& value): the key decoded, valid during the call only. f may return bool: false
     // ends the walk. Does nothing on other kinds.
     template <class F>
     void for_each_member(F&& f) const
     {
-        for_each_member_span([&f](std::string_view key, const JsonView& value, std::string_view) {
-            return call(f, key, value);
-        });
+        for_each_member_span(
+            [&f](std::string_view key, const JsonView& value, std::string_view) { return call(f, key, value); });
     }
 
     // f(key, value, span): as above; span is the member's text from the quote of its key to the end of its value.
@@ -84,9 +83,9 @@ private:
         Cursor(const JsonView& container, JsonKind kind);
         bool next_member();
         bool next_element();
-        std::string_view key();                    // decoded
+        std::string_view key();  // decoded
         JsonView value() const { return exact(value_); }
-        std::string_view raw_key() const { return raw_key_; }   // with quotes
+        std::string_view raw_key() const { return raw_key_; }  // with quotes
         std::string_view span() const;
 
     private:
@@ -112,7 +111,7 @@ private:
         }
     }
 
-    static JsonView exact(std::string_view value)   // without dropping white space
+    static JsonView exact(std::string_view value)  // without dropping white space
     {
         JsonView view;
         view.text_ = value;
@@ -126,7 +125,7 @@ private:
 class JsonIndex {
 public:
     explicit JsonIndex(const JsonView& object);
-    std::optional<JsonView> find(std::string_view key) const;   // as JsonView::find
+    std::optional<JsonView> find(std::string_view key) const;  // as JsonView::find
 
 private:
     struct Member {
