@@ -108,6 +108,7 @@ std::vector<BadRequest> head_cases()
         {"line_with_two_blanks", "GET  / HTTP/1.1\r\nHost: localhost\r\n\r\n", 400},
         {"line_empty", "\r\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 400},
         {"expectation_unknown", host("Host: localhost\r\nExpect: 200-ok\r\n"), 400},
+        {"connection_option_malformed", host("Host: localhost\r\nConnection: clo se\r\n"), 400},
         {"tls_hello", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n"s, 400},
     };
 }

@@ -101,7 +101,7 @@ void for_each_element(std::string_view list, Use use)
 struct FramingFields {
     std::size_t hosts = 0, lengths = 0, codings = 0;
     std::string_view host, length, coding;
-    bool close = false, keep_alive = false, expects = false, expects_other = false;
+    bool close = false, keep_alive = false, expects = false, expects_other = false, bad_option = false;
 
     void take(const HeaderView& field)
     {
@@ -118,6 +118,7 @@ struct FramingFields {
         case 10:
             if (named("connection"))
                 for_each_element(field.value, [&](std::string_view option) {
+                    bad_option |= !all(option, token);
                     close |= equals_ignoring_case(option, "close");
                     keep_alive |= equals_ignoring_case(option, "keep-alive");
                 });
@@ -158,6 +159,8 @@ Result<void> check_framing(const FramingFields& fields, RequestHead& out, Framin
         if (length > 0)
             out.content_length = length;
     }
+    if (fields.bad_option)
+        return refuse("The Connection field is malformed.");
     if (fields.expects_other)
         return refuse("The only expectation taken is 100-continue.");
     out.has_body = framing.chunked || out.content_length.has_value();
