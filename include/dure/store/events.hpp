@@ -1,0 +1,76 @@
+// The event store: append-only, in the same transaction as the state an event describes.
+//   Events(connection).append({.aggregate_id = id, .aggregate_type = "Role", .event_type = "RoleCreated", …})
+// Rules: an append takes the lock of the global order, which is held until the commit, so that positions become visible in
+// their order and no reader can overtake a late commit. Do it last in a unit, after every other statement, so that units
+// neither wait for each other longer than needed nor in a circle. events::EventLog::write() does both and publishes.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "dure/model/event.hpp"
+#include "dure/sql/connection.hpp"
+
+namespace dure::store {
+
+struct NewEvent {
+    std::string event_id = {};                     // empty: a new one; given: the same again is stored once
+    std::string aggregate_id = {};
+    std::string aggregate_type = {};
+    std::string event_type = {};
+    Json data = Json::object();                    // a merge patch onto the aggregate's state; never a secret
+    Json metadata = Json::object();
+    std::string owner_id = {};
+    std::string user_id = {};                      // who did it; empty: the server itself
+    UnixMillis created_at = 0;
+};
+
+// Which events a reader may see and wants.
+struct EventFilter {
+    std::optional<std::string> owner_id;           // empty: everybody's; the caller has checked the permission
+    std::optional<std::string> aggregate_id;
+};
+
+struct AggregateQuery {
+    std::string aggregate_id;
+    std::optional<std::string> aggregate_type;
+    std::optional<std::string> owner_id;           // empty: everybody's; the caller has checked the permission
+    std::int64_t from_version = 1;
+    std::int64_t limit = 100;                      // 1 to 1000
+};
+
+struct AuditQuery {
+    std::optional<std::string> owner_id;           // empty: everybody's; the caller has checked the permission
+    std::optional<std::string> user_id;
+    std::optional<std::string> event_type;
+    std::optional<UnixMillis> from;                // inclusive
+    std::optional<UnixMillis> to;                  // exclusive
+    std::optional<std::int64_t> before;            // position of the last event of the page before
+    std::int64_t limit = 50;                       // 1 to 100
+};
+
+class Events {
+public:
+    explicit Events(sql::Connection& connection) : connection_(connection) {}
+
+    // conflict "version_conflict": the aggregate's newest version is not expected_version (0: there is none yet).
+    // conflict "event_id_taken": the id belongs to an event of another aggregate, type or owner.
+    // An error is the error of the whole unit: return it.
+    // The same event id again gives the first result and stores nothing, whatever version is expected.
+    Result<model::Event> append(const NewEvent& event, std::optional<std::int64_t> expected_version = {});
+
+    Result<model::Event> find(std::string_view event_id);
+    // Oldest first, by version. Without a type: all aggregates of this id, ordered by type.
+    Result<std::vector<model::Event>> of_aggregate(const AggregateQuery& query);
+    // Oldest first: what follows a position.
+    Result<std::vector<model::Event>> after(std::int64_t position, const EventFilter& filter, std::int64_t limit);
+    // Newest first.
+    Result<std::vector<model::Event>> audit(const AuditQuery& query);
+    // Of the newest event; 0: there is none.
+    Result<std::int64_t> last_position();
+
+private:
+    sql::Connection& connection_;
+};
+
+}  // namespace dure::store

@@ -1,0 +1,178 @@
+// Events: SQL beside each method. append = take the next position (and with it the lock of the order), then one insert that
+// counts the version; a second insert of the same event id changes nothing and is answered with the first.
+#include "dure/store/events.hpp"
+
+#include "store/columns.hpp"
+
+namespace dure::store {
+
+namespace {
+
+const std::string event_columns = "position, event_id, aggregate_id, aggregate_type, version, event_type, data, "
+                                  "metadata, owner_id, user_id, created_at";
+constexpr std::string_view event_word = "event";
+constexpr std::int64_t events_limit = 1000;
+
+model::Event event_from(const sql::Row& row)
+{
+    model::Event event;
+    event.position = row.integer("position");
+    event.event_id = row.text("event_id");
+    event.aggregate_id = row.text("aggregate_id");
+    event.aggregate_type = row.text("aggregate_type");
+    event.version = row.integer("version");
+    event.event_type = row.text("event_type");
+    event.data = Json::parse(row.text("data"));
+    event.metadata = Json::parse(row.text("metadata"));
+    event.owner_id = row.text("owner_id");
+    event.user_id = row.text("user_id");
+    event.created_at = row.integer("created_at");
+    return event;
+}
+
+model::Event event_of(const NewEvent& fresh, std::string event_id)
+{
+    model::Event event;
+    event.event_id = std::move(event_id);
+    event.aggregate_id = fresh.aggregate_id;
+    event.aggregate_type = fresh.aggregate_type;
+    event.event_type = fresh.event_type;
+    event.data = fresh.data;
+    event.metadata = fresh.metadata;
+    event.owner_id = fresh.owner_id;
+    event.user_id = fresh.user_id;
+    event.created_at = fresh.created_at;
+    return event;
+}
+
+Error wrong_version(std::int64_t expected, std::int64_t found)
+{
+    return Error(Errc::conflict, "The aggregate is at version " + std::to_string(found) + ", not " +
+                                     std::to_string(expected) + ".")
+        .reason("version_conflict");
+}
+
+// What was stored under this id, if it is the same event; nothing of a foreign one is told.
+Result<model::Event> first_result(Result<model::Event> stored, const NewEvent& again)
+{
+    if (!stored)
+        return stored;
+    if (stored->aggregate_id == again.aggregate_id && stored->aggregate_type == again.aggregate_type &&
+        stored->event_type == again.event_type && stored->owner_id == again.owner_id)
+        return stored;
+    return Error(Errc::conflict, "This event id is taken.").reason("event_id_taken");
+}
+
+// Conditions of a WHERE clause with their bound values, in the order they were added.
+class Conditions {
+public:
+    void add(const std::string& condition, sql::Param value)
+    {
+        values_.push_back(value);
+        text_ += (text_.empty() ? " WHERE " : " AND ") + condition + " $" + std::to_string(values_.size());
+    }
+    template <class T>
+    void add_if(const std::string& condition, const std::optional<T>& value)
+    {
+        if (value)
+            add(condition, sql::Param(*value));
+    }
+    std::string limited(const std::string& order, std::int64_t limit)
+    {
+        values_.emplace_back(limit);
+        return text_ + " ORDER BY " + order + " LIMIT $" + std::to_string(values_.size());
+    }
+    std::span<const sql::Param> values() const { return values_; }
+
+private:
+    std::string text_;
+    std::vector<sql::Param> values_;
+};
+
+Result<std::vector<model::Event>> select_events(sql::Connection& connection, Conditions& conditions,
+                                                const std::string& order, std::int64_t limit)
+{
+    const auto sql = "SELECT " + event_columns + " FROM events" + conditions.limited(order, limit);
+    return read_all(connection.query_with(sql, conditions.values()), event_from);
+}
+
+}  // namespace
+
+Result<model::Event> Events::append(const NewEvent& fresh, std::optional<std::int64_t> expected_version)
+{
+    if (!fresh.event_id.empty()) {   // before the lock: a repeat takes no position
+        auto known = find(fresh.event_id);
+        if (known || known.error().code() != Errc::not_found)
+            return first_result(std::move(known), fresh);
+    }
+    auto event = event_of(fresh, fresh.event_id.empty() ? new_id() : fresh.event_id);
+    const auto taken =
+        read_number(connection_.query("UPDATE event_position SET position = position + 1 WHERE id = 1 "
+                                      "RETURNING position"));
+    if (!taken)
+        return taken.error();
+    event.position = *taken;
+    static const std::string sql =
+        "INSERT INTO events (" + event_columns +
+        ") VALUES ($1, $2, $3, $4, (SELECT COALESCE(MAX(version), 0) + 1 FROM events WHERE aggregate_id = $3 AND "
+        "aggregate_type = $4), $5, $6, $7, $8, $9, $10) ON CONFLICT (event_id) DO NOTHING RETURNING version";
+    const auto stored = connection_.query(sql, event.position, event.event_id, event.aggregate_id,
+                                          event.aggregate_type, event.event_type, dump(event.data),
+                                          dump(event.metadata), event.owner_id, event.user_id, event.created_at);
+    if (!stored)
+        return stored.error();
+    if (stored->empty()) {   // stored by somebody else while this unit waited for the lock
+        if (auto back = connection_.execute("UPDATE event_position SET position = position - 1 WHERE id = 1"); !back)
+            return back.error();
+        return first_result(find(event.event_id), fresh);
+    }
+    event.version = stored->front().integer("version");
+    if (expected_version && event.version != *expected_version + 1)
+        return wrong_version(*expected_version, event.version - 1);
+    return event;
+}
+
+Result<model::Event> Events::find(std::string_view event_id)
+{
+    static const std::string sql = "SELECT " + event_columns + " FROM events WHERE event_id = $1";
+    return read_one(connection_.query(sql, event_id), event_from, event_word);
+}
+
+Result<std::vector<model::Event>> Events::of_aggregate(const AggregateQuery& query)
+{
+    Conditions conditions;
+    conditions.add("aggregate_id =", query.aggregate_id);
+    conditions.add_if("aggregate_type =", query.aggregate_type);
+    conditions.add_if("owner_id =", query.owner_id);
+    conditions.add("version >=", query.from_version);
+    return select_events(connection_, conditions, "aggregate_type, version",
+                         std::clamp<std::int64_t>(query.limit, 1, events_limit));
+}
+
+Result<std::vector<model::Event>> Events::after(std::int64_t position, const EventFilter& filter, std::int64_t limit)
+{
+    Conditions conditions;
+    conditions.add("position >", position);
+    conditions.add_if("owner_id =", filter.owner_id);
+    conditions.add_if("aggregate_id =", filter.aggregate_id);
+    return select_events(connection_, conditions, "position", std::clamp<std::int64_t>(limit, 1, events_limit));
+}
+
+Result<std::vector<model::Event>> Events::audit(const AuditQuery& query)
+{
+    Conditions conditions;
+    conditions.add_if("owner_id =", query.owner_id);
+    conditions.add_if("user_id =", query.user_id);
+    conditions.add_if("event_type =", query.event_type);
+    conditions.add_if("created_at >=", query.from);
+    conditions.add_if("created_at <", query.to);
+    conditions.add_if("position <", query.before);
+    return select_events(connection_, conditions, "position DESC", std::clamp<std::int64_t>(query.limit, 1, 100));
+}
+
+Result<std::int64_t> Events::last_position()
+{
+    return read_number(connection_.query("SELECT position FROM event_position WHERE id = 1"));
+}
+
+}  // namespace dure::store
