@@ -5,7 +5,7 @@ root=$PWD
 build_release() {
     ./scripts/setup build "$@"
     . scripts/build-options.sh
-    cmake --preset release -DDURE_BENCH=ON "${cmake_options[@]}" --log-level=WARNING >&2
+    cmake --preset release -DDURE_BENCH=ON "${cmake_options[@]}" --log-level=WARNING >/dev/null
     cmake --build build/release --target dure bench_upstream bench_load bench_ready >&2
 }
 

@@ -114,6 +114,8 @@ inline pid_t spawn(const std::filesystem::path& folder, const std::filesystem::p
     const auto out = (output / "out.txt").string();
     const auto err = (output / "err.txt").string();
     const auto where = folder.string();
+    std::filesystem::remove(out);   // what an earlier run printed is not this one's
+    std::filesystem::remove(err);
     const pid_t pid = ::fork();
     if (pid != 0)
         return pid;
