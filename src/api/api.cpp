@@ -5,6 +5,7 @@
 #include "api/cors.hpp"
 #include "api/errors.hpp"
 #include "api/routes.hpp"
+#include "api/stopping.hpp"
 #include "dure/auth/authenticator.hpp"
 #include "dure/metrics/registry.hpp"
 
@@ -81,7 +82,7 @@ Task<Result<void>> Api::State::dispatch(RequestContext& context)
     context.path = std::move(found->parameters);
     if (!route.access.is_open) {
         if (stopping)
-            co_return Error(Errc::unavailable, "The server is stopping.").reason("server_shutdown");
+            co_return server_is_stopping();
         auto principal = co_await parts.authenticator.authenticate(head.header("authorization"));
         if (!principal)
             co_return principal.error();

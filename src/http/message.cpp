@@ -28,6 +28,18 @@ bool safe_segment(std::string_view segment)
            segment.find_first_of(std::string_view("/\\\0", 3)) == std::string_view::npos && valid_utf8(segment);
 }
 
+// Each part between decoded slashes is a segment of its own as far as safety goes.
+bool safe_parts(std::string_view segment)
+{
+    for (std::size_t at = 0; at <= segment.size();) {
+        const auto end = std::min(segment.find('/', at), segment.size());
+        if (!safe_segment(segment.substr(at, end - at)))
+            return false;
+        at = end + 1;
+    }
+    return true;
+}
+
 }  // namespace message_parts
 
 std::string_view name_of(Method method)
@@ -76,7 +88,7 @@ std::optional<std::vector<std::pair<std::string, std::string>>> parse_query(std:
     return parameters;
 }
 
-std::optional<std::vector<std::string>> parse_path(std::string_view path)
+std::optional<std::vector<std::string>> parse_path(std::string_view path, EncodedSlash encoded_slash)
 {
     if (path.empty() || path.front() != '/')
         return std::nullopt;
@@ -86,7 +98,11 @@ std::optional<std::vector<std::string>> parse_path(std::string_view path)
     for (std::size_t at = 1; at <= path.size();) {
         const auto end = std::min(path.find('/', at), path.size());
         auto segment = percent_decode(path.substr(at, end - at));
-        if (!segment || !message_parts::safe_segment(*segment))
+        if (!segment)
+            return std::nullopt;
+        const bool safe = encoded_slash == EncodedSlash::kept ? message_parts::safe_parts(*segment)
+                                                              : message_parts::safe_segment(*segment);
+        if (!safe)
             return std::nullopt;
         segments.push_back(std::move(*segment));
         at = end + 1;

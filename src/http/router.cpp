@@ -109,7 +109,7 @@ const Tree* walk(const Tree& node, const std::vector<std::string>& segments, std
     if (const auto text = node.text.find(segments[at]); text != node.text.end())
         if (const auto* found = walk(*text->second, segments, at + 1, values))
             return found;
-    if (node.parameter) {
+    if (node.parameter && segments[at].find('/') == std::string::npos) {
         values.push_back(segments[at]);
         if (const auto* found = walk(*node.parameter, segments, at + 1, values))
             return found;
@@ -128,14 +128,20 @@ const Tree* walk(const Tree& node, const std::vector<std::string>& segments, std
 
 Result<RouteTree::Match> RouteTree::find(Method method, std::string_view path) const
 {
-    const auto segments = parse_path(path);
-    if (!segments)
+    const auto malformed = [] {
         return Error(Errc::invalid_argument, "The path is not well-formed.").reason("invalid_path");
+    };
+    const auto segments = parse_path(path, EncodedSlash::kept);
+    if (!segments)
+        return malformed();
     std::vector<std::string> values;
     const auto* node = router_parts::walk(*root_, *segments, 0, values);
     Match match;
-    if (!node)
+    if (!node) {
+        if (!parse_path(path))   // an encoded slash where no parameter takes the rest
+            return malformed();
         return match;
+    }
     const auto& route = node->route_for(method);
     match.route = route.id;
     if (route.id < 0) {

@@ -55,6 +55,17 @@ struct RouteCase {
     std::size_t allowed;
 };
 
+TEST(Router, OnlyARestParameterTakesAnEncodedSlash)
+{
+    const auto tree = table();
+    const auto found = tree.find(Method::get, "/models/openai%2Fgpt-4o%3Afree");
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->route, 5);
+    EXPECT_EQ(found->parameters, (PathParameters{{"model", "openai/gpt-4o:free"}}));
+    for (const auto* path : {"/users/a%2Fb", "/users/me%2Fkeys", "/models/a%2F..%2Fb", "/models/%2Fa", "/models/a%2F", "/nowhere/a%2Fb"})
+        EXPECT_FALSE(tree.find(Method::get, path)) << path;
+}
+
 TEST(Router, FindsRoutes)
 {
     const auto tree = table();

@@ -49,6 +49,9 @@ struct Response {
 // Decoded query parameters in the order sent; empty when an escape is broken or the text is not UTF-8.
 std::optional<std::vector<std::pair<std::string, std::string>>> parse_query(std::string_view query);
 // Decoded path segments; empty when the path breaks a rule of threat-model §3 (., .., empty segments, encoded / \ NUL).
-std::optional<std::vector<std::string>> parse_path(std::string_view path);
+// encoded_slash: a segment may hold %2F (only a {name...} parameter may take it; model ids are sent that way), its parts
+// keep to the same rules.
+enum class EncodedSlash { refused, kept };
+std::optional<std::vector<std::string>> parse_path(std::string_view path, EncodedSlash encoded_slash = EncodedSlash::refused);
 
 }  // namespace dure::http

@@ -9,6 +9,7 @@
 #include "api/chat/openai_chunks.hpp"
 #include "api/chat/openai_stream.hpp"
 #include "api/errors.hpp"
+#include "api/stopping.hpp"
 
 namespace dure::api {
 
@@ -69,7 +70,7 @@ Task<Result<void>> Completions::streamed(RequestContext& context, const chat::Co
 {
     chat::Answer answer;
     OpenAiStream stream(context, answer, call.model, call.hints.open_webui);
-    auto outcome = co_await chat_.complete(call, caller, info, stream, answer);
+    auto outcome = co_await or_told_of_stop(context, chat_.complete(call, caller, info, stream, answer));
     if (outcome)
         co_return co_await stream.finish(call.include_usage);
     if (stream.started() && outcome.error().code() != Errc::cancelled)
@@ -82,7 +83,7 @@ Task<Result<void>> Completions::whole(RequestContext& context, const chat::Compl
 {
     chat::Answer answer;
     model::NoSink nobody;
-    if (auto outcome = co_await chat_.complete(call, caller, info, nobody, answer); !outcome)
+    if (auto outcome = co_await or_told_of_stop(context, chat_.complete(call, caller, info, nobody, answer)); !outcome)
         co_return outcome;
     auto text = !answer.body.empty()
                     ? std::move(answer.body)

@@ -8,6 +8,7 @@
 #include "api/chat/native_stream.hpp"
 #include "api/chat/openai_chunks.hpp"
 #include "api/errors.hpp"
+#include "api/stopping.hpp"
 #include "dure/schema/fields.hpp"
 
 namespace dure::api {
@@ -96,7 +97,7 @@ Task<Result<void>> Messages::whole(RequestContext& context, const chat::MessageC
                                    const chat::RequestInfo& info, chat::Answer& answer)
 {
     model::NoSink nobody;
-    if (auto outcome = co_await chat_.message(call, caller, info, nobody, answer); !outcome)
+    if (auto outcome = co_await or_told_of_stop(context, chat_.message(call, caller, info, nobody, answer)); !outcome)
         co_return outcome;
     co_return co_await context.respond_json(200, answer_json(answer));
 }
@@ -105,7 +106,7 @@ Task<Result<void>> Messages::events(RequestContext& context, const chat::Message
                                     const chat::RequestInfo& info, chat::Answer& answer)
 {
     NativeStream stream(context, answer);
-    auto outcome = co_await chat_.message(call, caller, info, stream, answer);
+    auto outcome = co_await or_told_of_stop(context, chat_.message(call, caller, info, stream, answer));
     if (outcome)
         co_return co_await stream.finish();
     if (stream.started() && outcome.error().code() != Errc::cancelled)
