@@ -1,0 +1,188 @@
+// Lane; see lane.hpp.
+#include "redis/lane.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <random>
+
+namespace dure::redis {
+
+namespace lanes {
+
+Error away(std::string why)
+{
+    return Error(Errc::unavailable, "Redis is not available.").detail("redis: " + std::move(why));
+}
+
+}  // namespace lanes
+
+Lane::Lane(boost::asio::io_context& core, const Address& address, Logger& logger, const ClientOptions& options)
+    : core_(core), address_(address), logger_(logger), options_(options), pausing_(core.get_executor())
+{
+}
+
+Task<Result<Reply>> Lane::command(std::string bytes, Deadline until)
+{
+    start();
+    auto waiter = std::make_shared<Waiter>(core_.get_executor(), std::move(bytes));
+    if (auto queued = enqueue(waiter); !queued)
+        co_return queued.error();
+    struct GiveUp {
+        Waiter& waiter;
+        ~GiveUp() { waiter.given_up = true; }   // also when the coroutine is cancelled
+    } const give_up{*waiter};
+    while (!waiter->done && !until.passed())
+        co_await waiter->signal.wait(until.at());
+    if (!waiter->done) {
+        count_timeout();
+        co_return lanes::away("no answer in time");
+    }
+    if (!waiter->reply)
+        co_return lanes::away("the connection was lost");
+    if (waiter->reply->kind == Reply::Kind::error)
+        co_return lanes::away(waiter->reply->text).reason("redis_refused");
+    co_return std::move(*waiter->reply);
+}
+
+Result<void> Lane::enqueue(const std::shared_ptr<Waiter>& waiter)
+{
+    if (stopped_)
+        return lanes::away("the client has stopped");
+    if (!link_ || (!ready_ && failures_ >= options_.failures))
+        return lanes::away("not connected");
+    const auto bytes = waiter->bytes.size();
+    if (parked_.size() + waiting_.size() >= options_.waiting || link_->unsent() + bytes > options_.unsent_bytes)
+        return lanes::away("too many commands wait");
+    if (!ready_) {
+        parked_.push_back(waiter);
+        return {};
+    }
+    waiting_.push_back(waiter);
+    link_->write(std::exchange(waiter->bytes, {}));
+    return {};
+}
+
+void Lane::start()
+{
+    if (running_ || stopped_)
+        return;
+    running_ = true;
+    link_ = std::make_shared<Link>(core_);
+    boost::asio::co_spawn(core_, [self = shared_from_this()] { return self->keep_connected(); }, boost::asio::detached);
+}
+
+void Lane::stop()
+{
+    boost::asio::post(core_, [self = shared_from_this()] {
+        self->stopped_ = true;
+        if (self->link_)
+            self->link_->close();
+        self->pausing_.notify();
+    });
+}
+
+Task<void> Lane::keep_connected()
+{
+    const auto self = shared_from_this();
+    while (!stopped_) {
+        if (!link_)
+            link_ = std::make_shared<Link>(core_);
+        co_await live_once();
+        link_.reset();
+        end_all(parked_);
+        end_all(waiting_);
+        if (!stopped_ && failures_ > 0)
+            co_await pausing_.wait(Steady::now() + pause());
+    }
+}
+
+// One connection from its beginning to its end.
+Task<void> Lane::live_once()
+{
+    const auto opened = co_await link_->open(address_, Deadline::after(options_.connect));
+    if (!opened) {
+        if (!stopped_ && failures_ + 1 == options_.failures)
+            logger_.warn("redis is away", {{"address", address_.shown()}, {"detail", opened.error().detail()}});
+        count_failure(failures_ + 1);
+        co_return;
+    }
+    if (circuit_open_.load())
+        logger_.info("redis is back", {{"address", address_.shown()}});
+    const auto since = Steady::now();
+    count_failure(0);
+    timeouts_ = 0;
+    ready_ = true;
+    for (; !parked_.empty(); parked_.pop_front()) {
+        waiting_.push_back(parked_.front());
+        link_->write(std::exchange(waiting_.back()->bytes, {}));
+    }
+    co_await serve();
+    ready_ = false;
+    const bool frozen = timeouts_ >= options_.failures;
+    if (!stopped_)
+        logger_.warn(frozen ? "redis does not answer" : "redis connection lost", {{"address", address_.shown()}});
+    if (frozen)
+        count_failure(options_.failures);
+    else if (Steady::now() - since < options_.probe)
+        count_failure(failures_ + 1);   // accepted and dropped again: not without a pause
+}
+
+Task<void> Lane::serve()
+{
+    bool open = true;
+    while (open && !stopped_) {
+        while (auto reply = link_->take())
+            deliver(std::move(*reply));
+        open = co_await link_->fill();
+    }
+    link_->close();
+}
+
+void Lane::deliver(Reply reply)
+{
+    timeouts_ = 0;
+    if (waiting_.empty()) {   // nobody asked: the order of replies cannot be trusted any more
+        link_->close();
+        return;
+    }
+    const auto waiter = std::move(waiting_.front());
+    waiting_.pop_front();
+    if (!waiter->given_up)
+        waiter->reply = std::move(reply);
+    waiter->done = true;
+    waiter->signal.notify();
+}
+
+void Lane::count_timeout()
+{
+    if (ready_ && ++timeouts_ >= options_.failures)
+        link_->close();   // serve() ends, and with it everything that waits
+}
+
+void Lane::end_all(Waiters& waiters)
+{
+    for (; !waiters.empty(); waiters.pop_front()) {
+        waiters.front()->done = true;
+        waiters.front()->signal.notify();
+    }
+}
+
+void Lane::count_failure(int failures)
+{
+    failures_ = std::min(failures, options_.failures);
+    circuit_open_ = failures_ >= options_.failures;
+}
+
+// 100 ms, doubling up to the probe's pause, a quarter of it by chance.
+Steady::duration Lane::pause() const
+{
+    thread_local std::minstd_rand chance{std::random_device{}()};
+    const auto whole = failures_ >= options_.failures
+                           ? options_.probe
+                           : std::min(options_.probe, std::chrono::milliseconds(100) * (1 << std::min(failures_ - 1, 10)));
+    const auto spread = whole.count() / 4;
+    return whole - std::chrono::milliseconds(spread > 0 ? chance() % static_cast<unsigned>(spread) : 0);
+}
+
+}  // namespace dure::redis

@@ -1,0 +1,66 @@
+// The commands of one core: its connection, the FIFO of those that wait for a reply, reconnecting and the circuit.
+//   parked (while connecting) -> waiting (sent) -> reply, or "no reply" when the link ends
+// All but unavailable() and stop() on its core.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "dure/base/channel.hpp"
+#include "redis/link.hpp"
+
+namespace dure::redis {
+
+class Lane : public std::enable_shared_from_this<Lane> {
+public:
+    Lane(boost::asio::io_context& core, const Address& address, Logger& logger, const ClientOptions& options);
+
+    // `bytes` is one formatted command.
+    Task<Result<Reply>> command(std::string bytes, Deadline until);
+    bool unavailable() const { return circuit_open_.load(); }
+    void stop();
+
+private:
+    struct Waiter {
+        Waiter(boost::asio::any_io_executor executor, std::string command)
+            : signal(std::move(executor)), bytes(std::move(command))
+        {}
+        Signal signal;
+        std::string bytes;             // until it is sent
+        std::optional<Reply> reply;
+        bool done = false;
+        bool given_up = false;         // by its coroutine; its reply will be dropped
+    };
+    using Waiters = std::deque<std::shared_ptr<Waiter>>;
+
+    Result<void> enqueue(const std::shared_ptr<Waiter>& waiter);
+    void start();
+    Task<void> keep_connected();
+    Task<void> live_once();
+    Task<void> serve();
+    void deliver(Reply reply);
+    void count_timeout();
+    static void end_all(Waiters& waiters);
+    void count_failure(int failures);
+    Steady::duration pause() const;
+
+    boost::asio::io_context& core_;
+    const Address address_;
+    Logger& logger_;
+    const ClientOptions options_;
+    std::shared_ptr<Link> link_;       // being opened or open
+    bool ready_ = false;               // link_ is open and logged in
+    bool running_ = false;
+    bool stopped_ = false;
+    Waiters parked_;
+    Waiters waiting_;
+    int failures_ = 0;                 // to connect, in a row
+    int timeouts_ = 0;                 // of commands, in a row
+    Signal pausing_;
+    std::atomic<bool> circuit_open_{false};
+};
+
+}  // namespace dure::redis
