@@ -112,15 +112,18 @@ void start_connection(const std::shared_ptr<Core>& core, tcp::socket socket)
 
 Task<void> accept_connections(std::shared_ptr<Core> core)
 {
+    bool paused = false;
     while (core->acceptor.is_open()) {
         auto [error, socket] = co_await core->acceptor.async_accept(asio::as_tuple(asio::use_awaitable));
         if (!error) {
+            paused = false;
             start_connection(core, std::move(socket));
             continue;
         }
         if (error == asio::error::operation_aborted || error == asio::error::connection_aborted)
             continue;
-        core->shared->logger.warn("accepting is paused", {{"what", error.message()}});
+        if (!std::exchange(paused, true))   // once until it works again: it may last
+            core->shared->logger.warn("accepting is paused", {{"what", error.message()}});
         core->pause.expires_after(accept_pause);
         co_await core->pause.async_wait(asio::as_tuple(asio::use_awaitable));
     }
@@ -201,12 +204,10 @@ Result<void> Server::listen()
         return peers.error();
     shared.peers = *peers;
     {
-        // Without SO_REUSEPORT a port that somebody else listens on is an error, not shared with him.
+        // Without SO_REUSEPORT a port that somebody else listens on is an error, not shared with him. Bound only: a
+        // client that came while this socket listened would lose its handshake with it and wait a second.
         tcp::acceptor alone(state_->cores.front()->context);
-        error_code error = bind_to(alone, endpoint, false);
-        if (!error)
-            alone.listen(backlog, error);
-        if (error)
+        if (const error_code error = bind_to(alone, endpoint, false); error)
             return cannot_listen(shared.options, error);
         endpoint = alone.local_endpoint();
     }
