@@ -197,10 +197,17 @@ Task<Result<model::Session>> SessionService::for_client_chat(std::string owner_i
         [&](sql::Connection& connection) { return store::Sessions(connection).find_or_create(session); });
 }
 
+// The row is read first, the copy after it: one of the same version has everything the row stands for, whichever replica
+// wrote it and whatever Redis lost or kept meanwhile.
 Task<Result<LiveSession>> SessionService::conversation(std::string owner_id, std::string id)
 {
-    if (auto live = co_await live_->get(id); live && live->session.owner_id == owner_id)
+    auto row = co_await find(owner_id, id);
+    if (!row)
+        co_return row.error();
+    if (auto live = co_await live_->get(id); live && live->same_version(*row)) {
+        live->session = std::move(*row);
         co_return std::move(*live);
+    }
     auto rebuilt = co_await database_.read(
         [&](sql::Connection& connection) { return rebuild(connection, owner_id, id, settings_.keep_messages); });
     if (rebuilt)
@@ -212,7 +219,12 @@ Task<Result<RecordedTurn>> SessionService::record_turn(TurnRecord record)
 {
     const auto now = clock_.now();
     std::vector<model::ChatMessage> written;
+    model::Session before;
     auto turn = co_await database_.write([&](sql::Connection& connection) -> Result<store::RecordedTurn> {
+        auto row = store::Sessions(connection).find(record.session_id, record.owner_id);
+        if (!row)
+            return row.error();
+        before = std::move(*row);
         auto outcome = write_turn(connection, record, now, written);
         if (outcome)
             if (auto touched = store::Sessions(connection).touch(record.session_id, record.owner_id, now,
@@ -223,19 +235,31 @@ Task<Result<RecordedTurn>> SessionService::record_turn(TurnRecord record)
     });
     if (!turn)
         co_return turn.error();
-    auto live = co_await live_->get(record.session_id);
-    if (live && live->session.owner_id == record.owner_id) {
-        for (auto& message : written)
-            live->messages.push_back({message.role, message.content, now, message.turn, message.metadata});
-        const auto keep = static_cast<std::size_t>(settings_.keep_messages);
-        if (live->messages.size() > keep)
-            live->messages.erase(live->messages.begin(), live->messages.end() - static_cast<std::ptrdiff_t>(keep));
-        live->session.conversation_turns = turn->turn;
-        live->session.turns_since_summary += turn->counted ? 1 : 0;
-        live->last_action = "answered";
-        co_await live_->put(std::move(*live));
-    }
+    co_await follow_turn(std::move(before), *turn, written);
     co_return RecordedTurn{turn->turn, turn->summary_due};
+}
+
+// Adds the turn to a live copy that is of the version just before it; any other copy is of no use any more.
+Task<void> SessionService::follow_turn(model::Session before, store::RecordedTurn turn,
+                                       const std::vector<model::ChatMessage>& written)
+{
+    const auto id = before.id;
+    auto live = co_await live_->get(id);
+    if (!live || !turn.counted || !live->same_version(before) || turn.turn != before.conversation_turns + 1) {
+        co_await live_->forget(id);
+        co_return;
+    }
+    for (const auto& message : written)
+        live->messages.push_back({message.role, message.content, message.created_at, message.turn, message.metadata});
+    const auto keep = static_cast<std::size_t>(settings_.keep_messages);
+    if (live->messages.size() > keep)
+        live->messages.erase(live->messages.begin(), live->messages.end() - static_cast<std::ptrdiff_t>(keep));
+    live->session = std::move(before);
+    live->session.conversation_turns = turn.turn;
+    live->session.turns_since_summary += 1;
+    live->session.updated_at = written.front().created_at;
+    live->last_action = "answered";
+    co_await live_->put(std::move(*live));
 }
 
 Task<Result<void>> SessionService::add_summary(std::string owner_id, std::string id, std::string text,

@@ -1,5 +1,6 @@
-// Live sessions: the newest messages of conversations that go on, kept ready for a sliding hour (product S1). In-process
-// here; a copy that is gone is rebuilt from SQL by SessionService.
+// Live sessions: the newest messages of conversations that go on, kept ready for a sliding hour (product S1), in this
+// process or in Redis. A copy may be gone or old at any time: SessionService uses it only while it is of the same version as
+// the row in SQL, and rebuilds it otherwise.
 #pragma once
 
 #include <chrono>
@@ -13,6 +14,13 @@
 #include "dure/base/json.hpp"
 #include "dure/base/task.hpp"
 #include "dure/model/records.hpp"
+
+namespace dure {
+class Logger;
+}
+namespace dure::redis {
+class Client;
+}
 
 namespace dure::sessions {
 
@@ -34,6 +42,12 @@ struct LiveSession {
 
     // {session_id, created_at, messages[{role, content, timestamp, metadata}], context{current_tool, last_action}}
     OrderedJson to_json() const;
+    // Every write of the session in SQL changes one of these.
+    bool same_version(const model::Session& row) const
+    {
+        return session.conversation_turns == row.conversation_turns && session.updated_at == row.updated_at &&
+               session.turns_since_summary == row.turns_since_summary;
+    }
 };
 
 // Thread-safe.
@@ -48,5 +62,10 @@ public:
 // At most `capacity` sessions; the one used least recently goes first.
 std::unique_ptr<LiveSessions> in_process_sessions(const Clock& clock, std::chrono::milliseconds time_to_live,
                                                   std::size_t capacity = 10000);
+
+// Shared by every replica. Of `session` only id, owner, times and counters are kept: the row in SQL has the rest. While Redis
+// is away, or holds what is no session, get() finds nothing.
+std::unique_ptr<LiveSessions> redis_sessions(redis::Client& redis, Logger& logger,
+                                             std::chrono::milliseconds time_to_live);
 
 }  // namespace dure::sessions

@@ -1,5 +1,5 @@
 // Sessions: the durable copy in SQL is the truth, the live copy makes the next turn cheap.
-//   conversation() -> live copy, or rebuilt from SQL    record_turn() -> one write, then the live copy
+//   conversation() -> live copy of the row's version, or rebuilt    record_turn() -> one write, then the live copy
 // Nothing is lost when a live copy is: its hour is over, it was pushed out, or the process died. Every call names the owner;
 // somebody else's session is not_found. Thread-safe; awaited on a core.
 #pragma once
@@ -19,6 +19,9 @@
 
 namespace dure::sql {
 class Database;
+}
+namespace dure::store {
+struct RecordedTurn;
 }
 
 namespace dure::sessions {
@@ -88,6 +91,9 @@ public:
                                    std::string model);
 
 private:
+    Task<void> follow_turn(model::Session before, store::RecordedTurn turn,
+                           const std::vector<model::ChatMessage>& written);
+
     sql::Database& database_;
     std::unique_ptr<LiveSessions> live_;
     const config::Sessions settings_;
