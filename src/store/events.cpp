@@ -149,6 +149,18 @@ Result<std::vector<model::Event>> Events::of_aggregate(const AggregateQuery& que
                          std::clamp<std::int64_t>(query.limit, 1, events_limit));
 }
 
+Result<std::vector<std::string>> Events::types_of(std::string_view aggregate_id,
+                                                  const std::optional<std::string>& owner_id)
+{
+    Conditions conditions;
+    conditions.add("aggregate_id =", aggregate_id);
+    conditions.add_if("owner_id =", owner_id);
+    const auto sql =
+        "SELECT DISTINCT aggregate_type FROM events" + conditions.limited("aggregate_type", events_limit);
+    return read_all(connection_.query_with(sql, conditions.values()),
+                    [](const sql::Row& row) { return row.text("aggregate_type"); });
+}
+
 Result<std::vector<model::Event>> Events::after(std::int64_t position, const EventFilter& filter, std::int64_t limit)
 {
     Conditions conditions;

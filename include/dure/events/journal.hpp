@@ -1,0 +1,77 @@
+// Journal: changes the state and writes the events that describe it in one transaction, then tells the bus.
+//   co_await journal.write([&](sql::Connection& c, events::Batch& batch) -> Result<void> {
+//       batch.add(events::event_by(actor, "Role", name, "RoleCreated", data, owner));
+//       return store::Roles(c).insert(role);
+//   });
+// What is added to the batch is stored at the end of the unit, after every other statement: that is when the lock of the
+// global order is taken, so that units hold it as briefly as can be and never wait for each other in a circle.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "dure/events/bus.hpp"
+#include "dure/sql/database.hpp"
+#include "dure/store/events.hpp"
+
+namespace dure::events {
+
+class Batch {
+public:
+    explicit Batch(UnixMillis now) : now_(now) {}
+
+    // Its time is that of the unit unless it has one.
+    void add(store::NewEvent event, std::optional<std::int64_t> expected_version = {});
+    // In the order they were added; stops at the first that cannot be stored.
+    Result<std::vector<model::Event>> store(sql::Connection& connection) const;
+
+private:
+    const UnixMillis now_;
+    std::vector<std::pair<store::NewEvent, std::optional<std::int64_t>>> added_;
+};
+
+// An event of somebody's doing: user, key, request and address become its metadata.
+store::NewEvent event_by(const model::Actor& actor, std::string aggregate_type, std::string aggregate_id,
+                         std::string event_type, Json data, std::string owner_id);
+
+// Thread-safe; database, bus and clock must outlive it.
+class Journal {
+public:
+    Journal(sql::Database& database, Bus& bus, const Clock& clock) : database_(database), bus_(bus), clock_(clock) {}
+
+    // `work` is Result<T>(sql::Connection&, Batch&); it may be run again, with a new batch. Its error, or a conflict of the
+    // events, rolls everything back.
+    template <class F>
+    Task<std::invoke_result_t<F&, sql::Connection&, Batch&>> write(F work)
+    {
+        using Outcome = std::invoke_result_t<F&, sql::Connection&, Batch&>;
+        const auto now = clock_.now();
+        std::vector<model::Event> stored;
+        auto outcome = co_await database_.write([&](sql::Connection& connection) -> Outcome {
+            Batch batch(now);
+            auto worked = work(connection, batch);
+            if (!worked)
+                return worked;
+            auto events = batch.store(connection);
+            if (!events)
+                return events.error();
+            stored = std::move(*events);
+            return worked;
+        });
+        if (outcome)
+            bus_.publish(std::move(stored));
+        co_return outcome;
+    }
+
+    // One event without other state; see store::Events::append.
+    Task<Result<model::Event>> append(store::NewEvent event, std::optional<std::int64_t> expected_version = {});
+
+private:
+    sql::Database& database_;
+    Bus& bus_;
+    const Clock& clock_;
+};
+
+}  // namespace dure::events

@@ -1,0 +1,40 @@
+// Replay: an aggregate's state as it was, folded from its events. The data of an event is a merge patch (RFC 7396) onto the
+// state the events before it left: a member replaces, null removes. This holds for every aggregate type; what each event
+// type carries is written down in docs/events.md.
+#pragma once
+
+#include <optional>
+
+#include "dure/model/event.hpp"
+
+namespace dure::events {
+
+struct Replayed {
+    std::string aggregate_id;
+    std::string aggregate_type;
+    std::int64_t version = 0;        // of the last event in it; 0: none
+    Json state = Json::object();
+    UnixMillis at = 0;               // time of that event
+};
+
+// How far to go. By time: everything before the first event that is later; a clock that was set back shows nothing early.
+struct ReplayEnd {
+    std::optional<std::int64_t> version;
+    std::optional<UnixMillis> time;
+};
+
+class Fold {
+public:
+    explicit Fold(ReplayEnd end) : end_(end) {}
+
+    // Events in the order of their versions. False: this one lies behind the end, and so does everything after it.
+    bool apply(const model::Event& event);
+    Replayed take() { return std::move(state_); }
+    const Replayed& state() const { return state_; }
+
+private:
+    const ReplayEnd end_;
+    Replayed state_;
+};
+
+}  // namespace dure::events

@@ -1,0 +1,55 @@
+// Batch and Journal; see journal.hpp.
+#include "dure/events/journal.hpp"
+
+namespace dure::events {
+
+void Batch::add(store::NewEvent event, std::optional<std::int64_t> expected_version)
+{
+    if (event.created_at == 0)
+        event.created_at = now_;
+    added_.emplace_back(std::move(event), expected_version);
+}
+
+Result<std::vector<model::Event>> Batch::store(sql::Connection& connection) const
+{
+    std::vector<model::Event> stored;
+    stored.reserve(added_.size());
+    for (const auto& [event, expected_version] : added_) {
+        auto one = store::Events(connection).append(event, expected_version);
+        if (!one)
+            return one.error();
+        stored.push_back(std::move(*one));
+    }
+    return stored;
+}
+
+store::NewEvent event_by(const model::Actor& actor, std::string aggregate_type, std::string aggregate_id,
+                         std::string event_type, Json data, std::string owner_id)
+{
+    store::NewEvent event;
+    event.aggregate_type = std::move(aggregate_type);
+    event.aggregate_id = std::move(aggregate_id);
+    event.event_type = std::move(event_type);
+    event.data = std::move(data);
+    event.owner_id = std::move(owner_id);
+    event.user_id = actor.user_id;
+    for (const auto& [name, value] : {std::pair("user_id", &actor.user_id), std::pair("key_id", &actor.key_id),
+                                      std::pair("request_id", &actor.request_id), std::pair("address", &actor.address)})
+        if (!value->empty())
+            event.metadata[name] = *value;
+    return event;
+}
+
+Task<Result<model::Event>> Journal::append(store::NewEvent event, std::optional<std::int64_t> expected_version)
+{
+    if (event.created_at == 0)
+        event.created_at = clock_.now();
+    auto stored = co_await database_.write([&](sql::Connection& connection) {
+        return store::Events(connection).append(event, expected_version);
+    });
+    if (stored)
+        bus_.publish({*stored});
+    co_return stored;
+}
+
+}  // namespace dure::events

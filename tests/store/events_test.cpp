@@ -1,0 +1,237 @@
+// The event store on every driver: versions, order, repeats, conflicts, and what its reads show.
+#include "dure/store/events.hpp"
+
+#include <semaphore>
+#include <thread>
+
+#include "store/store_fixture.hpp"
+
+namespace dure::store {
+namespace {
+
+NewEvent event_on(const std::string& aggregate, const std::string& type = "TurnRecorded", const std::string& owner = "kim",
+                  UnixMillis at = 100)
+{
+    NewEvent event;
+    event.aggregate_id = aggregate;
+    event.aggregate_type = "Session";
+    event.event_type = type;
+    event.data = {{"n", at}};
+    event.metadata = {{"request_id", "r"}};
+    event.owner_id = owner;
+    event.user_id = owner;
+    event.created_at = at;
+    return event;
+}
+
+class EventsTest : public StoreTest {
+protected:
+    Result<model::Event> append(const NewEvent& event, std::optional<std::int64_t> expected = {})
+    {
+        return in<Events>([&](Events events) { return events.append(event, expected); });
+    }
+    std::vector<model::Event> after(std::int64_t position, const EventFilter& filter = {}, std::int64_t limit = 100)
+    {
+        return from<Events>([&](Events events) { return events.after(position, filter, limit); }).value();
+    }
+    std::vector<std::int64_t> audit(const AuditQuery& query)
+    {
+        std::vector<std::int64_t> positions;
+        for (const auto& event : from<Events>([&](Events events) { return events.audit(query); }).value())
+            positions.push_back(event.position);
+        return positions;
+    }
+};
+
+TEST_P(EventsTest, CountsVersionsPerAggregateAndPositionsOverAll)
+{
+    EXPECT_EQ(append(event_on("a"))->version, 1);
+    EXPECT_EQ(append(event_on("b"))->version, 1);
+    auto other_type = event_on("a");
+    other_type.aggregate_type = "User";
+    EXPECT_EQ(append(other_type)->version, 1);
+    const auto last = append(event_on("a"), 1).value();
+    EXPECT_EQ(last.version, 2);
+    EXPECT_EQ(last.position, 4);
+    EXPECT_EQ(from<Events>([](Events events) { return events.last_position(); }).value(), 4);
+}
+
+TEST_P(EventsTest, GivesBackWhatWasStored)
+{
+    auto fresh = event_on("a", "SessionCreated", "kim", 1234);
+    fresh.event_id = "e1";
+    fresh.user_id = "admin";
+    fresh.data = {{"title", "제목"}, {"turns", 3}};
+    const auto stored = append(fresh).value();
+    const auto found = from<Events>([](Events events) { return events.find("e1"); }).value();
+    for (const auto& event : {stored, found}) {
+        EXPECT_EQ(event.position, 1);
+        EXPECT_EQ(event.event_id, "e1");
+        EXPECT_EQ(event.aggregate_id, "a");
+        EXPECT_EQ(event.aggregate_type, "Session");
+        EXPECT_EQ(event.version, 1);
+        EXPECT_EQ(event.event_type, "SessionCreated");
+        EXPECT_EQ(event.data, fresh.data);
+        EXPECT_EQ(event.metadata, fresh.metadata);
+        EXPECT_EQ(event.owner_id, "kim");
+        EXPECT_EQ(event.user_id, "admin");
+        EXPECT_EQ(event.created_at, 1234);
+    }
+}
+
+TEST_P(EventsTest, AWrongExpectedVersionConflictsAndLeavesNothing)
+{
+    ASSERT_TRUE(append(event_on("a"), 0));
+    for (const std::int64_t wrong : {0, 2, -1, 100}) {
+        const auto refused = append(event_on("a"), wrong);
+        ASSERT_FALSE(refused) << wrong;
+        EXPECT_EQ(refused.error().code(), Errc::conflict);
+        EXPECT_EQ(refused.error().reason(), "version_conflict");
+    }
+    const auto next = append(event_on("a"), 1).value();
+    EXPECT_EQ(next.version, 2);
+    EXPECT_EQ(next.position, 2);   // no position was used up
+}
+
+TEST_P(EventsTest, TheSameEventIdGivesTheFirstResultAndNoSecondRow)
+{
+    auto fresh = event_on("a");
+    fresh.event_id = "e1";
+    const auto first = append(fresh, 0).value();
+    ASSERT_TRUE(append(event_on("a")));
+    auto again = fresh;
+    again.data = {{"other", true}};
+    for (const auto& expected : {std::optional<std::int64_t>(), std::optional<std::int64_t>(0), std::optional<std::int64_t>(9)}) {
+        const auto repeated = append(again, expected).value();
+        EXPECT_EQ(repeated.position, first.position);
+        EXPECT_EQ(repeated.version, first.version);
+        EXPECT_EQ(repeated.data, first.data);
+    }
+    EXPECT_EQ(after(0).size(), 2u);
+    EXPECT_EQ(append(event_on("b"))->position, 3);
+}
+
+TEST_P(EventsTest, AnEventIdOfAnotherEventIsTaken)
+{
+    auto fresh = event_on("a");
+    fresh.event_id = "e1";
+    ASSERT_TRUE(append(fresh));
+    auto aggregate = fresh, type = fresh, owner = fresh;
+    aggregate.aggregate_id = "b";
+    type.event_type = "SessionDeleted";
+    owner.owner_id = "lee";
+    for (const auto& other : {aggregate, type, owner})
+        EXPECT_EQ(append(other).error().reason(), "event_id_taken");
+}
+
+TEST_P(EventsTest, AUnitThatFailsLeavesNoEventAndNoGap)
+{
+    const auto failed = database_->run_now([](sql::Connection& c) -> Result<int> {
+        EXPECT_TRUE(Events(c).append(event_on("a")));
+        return Error(Errc::conflict, "changed my mind");
+    });
+    EXPECT_FALSE(failed);
+    EXPECT_TRUE(after(0).empty());
+    EXPECT_EQ(append(event_on("a"))->position, 1);
+}
+
+TEST_P(EventsTest, NoReaderSeesAPositionBeforeTheOnesBelowItAreDecided)
+{
+    std::binary_semaphore appended(0), go_on(0);
+    std::thread slow([&] {
+        EXPECT_TRUE(database_->run_now([&](sql::Connection& c) -> Result<int> {
+            EXPECT_EQ(Events(c).append(event_on("slow"))->position, 1);
+            appended.release();
+            go_on.acquire();
+            return 1;
+        }));
+    });
+    appended.acquire();
+    std::atomic<bool> second_done = false;
+    std::thread quick([&] {
+        EXPECT_EQ(append(event_on("quick"))->position, 2);
+        second_done = true;
+    });
+    const auto until = Steady::now() + std::chrono::milliseconds(200);
+    while (Steady::now() < until) {
+        EXPECT_TRUE(after(0).empty());
+        EXPECT_FALSE(second_done);
+    }
+    go_on.release();
+    slow.join();
+    quick.join();
+    const auto all = after(0);
+    ASSERT_EQ(all.size(), 2u);
+    EXPECT_EQ(all[0].aggregate_id, "slow");
+    EXPECT_EQ(all[1].aggregate_id, "quick");
+}
+
+TEST_P(EventsTest, ReadsShowTheOwnersEventsOldestFirst)
+{
+    for (int i = 1; i <= 5; ++i)
+        ASSERT_TRUE(append(event_on("a", "TurnRecorded", "kim", i)));
+    ASSERT_TRUE(append(event_on("b", "TurnRecorded", "lee")));
+
+    const auto read = [&](AggregateQuery query) {
+        std::vector<std::int64_t> versions;
+        for (const auto& event : from<Events>([&](Events events) { return events.of_aggregate(query); }).value())
+            versions.push_back(event.version);
+        return versions;
+    };
+    using Versions = std::vector<std::int64_t>;
+    EXPECT_EQ(read({"a", "Session", "kim", 1, 100}), (Versions{1, 2, 3, 4, 5}));
+    EXPECT_EQ(read({"a", {}, {}, 3, 2}), (Versions{3, 4}));
+    EXPECT_EQ(read({"a", "Session", "lee", 1, 100}), Versions{});
+    EXPECT_EQ(read({"a", "User", {}, 1, 100}), Versions{});
+    EXPECT_EQ(read({"none", {}, {}, 1, 100}), Versions{});
+
+    EXPECT_EQ(after(2, {}, 3).size(), 3u);
+    EXPECT_EQ(after(2, {}, 3).front().position, 3);
+    EXPECT_EQ(after(0, {"lee", {}}).size(), 1u);
+    EXPECT_EQ(after(0, {{}, "a"}).size(), 5u);
+    EXPECT_EQ(after(0, {"lee", "a"}).size(), 0u);
+    const auto types = [&](std::optional<std::string> owner) {
+        return from<Events>([&](Events events) { return events.types_of("a", owner); }).value();
+    };
+    EXPECT_EQ(types({}), std::vector<std::string>{"Session"});
+    EXPECT_EQ(types("lee"), std::vector<std::string>{});
+}
+
+TEST_P(EventsTest, TheAuditQueryFiltersAndPagesNewestFirst)
+{
+    ASSERT_TRUE(append(event_on("a", "SessionCreated", "kim", 10)));
+    ASSERT_TRUE(append(event_on("a", "TurnRecorded", "kim", 20)));
+    ASSERT_TRUE(append(event_on("b", "SessionCreated", "lee", 30)));
+    auto by_admin = event_on("a", "SessionDeleted", "kim", 40);
+    by_admin.user_id = "admin";
+    ASSERT_TRUE(append(by_admin));
+
+    struct Case {
+        const char* name;
+        std::function<void(AuditQuery&)> set;
+        std::vector<std::int64_t> positions;
+    };
+    const std::vector<Case> cases{
+        {"everything", [](AuditQuery&) {}, {4, 3, 2, 1}},
+        {"an owner", [](AuditQuery& q) { q.owner_id = "kim"; }, {4, 2, 1}},
+        {"a user", [](AuditQuery& q) { q.user_id = "kim"; }, {2, 1}},
+        {"a type", [](AuditQuery& q) { q.event_type = "SessionCreated"; }, {3, 1}},
+        {"from, inclusive", [](AuditQuery& q) { q.from = 20; }, {4, 3, 2}},
+        {"to, exclusive", [](AuditQuery& q) { q.to = 20; }, {1}},
+        {"between", [](AuditQuery& q) { q.from = 20, q.to = 40; }, {3, 2}},
+        {"all at once", [](AuditQuery& q) { q.owner_id = q.user_id = "kim", q.event_type = "TurnRecorded", q.from = 1; }, {2}},
+        {"first page", [](AuditQuery& q) { q.limit = 2; }, {4, 3}},
+        {"next page", [](AuditQuery& q) { q.limit = 2, q.before = 3; }, {2, 1}},
+        {"text that looks like SQL", [](AuditQuery& q) { q.user_id = "kim' OR '1'='1"; }, {}},
+    };
+    for (const auto& one : cases) {
+        AuditQuery query;
+        one.set(query);
+        EXPECT_EQ(audit(query), one.positions) << one.name;
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Drivers, EventsTest, testing::ValuesIn(test::all_drivers()), test::driver_name);
+
+}  // namespace
+}  // namespace dure::store
