@@ -309,6 +309,34 @@ TEST(RelayTranslator, LoneSurrogatesNeverKillAStream)
     EXPECT_EQ(lone.text(), "a\xef\xbf\xbd" "b");
 }
 
+TEST(RelayTranslator, HalfACharacterIsNotForgottenBetweenOrdinaryPieces)
+{
+    const auto text = [](const char* piece) { return event_of(std::string(R"({"content":")") + piece + "\"}"); };
+    const auto result = relayed(role_line + text("A") + text("B") + text("\\ud83d") + text("C") + text("D") +
+                                event_of("{}", "\"stop\"") + done_line);
+    EXPECT_EQ(result.text(), "AB\uFFFDCD");
+    EXPECT_EQ(result.completion.text, "AB\uFFFDCD");
+}
+
+TEST(RelayTranslator, NothingCountsBehindAFinishOfAnUnknownName)
+{
+    const auto piece = event_of(R"({"content":"x"})");
+    const auto result = relayed(role_line + piece + piece + event_of("{}", "\"eos\"") + piece + done_line);
+    EXPECT_EQ(result.text(), "xx");
+    EXPECT_EQ(result.finishes(), std::vector<std::string>{"stop"});
+}
+
+TEST(RelayTranslator, ARoleWithoutContentGoesOutOnce)
+{
+    const auto result = relayed(event_of(R"({"role":"assistant","content":null})") + event_of(R"({"content":"x"})") +
+                                event_of("{}", "\"stop\"") + done_line);
+    int roles = 0;
+    for (const auto& chunk : result.chunks())
+        roles += chunk["choices"][0]["delta"].contains("role") ? 1 : 0;
+    EXPECT_EQ(roles, 1);
+    EXPECT_EQ(result.text(), "x");
+}
+
 TEST(RelayTranslator, ReasoningIsWrittenUnderOneName)
 {
     const auto result = relayed(role_line + event_of(R"({"reasoning":"hm "})") + event_of(R"({"reasoning_content":"ok"})") +

@@ -47,6 +47,7 @@ void RelayTranslator::event(std::string_view name, std::string_view data, std::s
         return;
     if (name.empty() && data.size() <= longest_fast_chunk && (repeat(data, out) || splice(data, out)))
         return;
+    template_.usable = false;   // what makes this event special (a finish, half a character) counts for the next one too
     reader_.read(name, data);
     if (!reader_.failure())
         render(out);
@@ -90,7 +91,9 @@ bool RelayTranslator::splice(std::string_view data, std::string& out)
     if (reader_.id().empty())
         reader_.note_head(OrderedJson::parse(chunk.id).get<std::string>(), std::string(chunk.created));
     const bool bare_role = chunk.has_role && chunk.content.empty() && chunk.reasoning.empty() && chunk.finish.empty();
-    if (bare_role && chunk.has_content)
+    if (bare_role && !chunk.has_content)
+        return false;   // our own role chunk goes out instead
+    if (bare_role)
         state.role_sent = true;
     role_first(chunk.index, out);
     out += "data: ";
