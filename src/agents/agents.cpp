@@ -28,7 +28,7 @@ bool holds_tool(const std::vector<model::ToolDefinition>& tools, std::string_vie
 
 Error wrong(std::string param, std::string message)
 {
-    return Error(Errc::invalid_argument, std::move(message)).param(std::move(param));
+    return Error(Errc::invalid_argument, std::move(message)).param(std::move(param)).reason("invalid_value");
 }
 
 // A demand for a call must be one that the client's own tools can fulfil.
@@ -51,6 +51,19 @@ Result<void> check_tool_choice(const AgentRequest& request)
     return {};
 }
 
+Result<void> check_response_format(const AgentRequest& request)
+{
+    if (!wants_json(request))
+        return {};
+    const auto& format = request.extra.at("response_format");
+    const auto type = format.value("type", OrderedJson());
+    if (type != "json_object" && type != "json_schema")
+        return wrong("response_format", "'response_format' must have the type text, json_object or json_schema.");
+    if (type == "json_schema" && !format.value("json_schema", OrderedJson()).is_object())
+        return wrong("response_format", "'response_format' of type json_schema needs 'json_schema'.");
+    return {};
+}
+
 }  // namespace
 
 struct Agents::State {
@@ -63,6 +76,8 @@ struct Agents::State {
     }
 
     const Strategy* find(const std::string& name) const;
+    std::string model_of(const AgentRequest& request) const;
+    Result<void> check(const AgentRequest& request) const;
     Result<AgentRun> prepare(const AgentRequest& request, const llm::CallContext& context, const tools::Caller& caller,
                              model::AnswerSink& sink, AgentRecord& into) const;
 
@@ -96,15 +111,29 @@ Result<AgentRun> Agents::State::prepare(const AgentRequest& request, const llm::
 {
     AgentRun run{gateway, registry, logger, prompts, settings, request, context, caller, sink, into,
                  {},      false,    Language::english, {}};
-    run.model = !request.model.empty() ? request.model : !settings.model.empty() ? settings.model : gateway.default_model();
-    const auto info = gateway.find(run.model);
-    if (!info)
-        return Error(Errc::not_found, "The model '" + run.model + "' does not exist.").reason("model_not_found").param("model");
-    run.native_tools = info->tools;
-    run.language = language_of(settings.language, last_user_text(request.messages));
-    if (auto checked = check_tool_choice(request); !checked)
+    if (auto checked = check(request); !checked)
         return checked.error();
+    run.model = model_of(request);
+    run.native_tools = gateway.find(run.model)->tools;
+    run.language = language_of(settings.language, last_user_text(request.messages));
     return run;
+}
+
+std::string Agents::State::model_of(const AgentRequest& request) const
+{
+    return !request.model.empty() ? request.model : !settings.model.empty() ? settings.model : gateway.default_model();
+}
+
+Result<void> Agents::State::check(const AgentRequest& request) const
+{
+    if (!find(request.strategy))
+        return wrong("strategy",
+                     "There is no strategy '" + (request.strategy.empty() ? settings.strategy : request.strategy) + "'.");
+    if (const auto model = model_of(request); !gateway.find(model))
+        return Error(Errc::not_found, "The model '" + model + "' does not exist.").reason("model_not_found").param("model");
+    if (auto checked = check_tool_choice(request); !checked)
+        return checked;
+    return check_response_format(request);
 }
 
 Agents::Agents(llm::Gateway& gateway, tools::Registry& tools, Logger& logger, const config::Agent& settings)
@@ -127,16 +156,18 @@ std::vector<std::string> Agents::strategies() const
     return names;
 }
 
+Result<void> Agents::check(const AgentRequest& request) const
+{
+    return state_->check(request);
+}
+
 Task<Result<void>> Agents::run(const AgentRequest& request, const llm::CallContext& context, const tools::Caller& caller,
                                model::AnswerSink& sink, AgentRecord& into)
 {
-    const auto* strategy = state_->find(request.strategy);
-    if (!strategy)
-        co_return wrong("strategy", "There is no strategy '" +
-                                        (request.strategy.empty() ? state_->settings.strategy : request.strategy) + "'.");
     auto run = state_->prepare(request, context, caller, sink, into);
     if (!run)
         co_return run.error();
+    const auto* strategy = state_->find(request.strategy);
     const auto rounds = std::max<std::int64_t>(1, state_->settings.max_iterations);
     auto input = Json::object();
     input["max_rounds"] = rounds;

@@ -22,6 +22,16 @@ Task<Result<void>> AnswerTap::piece(const model::Piece& piece)
     co_return co_await show_text(piece.text);
 }
 
+void AnswerTap::keep(const model::Completion& call)
+{
+    model::Piece said;
+    said.reasoning = call.reasoning;
+    said.refusal = call.refusal;
+    if (!call.text.empty() && !hides_text_)
+        said.text = std::exchange(separate_, false) ? "\n\n" + call.text : call.text;
+    record_.completion.append(said);
+}
+
 Task<Result<void>> AnswerTap::show_text(std::string text)
 {
     model::Piece shown;

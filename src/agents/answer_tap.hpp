@@ -20,6 +20,10 @@ public:
     Task<Result<void>> rendered(std::string_view events) override;
     Task<Result<void>> progress(const model::Progress& progress) override;
     Task<Result<void>> still_alive() override;
+    bool reads_along() const override { return client_.reads_along(); }
+
+    // For a client that does not read along: what the call has said, when it has ended, however it ended.
+    void keep(const model::Completion& call);
 
 private:
     Task<Result<void>> show_text(std::string text);

@@ -30,6 +30,23 @@ private:
     const model::Completion& call_;
 };
 
+// The text of a call nobody reads along enters the record when the call ends: until then it may be made again.
+class TextOfCall {
+public:
+    TextOfCall(AnswerTap& tap, const model::Completion& call) : tap_(tap), call_(call) {}
+    ~TextOfCall()
+    {
+        if (!tap_.reads_along())
+            tap_.keep(call_);
+    }
+    TextOfCall(const TextOfCall&) = delete;
+    TextOfCall& operator=(const TextOfCall&) = delete;
+
+private:
+    AnswerTap& tap_;
+    const model::Completion& call_;
+};
+
 model::Message message_of(const Json& entry)
 {
     model::Message message;
@@ -107,6 +124,7 @@ Task<Result<void>> ask_streamed(AgentRun& run, const llm::CompletionRequest& req
                                 model::Completion& into)
 {
     const UsageOfCall usage(run.record, into);
+    const TextOfCall text(tap, into);
     co_return co_await run.gateway.stream(request, run.call, tap, into);
 }
 

@@ -50,12 +50,12 @@ Error unknown_model(std::string_view id)
 ModelEntry agent_entry()
 {
     return {std::string(agents::agent_model), "Dure agent", "dure", "An agent with tools: it selects, runs and sums up.",
-            false, true};
+            false, true, true};
 }
 
 ModelEntry entry_of(const llm::ModelInfo& info)
 {
-    return {info.id, info.name.empty() ? info.id : info.name, info.provider, {}, info.vision, false};
+    return {info.id, info.name.empty() ? info.id : info.name, info.provider, {}, info.vision, false, info.tools};
 }
 
 std::string title_from(std::string_view text)
@@ -116,6 +116,15 @@ Task<Result<void>> ChatService::complete(const CompletionCall& call, const Calle
     if (!call.strategy.empty() && !state.parts.agents.knows_strategy(call.strategy))
         co_return Error(Errc::invalid_argument, "There is no strategy `" + call.strategy + "`.").param("dure_strategy").reason("invalid_value");
     const auto task = background_task_of(call);
+    std::optional<agents::AgentRequest> request;   // checked before a session is made for it
+    if (entry->agent) {
+        auto read = agent_request(call);
+        if (!read)
+            co_return read.error();
+        if (auto fine = state.parts.agents.check(*read); !fine && task.empty())
+            co_return fine;
+        request = std::move(*read);
+    }
     Turn turn(caller, info);
     if (task.empty() && !call.hints.chat_id.empty()) {
         auto session = co_await state.parts.sessions.for_client_chat(caller.user_id, call.hints.chat_id, call.model);
@@ -128,16 +137,13 @@ Task<Result<void>> ChatService::complete(const CompletionCall& call, const Calle
     }
     llm::CallContext context(info.request_id, caller.user_id, info.deadline);
     context.background_task = task;
-    if (!entry->agent) {
-        const llm::RelayRequest request{call.model, call.body, call.stream, call.include_usage};
-        co_return co_await state.turns.relay(turn, request, context, sink, answer);
+    if (!request) {
+        const llm::RelayRequest as_sent{call.model, call.body, call.stream, call.include_usage};
+        co_return co_await state.turns.relay(turn, as_sent, context, sink, answer);
     }
-    auto request = agent_request(call);
-    if (!request)
-        co_return request.error();
     if (!task.empty())
         co_return co_await state.turns.background(turn, std::move(*request), context, sink, answer);
-    co_return co_await state.turns.agent(turn, *request, context, call.stream, sink, answer);
+    co_return co_await state.turns.agent(turn, *request, context, sink, answer);
 }
 
 // The session of a native call with what it remembers: the named one, or a new one.
@@ -187,7 +193,7 @@ Task<Result<void>> ChatService::message(const MessageCall& call, const Caller& c
         request.use_tools = call.use_tools;
         request.temperature = call.temperature;
         request.max_tokens = call.max_tokens;
-        co_return co_await state.turns.agent(turn, request, context, true, sink, answer);
+        co_return co_await state.turns.agent(turn, request, context, sink, answer);
     }
     llm::CompletionRequest request;
     request.model = answer.model;
@@ -203,17 +209,13 @@ Task<Result<model::EmbeddingAnswer>> ChatService::embed(const model::EmbeddingRe
     if (!caller.may_use_model(request.model))
         co_return unknown_model(request.model);
     const llm::CallContext context(info.request_id, caller.user_id, info.deadline);
-    const auto started = Steady::now();
-    auto outcome = co_await state_->parts.gateway.embed(request, context);
     Answer answer;
     answer.model = request.model;
-    if (outcome) {
-        answer.completion.usage = outcome->usage;
-        answer.completion.answered_by = outcome->answered_by;
-    }
+    model::EmbeddingAnswer vectors;
     const Turn turn(caller, info);
-    co_await state_->turns.add_usage(turn, answer, outcome ? "ok" : outcome.error().reason(), Steady::now() - started);
-    co_return outcome;
+    if (auto made = co_await state_->turns.embed(turn, request, context, vectors, answer); !made)
+        co_return made.error();
+    co_return vectors;
 }
 
 Task<void> ChatService::settle(std::string session_id)

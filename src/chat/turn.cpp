@@ -6,6 +6,7 @@
 
 #include "chat/channel_sink.hpp"
 #include "chat/price.hpp"
+#include "dure/base/cancellation.hpp"
 #include "dure/base/task_group.hpp"
 #include "dure/llm/gateway.hpp"
 #include "dure/sessions/service.hpp"
@@ -14,8 +15,6 @@
 namespace dure::chat {
 
 namespace {
-
-constexpr std::chrono::seconds heartbeat{15};
 
 // Moves what a record holds into the answer on every way out, cancellation included.
 template <class Record, class Move>
@@ -30,14 +29,6 @@ private:
     Record& record_;
     Move move_;
 };
-
-std::int64_t price_of(const Answer& answer, const config::Settings& settings)
-{
-    for (const auto& model : settings.model)
-        if (model.id == answer.model)
-            return cost_nano(answer.completion.usage, model.prices);
-    return 0;
-}
 
 Json tools_json(const std::vector<model::ToolUse>& tools)
 {
@@ -59,50 +50,93 @@ Json tool_calls_json(const std::vector<model::ToolCall>& calls)
     return list;
 }
 
-std::string status_of(bool cancelled, const Result<void>& outcome, const Answer& answer)
+bool has_output(const model::Completion& answer)
 {
-    if (cancelled || (!outcome && outcome.error().code() == Errc::cancelled))
-        return "cut";
-    if (outcome)
-        return "ok";
-    const auto& reason = outcome.error().reason();
-    const auto word = reason.empty() ? std::string(name_of(outcome.error().code())) : reason;
-    return answer.completion.text.empty() ? word : "cut:" + word;
+    return !answer.text.empty() || !answer.reasoning.empty() || !answer.refusal.empty() || !answer.tool_calls.empty();
 }
 
 }  // namespace
 
-Task<Result<void>> Turns::run_and_record(const Turn& turn, Answer& answer, Task<Result<void>> work)
-{
-    const auto started = Steady::now();
+// How a piece of work came to its end.
+struct Turns::Ended {
     Result<void> outcome;
     bool cancelled = false;
+    bool thrown = false;
+    Steady::duration took{};
+
+    bool whole() const { return outcome && !thrown; }
+    std::string status(const Answer& answer) const
+    {
+        if (cancelled)
+            return "cut";
+        if (thrown)
+            return "internal";
+        if (outcome)
+            return "ok";
+        const auto& reason = outcome.error().reason();
+        const auto word = reason.empty() ? std::string(name_of(outcome.error().code())) : reason;
+        return has_output(answer.completion) ? "cut:" + word : word;
+    }
+};
+
+Task<Result<void>> Turns::run_and_record(const Turn& turn, Answer& answer, Task<Result<void>> work)
+{
+    namespace asio = boost::asio;
+    const auto started = Steady::now();
+    Ended ended;
     std::exception_ptr thrown;
     try {
-        outcome = co_await std::move(work);
+        ended.outcome = co_await std::move(work);
+        ended.cancelled = !ended.outcome && ended.outcome.error().code() == Errc::cancelled;
     } catch (const boost::system::system_error& error) {
-        cancelled = error.code() == boost::asio::error::operation_aborted;
+        ended.cancelled = error.code() == asio::error::operation_aborted;
         thrown = std::current_exception();
     } catch (...) {
         thrown = std::current_exception();
     }
-    if (thrown)   // what came has to be stored although nobody waits for it any more
-        co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
-    answer.cost_nano = price_of(answer, parts_.settings);
-    const bool whole = outcome && !thrown;
+    ended.thrown = thrown != nullptr;
+    ended.took = Steady::now() - started;
+    // Recorded to the end even when the client leaves at this very moment; its leaving goes on behind it.
+    bool gone = is_cancelled(co_await asio::this_coro::cancellation_state);
+    co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation(), asio::disable_cancellation());
+    co_await asio::this_coro::throw_if_cancelled(false);
+    const auto outcome = co_await record(turn, answer, ended);
+    gone = gone || is_cancelled(co_await asio::this_coro::cancellation_state);
+    co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
+    co_await asio::this_coro::throw_if_cancelled(true);
+    if (thrown)
+        std::rethrow_exception(thrown);
+    if (gone)
+        throw boost::system::system_error(asio::error::operation_aborted);
+    co_return outcome;
+}
+
+// The outcome of the work, or of storing it when that failed.
+Task<Result<void>> Turns::record(const Turn& turn, Answer& answer, const Ended& ended)
+{
+    answer.cost_nano = price_of(answer);
+    auto outcome = ended.outcome;
     // A request that was refused before anything came of it is no turn.
-    const bool something = whole || !answer.completion.text.empty() || !answer.completion.reasoning.empty();
-    const bool refused = !whole && !cancelled && !something;
+    const bool refused = !ended.whole() && !ended.cancelled && !has_output(answer.completion);
     if (!turn.session_id.empty() && !refused) {
-        auto recorded = co_await record_turn(turn, answer, !whole);
+        auto recorded = co_await record_turn(turn, answer, !ended.whole());
         if (!recorded && outcome)
             outcome = recorded;
     }
-    co_await add_usage(turn, answer, thrown && !cancelled ? "internal" : status_of(cancelled, outcome, answer),
-                       Steady::now() - started);
-    if (thrown)
-        std::rethrow_exception(thrown);
+    co_await add_usage(turn, answer, ended.status(answer), ended.took);
     co_return outcome;
+}
+
+// The agent costs what the model it thinks with costs.
+std::int64_t Turns::price_of(const Answer& answer) const
+{
+    const auto& settings = parts_.settings;
+    const auto& thinks_with = settings.agent.model.empty() ? parts_.gateway.default_model() : settings.agent.model;
+    const auto& id = answer.model == agents::agent_model ? thinks_with : answer.model;
+    for (const auto& model : settings.model)
+        if (model.id == id)
+            return cost_nano(answer.completion.usage, model.prices);
+    return 0;
 }
 
 Task<Result<void>> Turns::record_turn(const Turn& turn, Answer& answer, bool cut)
@@ -186,10 +220,13 @@ Task<Result<void>> Turns::streamed_agent(const Turn& turn, const agents::AgentRe
     Result<void> written;
     std::exception_ptr thrown;
     try {
-        written = co_await channel.drain_into(sink, heartbeat);
+        written = co_await channel.drain_into(sink, parts_.settings.server.limits.sse_heartbeat);
     } catch (...) {
         thrown = std::current_exception();
     }
+    // A cancellation that came with the last piece throws at the next wait, which the children must not miss.
+    if (!thrown && is_cancelled(co_await boost::asio::this_coro::cancellation_state))
+        thrown = std::make_exception_ptr(boost::system::system_error(boost::asio::error::operation_aborted));
     if (thrown || !written) {   // nobody reads any more: the run ends, what it had stays in the record
         co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
         group.cancel();
@@ -201,29 +238,44 @@ Task<Result<void>> Turns::streamed_agent(const Turn& turn, const agents::AgentRe
 }
 
 Task<Result<void>> Turns::agent(const Turn& turn, const agents::AgentRequest& request, const llm::CallContext& context,
-                                bool stream, model::AnswerSink& sink, Answer& answer)
+                                model::AnswerSink& sink, Answer& answer)
 {
     auto work = [](Turns& self, const Turn& where, const agents::AgentRequest& call, const llm::CallContext& about,
-                   bool streamed, model::AnswerSink& out, Answer& into) -> Task<Result<void>> {
+                   model::AnswerSink& out, Answer& into) -> Task<Result<void>> {
         agents::AgentRecord record;
         const OnLeave leave(record, [&into](agents::AgentRecord& left) {
             into.completion = std::move(left.completion);
             into.tools_used = std::move(left.tools_used);
         });
-        if (streamed)
+        if (out.reads_along())
             co_return co_await self.streamed_agent(where, call, about, out, record);
         const tools::Caller caller{where.caller.user_id, where.info.request_id, where.info.request_id,
                                    where.caller.may_use_tools};
-        model::NoSink nobody;
-        co_return co_await self.parts_.agents.run(call, about, caller, nobody, record);
+        co_return co_await self.parts_.agents.run(call, about, caller, out, record);
     };
-    co_return co_await run_and_record(turn, answer, work(*this, turn, request, context, stream, sink, answer));
+    co_return co_await run_and_record(turn, answer, work(*this, turn, request, context, sink, answer));
 }
 
 Task<Result<void>> Turns::model(const Turn& turn, const llm::CompletionRequest& request,
                                 const llm::CallContext& context, model::AnswerSink& sink, Answer& answer)
 {
     co_return co_await run_and_record(turn, answer, parts_.gateway.stream(request, context, sink, answer.completion));
+}
+
+Task<Result<void>> Turns::embed(const Turn& turn, const model::EmbeddingRequest& request, const llm::CallContext& context,
+                                model::EmbeddingAnswer& vectors, Answer& answer)
+{
+    auto work = [](llm::Gateway& gateway, const model::EmbeddingRequest& texts, const llm::CallContext& about,
+                   model::EmbeddingAnswer& out, Answer& into) -> Task<Result<void>> {
+        auto made = co_await gateway.embed(texts, about);
+        if (!made)
+            co_return made.error();
+        out = std::move(*made);
+        into.completion.usage = out.usage;
+        into.completion.answered_by = out.answered_by;
+        co_return Result<void>();
+    };
+    co_return co_await run_and_record(turn, answer, work(parts_.gateway, request, context, vectors, answer));
 }
 
 Task<Result<void>> Turns::background(const Turn& turn, agents::AgentRequest request, const llm::CallContext& context,

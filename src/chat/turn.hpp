@@ -30,19 +30,24 @@ public:
                              model::AnswerSink& sink, Answer& answer);
     // The agent's graph. Streamed answers begin at once and are kept alive while tools run.
     Task<Result<void>> agent(const Turn& turn, const agents::AgentRequest& request, const llm::CallContext& context,
-                             bool stream, model::AnswerSink& sink, Answer& answer);
+                             model::AnswerSink& sink, Answer& answer);
     // A model with a session's memory.
     Task<Result<void>> model(const Turn& turn, const llm::CompletionRequest& request, const llm::CallContext& context,
                              model::AnswerSink& sink, Answer& answer);
+    // Only the usage is stored.
+    Task<Result<void>> embed(const Turn& turn, const model::EmbeddingRequest& request, const llm::CallContext& context,
+                             model::EmbeddingAnswer& vectors, Answer& answer);
     // A chat client's own request to the agent: one call of its model, without tools.
     Task<Result<void>> background(const Turn& turn, agents::AgentRequest request, const llm::CallContext& context,
                                   model::AnswerSink& sink, Answer& answer);
 
-    Task<void> add_usage(const Turn& turn, const Answer& answer, std::string_view status, Steady::duration took);
-
 private:
+    struct Ended;
     // Runs `work`, then records what `answer` holds by then. Cancellation is recorded as a cut and goes on.
     Task<Result<void>> run_and_record(const Turn& turn, Answer& answer, Task<Result<void>> work);
+    Task<Result<void>> record(const Turn& turn, Answer& answer, const Ended& ended);
+    Task<void> add_usage(const Turn& turn, const Answer& answer, std::string_view status, Steady::duration took);
+    std::int64_t price_of(const Answer& answer) const;
     Task<Result<void>> record_turn(const Turn& turn, Answer& answer, bool cut);
     Task<Result<void>> streamed_agent(const Turn& turn, const agents::AgentRequest& request,
                                       const llm::CallContext& context, model::AnswerSink& sink,

@@ -4,6 +4,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/system/system_error.hpp>
 
+#include "dure/base/cancellation.hpp"
 #include "dure/base/task_group.hpp"
 
 namespace dure::graph {
@@ -121,6 +122,8 @@ public:
         } catch (const boost::system::system_error&) {
             aborted = true;
         }
+        // A cancellation that came with the last end must not keep the children from being awaited.
+        aborted = aborted || is_cancelled(co_await boost::asio::this_coro::cancellation_state);
         if (aborted)
             co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
         if (working_ > 0)

@@ -5,9 +5,11 @@
 #include "dure/llm/gateway.hpp"
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/multiple_exceptions.hpp>
 #include <boost/asio/this_coro.hpp>
 
 #include "dure/base/timeout.hpp"
+#include "dure/schema/json_view.hpp"
 #include "llm/call_metrics.hpp"
 #include "llm/catalog.hpp"
 #include "llm/retry_plan.hpp"
@@ -16,7 +18,8 @@ namespace dure::llm {
 
 struct Gateway::State {
     State(http::Client& client, metrics::Registry& registry, Logger& log, const config::Settings& settings)
-        : logger(log), catalog(settings, client, log), metrics(registry), embeddings(settings.models.embeddings)
+        : logger(log), catalog(settings, client, log), metrics(registry), embeddings(settings.models.embeddings),
+          heartbeat(settings.server.limits.sse_heartbeat)
     {
     }
 
@@ -29,6 +32,7 @@ struct Gateway::State {
     Catalog catalog;
     CallMetrics metrics;
     std::string embeddings;
+    Steady::duration heartbeat;
 };
 
 namespace {
@@ -128,6 +132,21 @@ void forget_attempt(Reply& reply)
     reply.body.clear();
 }
 
+// Tools are never dropped for a target that has none (llm-upstreams §9 case 30).
+Result<void> check_tools(const ModelInfo& model, std::string_view body)
+{
+    if (model.tools)
+        return {};
+    const schema::JsonView request(body);
+    const auto tools = request.find("tools");
+    const auto choice = request.find("tool_choice");
+    if (!tools || !tools->is_array() || tools->size() == 0 || (choice && choice->string_is("none")))
+        return {};
+    return Error(Errc::invalid_argument, "The model '" + model.id + "' cannot call tools.")
+        .reason("tools_not_supported")
+        .param("tools");
+}
+
 Task<void> store(Task<Result<void>> work, std::optional<Result<void>>& result)
 {
     result.emplace(co_await std::move(work));
@@ -145,7 +164,14 @@ Task<Result<void>> Gateway::State::serve(const ModelEntry& model, const Ask& ask
         co_return result;
     }
     std::optional<Result<void>> result;
-    co_await (store(try_targets(model, ask, reply), result) || reply.keep_alive());
+    std::exception_ptr both;   // a cancellation ends the two of them, and is to be seen as one
+    try {
+        co_await (store(try_targets(model, ask, reply), result) || reply.keep_alive());
+    } catch (const boost::asio::multiple_exceptions& thrown) {
+        both = thrown.first_exception();
+    }
+    if (both)
+        std::rethrow_exception(both);
     if (!result)
         result.emplace(Error(Errc::cancelled, "The reader has gone."));
     end.with(*result);
@@ -246,7 +272,7 @@ Task<Result<void>> Gateway::complete(const CompletionRequest& request, const Cal
     ask.typed = &request;
     ask.model_id = model->info.id;
     ask.max_output = model->max_output;
-    Reply reply(co_await boost::asio::this_coro::executor, into, nullptr);
+    Reply reply(co_await boost::asio::this_coro::executor, into, nullptr, state_->heartbeat);
     co_return co_await state_->serve(*model, ask, reply);
 }
 
@@ -261,7 +287,9 @@ Task<Result<void>> Gateway::stream(const CompletionRequest& request, const CallC
     ask.stream = true;
     ask.model_id = model->info.id;
     ask.max_output = model->max_output;
-    Reply reply(co_await boost::asio::this_coro::executor, into, &sink);
+    // Nobody reads along: the whole answer counts as before output, and a broken one is tried again.
+    Reply reply(co_await boost::asio::this_coro::executor, into, sink.reads_along() ? &sink : nullptr,
+                state_->heartbeat);
     co_return co_await state_->serve(*model, ask, reply);
 }
 
@@ -271,13 +299,15 @@ Task<Result<void>> Gateway::relay(const RelayRequest& request, const CallContext
     const auto* model = state_->catalog.find(request.model);
     if (model == nullptr || model->embeds)
         co_return unknown_model(request.model);
+    if (auto fits = check_tools(model->info, request.body); !fits)
+        co_return fits;
     Ask ask(context);
     ask.relay = &request;
     ask.stream = request.stream;
     ask.model_id = request.model.empty() ? std::string_view(model->info.id) : request.model;
     ask.max_output = model->max_output;
     Reply reply(co_await boost::asio::this_coro::executor, record.completion, request.stream ? &sink : nullptr,
-                &record);
+                state_->heartbeat, &record);
     auto result = co_await state_->serve(*model, ask, reply);
     record.body = std::move(reply.body);
     co_return result;

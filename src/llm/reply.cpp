@@ -8,12 +8,12 @@ namespace dure::llm {
 namespace {
 
 constexpr std::chrono::seconds silence_before_first_tick{10};
-constexpr std::chrono::seconds silence_between_ticks{15};
 
 }  // namespace
 
-Reply::Reply(boost::asio::any_io_executor executor, model::Completion& into, model::AnswerSink* sink, RelayRecord* record)
-    : completion(into), sink_(sink), record_(record), timer_(executor), tick_done_(executor),
+Reply::Reply(boost::asio::any_io_executor executor, model::Completion& into, model::AnswerSink* sink,
+             Steady::duration heartbeat, RelayRecord* record)
+    : completion(into), sink_(sink), heartbeat_(heartbeat), record_(record), timer_(executor), tick_done_(executor),
       next_tick_(Steady::now() + silence_before_first_tick)
 {
 }
@@ -31,7 +31,7 @@ Task<Result<void>> Reply::write(Write operation)
         record_->output_started = true;
     auto result = co_await operation();
     writing_ = false;
-    next_tick_ = Steady::now() + silence_between_ticks;
+    next_tick_ = Steady::now() + heartbeat_;
     co_return result;
 }
 
@@ -65,14 +65,14 @@ Task<void> Reply::keep_alive()
         timer_.expires_at(next_tick_);
         co_await timer_.async_wait(boost::asio::use_awaitable);
         if (writing_)
-            next_tick_ = Steady::now() + silence_between_ticks;
+            next_tick_ = Steady::now() + heartbeat_;
         if (Steady::now() < next_tick_)
             continue;
         ticking_ = true;
         const auto result = co_await sink_->still_alive();
         ticking_ = false;
         tick_done_.notify();
-        next_tick_ = Steady::now() + silence_between_ticks;
+        next_tick_ = Steady::now() + heartbeat_;
         if (!result)
             co_return;
     }

@@ -1,5 +1,5 @@
-// The one way to the reader of a streamed answer: keeps the gateway's still-alive ticks (10 s without output, then every
-// 15 s of silence) and the answer's own writes apart, so that the sink is called by one of them at a time.
+// The one way to the reader of a streamed answer: keeps the gateway's still-alive ticks (10 s without output, then after
+// every `heartbeat` of silence) and the answer's own writes apart, so that the sink is called by one of them at a time.
 #pragma once
 
 #include <boost/asio/steady_timer.hpp>
@@ -18,7 +18,7 @@ public:
     // sink may be null: nobody reads along. A relay's record is kept up to date while the answer is made, because the
     // response head, which goes out with the first output, tells of it.
     Reply(boost::asio::any_io_executor executor, model::Completion& into, model::AnswerSink* sink,
-          RelayRecord* record = nullptr);
+          Steady::duration heartbeat, RelayRecord* record = nullptr);
 
     model::Completion& completion;
     std::string body;                     // of a relay without stream
@@ -42,6 +42,7 @@ private:
     Task<Result<void>> write(Write operation);
 
     model::AnswerSink* sink_;
+    Steady::duration heartbeat_;
     RelayRecord* record_;
     boost::asio::steady_timer timer_;
     Signal tick_done_;

@@ -247,6 +247,10 @@ TEST_F(AgentTest, AWrongToolChoiceOrStrategyOrModelIsRefusedByName)
         {[](AgentRequest& r) { r.tool_choice = OrderedJson::parse(R"({"type":"function","function":{"name":"ghost"}})"); },
          Errc::invalid_argument, "tool_choice"},
         {[](AgentRequest& r) { r.tool_choice = 7; }, Errc::invalid_argument, "tool_choice"},
+        {[](AgentRequest& r) { r.extra = OrderedJson::parse(R"({"response_format":{"type":"yaml"}})"); },
+         Errc::invalid_argument, "response_format"},
+        {[](AgentRequest& r) { r.extra = OrderedJson::parse(R"({"response_format":{"type":"json_schema"}})"); },
+         Errc::invalid_argument, "response_format"},
         {[](AgentRequest& r) { r.strategy = "planner"; }, Errc::invalid_argument, "strategy"},
         {[](AgentRequest& r) { r.strategy = "magic"; }, Errc::invalid_argument, "strategy"},
         {[](AgentRequest& r) { r.model = "ghost"; }, Errc::not_found, "model"},
@@ -255,6 +259,9 @@ TEST_F(AgentTest, AWrongToolChoiceOrStrategyOrModelIsRefusedByName)
         request = AgentRequest();
         request.model = "native";
         one.change(request);
+        const auto checked = agents().check(request);   // known before a stream begins
+        ASSERT_TRUE(checked.has_error());
+        EXPECT_EQ(checked.error().param(), one.param);
         const auto result = ask("x");
         ASSERT_TRUE(result.has_error());
         EXPECT_EQ(result.error().code(), one.code);
@@ -316,6 +323,29 @@ TEST_F(AgentTest, AnUpstreamErrorComesOutAsItIs)
     ASSERT_TRUE(result.has_error());
     EXPECT_EQ(result.error().code(), Errc::upstream_failed);
     EXPECT_EQ(result.error().message().find("Node '"), std::string::npos);
+}
+
+TEST_F(AgentTest, ABrokenCallIsMadeAgainWhenNobodyReadsAlong)
+{
+    using namespace dure::test;
+    upstream.enqueue({send(sse_head()), send(chunk(role_chunk())), send(chunk(text_chunk("half"))), reset()});
+    upstream.enqueue(turn({"한 ", "번 더"}));
+    sink.reads = false;
+    ASSERT_TRUE(ask("hello"));
+    EXPECT_EQ(record.completion.text, "한 번 더");
+    EXPECT_EQ(record.completion.finish_reason, "stop");
+    EXPECT_TRUE(sink.texts.empty());
+}
+
+TEST_F(AgentTest, ABrokenCallIsNotMadeAgainForAReader)
+{
+    using namespace dure::test;
+    upstream.enqueue(
+        {send(sse_head()), send(chunk(role_chunk())), send(chunk(text_chunk("half"))), pause(std::chrono::milliseconds(50)), reset()});
+    const auto result = ask("hello");
+    ASSERT_TRUE(result.has_error());
+    EXPECT_EQ(result.error().reason(), "stream_interrupted");
+    EXPECT_EQ(record.completion.text, "half");
 }
 
 TEST_F(AgentTest, AReaderThatIsGoneStopsTheRun)

@@ -38,7 +38,9 @@ public:
         co_return answer();
     }
     Task<Result<void>> still_alive() override { co_return answer(); }
+    bool reads_along() const override { return reads; }
 
+    bool reads = true;
     model::Completion shown;
     std::vector<std::string> texts;
     std::vector<model::Progress> steps;

@@ -248,5 +248,43 @@ TEST_F(ChatStream, ACutAnswerOfASessionIsStoredAndMarked)
     EXPECT_EQ(messages.at(1).at("metadata").at("status"), "cut");
 }
 
+// The client closes as soon as it has the last piece: storing the turn must not be given up half-way.
+TEST_F(ChatStream, AnAnswerIsStoredAlthoughTheClientLeavesAtItsEnd)
+{
+    constexpr int conversations = 20;
+    for (int i = 0; i < conversations; ++i) {
+        upstream.enqueue(text_stream_script("끝"));
+        RawClient client(server.port());
+        client.send(raw_request("POST", "/v1/chat/completions", server.key(), chat("scripted", "질문", true),
+                                {{"X-OpenWebUI-Chat-Id", "end-" + std::to_string(i)}}));
+        client.read_until("끝");
+        client.leave();
+    }
+    const auto stored = [&] {
+        int turns = 0;
+        const auto sessions =
+            fetch(server.port(), raw_request("GET", "/api/chat/sessions", server.key())).json().at("sessions");
+        for (const auto& session : sessions)
+            turns += session.at("conversation_turns").get<int>();
+        return turns;
+    };
+    EXPECT_TRUE(eventually([&] { return stored() == conversations; }, 10s)) << stored();
+}
+
+TEST_F(ChatStream, AStreamThatCannotBeObeyedIsRefusedByItsStatus)
+{
+    const Json body = {{"model", "coe-agent-v1"},
+                       {"stream", true},
+                       {"tool_choice", "required"},
+                       {"messages", Json::array({{{"role", "user"}, {"content", "x"}}})}};
+    const auto answer =
+        fetch(server.port(), raw_request("POST", "/v1/chat/completions", server.key(), body.dump(),
+                                         {{"X-OpenWebUI-Chat-Id", "refused"}}));
+    EXPECT_EQ(answer.status, 400);
+    EXPECT_EQ(answer.json().at("error").at("param"), "tool_choice");
+    const auto sessions = fetch(server.port(), raw_request("GET", "/api/chat/sessions", server.key()));
+    EXPECT_TRUE(sessions.json().at("sessions").empty()) << "a refused request has made a session";
+}
+
 }  // namespace chat_stream
 }  // namespace dure::test

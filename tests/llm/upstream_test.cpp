@@ -338,6 +338,50 @@ TEST_F(Upstream, Row26ACancelledRequestClosesTheUpstreamWithin100Milliseconds)
     EXPECT_TRUE(record.output_started);
 }
 
+TEST_F(Upstream, Row30ToolsAreNeverDroppedForAModelWithout)
+{
+    settings.model.at(0).tools = false;
+    struct Case {
+        const char* fields;
+        bool refused;
+    };
+    const Case cases[] = {{R"("tools":[{"type":"function","function":{"name":"f"}}])", true},
+                          {R"("tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":"none")", false},
+                          {R"("tools":[])", false},
+                          {R"("tools":null)", false}};
+    for (const auto& one : cases) {
+        const auto body = std::string(R"({"model":"gpt","messages":[{"role":"user","content":"x"}],)") + one.fields + "}";
+        RelayRequest request;
+        request.model = "gpt";
+        request.body = body;
+        const auto call = context();
+        if (!one.refused)
+            upstream.enqueue(completion_script("fine"));
+        std::optional<Result<void>> result;
+        on_core([&]() -> Task<void> { result.emplace(co_await gateway().relay(request, call, sink, record)); });
+        EXPECT_EQ(result->has_error(), one.refused) << one.fields;
+        if (one.refused)
+            EXPECT_EQ(result->error().reason(), "tools_not_supported");
+    }
+}
+
+TEST_F(Upstream, TheRoleDeveloperReachesTargetsAsSystem)
+{
+    const std::string body =
+        R"({"model":"gpt","messages":[ {"role" : "developer","content":"\"developer\""},{"content":"x","role":"user"} ,)"
+        R"({"role":"developer","content":"b"}],"note":"developer"})";
+    RelayRequest request;
+    request.model = "gpt";
+    request.body = body;
+    const auto call = context();
+    upstream.enqueue(completion_script("fine"));
+    on_core([&]() -> Task<void> { (void)co_await gateway().relay(request, call, sink, record); });
+    const auto sent = Json::parse(upstream.requests().at(0).body);
+    EXPECT_EQ(sent["messages"], Json::parse(R"([{"role":"system","content":"\"developer\""},{"content":"x","role":"user"},
+                                                {"role":"system","content":"b"}])"));
+    EXPECT_EQ(sent["note"], "developer");
+}
+
 TEST_F(Upstream, TheProvidersLimitOfRunningRequestsHolds)
 {
     settings.providers.at(0).max_running = 1;

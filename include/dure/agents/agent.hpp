@@ -47,6 +47,8 @@ public:
 
     bool knows_strategy(std::string_view name) const;
     std::vector<std::string> strategies() const;
+    // What can be refused before anything runs: strategy, tool_choice, response_format, the configured model.
+    Result<void> check(const AgentRequest& request) const;
     Task<Result<void>> run(const AgentRequest& request, const llm::CallContext& context, const tools::Caller& caller,
                            model::AnswerSink& sink, AgentRecord& into);
 

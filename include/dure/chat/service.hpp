@@ -99,6 +99,7 @@ struct ModelEntry {
     std::string description;
     bool vision = false;
     bool agent = false;            // runs its own tools
+    bool tools = true;             // takes tools of the client
 };
 
 struct ServiceParts {

@@ -134,6 +134,8 @@ public:
     // Whole, already rendered `data: …\n\n` events of the OpenAI form: the fast path of a proxied stream.
     virtual Task<Result<void>> rendered(std::string_view events) = 0;
     virtual Task<Result<void>> progress(const Progress& progress) = 0;
+    // False: nothing is shown before the end, so that an answer that broke off may still be made again.
+    virtual bool reads_along() const { return true; }
     // Nothing else came for a while (first after 10 s, then every 15 s): the receiver starts its answer if it has not and
     // sends a comment line.
     virtual Task<Result<void>> still_alive() = 0;
@@ -142,6 +144,7 @@ public:
 // For answers that are not streamed: the record has everything, nothing is shown before the end.
 class NoSink final : public AnswerSink {
 public:
+    bool reads_along() const override { return false; }
     Task<Result<void>> piece(const Piece&) override { co_return Result<void>(); }
     Task<Result<void>> rendered(std::string_view) override { co_return Result<void>(); }
     Task<Result<void>> progress(const Progress&) override { co_return Result<void>(); }

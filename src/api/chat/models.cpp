@@ -19,6 +19,8 @@ OrderedJson model_json(const chat::ModelEntry& entry)
         capabilities["citations"] = true;
         capabilities["status_updates"] = true;
     }
+    if (!entry.tools)   // else Open WebUI would send its own with every chat, and be refused
+        capabilities["builtin_tools"] = false;
     OrderedJson meta{{"capabilities", std::move(capabilities)}};
     if (!entry.description.empty())
         meta["description"] = entry.description;

@@ -132,7 +132,7 @@ std::string from_results(const Conversation& conversation, const Intent& intent)
 
 bool asks_for_summary(const Conversation& conversation)
 {
-    const auto lower = ascii_lower(conversation.last_user() + conversation.system_text());
+    const auto lower = ascii_lower(conversation.last_user());
     return lower.find("summar") != std::string::npos || lower.find("요약") != std::string::npos;
 }
 

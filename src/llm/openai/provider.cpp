@@ -160,7 +160,7 @@ Task<Failure> OpenAiProvider::failed_answer(http::ResponseStream& response, Dead
 Task<std::optional<Failure>> OpenAiProvider::streamed(http::ResponseStream& response, const Ask& ask, Reply& reply,
                                                       Steady::time_point sent)
 {
-    StreamAttempt attempt(ask, reply, StreamTimers(settings_.timeouts, sent, ask.context.deadline));
+    StreamAttempt attempt(ask, reply, StreamTimers(settings_.timeouts, sent, ask.context.deadline, !reply.streams()));
     if (is_type(response, "application/json")) {   // a stream was asked for, a whole answer came
         const auto body = co_await response.read_all(largest_answer, attempt_deadline(ask));
         if (!body)

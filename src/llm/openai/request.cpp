@@ -64,6 +64,25 @@ std::string stream_options(const schema::JsonView& sent)
     return options + '}';
 }
 
+// Targets know the role `system`; its newer name is OpenAI's alone (llm-upstreams §3).
+void write_messages(BodyWriter& body, const schema::JsonView& messages, std::string_view span)
+{
+    if (span.find("developer") == std::string_view::npos)
+        return body.span(span);
+    std::string renamed;
+    const char* at = span.data();
+    messages.for_each_element([&](const schema::JsonView& message) {
+        const auto role = message.is_object() ? message.find("role") : std::nullopt;
+        if (!role || !role->string_is("developer"))
+            return;
+        renamed.append(at, role->raw().data());
+        renamed += "\"system\"";
+        at = role->raw().data() + role->raw().size();
+    });
+    renamed.append(at, span.data() + span.size());
+    body.span(renamed);
+}
+
 // The limit of tokens under the name the target takes; with both given the newer one counts.
 void write_token_limit(BodyWriter& body, const schema::JsonView& older, const schema::JsonView& newer,
                        const Repairs& repairs)
@@ -151,6 +170,8 @@ std::string relay_body(const RelayRequest& request, std::string_view upstream_mo
                 newer = value;
             else if (key == "stream_options")
                 options = value;
+            else if (key == "messages")
+                write_messages(body, value, span);
             else if (repairs.drops(key))
                 dropped.emplace_back(key);
             else

@@ -11,8 +11,9 @@ namespace dure::llm::openai {
 
 class StreamTimers {
 public:
-    StreamTimers(const config::ProviderTimeouts& limits, Steady::time_point sent, Deadline request)
-        : limits_(limits), sent_(sent), last_byte_(sent), last_progress_(sent), request_(request)
+    // The request's deadline ends with the first output, unless nobody reads along (`whole`).
+    StreamTimers(const config::ProviderTimeouts& limits, Steady::time_point sent, Deadline request, bool whole)
+        : limits_(limits), sent_(sent), last_byte_(sent), last_progress_(sent), request_(request), whole_(whole)
     {
     }
 
@@ -34,7 +35,8 @@ public:
         auto soonest = last_byte_ + limits_.byte_silence;
         if (!output_)
             return std::min({soonest, sent_ + limits_.first_output, request_.at()});
-        return std::min(soonest, last_progress_ + limits_.progress_silence);
+        soonest = std::min(soonest, last_progress_ + limits_.progress_silence);
+        return whole_ ? std::min(soonest, request_.at()) : soonest;
     }
 
 private:
@@ -46,6 +48,7 @@ private:
     Steady::time_point last_progress_;
     Steady::time_point end_{};
     Deadline request_;
+    bool whole_;
     bool output_ = false;
     bool ended_ = false;
 };
