@@ -9,7 +9,7 @@ namespace dure::api {
 namespace {
 
 // Seconds since the epoch; the same for every entry, so that lists of two replicas do not differ by their start.
-constexpr std::int64_t created = 1735689600;   // 2025-01-01
+constexpr std::int64_t created_of_models = 1735689600;   // 2025-01-01
 
 OrderedJson model_json(const chat::ModelEntry& entry)
 {
@@ -24,7 +24,7 @@ OrderedJson model_json(const chat::ModelEntry& entry)
     OrderedJson meta{{"capabilities", std::move(capabilities)}};
     if (!entry.description.empty())
         meta["description"] = entry.description;
-    return {{"id", entry.id},     {"object", "model"},         {"created", created}, {"owned_by", entry.owned_by},
+    return {{"id", entry.id},     {"object", "model"},         {"created", created_of_models}, {"owned_by", entry.owned_by},
             {"name", entry.name}, {"info", {{"meta", std::move(meta)}}}};
 }
 
