@@ -316,6 +316,9 @@ TEST(RelayTranslator, HalfACharacterIsNotForgottenBetweenOrdinaryPieces)
                                 event_of("{}", "\"stop\"") + done_line);
     EXPECT_EQ(result.text(), "AB\uFFFDCD");
     EXPECT_EQ(result.completion.text, "AB\uFFFDCD");
+    const auto at_the_end = relayed(role_line + text("A") + text("\\ud83d") + event_of("{}", "\"stop\"") + done_line);
+    EXPECT_EQ(at_the_end.text(), "A\uFFFD");
+    EXPECT_EQ(at_the_end.finishes(), std::vector<std::string>{"stop"});
 }
 
 TEST(RelayTranslator, NothingCountsBehindAFinishOfAnUnknownName)

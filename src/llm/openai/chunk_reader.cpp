@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t most_choices = 128;
 constexpr std::size_t events_that_are_not_json = 3;
+constexpr std::string_view replacement_character = "\xEF\xBF\xBD";
 
 // Takes a string member out of an object; empty when it is absent or something else.
 std::string take_text(OrderedJson& object, const char* name)
@@ -230,6 +231,10 @@ void ChunkReader::read_finish(const OrderedJson& finish, ChoiceState& state, Cho
     out.finish = normal_finish(finish.get<std::string>(), state.calls.any(), out.native_finish);
     if (out.finish.empty())
         return;
+    if (std::exchange(state.text_half, 0) != 0)   // its partner never came
+        out.piece.text += replacement_character;
+    if (std::exchange(state.reasoning_half, 0) != 0)
+        out.piece.reasoning += replacement_character;
     state.calls.finish(out.piece.tool_calls);
     state.finished = true;
     ++progress_;
