@@ -3,6 +3,7 @@
 
 #include "api/context.hpp"
 #include "dure/chat/service.hpp"
+#include "dure/model/event.hpp"
 
 namespace dure::api {
 
@@ -10,6 +11,12 @@ inline chat::Caller caller_of(const RequestContext& context)
 {
     const auto& principal = context.principal;
     return {principal.user_id, principal.key_id, principal.models, principal.may("tools:execute")};
+}
+
+// For the events a request leaves.
+inline model::Actor caller_as_actor(const RequestContext& context)
+{
+    return {context.principal.user_id, context.principal.key_id, context.request_id(), context.head().client_address};
 }
 
 }  // namespace dure::api

@@ -21,6 +21,7 @@
 #include "dure/base/cores.hpp"
 #include "dure/base/log.hpp"
 #include "dure/chat/service.hpp"
+#include "dure/events/journal.hpp"
 #include "dure/http/client.hpp"
 #include "dure/http/server.hpp"
 #include "dure/llm/gateway.hpp"
@@ -121,6 +122,8 @@ int serve(const config::Settings& settings)
     SystemClock clock;
     metrics::Registry metrics;
     Cores cores(static_cast<std::size_t>(settings.server.threads));
+    const auto bus = events::in_process_bus();
+    events::Journal journal(*storage->database, *bus, clock);
 
     // What thinks: models, tools, agents.
     http::Client client(cores, http::ClientOptions{});
@@ -130,7 +133,7 @@ int serve(const config::Settings& settings)
     agents::Agents agents(gateway, tools, logger, settings.agent);
 
     // What remembers: sessions and usage.
-    sessions::SessionService sessions(*storage->database, sessions::in_process_sessions(clock, settings.sessions.ttl),
+    sessions::SessionService sessions(*storage->database, journal, sessions::in_process_sessions(clock, settings.sessions.ttl),
                                       settings.sessions, clock);
     store::UsageWriter usage(*storage->database, logger);
     chat::ChatService chat({gateway, agents, sessions, usage, logger, settings});

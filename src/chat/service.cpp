@@ -28,7 +28,8 @@ struct ChatService::State {
     {
     }
 
-    Task<Result<sessions::LiveSession>> open_session(const MessageCall& call, const Caller& caller);
+    Task<Result<sessions::LiveSession>> open_session(const MessageCall& call, const Caller& caller,
+                                                      const RequestInfo& info);
 
     ServiceParts parts;
     Summaries summaries;
@@ -127,7 +128,8 @@ Task<Result<void>> ChatService::complete(const CompletionCall& call, const Calle
     }
     Turn turn(caller, info);
     if (task.empty() && !call.hints.chat_id.empty()) {
-        auto session = co_await state.parts.sessions.for_client_chat(caller.user_id, call.hints.chat_id, call.model);
+        auto session = co_await state.parts.sessions.for_client_chat(caller.user_id, call.hints.chat_id, call.model,
+                                                                              actor_of(caller, info));
         if (!session)
             co_return session.error();
         answer.session_id = turn.session_id = session->id;
@@ -147,10 +149,12 @@ Task<Result<void>> ChatService::complete(const CompletionCall& call, const Calle
 }
 
 // The session of a native call with what it remembers: the named one, or a new one.
-Task<Result<sessions::LiveSession>> ChatService::State::open_session(const MessageCall& call, const Caller& caller)
+Task<Result<sessions::LiveSession>> ChatService::State::open_session(const MessageCall& call, const Caller& caller,
+                                                                       const RequestInfo& info)
 {
     if (call.session_id.empty()) {
-        auto made = co_await parts.sessions.create(caller.user_id, {title_from(call.message), call.model});
+        auto made = co_await parts.sessions.create(caller.user_id, {title_from(call.message), call.model},
+                                                   actor_of(caller, info));
         if (!made)
             co_return made.error();
         sessions::LiveSession live;
@@ -173,7 +177,7 @@ Task<Result<void>> ChatService::message(const MessageCall& call, const Caller& c
         co_return Error(Errc::invalid_argument, "There is no strategy `" + call.strategy + "`.").param("strategy").reason("invalid_value");
     if (!call.model.empty() && !find_model(call.model, caller))
         co_return unknown_model(call.model);
-    auto session = co_await state.open_session(call, caller);
+    auto session = co_await state.open_session(call, caller, info);
     if (!session)
         co_return session.error();
     answer.model = !call.model.empty() ? call.model : !session->session.model.empty() ? session->session.model : std::string(agents::agent_model);

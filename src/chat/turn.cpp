@@ -149,6 +149,7 @@ Task<Result<void>> Turns::record_turn(const Turn& turn, Answer& answer, bool cut
     record.assistant_text = answer.completion.text;
     record.cut = cut;
     record.model = answer.model;
+    record.by = actor_of(turn.caller, turn.info);
     record.totals.tokens_used = answer.completion.usage.total();
     record.totals.cost_nano = answer.cost_nano;
     record.totals.tools_used = tools_json(answer.tools_used);

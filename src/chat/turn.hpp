@@ -8,8 +8,15 @@
 #include "chat/summaries.hpp"
 #include "dure/agents/agent.hpp"
 #include "dure/chat/service.hpp"
+#include "dure/model/event.hpp"
 
 namespace dure::chat {
+
+// For the events a call leaves.
+inline model::Actor actor_of(const Caller& caller, const RequestInfo& info)
+{
+    return {caller.user_id, caller.key_id, info.request_id, info.address};
+}
 
 // Who asked, and where the answer belongs.
 struct Turn {

@@ -1,9 +1,11 @@
 // SessionService; see service.hpp.
 #include "dure/sessions/service.hpp"
 
+#include "dure/events/journal.hpp"
 #include "dure/sql/database.hpp"
 #include "dure/store/messages.hpp"
 #include "dure/store/sessions.hpp"
+#include "sessions/session_events.hpp"
 
 namespace dure::sessions {
 
@@ -98,9 +100,9 @@ Result<store::RecordedTurn> write_turn(sql::Connection& connection, const TurnRe
 
 }  // namespace
 
-SessionService::SessionService(sql::Database& database, std::unique_ptr<LiveSessions> live,
+SessionService::SessionService(sql::Database& database, events::Journal& journal, std::unique_ptr<LiveSessions> live,
                                const config::Sessions& settings, const Clock& clock)
-    : database_(database), live_(std::move(live)), settings_(settings), clock_(clock)
+    : database_(database), journal_(journal), live_(std::move(live)), settings_(settings), clock_(clock)
 {
 }
 
@@ -122,13 +124,15 @@ model::Session fresh_session(const Clock& clock, const config::Sessions& setting
 
 }  // namespace
 
-Task<Result<model::Session>> SessionService::create(std::string owner_id, NewSession fresh)
+Task<Result<model::Session>> SessionService::create(std::string owner_id, NewSession fresh, model::Actor by)
 {
     auto session = fresh_session(clock_, settings_, std::move(owner_id));
     session.title = std::move(fresh.title);
     session.model = std::move(fresh.model);
-    auto stored = co_await database_.write(
-        [&](sql::Connection& connection) { return store::Sessions(connection).insert(session); });
+    auto stored = co_await journal_.write([&](sql::Connection& connection, events::Batch& batch) {
+        batch.add(session_created(session, by));
+        return store::Sessions(connection).insert(session);
+    });
     if (!stored)
         co_return stored.error();
     LiveSession live;
@@ -155,10 +159,13 @@ Task<Result<SessionPage>> SessionService::list(std::string owner_id, PageRequest
     co_return out;
 }
 
-Task<Result<void>> SessionService::remove(std::string owner_id, std::string id)
+Task<Result<void>> SessionService::remove(std::string owner_id, std::string id, model::Actor by)
 {
-    auto removed = co_await database_.write(
-        [&](sql::Connection& connection) { return store::Sessions(connection).remove(id, owner_id, clock_.now()); });
+    const auto now = clock_.now();
+    auto removed = co_await journal_.write([&](sql::Connection& connection, events::Batch& batch) {
+        batch.add(session_deleted(id, owner_id, now, by));
+        return store::Sessions(connection).remove(id, owner_id, now);
+    });
     co_await live_->forget(id);
     co_return removed;
 }
@@ -183,7 +190,7 @@ Task<Result<HistoryPage>> SessionService::history(std::string owner_id, std::str
 }
 
 Task<Result<model::Session>> SessionService::for_client_chat(std::string owner_id, std::string client_chat_id,
-                                                             std::string model)
+                                                             std::string model, model::Actor by)
 {
     auto known = co_await database_.read([&](sql::Connection& connection) {
         return store::Sessions(connection).find_by_client_chat(client_chat_id, owner_id);
@@ -193,8 +200,12 @@ Task<Result<model::Session>> SessionService::for_client_chat(std::string owner_i
     auto session = fresh_session(clock_, settings_, std::move(owner_id));
     session.client_chat_id = std::move(client_chat_id);
     session.model = std::move(model);
-    co_return co_await database_.write(
-        [&](sql::Connection& connection) { return store::Sessions(connection).find_or_create(session); });
+    co_return co_await journal_.write([&](sql::Connection& connection, events::Batch& batch) {
+        auto made = store::Sessions(connection).find_or_create(session);
+        if (made && made->id == session.id)   // else another request was first
+            batch.add(session_created(session, by));
+        return made;
+    });
 }
 
 // The row is read first, the copy after it: one of the same version has everything the row stands for, whichever replica
@@ -220,17 +231,20 @@ Task<Result<RecordedTurn>> SessionService::record_turn(TurnRecord record)
     const auto now = clock_.now();
     std::vector<model::ChatMessage> written;
     model::Session before;
-    auto turn = co_await database_.write([&](sql::Connection& connection) -> Result<store::RecordedTurn> {
+    auto turn = co_await journal_.write([&](sql::Connection& connection,
+                                            events::Batch& batch) -> Result<store::RecordedTurn> {
         auto row = store::Sessions(connection).find(record.session_id, record.owner_id);
         if (!row)
             return row.error();
         before = std::move(*row);
         auto outcome = write_turn(connection, record, now, written);
-        if (outcome)
-            if (auto touched = store::Sessions(connection).touch(record.session_id, record.owner_id, now,
-                                                                 now + settings_.ttl.count());
-                !touched)
-                return touched.error();
+        if (!outcome)
+            return outcome;
+        batch.add(turn_recorded(record, *outcome, written));
+        if (auto touched = store::Sessions(connection).touch(record.session_id, record.owner_id, now,
+                                                             now + settings_.ttl.count());
+            !touched)
+            return touched.error();
         return outcome;
     });
     if (!turn)
@@ -273,7 +287,8 @@ Task<Result<void>> SessionService::add_summary(std::string owner_id, std::string
     summary.up_to_turn = up_to_turn;
     summary.model = std::move(model);
     summary.created_at = clock_.now();
-    auto stored = co_await database_.write([&](sql::Connection& connection) -> Result<void> {
+    auto stored = co_await journal_.write([&](sql::Connection& connection, events::Batch& batch) -> Result<void> {
+        batch.add(session_summarised(summary));
         if (auto appended = store::Summaries(connection).append(summary); !appended)
             return appended;
         return store::Sessions(connection).reset_turns_since_summary(id, owner_id, up_to_turn, summary.created_at);

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "dure/base/log.hpp"
+#include "dure/events/journal.hpp"
 #include "dure/redis/client.hpp"
 #include "dure/sessions/service.hpp"
 #include "dure/sql/migrator.hpp"
@@ -50,12 +51,13 @@ protected:
         options.path = ":memory:";
         database = sql::open_sqlite(std::move(options)).value();
         EXPECT_TRUE(sql::migrate(*database, store::migrations(), clock.now()));
+        journal.emplace(*database, *bus, clock);
         cores.start();
         for (auto* client : {&first, &second})
             client->emplace(cores, redis::parse_address(server.url()).value(), logger, redis_options());
         for (auto* client : {&first, &second})
-            replicas.push_back(std::make_unique<SessionService>(*database, redis_sessions(**client, logger, settings.ttl),
-                                                                settings, clock));
+            replicas.push_back(std::make_unique<SessionService>(
+                *database, *journal, redis_sessions(**client, logger, settings.ttl), settings, clock));
         session = on_core([this] { return replicas[0]->create("u1", {"a title", ""}); });
     }
     // The coroutines of the cores use the clients, the clients their lanes.
@@ -94,6 +96,8 @@ protected:
     Logger logger{errors_only()};
     test::RedisProcess server;
     std::unique_ptr<sql::Database> database;
+    std::unique_ptr<events::Bus> bus = events::in_process_bus();
+    std::optional<events::Journal> journal;
     Cores cores{1};
     std::optional<redis::Client> first;
     std::optional<redis::Client> second;

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "dure/events/service.hpp"
+#include "dure/events/journal.hpp"
 #include "dure/sql/migrator.hpp"
 #include "dure/sql/sqlite.hpp"
 #include "dure/store/migrations.hpp"
@@ -30,7 +32,9 @@ protected:
         database = sql::open_sqlite(std::move(options)).value();
         EXPECT_TRUE(sql::migrate(*database, store::migrations(), clock.now()));
         settings.keep_messages = 6;
-        service = std::make_unique<SessionService>(*database, in_process_sessions(clock, settings.ttl), settings, clock);
+        journal.emplace(*database, *bus, clock);
+        service = std::make_unique<SessionService>(*database, *journal, in_process_sessions(clock, settings.ttl), settings,
+                                                   clock);
     }
 
     static TurnRecord turn(const model::Session& session, std::string user, std::string assistant, std::string key = {})
@@ -48,6 +52,8 @@ protected:
     StepClock clock;
     config::Sessions settings;
     std::unique_ptr<sql::Database> database;
+    std::unique_ptr<events::Bus> bus = events::in_process_bus();
+    std::optional<events::Journal> journal;
     std::unique_ptr<SessionService> service;
 };
 
@@ -131,6 +137,64 @@ TEST_F(SessionServiceTest, SomebodyElsesSessionIsNotThere)
         EXPECT_EQ((co_await service->remove("u2", session.id)).error().code(), Errc::not_found);
         EXPECT_TRUE(co_await service->remove("u1", session.id));
         EXPECT_EQ((co_await service->conversation("u1", session.id)).error().code(), Errc::not_found);
+    });
+}
+
+TEST_F(SessionServiceTest, EveryChangeIsAnEventOfTheSession)
+{
+    test::run([&]() -> Task<void> {
+        const model::Actor by{"u1", "k1", "r1", "203.0.113.9"};
+        const auto session = (co_await service->create("u1", {"제목", "mock"}, by)).value();
+        auto record = turn(session, "a secret question", "a secret answer");
+        record.by = by;
+        record.totals.tokens_used = 12;
+        record.totals.tools_used = {{{"name", "calculator"}, {"arguments", "{\"expression\":\"1+1\"}"},
+                                     {"success", true}, {"result", "2"}, {"duration_ms", 3}}};
+        EXPECT_TRUE(co_await service->record_turn(record));
+        record.cut = true;
+        EXPECT_TRUE(co_await service->record_turn(record));
+        EXPECT_TRUE(co_await service->add_summary("u1", session.id, "a secret summary", 2, "mock"));
+        EXPECT_FALSE(co_await service->remove("u2", session.id, {"u2", "", "", ""}));
+        EXPECT_TRUE(co_await service->remove("u1", session.id, by));
+
+        events::EventService reader(*database, *bus);
+        const auto events = (co_await reader.of_aggregate({"u1", false}, {session.id, "Session"}, {})).value().events;
+        std::vector<std::string> types;
+        for (const auto& event : events) {
+            types.push_back(event.event_type);
+            EXPECT_EQ(dump(event.data).find("secret"), std::string::npos);
+            EXPECT_EQ(event.owner_id, "u1");
+        }
+        EXPECT_EQ(types, (std::vector<std::string>{"SessionCreated", "TurnRecorded", "TurnRecorded", "SessionSummarised",
+                                                   "SessionDeleted"}));
+        EXPECT_EQ(events.front().metadata["request_id"], "r1");
+        EXPECT_EQ(events.at(3).user_id, "");   // the server's own doing
+        const auto& tool = events.at(1).data.at("last_turn").at("tools").at(0);
+        EXPECT_EQ(tool.at("name"), "calculator");
+        // printf '{"expression":"1+1"}' | sha256sum
+        EXPECT_EQ(tool.at("arguments_sha256"), "b5dc728aec363b174c1105a169127a89409b135594594a749fc67e2c2deecbd8");
+        EXPECT_FALSE(tool.contains("result"));
+
+        const auto then = co_await reader.replay({"u1", false}, {session.id, {}}, {2, {}}, Deadline::after(std::chrono::seconds(5)));
+        EXPECT_EQ(then.value().state.at("conversation_turns"), 1);
+        EXPECT_EQ(then.value().state.at("last_turn").at("status"), "complete");
+        EXPECT_EQ(then.value().state.at("is_active"), true);
+        const auto now = co_await reader.replay({"u1", false}, {session.id, {}}, {}, Deadline::after(std::chrono::seconds(5)));
+        EXPECT_EQ(now.value().state.at("conversation_turns"), 2);
+        EXPECT_EQ(now.value().state.at("last_turn").at("status"), "cut");
+        EXPECT_EQ(now.value().state.at("is_active"), false);
+    });
+}
+
+TEST_F(SessionServiceTest, AClientsChatIsCreatedOnce)
+{
+    test::run([&]() -> Task<void> {
+        const auto session = (co_await service->for_client_chat("u1", "chat-1", "m")).value();
+        EXPECT_TRUE(co_await service->for_client_chat("u1", "chat-1", "m"));
+        events::EventService reader(*database, *bus);
+        const auto events = (co_await reader.of_aggregate({"u1", false}, {session.id, {}}, {})).value().events;
+        EXPECT_EQ(events.size(), 1u);
+        EXPECT_EQ(events.front().data.at("client_chat_id"), "chat-1");
     });
 }
 

@@ -47,6 +47,7 @@ struct RequestInfo {
     std::string request_id;
     std::string endpoint;          // "/v1/chat/completions", for usage rows and metrics
     Deadline deadline = Deadline::never();
+    std::string address;           // of the client, for the events it causes
 };
 
 // What chat clients say in headers (openai-clients §2); empty means absent.

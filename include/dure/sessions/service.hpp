@@ -14,9 +14,13 @@
 #include "dure/base/error.hpp"
 #include "dure/base/task.hpp"
 #include "dure/config/settings.hpp"
+#include "dure/model/event.hpp"
 #include "dure/model/records.hpp"
 #include "dure/sessions/live_sessions.hpp"
 
+namespace dure::events {
+class Journal;
+}
 namespace dure::sql {
 class Database;
 }
@@ -63,6 +67,7 @@ struct TurnRecord {
     std::string model;
     model::ChatHistory totals;     // tokens_used, cost_nano, tools_used; the rest is filled in here
     Json metadata = Json::object();
+    model::Actor by;
 };
 
 struct RecordedTurn {
@@ -72,18 +77,20 @@ struct RecordedTurn {
 
 class SessionService {
 public:
-    SessionService(sql::Database& database, std::unique_ptr<LiveSessions> live, const config::Sessions& settings,
-                   const Clock& clock);
+    // Every change is an event of the session, in the same transaction.
+    SessionService(sql::Database& database, events::Journal& journal, std::unique_ptr<LiveSessions> live,
+                   const config::Sessions& settings, const Clock& clock);
     ~SessionService();
 
-    Task<Result<model::Session>> create(std::string owner_id, NewSession fresh);
+    Task<Result<model::Session>> create(std::string owner_id, NewSession fresh, model::Actor by = {});
     Task<Result<model::Session>> find(std::string owner_id, std::string id);
     Task<Result<SessionPage>> list(std::string owner_id, PageRequest page);
-    Task<Result<void>> remove(std::string owner_id, std::string id);
+    Task<Result<void>> remove(std::string owner_id, std::string id, model::Actor by = {});
     Task<Result<HistoryPage>> history(std::string owner_id, std::string id, PageRequest page);
 
     // The session behind a chat client's own conversation id, made when it is new.
-    Task<Result<model::Session>> for_client_chat(std::string owner_id, std::string client_chat_id, std::string model);
+    Task<Result<model::Session>> for_client_chat(std::string owner_id, std::string client_chat_id, std::string model,
+                                                model::Actor by = {});
     // What a model has to know of the session: newest summary and the messages behind it.
     Task<Result<LiveSession>> conversation(std::string owner_id, std::string id);
     Task<Result<RecordedTurn>> record_turn(TurnRecord record);
@@ -95,6 +102,7 @@ private:
                            const std::vector<model::ChatMessage>& written);
 
     sql::Database& database_;
+    events::Journal& journal_;
     std::unique_ptr<LiveSessions> live_;
     const config::Sessions settings_;
     const Clock& clock_;

@@ -48,7 +48,8 @@ Task<Result<void>> Completions::handle(RequestContext& context)
         co_return call.error();
     call->hints = read_hints(context);
     const auto caller = caller_of(context);
-    const chat::RequestInfo info{context.request_id(), "/v1/chat/completions", Deadline::after(limits_.chat_request)};
+    const chat::RequestInfo info{context.request_id(), "/v1/chat/completions", Deadline::after(limits_.chat_request),
+                                 context.head().client_address};
     const std::string known_model = chat_.find_model(call->model, caller) ? call->model : "other";
     // Observed on every way out; a cancellation unwinds through here.
     struct Observe {

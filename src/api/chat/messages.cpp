@@ -77,7 +77,8 @@ Task<Result<void>> Messages::handle(RequestContext& context, bool streamed)
     if (!call)
         co_return call.error();
     const auto caller = caller_of(context);
-    const chat::RequestInfo info{context.request_id(), endpoint_, Deadline::after(limits_.chat_request)};
+    const chat::RequestInfo info{context.request_id(), endpoint_, Deadline::after(limits_.chat_request),
+                                 context.head().client_address};
     chat::Answer answer;
     struct Observe {
         ChatMetrics& metrics;
