@@ -77,6 +77,22 @@ int refuse(const std::string& why)
     return 1;
 }
 
+StorageReports storage_reports(Logger& logger, Signals& signals)
+{
+    return {.on_fatal =
+                [&](std::string_view detail) {
+                    logger.error("the storage failed; stopping", {{"detail", detail}});
+                    signals.request_stop();
+                },
+            .on_reachability =
+                [&](bool reachable, std::string_view detail) {
+                    if (reachable)
+                        logger.info("the database is back");
+                    else
+                        logger.warn("the database cannot be reached; trying again", {{"detail", detail}});
+                }};
+}
+
 // The phases of a stop (threat-model §9, SIGTERM): nothing acknowledged is lost, all within the deadline.
 void shut_down(api::Api& api, http::Server& server, const chat::ChatService& chat, store::UsageWriter& usage,
                std::chrono::milliseconds patience, Logger& logger)
@@ -107,10 +123,7 @@ int serve(const config::Settings& settings)
     Logger logger(log_options(settings.log));
 
     // What lasts: the database, the secret every other key is derived from, the first administrator.
-    auto storage = open_storage(settings, DatabaseUse::serve, [&](std::string_view detail) {
-        logger.error("the storage failed; stopping", {{"detail", detail}});
-        signals.request_stop();
-    });
+    auto storage = open_storage(settings, DatabaseUse::serve, storage_reports(logger, signals));
     if (!storage)
         return refuse(storage.error().message());
     const auto secret = secret_key(settings);

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "dure/base/clock.hpp"
+#include "dure/sql/postgres.hpp"
 #include "dure/sql/sqlite.hpp"
 #include "dure/store/migrations.hpp"
 
@@ -15,9 +16,10 @@ namespace {
 Result<sql::MigrationReport> applied_migrations(sql::Database& database)
 {
     return database.run_now([](sql::Connection& connection) -> Result<sql::MigrationReport> {
-        const auto table = connection.query(connection.dialect() == sql::Dialect::sqlite
-                                                ? "SELECT name FROM sqlite_master WHERE name = 'schema_migrations'"
-                                                : "SELECT table_name FROM information_schema.tables WHERE table_name = 'schema_migrations'");
+        const auto table = connection.query(
+            connection.dialect() == sql::Dialect::sqlite
+                ? "SELECT name FROM sqlite_master WHERE name = 'schema_migrations'"
+                : "SELECT tablename FROM pg_tables WHERE tablename = 'schema_migrations' AND schemaname = current_schema()");
         if (!table)
             return table.error();
         sql::MigrationReport report;
@@ -48,20 +50,15 @@ Result<void> make_folder_of(const std::string& path)
     return {};
 }
 
-}  // namespace
-
-Result<Storage> open_storage(const config::Settings& settings, DatabaseUse use,
-                             std::function<void(std::string_view)> on_fatal)
+Result<Storage> open_file(const config::Settings& settings, DatabaseUse use, const StorageReports& reports)
 {
-    if (!settings.sqlite())
-        return Error(Errc::invalid_argument, "database.url: this build has the sqlite driver only (sqlite:path/to/file.db)");
     Storage storage;
     sql::SqliteOptions options;
     options.path = settings.sqlite_path();
     options.statement_timeout = settings.database.statement_timeout;
     if (settings.database.pool > 0)
         options.readers = static_cast<std::size_t>(settings.database.pool);
-    options.on_fatal = std::move(on_fatal);
+    options.on_fatal = reports.on_fatal;
     if (use == DatabaseUse::serve) {
         if (auto made = make_folder_of(options.path); !made)
             return made.error();
@@ -71,16 +68,47 @@ Result<Storage> open_storage(const config::Settings& settings, DatabaseUse use,
         storage.lock.emplace(std::move(*lock));
     }
     storage.description = "sqlite " + options.path;
+    if (options.path != ":memory:") {
+        const auto parent = std::filesystem::path(options.path).parent_path();
+        storage.folder = parent.empty() ? "." : parent.string();
+    }
     auto database = sql::open_sqlite(std::move(options));
     if (!database)
         return database.error();
     storage.database = std::move(*database);
+    return storage;
+}
+
+Result<Storage> open_server(const config::Settings& settings, const StorageReports& reports)
+{
+    Storage storage;
+    sql::PostgresOptions options;
+    options.url = settings.database.url;
+    options.statement_timeout = settings.database.statement_timeout;
+    if (settings.database.pool > 0)
+        options.connections = static_cast<std::size_t>(settings.database.pool);
+    options.on_reachability = reports.on_reachability;
+    storage.description = "postgresql " + sql::postgres_place(settings.database.url.reveal());
+    auto database = sql::open_postgres(std::move(options));
+    if (!database)
+        return database.error();
+    storage.database = std::move(*database);
+    return storage;
+}
+
+}  // namespace
+
+Result<Storage> open_storage(const config::Settings& settings, DatabaseUse use, const StorageReports& reports)
+{
+    auto storage = settings.sqlite() ? open_file(settings, use, reports) : open_server(settings, reports);
+    if (!storage)
+        return storage;
     auto report = use == DatabaseUse::inspect
-                      ? applied_migrations(*storage.database)
-                      : sql::migrate(*storage.database, store::migrations(), SystemClock().now());
+                      ? applied_migrations(*storage->database)
+                      : sql::migrate(*storage->database, store::migrations(), SystemClock().now());
     if (!report)
         return report.error();
-    storage.migrations = std::move(*report);
+    storage->migrations = std::move(*report);
     return storage;
 }
 

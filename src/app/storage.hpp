@@ -24,11 +24,17 @@ struct Storage {
     std::optional<sql::FileLock> lock;
     std::unique_ptr<sql::Database> database;
     sql::MigrationReport migrations;
-    std::string description;   // "sqlite data/dure.db", for the start-up line
+    std::string description;   // "sqlite data/dure.db", "postgresql host:port/name"; for the start-up line
+    std::string folder;        // where the embedded files are; empty: there are none
 };
 
-// Errors say in one sentence what is wrong (a driver that is not built, a locked file, a newer database).
-Result<Storage> open_storage(const config::Settings& settings, DatabaseUse use,
-                             std::function<void(std::string_view)> on_fatal);
+// What the storage tells while the process runs, from its own threads.
+struct StorageReports {
+    std::function<void(std::string_view detail)> on_fatal = {};   // an embedded file could not confirm a commit: stop
+    std::function<void(bool reachable, std::string_view detail)> on_reachability = {};   // a server went away or is back
+};
+
+// Errors say in one sentence what is wrong (a locked file, a server that is away, a newer database), without credentials.
+Result<Storage> open_storage(const config::Settings& settings, DatabaseUse use, const StorageReports& reports);
 
 }  // namespace dure::app

@@ -35,6 +35,16 @@ std::vector<Migration> of_dialect(std::span<const Migration> all, Dialect dialec
     return ours;
 }
 
+// Two replicas that start together migrate one after the other. SQLite's write lock does that by itself. A script has no
+// time limit, as the other one's migrations may take theirs.
+Result<void> wait_for_turn(Connection& connection)
+{
+    if (connection.dialect() != Dialect::postgres)
+        return {};
+    return connection.run_script(
+        "SELECT pg_advisory_xact_lock(hashtextextended('dure migrations ' || coalesce(current_schema(), ''), 0))");
+}
+
 Result<std::map<int, Applied>> read_applied(Connection& connection)
 {
     auto created = connection.execute("CREATE TABLE IF NOT EXISTS schema_migrations ("
@@ -80,6 +90,8 @@ Result<void> apply(Connection& connection, const Migration& migration, UnixMilli
 
 Result<MigrationReport> migrate_in(Connection& connection, const std::vector<Migration>& known, UnixMillis now)
 {
+    if (auto turn = wait_for_turn(connection); !turn)
+        return turn.error();
     auto applied = read_applied(connection);
     if (!applied)
         return applied.error();

@@ -26,6 +26,24 @@ std::vector<Unit*> UnitQueue::pop(std::size_t most)
     return taken;
 }
 
+void UnitQueue::put_back(Unit& unit)
+{
+    {
+        const std::lock_guard lock(guard_);
+        units_.push_front(&unit);
+    }
+    filled_.notify_one();
+}
+
+std::vector<Unit*> UnitQueue::take_older(Steady::time_point moment)
+{
+    std::vector<Unit*> taken;
+    const std::lock_guard lock(guard_);
+    for (; !units_.empty() && units_.front()->queued_at < moment; units_.pop_front())
+        taken.push_back(units_.front());
+    return taken;
+}
+
 void UnitQueue::close()
 {
     {
@@ -46,6 +64,18 @@ void finish(Unit& unit)
     // The callback may own the frame the unit lives in: it leaves the unit before it is called.
     const auto done = std::move(unit.done);
     done();
+}
+
+bool run_caught(Unit& unit, Connection& connection)
+{
+    unit.error.reset();
+    unit.thrown = nullptr;
+    try {
+        return unit.run(connection);
+    } catch (...) {
+        unit.thrown = std::current_exception();
+        return false;
+    }
 }
 
 void refuse_stale(std::vector<Unit*>& units, Steady::duration limit)

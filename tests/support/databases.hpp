@@ -6,7 +6,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "dure/sql/postgres.hpp"
 #include "dure/sql/sqlite.hpp"
+#include "support/postgres_process.hpp"
 #include "support/run_task.hpp"
 
 namespace dure::test {
@@ -45,6 +47,7 @@ struct DriverLimits {
 struct Driver {
     std::string name;
     std::function<std::unique_ptr<sql::Database>(const DriverLimits&)> open_empty;
+    std::size_t writers = 1;   // units of work that are written side by side
 };
 
 inline std::ostream& operator<<(std::ostream& out, const Driver& driver)
@@ -70,9 +73,63 @@ inline sql::SqliteOptions sqlite_options(std::string path, const DriverLimits& l
     return options;
 }
 
+inline std::unique_ptr<sql::Database> open_or_throw(sql::PostgresOptions options)
+{
+    auto opened = sql::open_postgres(std::move(options));
+    if (!opened)
+        throw std::runtime_error(opened.error().message() + " " + opened.error().detail());
+    return std::move(*opened);
+}
+
+inline sql::PostgresOptions postgres_options(std::string url, const DriverLimits& limits = {})
+{
+    sql::PostgresOptions options;
+    options.url = SecretString(std::move(url));
+    options.connections = 2;
+    options.statement_timeout = limits.statement_timeout;
+    options.queue_wait = limits.queue_wait;
+    options.queue_limit = limits.queue_limit;
+    return options;
+}
+
+// Empty schemas on the shared server, dropped when the program ends.
+class PostgresSchemas {
+public:
+    // The URL of a fresh one.
+    static std::string make()
+    {
+        static PostgresSchemas schemas;
+        const auto name = "test_" + std::to_string(::getpid()) + "_" + std::to_string(schemas.names_.size());
+        schemas.run("CREATE SCHEMA " + name);
+        schemas.names_.push_back(name);
+        const auto& url = shared_postgres_url();
+        return url + (url.find('?') == std::string::npos ? "?" : "&") + "options=-c%20search_path%3D" + name;
+    }
+
+private:
+    PostgresSchemas() : database_(open_or_throw(postgres_options(shared_postgres_url()))) {}
+    ~PostgresSchemas()
+    {
+        for (const auto& name : names_)
+            run("DROP SCHEMA " + name + " CASCADE");
+    }
+    void run(const std::string& sql)
+    {
+        const auto done = database_->run_now([&](sql::Connection& c) { return c.run_script(sql); });
+        if (!done)
+            ADD_FAILURE() << sql << ": " << done.error().detail();
+    }
+
+    std::unique_ptr<sql::Database> database_;
+    std::vector<std::string> names_;
+};
+
 inline std::vector<Driver> all_drivers()
 {
-    return {{"sqlite", [](const DriverLimits& limits) { return open_or_throw(sqlite_options(":memory:", limits)); }}};
+    return {{"sqlite", [](const DriverLimits& limits) { return open_or_throw(sqlite_options(":memory:", limits)); }},
+            {"postgres",
+             [](const DriverLimits& limits) { return open_or_throw(postgres_options(PostgresSchemas::make(), limits)); },
+             2}};
 }
 
 inline std::string driver_name(const testing::TestParamInfo<Driver>& info)

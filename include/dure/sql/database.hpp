@@ -31,6 +31,8 @@ public:
     std::optional<Error> error;  // set by the driver: the transaction failed, whatever run() gave
     std::exception_ptr thrown;  // set by the driver: what run() threw
     Steady::time_point queued_at = Steady::now();
+    bool reads_only = false;  // kept by drivers that run reads and writes on the same threads
+    int interruptions = 0;  // kept by the driver: how often its transaction was lost
 };
 
 class Database {

@@ -2,9 +2,9 @@
 #include "sql/sqlite/statement.hpp"
 
 #include <charconv>
-#include <cmath>
 
 #include "dure/base/text.hpp"
+#include "sql/param_check.hpp"
 #include "sql/unit_queue.hpp"
 
 namespace dure::sql {
@@ -43,15 +43,6 @@ Error code_to_error(int code, std::string detail)
         return Error(Errc::invalid_argument, "A value is too large to be stored.").detail(std::move(detail));
     default: return Error(Errc::internal, "The storage failed.").detail(std::move(detail));
     }
-}
-
-Result<void> check_text(std::string_view text)
-{
-    if (text.find('\0') != std::string_view::npos)
-        return Error(Errc::invalid_argument, "A text may not hold the character U+0000.");
-    if (!valid_utf8(text))
-        return Error(Errc::invalid_argument, "A text is not valid UTF-8.");
-    return {};
 }
 
 int bind_value(sqlite3_stmt* statement, int position, const Param::Value& value)
@@ -127,12 +118,8 @@ Result<void> Statement::bind(std::span<const Param> params)
         return broken_statement("wrong number of parameters", sqlite3_sql(statement_.get()));
     for (std::size_t i = 0; i < params.size(); ++i) {
         const auto& value = params[i].value();
-        if (const auto* text = std::get_if<std::string_view>(&value))
-            if (auto fine = check_text(*text); !fine)
-                return fine.error();
-        // SQLite keeps a NaN as NULL without a word.
-        if (const auto* real = std::get_if<double>(&value); real && !std::isfinite(*real))
-            return Error(Errc::invalid_argument, "A number is not finite.");
+        if (auto fine = check_param(value); !fine)
+            return fine.error();
         if (const int code = bind_value(statement_.get(), positions_[i], value); code != SQLITE_OK)
             return sqlite_error(code, nullptr, sqlite3_sql(statement_.get()));
     }

@@ -7,19 +7,6 @@ namespace {
 
 constexpr int pages_between_checkpoints = 1000;
 
-// False: it gave an Error or threw.
-bool run_caught(Unit& unit, Connection& connection)
-{
-    unit.error.reset();
-    unit.thrown = nullptr;
-    try {
-        return unit.run(connection);
-    } catch (...) {
-        unit.thrown = std::current_exception();
-        return false;
-    }
-}
-
 }  // namespace
 
 SqliteWriter::SqliteWriter(std::unique_ptr<SqliteConnection> connection, const SqliteOptions& options)

@@ -1,0 +1,68 @@
+// PostgresConnection: one session of libpqxx, used by one thread at a time, with its prepared statements and its limits.
+// libpqxx throws; here it ends: the first failure is kept, and later statements repeat it until it is taken.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <pqxx/connection>
+#include <pqxx/errorhandler>
+#include <pqxx/nontransaction>
+#include <unordered_map>
+
+#include "dure/sql/connection.hpp"
+#include "sql/postgres/address.hpp"
+#include "sql/postgres/failure.hpp"
+#include "sql/postgres/watchdog.hpp"
+
+namespace dure::sql {
+
+class PostgresConnection final : public Connection {
+public:
+    // unavailable with the reason in its detail when there is no connection.
+    static Result<std::unique_ptr<PostgresConnection>> open(const PostgresAddress& address,
+                                                            std::chrono::milliseconds statement_timeout, Watchdog& dog);
+    ~PostgresConnection() override;
+
+    Result<std::int64_t> execute_with(std::string_view sql, std::span<const Param> params) override;
+    Result<Rows> query_with(std::string_view sql, std::span<const Param> params) override;
+    Result<void> run_script(std::string_view sql) override;
+    Dialect dialect() const override { return Dialect::postgres; }
+
+    // For the driver: one or more statements as text; the first cell of the last one's result, or nothing.
+    Result<std::string> command(std::string_view sql);
+    // The first failure since it was last taken.
+    std::optional<PostgresFailure> take_failure() { return std::exchange(failure_, std::nullopt); }
+    int server_process() const { return session_.backendpid(); }
+    int server_version() const { return session_.server_version(); }
+
+private:
+    struct Prepared {
+        std::string name;
+        std::shared_ptr<const std::vector<std::string>> columns;   // known after the first result
+    };
+    struct TextHash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+    };
+
+    PostgresConnection(const std::string& text, std::chrono::milliseconds statement_timeout, Watchdog& dog);
+    Error fail(Error error);
+    // Runs `work` of libpqxx under the socket's limit.
+    template <class Work>
+    Result<pqxx::result> guarded(std::string_view sql, std::chrono::milliseconds limit, Work work);
+    Result<pqxx::result> run(std::string_view sql, std::span<const Param> params);
+    // Empty when this connection has prepared enough.
+    Prepared* prepared(std::string_view sql);
+    std::shared_ptr<const std::vector<std::string>> columns_of(std::string_view sql, const pqxx::result& result);
+
+    const std::chrono::milliseconds statement_timeout_;
+    pqxx::connection session_;
+    pqxx::quiet_errorhandler quiet_{session_};   // notices would go to standard error
+    pqxx::nontransaction commands_{session_};   // BEGIN and COMMIT are ours
+    std::optional<Watchdog::Watch> watch_;
+    std::unordered_map<std::string, Prepared, TextHash, std::equal_to<>> prepared_;
+    std::optional<PostgresFailure> failure_;
+};
+
+}  // namespace dure::sql

@@ -1,0 +1,66 @@
+// The watchdog's thread; see watchdog.hpp.
+#include "sql/postgres/watchdog.hpp"
+
+#include <pthread.h>
+#include <sys/socket.h>
+
+namespace dure::sql {
+
+namespace {
+
+constexpr std::chrono::milliseconds between_looks{25};
+
+}  // namespace
+
+Watchdog::Watchdog(std::function<void()> on_tick)
+    : on_tick_(std::move(on_tick)), thread_([this] {
+          pthread_setname_np(pthread_self(), "sql-watchdog");
+          work();
+      })
+{}
+
+Watchdog::~Watchdog()
+{
+    {
+        const std::lock_guard lock(guard_);
+        stopping_ = true;
+    }
+    stop_.notify_one();
+    thread_.join();
+}
+
+void Watchdog::work()
+{
+    std::unique_lock lock(guard_);
+    while (!stop_.wait_for(lock, between_looks, [this] { return stopping_; })) {
+        look();
+        lock.unlock();
+        on_tick_();
+        lock.lock();
+    }
+}
+
+void Watchdog::look()
+{
+    const auto now = Steady::now().time_since_epoch().count();
+    for (auto* watch : watches_) {
+        if (watch->limit_ > now)
+            continue;
+        ::shutdown(watch->descriptor_, SHUT_RDWR);
+        watch->disarm();
+    }
+}
+
+Watchdog::Watch::Watch(Watchdog& dog, int descriptor) : dog_(dog), descriptor_(descriptor)
+{
+    const std::lock_guard lock(dog_.guard_);
+    dog_.watches_.push_back(this);
+}
+
+Watchdog::Watch::~Watch()
+{
+    const std::lock_guard lock(dog_.guard_);
+    std::erase(dog_.watches_, this);
+}
+
+}  // namespace dure::sql

@@ -1,0 +1,171 @@
+// PostgresWorker: connect -> pop -> serve (begin, run, commit) -> finish; see worker.hpp.
+#include "sql/postgres/worker.hpp"
+
+#include <algorithm>
+#include <random>
+#include <thread>
+
+namespace dure::sql {
+
+namespace {
+
+constexpr int most_attempts = 12;        // at a unit that cannot be serialised
+constexpr int most_interruptions = 4;    // of a unit that perhaps is what ends its connections
+
+void finish_stale(UnitQueue& queue, std::chrono::milliseconds queue_wait)
+{
+    for (auto* unit : queue.take_older(Steady::now() - queue_wait)) {
+        unit->error = busy_error("unit waited too long for a database connection");
+        finish(*unit);
+    }
+}
+
+void pause_before_attempt(int attempt)
+{
+    static thread_local std::minstd_rand random(std::random_device{}());
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % (1000u << std::min(attempt, 6))));
+}
+
+}  // namespace
+
+PostgresPool::PostgresPool(PostgresOptions given, PostgresAddress place)
+    : options(std::move(given)), address(std::move(place)), queue(options.queue_limit),
+      reachability(options.on_reachability), watchdog([this] { finish_stale(queue, options.queue_wait); }),
+      outcomes(address, options.statement_timeout, watchdog)
+{}
+
+void PostgresWorker::work()
+{
+    while (connection_ || connect()) {
+        auto units = pool_.queue.pop(1);
+        if (units.empty())
+            return;
+        refuse_stale(units, pool_.options.queue_wait);
+        for (auto* unit : units)
+            serve(*unit);
+    }
+}
+
+bool PostgresWorker::connect()
+{
+    for (int failures = 0; failures == 0 || pool_.reachability.pause(failures); ++failures) {
+        auto opened = PostgresConnection::open(pool_.address, pool_.options.statement_timeout, pool_.watchdog);
+        if (opened) {
+            connection_ = std::move(*opened);
+            pool_.outcomes.refresh();
+            pool_.reachability.reached();
+            return true;
+        }
+        pool_.reachability.missed(opened.error().detail());
+    }
+    return false;
+}
+
+void PostgresWorker::serve(Unit& unit)
+{
+    for (int attempt = 1; attempt <= most_attempts; ++attempt) {
+        switch (run_once(unit)) {
+        case Verdict::settled: finish(unit); return;
+        case Verdict::again: pause_before_attempt(attempt); break;
+        case Verdict::unstarted:
+            connection_.reset();
+            pool_.queue.put_back(unit);
+            return;
+        case Verdict::lost:
+            connection_.reset();
+            if (++unit.interruptions < most_interruptions) {
+                pool_.queue.put_back(unit);
+                return;
+            }
+            unit.error = busy_error("the unit's transaction was lost again and again");
+            finish(unit);
+            return;
+        }
+    }
+    unit.error = busy_error("the unit met others at every attempt");
+    finish(unit);
+}
+
+PostgresWorker::Verdict PostgresWorker::run_once(Unit& unit)
+{
+    unit.error.reset();
+    unit.thrown = nullptr;
+    if (!begin(unit)) {
+        const auto verdict = failed(unit, *connection_->take_failure(), true);
+        return verdict == Verdict::lost ? Verdict::unstarted : verdict;
+    }
+    const bool good = run_caught(unit, *connection_);
+    if (const auto failure = connection_->take_failure())
+        return failed(unit, *failure, good);
+    if (good)
+        return commit(unit);
+    if (!roll_back())
+        connection_.reset();   // the unit gave its Error before that; the outcome stands
+    return Verdict::settled;
+}
+
+// A write takes its transaction's id at once, in the same exchange: a lost commit is looked up by it.
+bool PostgresWorker::begin(const Unit& unit)
+{
+    transaction_.begun_at = Steady::now();
+    const auto begun = connection_->command(
+        unit.reads_only ? std::string_view("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                        : "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_current_xact_id()");
+    if (!begun)
+        return false;
+    transaction_.id = *begun;
+    transaction_.server_process = connection_->server_process();
+    return true;
+}
+
+PostgresWorker::Verdict PostgresWorker::commit(Unit& unit)
+{
+    if (connection_->command("COMMIT"))
+        return Verdict::settled;
+    const auto failure = *connection_->take_failure();
+    const bool answered =
+        failure.kind == PostgresFailure::Kind::statement || failure.kind == PostgresFailure::Kind::again;
+    if (answered)
+        return failed(unit, failure, true);
+    connection_.reset();
+    return unit.reads_only ? Verdict::settled : look_up(unit);
+}
+
+PostgresWorker::Verdict PostgresWorker::look_up(Unit& unit)
+{
+    switch (pool_.outcomes.find(transaction_, Deadline::after(pool_.options.outcome_wait))) {
+    case OutcomeLookup::Outcome::committed: return Verdict::settled;
+    case OutcomeLookup::Outcome::rolled_back: return Verdict::lost;
+    case OutcomeLookup::Outcome::unknown: break;
+    }
+    unit.error = Error(Errc::unavailable, "The storage was interrupted; it is not known whether the change was stored.")
+                     .reason("outcome_unknown")
+                     .detail("the outcome of transaction " + transaction_.id + " could not be found")
+                     .retry_after(std::chrono::seconds(1));
+    return Verdict::settled;
+}
+
+// gave_value: the unit does not know of the failure, so it becomes the unit's error.
+PostgresWorker::Verdict PostgresWorker::failed(Unit& unit, const PostgresFailure& failure, bool gave_value)
+{
+    using Kind = PostgresFailure::Kind;
+    if (failure.kind == Kind::lost || !roll_back())
+        return Verdict::lost;
+    if (failure.kind == Kind::again)
+        return Verdict::again;
+    if (failure.kind == Kind::unclear)   // the connection is good after all: the statement was not
+        unit.error = Error(Errc::internal, "The storage failed.").detail(failure.error.detail());
+    else if (gave_value)
+        unit.error = failure.error;
+    return Verdict::settled;
+}
+
+// Also outside a transaction, where it does nothing. False: the connection cannot be used any more.
+bool PostgresWorker::roll_back()
+{
+    const bool done = connection_->command("ROLLBACK").has_value();
+    connection_->take_failure();
+    return done;
+}
+
+}  // namespace dure::sql
