@@ -152,7 +152,8 @@ Handler create_embeddings(const ApiParts& parts)
             co_return input.error();
         context.exchange().on_client_gone(http::OnClientGone::cancel);
         const auto caller = caller_of(context);
-        const chat::RequestInfo info{context.request_id(), "/v1/embeddings", Deadline::after(limits.chat_request)};
+        const chat::RequestInfo info{context.request_id(), "/v1/embeddings", Deadline::after(limits.chat_request),
+                                     context.head().client_address};
         const auto answer = co_await chat.embed(input->request, caller, info);
         if (!answer)
             co_return answer.error();
