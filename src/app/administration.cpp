@@ -11,6 +11,7 @@
 #include "app/storage.hpp"
 #include "dure/auth/key_service.hpp"
 #include "dure/base/clock.hpp"
+#include "dure/events/journal.hpp"
 #include "dure/store/users.hpp"
 
 namespace dure::app {
@@ -21,6 +22,12 @@ int failed(const std::string& why)
 {
     std::cerr << "dure: " << why << std::endl;
     return 1;
+}
+
+// The operator reads this, so the cause is told too.
+int failed(const Error& error)
+{
+    return failed(error.message() + (error.detail().empty() ? "" : " (" + error.detail() + ")"));
 }
 
 // "90d", "12h", "30m" from now, or a point in time.
@@ -56,12 +63,12 @@ int admin_create(const config::Settings& settings, const AdminCreate& options)
     const SecretString password(options.password_stdin ? typed : random_password());
     auto storage = open_storage(settings, DatabaseUse::administer, {});
     if (!storage)
-        return failed(storage.error().message());
+        return failed(storage.error());
     const auto made = create_admin(*storage->database, settings, options.email, password);
     if (!made && made.error().code() == Errc::conflict)
         return failed("there is an account with this e-mail address already");
     if (!made)
-        return failed(made.error().message());
+        return failed(made.error());
     std::cout << "admin e-mail:   " << options.email << "\n";
     if (!options.password_stdin)
         std::cout << "admin password: " << password.reveal() << "\n";
@@ -82,15 +89,21 @@ int key_create(const config::Settings& settings, const KeyCreate& options)
     }
     auto storage = open_storage(settings, DatabaseUse::administer, {});
     if (!storage)
-        return failed(storage.error().message());
+        return failed(storage.error());
     const auto owner = owner_of(*storage->database, options.email);
     if (!owner)
         return failed("there is no account with the e-mail address " + options.email);
-    const auto made = storage->database->run_now([&](sql::Connection& connection) {
-        return auth::KeyService::create_in(connection, owner->id, wanted, now);
+    const auto made = storage->database->run_now([&](sql::Connection& connection) -> Result<auth::MadeKey> {
+        events::Batch batch(now);
+        auto key = auth::KeyService::create_in(connection, batch, owner->id, wanted, now);
+        if (!key)
+            return key;
+        if (auto stored = batch.store(connection); !stored)
+            return stored.error();
+        return key;
     });
     if (!made)
-        return failed(made.error().message());
+        return failed(made.error());
     std::cout << made->key.reveal() << std::endl;
     return 0;
 }
@@ -99,7 +112,7 @@ int migrate(const config::Settings& settings, bool status_only)
 {
     auto storage = open_storage(settings, status_only ? DatabaseUse::inspect : DatabaseUse::administer, {});
     if (!storage)
-        return failed(storage.error().message());
+        return failed(storage.error());
     for (const auto& name : storage->migrations.applied)
         std::cout << "applied " << name << "\n";
     std::cout << storage->description << " is at version " << storage->migrations.version << "\n";

@@ -7,6 +7,7 @@
 #include "dure/auth/key_service.hpp"
 #include "dure/auth/passwords.hpp"
 #include "dure/base/clock.hpp"
+#include "dure/events/journal.hpp"
 #include "dure/store/users.hpp"
 
 namespace dure::app {
@@ -36,8 +37,15 @@ Result<SecretString> create_first_key(sql::Database& database, const std::string
 {
     auth::NewKey wanted;
     wanted.name = "first key";
-    auto made = database.run_now([&](sql::Connection& connection) {
-        return auth::KeyService::create_in(connection, owner_id, wanted, SystemClock().now());
+    const auto now = SystemClock().now();
+    auto made = database.run_now([&](sql::Connection& connection) -> Result<auth::MadeKey> {
+        events::Batch batch(now);
+        auto key = auth::KeyService::create_in(connection, batch, owner_id, wanted, now);
+        if (!key)
+            return key;
+        if (auto stored = batch.store(connection); !stored)
+            return stored.error();
+        return key;
     });
     if (!made)
         return made.error();
@@ -68,7 +76,17 @@ Result<std::string> create_admin(sql::Database& database, const config::Settings
     user.password_hash = std::move(*hash);
     user.is_verified = true;
     user.created_at = user.updated_at = SystemClock().now();
-    auto stored = database.run_now([&](sql::Connection& connection) { return store::Users(connection).insert(user); });
+    auto stored = database.run_now([&](sql::Connection& connection) -> Result<void> {
+        if (auto inserted = store::Users(connection).insert(user); !inserted)
+            return inserted;
+        events::Batch batch(user.created_at);
+        batch.add(events::event_by({}, "User", user.id, "UserRegistered",
+                                   {{"email", user.email}, {"role", user.role}, {"is_active", true}, {"is_verified", true}},
+                                   user.id));
+        if (auto written = batch.store(connection); !written)
+            return written.error();
+        return {};
+    });
     if (!stored)
         return stored.error();
     return user.id;

@@ -1,4 +1,4 @@
-// Authenticator: header, cache, database; see authenticator.hpp.
+// Authenticator: header, key or token, cache, database; see authenticator.hpp.
 #include "dure/auth/authenticator.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -8,9 +8,12 @@
 #include "auth/key_cache.hpp"
 #include "auth/role_lookup.hpp"
 #include "dure/auth/api_key.hpp"
+#include "dure/auth/guesses.hpp"
+#include "dure/auth/tokens.hpp"
 #include "dure/base/text.hpp"
 #include "dure/sql/database.hpp"
 #include "dure/store/api_keys.hpp"
+#include "dure/store/ended_tokens.hpp"
 
 namespace dure::auth {
 
@@ -59,10 +62,39 @@ Principal local_developer()
     return principal;
 }
 
+Error too_many_guesses(std::chrono::seconds wait)
+{
+    return Error(Errc::rate_limited, "Too many wrong credentials came from this address.")
+        .reason("too_many_attempts")
+        .retry_after(wait);
+}
+
 struct Found {
     store::KeyAndOwner row;
     std::vector<std::string> of_role;
 };
+
+struct LoggedIn {
+    model::User user;
+    std::vector<std::string> of_role;
+};
+
+// The user of a token, as far as it is still good: not_found otherwise.
+Result<LoggedIn> read_user(sql::Connection& connection, const Claims& claims)
+{
+    auto user = store::Users(connection).find(claims.subject);
+    if (!user)
+        return user.error();
+    const auto ended = store::EndedTokens(connection).contains(claims.id);
+    if (!ended)
+        return ended.error();
+    if (*ended || !user->is_active || user->token_version != claims.version)
+        return Error(Errc::not_found, "The token was ended.");
+    auto of_role = permissions_of_role(connection, user->role);
+    if (!of_role)
+        return of_role.error();
+    return LoggedIn{std::move(*user), std::move(*of_role)};
+}
 
 Result<Found> read(sql::Connection& connection, const std::string& hash)
 {
@@ -79,18 +111,55 @@ Result<Found> read(sql::Connection& connection, const std::string& hash)
 
 struct Authenticator::State : std::enable_shared_from_this<Authenticator::State> {
     State(sql::Database& db, const Clock& time, Logger& log, const config::Auth& settings, const Options& options)
-        : database(db), clock(time), logger(log), accounts(settings.accounts),
-          cache(options.entries, options.remembered)
+        : database(db), clock(time), logger(log), accounts(settings.accounts), tokens(options.tokens),
+          guesses(options.guesses), cache(options.entries, options.remembered)
     {}
 
-    Task<Result<std::shared_ptr<KnownCaller>>> look_up(std::string hash)
+    // A key or token that nobody was given: the refusal, or a later one when there were too many from this address.
+    Error wrong_guess(std::string_view address)
+    {
+        if (guesses)
+            if (const auto verdict = guesses->begin({}, address); verdict.wait)
+                return callers::too_many_guesses(*verdict.wait);
+        return callers::wrong_key();
+    }
+
+    Task<Result<std::shared_ptr<KnownCaller>>> look_up_token(std::string hash, std::string_view token,
+                                                             std::string_view address)
+    {
+        const auto checked = tokens->access.check(token, clock.now());
+        if (checked.fault == TokenFault::signature)
+            co_return wrong_guess(address);
+        if (checked.fault != TokenFault::none)
+            co_return callers::wrong_key();
+        const auto generation = cache.generation();
+        auto found = co_await database.read(
+            [&](sql::Connection& connection) { return callers::read_user(connection, checked.claims); });
+        if (!found && found.error().code() == Errc::not_found)
+            co_return callers::wrong_key();
+        if (!found)
+            co_return found.error();
+        const auto until = checked.claims.expires_at + std::chrono::milliseconds(TokenSigner::leeway).count();
+        Principal principal;
+        principal.user_id = found->user.id;
+        principal.token_id = checked.claims.id;
+        principal.token_expires_at = until;
+        principal.role = found->user.role;
+        principal.display = found->user.email;
+        principal.permissions = std::move(found->of_role);
+        auto caller = std::make_shared<KnownCaller>(std::move(principal), until, 0, clock.steady_now());
+        cache.store(hash, caller, generation);
+        co_return caller;
+    }
+
+    Task<Result<std::shared_ptr<KnownCaller>>> look_up(std::string hash, std::string_view address)
     {
         const auto generation = cache.generation();
         const auto now = clock.now();
         auto found =
             co_await database.read([&](sql::Connection& connection) { return callers::read(connection, hash); });
         if (!found && found.error().code() == Errc::not_found)
-            co_return callers::wrong_key();
+            co_return wrong_guess(address);
         if (!found)
             co_return found.error();
         const auto& [row, of_role] = *found;
@@ -112,6 +181,8 @@ struct Authenticator::State : std::enable_shared_from_this<Authenticator::State>
     // At most once a minute for a key; the request does not wait for it.
     Task<void> note_use(KnownCaller& caller)
     {
+        if (caller.principal.key_id.empty())
+            co_return;
         const auto now = clock.now();
         auto before = caller.last_used.load();
         if (now - before < callers::usage_interval || !caller.last_used.compare_exchange_strong(before, now))
@@ -140,7 +211,16 @@ struct Authenticator::State : std::enable_shared_from_this<Authenticator::State>
     const Clock& clock;
     Logger& logger;
     const bool accounts;
+    const std::shared_ptr<const Tokens> tokens;
+    Guesses* const guesses;
     KeyCache cache;
+    std::function<void(std::string)> announce;   // empty: there are no other replicas
+
+    void tell(std::string_view kind, std::string_view who) const
+    {
+        if (announce)
+            announce(std::string(kind) + std::string(who));
+    }
 };
 
 Authenticator::Authenticator(sql::Database& database, const Clock& clock, Logger& logger, const config::Auth& settings)
@@ -154,20 +234,23 @@ Authenticator::Authenticator(sql::Database& database, const Clock& clock, Logger
 
 Authenticator::~Authenticator() = default;
 
-Task<Result<Principal>> Authenticator::authenticate(std::optional<std::string_view> authorization)
+Task<Result<Principal>> Authenticator::authenticate(std::optional<std::string_view> authorization,
+                                                    std::string_view address)
 {
     const auto state = state_;
     if (!state->accounts)
         co_return callers::local_developer();
     if (!authorization || trim(*authorization).empty())
         co_return callers::refusal("You didn't provide an API key: send it as Authorization: Bearer <key>.");
-    const auto key = callers::bearer_of(*authorization);
-    if (!well_formed(key))
+    const auto credential = callers::bearer_of(*authorization);
+    const bool is_key = well_formed(credential);
+    if (!is_key && (!state->tokens || !looks_like_token(credential)))
         co_return callers::wrong_key();
-    const auto hash = hash_of_key(key);
+    const auto hash = hash_of_key(credential);
     auto caller = state->cache.find(hash, state->clock.steady_now());
     if (!caller) {
-        auto found = co_await state->look_up(hash);
+        auto found = is_key ? co_await state->look_up(hash, address)
+                            : co_await state->look_up_token(hash, credential, address);
         if (!found)
             co_return found.error();
         caller = std::move(*found);
@@ -181,11 +264,39 @@ Task<Result<Principal>> Authenticator::authenticate(std::optional<std::string_vi
 void Authenticator::forget_key(std::string_view hash)
 {
     state_->cache.forget_key(hash);
+    state_->tell("key:", hash);
 }
 
 void Authenticator::forget_user(std::string_view user_id)
 {
     state_->cache.forget_user(user_id);
+    state_->tell("user:", user_id);
+}
+
+void Authenticator::forget_role(std::string_view role)
+{
+    state_->cache.forget_role(role);
+    state_->tell("role:", role);
+}
+
+void Authenticator::announce_with(std::function<void(std::string announcement)> announce)
+{
+    state_->announce = std::move(announce);
+}
+
+void Authenticator::hear(std::string_view announcement)
+{
+    const auto colon = announcement.find(':');
+    if (colon == std::string_view::npos)
+        return;
+    const auto kind = announcement.substr(0, colon);
+    const auto who = announcement.substr(colon + 1);
+    if (kind == "key")
+        state_->cache.forget_key(who);
+    else if (kind == "user")
+        state_->cache.forget_user(who);
+    else if (kind == "role")
+        state_->cache.forget_role(who);
 }
 
 }  // namespace dure::auth

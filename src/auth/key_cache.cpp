@@ -60,4 +60,13 @@ void KeyCache::forget_user(std::string_view user_id)
     }
 }
 
+void KeyCache::forget_role(std::string_view role)
+{
+    ++generation_;
+    for (auto& shard : shards_) {
+        const std::lock_guard lock(shard.guard);
+        std::erase_if(shard.callers, [&](const auto& entry) { return entry.second->principal.role == role; });
+    }
+}
+
 }  // namespace dure::auth

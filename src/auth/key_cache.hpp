@@ -1,4 +1,4 @@
-// Callers by the hash of their key, for a few seconds each. Sharded, so that cores rarely meet on a lock; bounded, so that
+// Callers by the hash of their key or token, for a few seconds each. Sharded, so that cores rarely meet on a lock; bounded, so that
 // many keys cannot fill the memory.
 #pragma once
 
@@ -21,7 +21,7 @@ struct KnownCaller {
         : principal(std::move(who)), expires_at(until), last_used(used), read_at(when)
     {}
     const Principal principal;
-    const std::optional<UnixMillis> expires_at;  // of the key
+    const std::optional<UnixMillis> expires_at;  // of the key or token
     std::atomic<UnixMillis> last_used;  // as last written, or as being written
     const Steady::time_point read_at;
 };
@@ -37,6 +37,7 @@ public:
     void store(const std::string& hash, std::shared_ptr<KnownCaller> caller, std::uint64_t generation);
     void forget_key(std::string_view hash);
     void forget_user(std::string_view user_id);
+    void forget_role(std::string_view role);
 
 private:
     struct Shard {

@@ -7,6 +7,7 @@
 #include "dure/auth/api_key.hpp"
 #include "dure/auth/authenticator.hpp"
 #include "dure/base/text.hpp"
+#include "dure/events/journal.hpp"
 #include "dure/sql/database.hpp"
 #include "dure/store/api_keys.hpp"
 
@@ -64,10 +65,37 @@ Result<void> check_owner(sql::Connection& connection, const std::string& owner_i
     return {};
 }
 
+// What everybody may know of a key: neither the key nor its hash.
+Json shown(const model::ApiKey& key)
+{
+    Json data = {{"name", key.name}, {"prefix", key.prefix}, {"owner_id", key.owner_id}};
+    if (key.permissions)
+        data["permissions"] = *key.permissions;
+    if (key.models)
+        data["models"] = *key.models;
+    if (key.expires_at)
+        data["expires_at"] = rfc3339(*key.expires_at);
+    return data;
+}
+
+store::NewEvent event(const model::Actor& actor, const model::ApiKey& key, const char* type, Json data)
+{
+    return events::event_by(actor, "ApiKey", key.id, type, std::move(data), key.owner_id);
+}
+
+// What a new key in the place of this one asks for.
+NewKey like(const model::ApiKey& old, UnixMillis now)
+{
+    NewKey wanted{old.name, old.permissions, old.models, {}};
+    if (old.expires_at)
+        wanted.expires_at = now + (*old.expires_at - old.created_at);
+    return wanted;
+}
+
 }  // namespace key_rules
 
-Result<MadeKey> KeyService::create_in(sql::Connection& connection, const std::string& owner_id, const NewKey& wanted,
-                                      UnixMillis now)
+Result<MadeKey> KeyService::create_in(sql::Connection& connection, events::Batch& batch, const std::string& owner_id,
+                                      const NewKey& wanted, UnixMillis now, const model::Actor& actor)
 {
     if (auto fine = key_rules::check_form(wanted, now); !fine)
         return fine.error();
@@ -85,14 +113,16 @@ Result<MadeKey> KeyService::create_in(sql::Connection& connection, const std::st
     made.record.expires_at = wanted.expires_at;
     if (auto stored = store::ApiKeys(connection).insert(made.record); !stored)
         return stored.error();
+    batch.add(key_rules::event(actor, made.record, "ApiKeyCreated", key_rules::shown(made.record)));
     return made;
 }
 
-Task<Result<MadeKey>> KeyService::create(std::string owner_id, NewKey wanted)
+Task<Result<MadeKey>> KeyService::create(std::string owner_id, NewKey wanted, model::Actor actor)
 {
     const auto now = clock_.now();
-    co_return co_await database_.write(
-        [&](sql::Connection& connection) { return create_in(connection, owner_id, wanted, now); });
+    co_return co_await journal_.write([&](sql::Connection& connection, events::Batch& batch) {
+        return create_in(connection, batch, owner_id, wanted, now, actor);
+    });
 }
 
 Task<Result<std::vector<model::ApiKey>>> KeyService::list(std::string owner_id)
@@ -104,15 +134,54 @@ Task<Result<std::vector<model::ApiKey>>> KeyService::list(std::string owner_id)
     });
 }
 
-Task<Result<void>> KeyService::revoke(std::string owner_id, std::string key_id)
+Task<Result<void>> KeyService::revoke(std::optional<std::string> owner_id, std::string key_id, model::Actor actor)
 {
     const auto now = clock_.now();
-    const auto revoked = co_await database_.write(
-        [&](sql::Connection& connection) { return store::ApiKeys(connection).revoke(key_id, owner_id, now); });
+    const auto revoked = co_await journal_.write(
+        [&](sql::Connection& connection, events::Batch& batch) -> Result<model::ApiKey> {
+            store::ApiKeys keys(connection);
+            const auto key = owner_id ? keys.find(key_id, *owner_id) : keys.find_of_anybody(key_id);
+            if (!key)
+                return key.error();
+            auto ended = keys.revoke(key_id, key->owner_id, now);
+            if (ended && !key->revoked_at)
+                batch.add(key_rules::event(actor, *key, "ApiKeyRevoked", {{"revoked_at", rfc3339(now)}}));
+            return ended;
+        });
     if (!revoked)
         co_return revoked.error();
     authenticator_.forget_key(revoked->hash);
     co_return Result<void>();
+}
+
+Task<Result<MadeKey>> KeyService::rotate(std::string owner_id, std::string key_id, std::optional<UnixMillis> old_until,
+                                         model::Actor actor)
+{
+    const auto now = clock_.now();
+    if (old_until && *old_until < now)
+        co_return key_rules::wrong("old_expires_at", "old_expires_at must not lie in the past.");
+    std::string old_hash;
+    auto made = co_await journal_.write([&](sql::Connection& connection, events::Batch& batch) -> Result<MadeKey> {
+        store::ApiKeys keys(connection);
+        const auto old = keys.find(key_id, owner_id);
+        if (!old)
+            return old.error();
+        if (old->revoked_at || (old->expires_at && *old->expires_at <= now))
+            return Error(Errc::conflict, "The key is no longer in force.").reason("key_not_in_force");
+        auto fresh = create_in(connection, batch, owner_id, key_rules::like(*old, now), now, actor);
+        if (!fresh)
+            return fresh;
+        const auto wanted_end = old_until.value_or(now + std::chrono::milliseconds(overlap).count());
+        const auto end = std::min(wanted_end, old->expires_at.value_or(wanted_end));
+        if (auto set = keys.set_expiry(key_id, owner_id, end); !set)
+            return set.error();
+        batch.add(key_rules::event(actor, *old, "ApiKeyRotated", {{"expires_at", rfc3339(end)}, {"replaced_by", fresh->record.id}}));
+        old_hash = old->hash;
+        return fresh;
+    });
+    if (made)
+        authenticator_.forget_key(old_hash);
+    co_return made;
 }
 
 }  // namespace dure::auth

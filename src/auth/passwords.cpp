@@ -2,10 +2,12 @@
 #include "dure/auth/passwords.hpp"
 
 #include <argon2.h>
+#include <utf8proc.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdlib>
 #include <thread>
 
 #include "dure/base/clock.hpp"
@@ -28,8 +30,26 @@ std::size_t threads()
     return std::max<std::size_t>(1, std::thread::hardware_concurrency() / 2);
 }
 
-Result<bool> matches(std::string_view password, const std::string& stored)
+// The same password typed on another keyboard may come as other bytes (é as one character or two): NFC makes them equal.
+// What is no UTF-8 stays as it is.
+SecretString normalized(std::string_view password)
 {
+    utf8proc_uint8_t* out = nullptr;
+    const auto size = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(password.data()),
+                                   static_cast<utf8proc_ssize_t>(password.size()), &out,
+                                   static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+    if (size < 0)
+        return SecretString(std::string(password));
+    SecretString text(std::string(reinterpret_cast<const char*>(out), static_cast<std::size_t>(size)));
+    std::fill_n(out, size, utf8proc_uint8_t{0});
+    std::free(out);
+    return text;
+}
+
+Result<bool> matches(std::string_view typed, const std::string& stored)
+{
+    const auto normal = normalized(typed);
+    const auto password = normal.reveal();
     const int outcome = argon2id_verify(stored.c_str(), password.data(), password.size());
     if (outcome == ARGON2_OK)
         return true;
@@ -74,8 +94,12 @@ bool common(std::string_view lower)
 
 }  // namespace hashing
 
-Result<void> check_new_password(std::string_view password, std::string_view email)
+Result<void> check_new_password(std::string_view typed, std::string_view email)
 {
+    if (typed.size() > hashing::most_password_bytes)
+        return hashing::refused("A password must have 8 to 128 characters.");
+    const auto normal = hashing::normalized(typed);
+    const auto password = normal.reveal();
     const auto characters = static_cast<std::size_t>(std::count_if(
         password.begin(), password.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
     if (characters < hashing::shortest || characters > hashing::longest || !valid_utf8(password))
@@ -91,7 +115,8 @@ Result<void> check_new_password(std::string_view password, std::string_view emai
 
 Result<std::string> hash_password(const SecretString& password, const PasswordCost& cost)
 {
-    const auto text = password.reveal();
+    const auto normal = hashing::normalized(password.reveal());
+    const auto text = normal.reveal();
     std::array<unsigned char, hashing::salt_bytes> salt;
     fill_random(salt.data(), salt.size());
     const auto size = argon2_encodedlen(cost.passes, cost.memory_kib, hashing::lanes, hashing::salt_bytes,

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "dure/auth/principal.hpp"
 #include "dure/auth/roles.hpp"
 #include "dure/store/users.hpp"
 
@@ -18,5 +19,8 @@ inline Result<std::vector<std::string>> permissions_of_role(sql::Connection& con
         return stored.error();
     return stored->permissions.value_or(std::vector<std::string>());
 }
+
+// permission_denied unless `by` has every one of them.
+Result<void> must_hold(const Principal& by, const std::vector<std::string>& permissions);
 
 }  // namespace dure::auth

@@ -42,6 +42,7 @@ void read_env_file(const std::filesystem::path& file, Variables& variables, Coll
 void apply_variables(const Variables& variables, Collector& collector);
 // keys_env of every provider into its keys.
 void resolve_provider_keys(const Variables& variables, Collector& collector);
+void resolve_mail_url(const Variables& variables, Collector& collector);
 // Providers and models of the known keys, when the file lists none.
 void add_known_providers(const Variables& variables, Collector& collector);
 

@@ -284,7 +284,8 @@ void add_operation(std::vector<Key>& all)
 {
     const std::vector<Key> list = {
         setting(
-            "mail.sender", [](Settings& s) { return &s.mail.sender; }, "log: mails are written to the log")
+            "mail.sender", [](Settings& s) { return &s.mail.sender; }, 
+            "log: mails go into a file beside the database that only its owner reads")
             .one_of({"log", "smtp"}),
         setting(
             "mail.smtp_url_env", [](Settings& s) { return &s.mail.smtp_url_env; },

@@ -57,6 +57,7 @@ Loaded load(const LoadOptions& options)
     loading::apply_overrides(options, collector);
     add_known_providers(variables, collector);
     resolve_provider_keys(variables, collector);
+    resolve_mail_url(variables, collector);
     check_together(collector);
     return loaded;
 }

@@ -195,6 +195,18 @@ void resolve_provider_keys(const Variables& all, Collector& collector)
     }
 }
 
+void resolve_mail_url(const Variables& all, Collector& collector)
+{
+    auto& mail = collector.loaded.settings.mail;
+    if (mail.sender != "smtp")
+        return;
+    if (const auto* variable = variables::filled(all, mail.smtp_url_env))
+        mail.smtp_url = SecretString(variable->value);
+    else
+        collector.problem(collector.where("mail.smtp_url_env"),
+                          "mail.sender = \"smtp\" needs mail.smtp_url_env, the name of a variable that is set");
+}
+
 Environment process_environment()
 {
     Environment all;

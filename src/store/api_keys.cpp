@@ -60,6 +60,12 @@ Result<model::ApiKey> ApiKeys::find(std::string_view id, std::string_view owner_
     return read_one(connection_.query(sql, id, owner_id), key_from, key_word);
 }
 
+Result<model::ApiKey> ApiKeys::find_of_anybody(std::string_view id)
+{
+    static const std::string sql = "SELECT " + key_columns + " FROM api_keys WHERE id = $1";
+    return read_one(connection_.query(sql, id), key_from, key_word);
+}
+
 Result<std::vector<model::ApiKey>> ApiKeys::list(std::string_view owner_id, const Page& page)
 {
     static const std::string sql = "SELECT " + key_columns +

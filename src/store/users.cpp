@@ -55,6 +55,15 @@ Result<model::User> Users::find(std::string_view id)
     return one_user(connection_.query(sql, id));
 }
 
+Result<model::User> Users::find_for_update(std::string_view id)
+{
+    // A change that changes nothing takes the lock of the row on every driver.
+    auto locked = must_change(connection_.execute("UPDATE users SET updated_at = updated_at WHERE id = $1", id), "user");
+    if (!locked)
+        return locked.error();
+    return find(id);
+}
+
 Result<model::User> Users::find_by_email(std::string_view email)
 {
     static const std::string sql = "SELECT " + user_columns + " FROM users WHERE email_key = $1";
@@ -109,6 +118,31 @@ Result<void> Users::set_password(std::string_view id, std::string_view password_
                                              "updated_at = $3 WHERE id = $1",
                                              id, password_hash, now);
     return must_change(changed, "user");
+}
+
+Result<void> Users::replace_hash(std::string_view id, std::string_view old_hash, std::string_view new_hash)
+{
+    return without_count(connection_.execute("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2",
+                                             id, old_hash, new_hash));
+}
+
+Result<std::int64_t> Users::count_in_role(std::string_view role)
+{
+    return read_number(connection_.query("SELECT COUNT(*) FROM users WHERE role = $1", role));
+}
+
+Result<bool> Users::any_admin_but(std::string_view id)
+{
+    const auto locked = connection_.execute("UPDATE users SET updated_at = updated_at WHERE role = $1",
+                                            std::string_view("admin"));
+    if (!locked)
+        return locked.error();
+    const auto count = read_number(
+        connection_.query("SELECT COUNT(*) FROM users WHERE role = $1 AND is_active = 1 AND id <> $2",
+                          std::string_view("admin"), id));
+    if (!count)
+        return count.error();
+    return *count > 0;
 }
 
 Result<void> Users::remove(std::string_view id)

@@ -3,9 +3,11 @@
 
 #include <gmock/gmock.h>
 
+#include "auth/stepped_clock.hpp"
 #include "dure/auth/api_key.hpp"
 #include "dure/auth/key_service.hpp"
 #include "dure/auth/roles.hpp"
+#include "dure/events/journal.hpp"
 #include "dure/sql/migrator.hpp"
 #include "dure/store/api_keys.hpp"
 #include "dure/store/migrations.hpp"
@@ -20,16 +22,6 @@ using testing::IsEmpty;
 
 namespace {
 
-class SteppedClock final : public Clock {
-public:
-    UnixMillis now() const override { return now_; }
-    Steady::time_point steady_now() const override { return Steady::time_point(std::chrono::milliseconds(now_)); }
-    void step(std::chrono::milliseconds by) { now_ += by.count(); }
-
-private:
-    UnixMillis now_ = 1'800'000'000'000;
-};
-
 class Authentication : public testing::Test {
 protected:
     void SetUp() override
@@ -38,6 +30,7 @@ protected:
         options.path = ":memory:";
         database_ = test::open_or_throw(options);
         ASSERT_TRUE(sql::migrate(*database_, store::migrations(), 1));
+        journal_ = std::make_unique<events::Journal>(*database_, *bus_, clock_);
         add_user("u1", "user");
         start();
     }
@@ -47,7 +40,7 @@ protected:
         config::Auth settings;
         settings.accounts = accounts;
         authenticator_ = std::make_unique<Authenticator>(*database_, clock_, logger_, settings);
-        keys_ = std::make_unique<KeyService>(*database_, *authenticator_, clock_);
+        keys_ = std::make_unique<KeyService>(*database_, *journal_, *authenticator_, clock_);
     }
 
     void add_user(const std::string& id, const std::string& role)
@@ -102,9 +95,11 @@ protected:
         return all;
     }
 
-    SteppedClock clock_;
+    HandClock clock_;
     Logger logger_{{}};
     std::unique_ptr<sql::Database> database_;
+    std::unique_ptr<events::Bus> bus_ = events::in_process_bus();
+    std::unique_ptr<events::Journal> journal_;
     std::unique_ptr<Authenticator> authenticator_;
     std::unique_ptr<KeyService> keys_;
 };

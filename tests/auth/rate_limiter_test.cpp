@@ -16,7 +16,7 @@
 namespace dure::auth {
 namespace {
 
-class SteppedClock final : public Clock {
+class RateClock final : public Clock {
 public:
     UnixMillis now() const override { return 0; }
     Steady::time_point steady_now() const override { return now_; }
@@ -48,7 +48,7 @@ protected:
         return count;
     }
 
-    SteppedClock clock;
+    RateClock clock;
     config::RoleLimits limits = limits_of(3, 10);
     LocalBuckets buckets{clock, 1000};
 };
@@ -144,7 +144,7 @@ TEST_F(LocalLimits, ForgetTheOneUsedLeastRecentlyWhenThereAreTooMany)
 
 TEST(RateLimiter, HalvesWhatItAllowsWhenTold)
 {
-    const SteppedClock clock;
+    const RateClock clock;
     LocalBuckets buckets(clock, 100);
     const auto limits = limits_of(1, 10);
     int count = 0;
@@ -176,7 +176,7 @@ TEST(RateLimiter, KnowsTheLimitsOfEveryRole)
 
 TEST(RateLimiter, CountsOpenStreamsOfEachUserUntilTheyEnd)
 {
-    const SteppedClock clock;
+    const RateClock clock;
     const auto limiter = in_process_limiter(clock);
     auto one = limiter->open_stream("u", 2);
     auto two = limiter->open_stream("u", 2);

@@ -1,9 +1,12 @@
-// The one place that decides who a caller is, from the Authorization header. A key that was found is remembered for a few
-// seconds, so that a busy client costs the database one look-up per period; revoking forgets it at once.
-//   header -> form and CRC -> cache by hash -> database (key, owner, role) -> Principal
+// The one place that decides who a caller is, from the Authorization header: an API key, or an access token of somebody
+// who logged in. Who was found is remembered for a few seconds, so that a busy client costs the database one look-up per
+// period; revoking and logging out forget at once.
+//   header -> key: form and CRC   -> cache by hash -> database (key, owner, role)           -> Principal
+//          -> token: signature    -> cache by hash -> database (user, version, ended, role) -> Principal
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,9 +25,14 @@ class Database;
 
 namespace dure::auth {
 
+class Guesses;
+struct Tokens;
+
 class Authenticator {
 public:
     struct Options {
+        std::shared_ptr<const Tokens> tokens = nullptr;   // null: no access tokens, keys only
+        Guesses* guesses = nullptr;                       // null: guessing is not limited
         std::chrono::milliseconds remembered{5000};  // a change made elsewhere counts after this at the latest
         std::size_t entries = 10000;
     };
@@ -35,13 +43,20 @@ public:
                   Options options);
     ~Authenticator();
 
-    // Everything but a good key of an active owner is unauthenticated (reason "invalid_api_key"). Without accounts every
-    // caller is the built-in local developer and the header is not read. unavailable when the database cannot answer.
-    Task<Result<Principal>> authenticate(std::optional<std::string_view> authorization);
+    // Everything but a good credential of an active user is unauthenticated (reason "invalid_api_key"). Without accounts
+    // every caller is the built-in local developer and the header is not read. unavailable when the database cannot
+    // answer; rate_limited for guesses from an address that has made too many of them.
+    Task<Result<Principal>> authenticate(std::optional<std::string_view> authorization, std::string_view address = {});
 
     // Nobody is let in by what was remembered of this key or user any more. Thread-safe, at once.
     void forget_key(std::string_view hash);
     void forget_user(std::string_view user_id);
+    void forget_role(std::string_view role);
+
+    // Hands everything that is forgotten here to `announce`, for the other replicas. Before the first request.
+    void announce_with(std::function<void(std::string announcement)> announce);
+    // What another replica announced; not announced again. Anything else is ignored.
+    void hear(std::string_view announcement);
 
 private:
     struct State;

@@ -1,6 +1,8 @@
-// API keys of users: made, listed, revoked. A key is shown once, when it is made; afterwards only its prefix.
+// API keys of users: made, listed, revoked, rotated. A key is shown once, when it is made; afterwards only its prefix.
+// Every change is an event of the key, in the same transaction.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,8 +13,13 @@
 #include "dure/base/error.hpp"
 #include "dure/base/secret.hpp"
 #include "dure/base/task.hpp"
+#include "dure/model/event.hpp"
 #include "dure/model/records.hpp"
 
+namespace dure::events {
+class Batch;
+class Journal;
+}  // namespace dure::events
 namespace dure::sql {
 class Connection;
 class Database;
@@ -37,23 +44,30 @@ struct MadeKey {
 class KeyService {
 public:
     static constexpr std::int64_t most_keys = 100;         // of one owner, in force
+    static constexpr std::chrono::hours overlap{24};       // of the old and the new key of a rotation, unless said
 
-    KeyService(sql::Database& database, Authenticator& authenticator, const Clock& clock)
-        : database_(database), authenticator_(authenticator), clock_(clock)
+    KeyService(sql::Database& database, events::Journal& journal, Authenticator& authenticator, const Clock& clock)
+        : database_(database), journal_(journal), authenticator_(authenticator), clock_(clock)
     {}
 
     // invalid_argument with the field in param(); permission_denied: a permission the owner does not have; not_found: no such
     // owner; conflict: too many keys.
-    Task<Result<MadeKey>> create(std::string owner_id, NewKey wanted);
+    Task<Result<MadeKey>> create(std::string owner_id, NewKey wanted, model::Actor actor = {});
     Task<Result<std::vector<model::ApiKey>>> list(std::string owner_id);  // newest first, at most 100
-    Task<Result<void>> revoke(std::string owner_id, std::string key_id);  // counts at once in this process
+    // Counts at once in this process. Without an owner: anybody's key; the caller has checked the permission.
+    Task<Result<void>> revoke(std::optional<std::string> owner_id, std::string key_id, model::Actor actor = {});
+    // A new key like the old one, which goes on until `old_until` (absent: `overlap` from now), or its own end if that is
+    // sooner. A key with an end gets one as far away as it was when it was made. conflict: it is no longer in force.
+    Task<Result<MadeKey>> rotate(std::string owner_id, std::string key_id, std::optional<UnixMillis> old_until,
+                                 model::Actor actor);
 
-    // The same inside of a unit of work that the caller runs: first start, command line.
-    static Result<MadeKey> create_in(sql::Connection& connection, const std::string& owner_id, const NewKey& wanted,
-                                     UnixMillis now);
+    // The same inside of a unit of work that the caller runs, who stores the batch: first start, command line.
+    static Result<MadeKey> create_in(sql::Connection& connection, events::Batch& batch, const std::string& owner_id,
+                                     const NewKey& wanted, UnixMillis now, const model::Actor& actor = {});
 
 private:
     sql::Database& database_;
+    events::Journal& journal_;
     Authenticator& authenticator_;
     const Clock& clock_;
 };

@@ -1,4 +1,5 @@
-// Password hashes: argon2id on threads of their own, so that many logins slow down logins and nothing else.
+// Password hashes: argon2id on threads of their own, so that many logins slow down logins and nothing else. Passwords are
+// compared in Unicode's composed form (NFC), otherwise as typed.
 #pragma once
 
 #include <cstdint>

@@ -8,11 +8,15 @@
 #include <string_view>
 #include <vector>
 
+#include "dure/base/clock.hpp"
+
 namespace dure::auth {
 
 struct Principal {
     std::string user_id;
-    std::string key_id;                                // empty: the built-in local user
+    std::string key_id;                                // empty: somebody who logged in, or the built-in local user
+    std::string token_id;                              // jti of the access token; empty: a key, or the local user
+    UnixMillis token_expires_at = 0;
     std::string role;
     std::string display;                               // e-mail of the owner, for logs and /users/me
     std::vector<std::string> permissions;

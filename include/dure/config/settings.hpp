@@ -195,6 +195,7 @@ struct Executions {
 struct Mail {
     std::string sender = "log";                    // log, smtp
     std::string smtp_url_env;
+    SecretString smtp_url;                         // its value, resolved by the loader
     std::string from;
 };
 

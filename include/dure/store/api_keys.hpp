@@ -22,6 +22,7 @@ public:
     Result<void> insert(const model::ApiKey& key);           // conflict: hash known, or owner unknown
     Result<KeyAndOwner> find_by_hash(std::string_view hash); // revoked and expired ones too: the caller decides
     Result<model::ApiKey> find(std::string_view id, std::string_view owner_id);
+    Result<model::ApiKey> find_of_anybody(std::string_view id);   // the caller has checked the permission
     Result<std::vector<model::ApiKey>> list(std::string_view owner_id, const Page& page);   // newest first
     Result<std::int64_t> count_active(std::string_view owner_id, UnixMillis now);
     // The key as it was revoked (its hash is what caches forget); a second time keeps the first moment.

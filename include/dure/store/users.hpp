@@ -17,6 +17,8 @@ public:
 
     Result<void> insert(const model::User& user);            // conflict: e-mail or user name taken, or unknown role
     Result<model::User> find(std::string_view id);
+    // Nobody else changes the row until this unit has ended: for reading, deciding and writing back.
+    Result<model::User> find_for_update(std::string_view id);
     Result<model::User> find_by_email(std::string_view email);
     Result<model::User> find_by_login(std::string_view name);   // e-mail or user name
     // Oldest first.
@@ -27,7 +29,12 @@ public:
     Result<void> update(const model::User& user);
     // Also raises token_version: a new password ends every token.
     Result<void> set_password(std::string_view id, std::string_view password_hash, UnixMillis now);
+    // The same password under stronger parameters: tokens live on. Nothing happens when it was changed meanwhile.
+    Result<void> replace_hash(std::string_view id, std::string_view old_hash, std::string_view new_hash);
     Result<void> remove(std::string_view id);                // with its keys
+    Result<std::int64_t> count_in_role(std::string_view role);
+    // Another active admin; the answer stands until this unit has ended.
+    Result<bool> any_admin_but(std::string_view id);
 
 private:
     sql::Connection& connection_;

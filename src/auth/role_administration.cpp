@@ -1,0 +1,151 @@
+// Administration: custom roles; see administration.hpp. The built-in ones stay as they are.
+#include <algorithm>
+
+#include "auth/account_rules.hpp"
+#include "auth/role_lookup.hpp"
+#include "dure/auth/administration.hpp"
+#include "dure/auth/authenticator.hpp"
+#include "dure/sql/database.hpp"
+#include "dure/store/users.hpp"
+
+namespace dure::auth {
+
+namespace custom_roles {
+
+constexpr std::size_t most_roles = 100;
+
+bool valid_name(const std::string& name)
+{
+    const auto letter = [](char c) { return c >= 'a' && c <= 'z'; };
+    return !name.empty() && name.size() <= 64 && letter(name.front()) &&
+           std::all_of(name.begin(), name.end(),
+                       [&](char c) { return letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '_'; });
+}
+
+Error wrong(const char* field, const char* what)
+{
+    return Error(Errc::invalid_argument, "Some fields are not valid.")
+        .reason("validation_error")
+        .problem({{"body", field}, what, "value_error"});
+}
+
+// Known names without doubles, in the order of the table.
+Result<std::vector<std::string>> in_order(const std::vector<std::string>& given)
+{
+    if (!std::all_of(given.begin(), given.end(), [](const std::string& name) { return is_permission(name); }))
+        return wrong("permissions", "there is no such permission");
+    auto all = all_permissions();
+    std::erase_if(all, [&](const std::string& name) { return std::find(given.begin(), given.end(), name) == given.end(); });
+    return all;
+}
+
+Role shown(const model::StoredRole& row)
+{
+    auto permissions = row.builtin ? permissions_of_builtin_role(row.name).value_or(std::vector<std::string>())
+                                   : row.permissions.value_or(std::vector<std::string>());
+    return {row.name, std::move(permissions), row.builtin, row.created_at, row.updated_at};
+}
+
+store::NewEvent event(const model::Actor& actor, const std::string& name, const char* type, Json data)
+{
+    return events::event_by(actor, "Role", name, type, std::move(data), "");
+}
+
+Result<model::StoredRole> find_custom(sql::Connection& connection, const std::string& name)
+{
+    auto role = store::Roles(connection).find(name);
+    if (role && role->builtin)
+        return Error(Errc::conflict, "A built-in role cannot be changed.").reason("builtin_role");
+    return role;
+}
+
+}  // namespace custom_roles
+
+Task<Result<std::vector<Role>>> Administration::roles()
+{
+    co_return co_await parts_.database.read([](sql::Connection& connection) -> Result<std::vector<Role>> {
+        const auto rows = store::Roles(connection).list();
+        if (!rows)
+            return rows.error();
+        std::vector<Role> all;
+        for (const auto& row : *rows)
+            all.push_back(custom_roles::shown(row));
+        return all;
+    });
+}
+
+Task<Result<Role>> Administration::create_role(Principal by, std::string name, std::vector<std::string> permissions,
+                                               model::Actor actor)
+{
+    if (!custom_roles::valid_name(name))
+        co_return custom_roles::wrong("name", "a role's name has 1 to 64 of a-z, 0-9, - and _, and begins with a letter");
+    const auto wanted = custom_roles::in_order(permissions);
+    if (!wanted)
+        co_return wanted.error();
+    if (auto fine = must_hold(by, *wanted); !fine)
+        co_return fine.error();
+    const auto now = parts_.clock.now();
+    const model::StoredRole row{name, *wanted, false, now, now};
+    co_return co_await parts_.journal.write([&](sql::Connection& connection, events::Batch& batch) -> Result<Role> {
+        store::Roles roles(connection);
+        const auto all = roles.list();
+        if (!all)
+            return all.error();
+        if (all->size() >= custom_roles::most_roles)
+            return Error(Errc::conflict, "There are too many roles.").reason("too_many_roles");
+        auto stored = roles.insert(row);
+        if (!stored && stored.error().code() == Errc::conflict)
+            return Error(Errc::conflict, "There is a role of this name.").reason("role_exists");
+        if (!stored)
+            return stored.error();
+        batch.add(custom_roles::event(actor, name, "RoleCreated", {{"name", name}, {"permissions", *wanted}}));
+        return custom_roles::shown(row);
+    });
+}
+
+Task<Result<Role>> Administration::change_role(Principal by, std::string name, std::vector<std::string> permissions,
+                                               model::Actor actor)
+{
+    const auto wanted = custom_roles::in_order(permissions);
+    if (!wanted)
+        co_return wanted.error();
+    if (auto fine = must_hold(by, *wanted); !fine)
+        co_return fine.error();
+    const auto now = parts_.clock.now();
+    auto changed = co_await parts_.journal.write([&](sql::Connection& connection, events::Batch& batch) -> Result<Role> {
+        auto row = custom_roles::find_custom(connection, name);
+        if (!row)
+            return row.error();
+        if (auto fine = must_hold(by, row->permissions.value_or(std::vector<std::string>())); !fine)
+            return fine.error();
+        if (auto stored = store::Roles(connection).set_permissions(name, *wanted, now); !stored)
+            return stored.error();
+        batch.add(custom_roles::event(actor, name, "RoleUpdated", {{"permissions", *wanted}}));
+        row->permissions = *wanted;
+        row->updated_at = now;
+        return custom_roles::shown(*row);
+    });
+    if (changed)
+        parts_.authenticator.forget_role(name);
+    co_return changed;
+}
+
+Task<Result<void>> Administration::remove_role(Principal by, std::string name, model::Actor actor)
+{
+    co_return co_await parts_.journal.write([&](sql::Connection& connection, events::Batch& batch) -> Result<void> {
+        const auto row = custom_roles::find_custom(connection, name);
+        if (!row)
+            return row.error();
+        if (auto fine = must_hold(by, row->permissions.value_or(std::vector<std::string>())); !fine)
+            return fine;
+        const auto users = store::Users(connection).count_in_role(name);
+        if (!users)
+            return users.error();
+        if (*users > 0)
+            return Error(Errc::conflict, "The role is still somebody's.").reason("role_in_use");
+        batch.add(custom_roles::event(actor, name, "RoleDeleted", {{"deleted", true}}));
+        return store::Roles(connection).remove(name);
+    });
+}
+
+}  // namespace dure::auth
