@@ -200,40 +200,6 @@ TEST_P(DatabaseTest, StatementsHaveATimeLimit)
     EXPECT_TRUE(insert("after"));
 }
 
-// Holds every thread that writes until release() and lets units gather behind them.
-class HeldWriter {
-public:
-    HeldWriter(Database& database, std::size_t writers)
-    {
-        for (std::size_t i = 0; i < writers; ++i) {
-            holders_.emplace_back([this, &database] {
-                const auto held = database.run_now([this](Connection&) -> Result<int> {
-                    started_.release();
-                    go_.acquire();
-                    return 1;
-                });
-                EXPECT_TRUE(held);
-                if (!held)
-                    started_.release();
-            });
-            started_.acquire();
-        }
-    }
-    ~HeldWriter() { release(); }
-    void release()
-    {
-        go_.release(static_cast<std::ptrdiff_t>(holders_.size()));
-        for (auto& holder : holders_)
-            holder.join();
-        holders_.clear();
-    }
-
-private:
-    std::counting_semaphore<> started_{0};
-    std::counting_semaphore<> go_{0};
-    std::vector<std::thread> holders_;
-};
-
 void await_queue(const Database& database, std::size_t size)
 {
     const auto until = Steady::now() + 10s;
@@ -268,7 +234,7 @@ TEST_P(DatabaseTest, OneFailingUnitDoesNotHarmThoseBesideIt)
          Errc::timeout},
         {"7", nothing, {}},
     };
-    HeldWriter held(*database_, GetParam().writers);
+    test::HeldWriter held(*database_, GetParam().writers);
     std::vector<std::thread> callers;
     for (const auto& unit : units) {
         callers.emplace_back([&] {
@@ -318,7 +284,7 @@ TEST_P(DatabaseTest, ReadersSeeCommittedStatesOnly)
 TEST_P(DatabaseTest, AFullQueueIsRefusedAtOnce)
 {
     open({.queue_limit = 1});
-    HeldWriter held(*database_, GetParam().writers);
+    test::HeldWriter held(*database_, GetParam().writers);
     std::thread waiting([&] { EXPECT_TRUE(insert("waits")); });
     await_queue(*database_, 1);
     const auto refused = insert("one too many");
@@ -333,7 +299,7 @@ TEST_P(DatabaseTest, AFullQueueIsRefusedAtOnce)
 TEST_P(DatabaseTest, AUnitThatWaitedTooLongIsRefusedWithoutRunning)
 {
     open({.queue_wait = 500ms});
-    HeldWriter held(*database_, GetParam().writers);
+    test::HeldWriter held(*database_, GetParam().writers);
     std::thread waiting([&] {
         const auto refused = insert("late");
         ASSERT_FALSE(refused);

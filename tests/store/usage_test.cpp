@@ -151,16 +151,7 @@ TEST_P(UsageTest, StoppingStoresWhatIsLeft)
 
 TEST_P(UsageTest, AFullQueueMakesCallersWaitAndThenDropsAndCounts)
 {
-    std::binary_semaphore go(0);
-    std::binary_semaphore held(0);
-    std::thread holder([&] {
-        EXPECT_TRUE(database_->run_now([&](sql::Connection&) -> Result<int> {
-            held.release();
-            go.acquire();
-            return 1;
-        }));
-    });
-    held.acquire();
+    test::HeldWriter held(*database_, GetParam().writers);
     UsageWriter writer(*database_, logger_, {.capacity = 2, .flush_at = 1, .longest_wait = 40ms});
     test::run([&]() -> Task<void> {
         EXPECT_TRUE(co_await writer.add(usage_of("kim", "a", 1)));
@@ -171,8 +162,7 @@ TEST_P(UsageTest, AFullQueueMakesCallersWaitAndThenDropsAndCounts)
     });
     EXPECT_EQ(writer.dropped(), 1u);
     EXPECT_EQ(writer.waiting(), 2u);
-    go.release();
-    holder.join();
+    held.release();
     writer.stop();
     EXPECT_EQ(stored(), 2);
 }

@@ -5,6 +5,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <semaphore>
+#include <thread>
 
 #include "dure/sql/postgres.hpp"
 #include "dure/sql/sqlite.hpp"
@@ -136,6 +138,40 @@ inline std::string driver_name(const testing::TestParamInfo<Driver>& info)
 {
     return info.param.name;
 }
+
+// Holds every thread that writes until release() and lets units gather behind them.
+class HeldWriter {
+public:
+    HeldWriter(sql::Database& database, std::size_t writers)
+    {
+        for (std::size_t i = 0; i < writers; ++i) {
+            holders_.emplace_back([this, &database] {
+                const auto held = database.run_now([this](sql::Connection&) -> Result<int> {
+                    started_.release();
+                    go_.acquire();
+                    return 1;
+                });
+                EXPECT_TRUE(held);
+                if (!held)
+                    started_.release();
+            });
+            started_.acquire();
+        }
+    }
+    ~HeldWriter() { release(); }
+    void release()
+    {
+        go_.release(static_cast<std::ptrdiff_t>(holders_.size()));
+        for (auto& holder : holders_)
+            holder.join();
+        holders_.clear();
+    }
+
+private:
+    std::counting_semaphore<> started_{0};
+    std::counting_semaphore<> go_{0};
+    std::vector<std::thread> holders_;
+};
 
 // A read, waited for by a loop of its own.
 template <class F>
