@@ -7,6 +7,7 @@
 #include "api/routes.hpp"
 #include "api/stopping.hpp"
 #include "dure/auth/authenticator.hpp"
+#include "dure/base/text.hpp"
 #include "dure/metrics/registry.hpp"
 
 namespace dure::api {
@@ -22,6 +23,37 @@ std::vector<std::string> method_names(const std::vector<http::Method>& methods)
         names.emplace_back(http::name_of(method));
     names.emplace_back("OPTIONS");
     return names;
+}
+
+// Without a valid credential these say nothing of what there is and what not.
+bool is_guarded(std::string_view path)
+{
+    return path.starts_with("/v1/") || path.starts_with("/api/");
+}
+
+// More than one credential is no credential: which of them counts must not be a matter of reading order.
+Result<std::optional<std::string_view>> credential_of(const http::RequestHead& head)
+{
+    std::optional<std::string_view> credential;
+    for (const auto& field : head.headers) {
+        if (!equals_ignoring_case(field.name, "authorization"))
+            continue;
+        if (credential)
+            return Error(Errc::invalid_argument, "A request carries one credential only.").reason("two_credentials");
+        credential = field.value;
+    }
+    return credential;
+}
+
+http::Response allowed_methods(const std::vector<http::Method>& methods)
+{
+    http::Response response;
+    response.status = 204;
+    std::string allow;
+    for (const auto& name : method_names(methods))
+        allow += (allow.empty() ? "" : ", ") + name;
+    response.headers.emplace_back("Allow", std::move(allow));
+    return response;
 }
 
 Error unknown_path()
@@ -47,6 +79,7 @@ struct Api::State {
     }
 
     Task<Result<void>> dispatch(RequestContext& context);
+    Task<Result<void>> admit(RequestContext& context, const Access& access);
 
     ApiParts parts;
     Cors cors;
@@ -66,36 +99,49 @@ void Api::stop_accepting_work()
     state_->parts.logger.info("refusing new work");
 }
 
+// Who calls, when the path needs to know. Decided before the body is read.
+Task<Result<void>> Api::State::admit(RequestContext& context, const Access& access)
+{
+    if (stopping)
+        co_return server_is_stopping();
+    const auto credential = credential_of(context.head());
+    if (!credential)
+        co_return credential.error();
+    auto principal = co_await parts.authenticator.authenticate(*credential);
+    if (!principal)
+        co_return principal.error();
+    if (!access.needed.empty() && !principal->may(access.needed))
+        co_return Error(Errc::permission_denied, "Insufficient permissions").reason("insufficient_permissions");
+    context.principal = std::move(*principal);
+    co_return Result<void>();
+}
+
 Task<Result<void>> Api::State::dispatch(RequestContext& context)
 {
     const auto& head = context.head();
     auto found = tree.find(head.method, head.path);
     if (!found)
         co_return found.error();
-    if (found->route < 0 && found->allowed.empty())
+    if (found->route < 0 && head.method == http::Method::options && !found->allowed.empty())
+        co_return co_await context.respond(allowed_methods(found->allowed));
+    const auto* route = found->route < 0 ? nullptr : &table[static_cast<std::size_t>(found->route)];
+    const bool guarded = route != nullptr ? !route->access.is_open : is_guarded(head.path);
+    if (guarded)
+        if (auto admitted = co_await admit(context, route != nullptr ? route->access : Access::any()); !admitted)
+            co_return admitted;
+    if (route == nullptr && found->allowed.empty())
         co_return unknown_path();
-    if (found->route < 0)
+    if (route == nullptr)
         co_return Error(Errc::method_not_allowed, "This address does not take " + std::string(http::name_of(head.method)) + ".")
             .reason("method_not_allowed")
             .allowed_methods(method_names(found->allowed));
-    const auto& route = table[static_cast<std::size_t>(found->route)];
     context.path = std::move(found->parameters);
-    if (!route.access.is_open) {
-        if (stopping)
-            co_return server_is_stopping();
-        auto principal = co_await parts.authenticator.authenticate(head.header("authorization"));
-        if (!principal)
-            co_return principal.error();
-        if (!route.access.needed.empty() && !principal->may(route.access.needed))
-            co_return Error(Errc::permission_denied, "Insufficient permissions").reason("insufficient_permissions");
-        context.principal = std::move(*principal);
-    }
     auto query = http::parse_query(head.query);
     if (!query)
         co_return Error(Errc::invalid_argument, "The query string is not valid percent-encoded UTF-8.").reason("invalid_query");
     context.query = std::move(*query);
     context.deadline = Deadline::after(parts.settings.server.limits.request);
-    co_return co_await route.handler(context);
+    co_return co_await route->handler(context);
 }
 
 Task<void> Api::handle(http::Exchange& exchange)
@@ -137,9 +183,10 @@ void Api::finished(const http::RequestHead* head, int status, std::chrono::nanos
     state_->requests[status_class]->increment();
     state_->durations->observe(std::chrono::duration<double>(took).count());
     auto& logger = state_->parts.logger;
-    if (!logger.enabled(LogLevel::debug) && status < 500)
+    const bool fault = status >= 500 && status != 501;   // an unknown method is the client's own doing
+    if (!logger.enabled(LogLevel::debug) && !fault)
         return;
-    logger.write(status >= 500 ? LogLevel::warn : LogLevel::debug, "request finished",
+    logger.write(fault ? LogLevel::warn : LogLevel::debug, "request finished",
                  {{"request_id", head ? std::string_view(head->request_id) : std::string_view()},
                   {"method", head ? http::name_of(head->method) : std::string_view()},
                   {"path", head ? head->path : std::string_view()},

@@ -22,21 +22,27 @@ std::string RequestContext::path_parameter(std::string_view name) const
 
 namespace {
 
-bool is_json_type(std::string_view content_type)
+// Every field counts: a second one must not say what the first was checked for.
+bool declares_json(const http::RequestHead& head)
 {
-    const auto type = trim(content_type.substr(0, content_type.find(';')));
-    return type.empty() || equals_ignoring_case(type, "application/json");
+    for (const auto& field : head.headers) {
+        if (!equals_ignoring_case(field.name, "content-type"))
+            continue;
+        const auto type = trim(field.value.substr(0, field.value.find(';')));
+        if (!type.empty() && !equals_ignoring_case(type, "application/json"))
+            return false;
+    }
+    return true;
 }
 
 }  // namespace
 
 Task<Result<std::string_view>> RequestContext::json_body(std::size_t limit)
 {
-    if (!is_json_type(head().header("content-type").value_or("")))
+    if (!declares_json(head()))
         co_return Error(Errc::unsupported_media_type, "The body must be application/json.").reason("unsupported_media_type");
-    const auto encoding = head().header("content-encoding");
-    if (encoding && !equals_ignoring_case(trim(*encoding), "identity"))
-        co_return Error(Errc::unsupported_media_type, "Compressed request bodies are not accepted.")
+    if (head().header("content-encoding"))
+        co_return Error(Errc::unsupported_media_type, "Encoded request bodies are not accepted.")
             .reason("unsupported_content_encoding");
     const auto body = co_await exchange_.read_body(limit);
     if (!body)

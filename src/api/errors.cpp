@@ -168,6 +168,7 @@ http::Response render_error(ErrorForm form, const Error& error, std::string_view
         response.content_type = "application/problem+json";
         response.body = problem_json(error, request_id);
     }
+    response.headers.emplace_back("Cache-Control", "no-store");
     add_headers(response, error);
     return response;
 }

@@ -105,6 +105,9 @@ TEST_F(SystemRoutes, WhatIsRefusedHasTheErrorFormOfItsRoute)
     const RawFields wrong_key{{"Authorization", "Bearer dk_00000000000000000000000000000000000000000000000000"}};
     const RawFields no_bearer{{"Authorization", "Basic ZHVyZTpkdXJl"}};
     const RawFields text{{"Content-Type", "text/plain"}};
+    const RawFields two_types{{"Content-Type", "application/json"}, {"Content-Type", "text/plain"}};
+    const RawFields encoded{{"Content-Encoding", "gzip"}};
+    const RawFields encoded_twice{{"Content-Encoding", "identity"}, {"Content-Encoding", "gzip"}};
     const std::vector<Refused> cases{
         {"no key", "GET", "/v1/models", "", {}, false, 401, "invalid_api_key"},
         {"a wrong key", "GET", "/v1/models", "", wrong_key, false, 401, "invalid_api_key"},
@@ -112,12 +115,20 @@ TEST_F(SystemRoutes, WhatIsRefusedHasTheErrorFormOfItsRoute)
         {"no key, chat", "POST", "/v1/chat/completions", "{}", {}, false, 401, "invalid_api_key"},
         {"no key, native", "GET", "/api/chat/sessions", "", {}, false, 401, ""},
         {"a wrong key, native", "POST", "/api/chat/message", "{}", wrong_key, false, 401, ""},
+        {"unknown path without a key", "GET", "/v1/nothing", "", {}, false, 401, "invalid_api_key"},
+        {"unknown native path without a key", "GET", "/api/nothing", "", {}, false, 401, ""},
+        {"method without a key", "DELETE", "/v1/models", "", {}, false, 401, "invalid_api_key"},
+        {"two credentials", "GET", "/v1/models", "", wrong_key, true, 400, "two_credentials"},
+        {"two credentials, native", "GET", "/api/chat/sessions", "", wrong_key, true, 400, ""},
         {"unknown path", "GET", "/v1/nothing", "", {}, true, 404, "unknown_url"},
         {"unknown native path", "GET", "/api/nothing", "", {}, true, 404, ""},
         {"method of /v1", "DELETE", "/v1/models", "", {}, true, 405, ""},
         {"method of /api", "PUT", "/api/chat/session", "{}", {}, true, 405, ""},
         {"type of /v1", "POST", "/v1/chat/completions", "hello", text, true, 415, ""},
         {"type of /api", "POST", "/api/chat/message", "hello", text, true, 415, ""},
+        {"a second type", "POST", "/api/chat/message", "{}", two_types, true, 415, ""},
+        {"encoded", "POST", "/v1/chat/completions", "{}", encoded, true, 415, ""},
+        {"encoded behind a harmless field", "POST", "/api/chat/message", "{}", encoded_twice, true, 415, ""},
         {"not JSON, /v1", "POST", "/v1/chat/completions", "{\"model\":", {}, true, 400, ""},
         {"not JSON, /api", "POST", "/api/chat/message", "{\"message\":", {}, true, 400, ""},
         {"unknown model",
@@ -135,6 +146,7 @@ TEST_F(SystemRoutes, WhatIsRefusedHasTheErrorFormOfItsRoute)
         const auto answer = ask(one.method, one.target, one.with_key ? server.key() : "", one.body, one.fields);
         EXPECT_EQ(answer.status, one.status) << answer.body;
         EXPECT_FALSE(answer.header("x-request-id").empty());
+        EXPECT_EQ(answer.header("cache-control"), "no-store");
         if (std::string_view(one.target).starts_with("/v1/")) {
             EXPECT_TRUE(answer.header("content-type").starts_with("application/json"));
             const auto error = answer.json().at("error");
@@ -180,6 +192,14 @@ TEST_F(SystemRoutes, AnErrorAfterAReadBodyLeavesTheConnectionOpen)
     EXPECT_EQ(client.read_answer().status, 400);
     client.send(raw_request("GET", "/healthz"));
     EXPECT_EQ(client.read_answer().status, 200);
+}
+
+TEST_F(SystemRoutes, OptionsNamesTheMethodsOfAnAddress)
+{
+    const auto answer = ask("OPTIONS", "/v1/models");
+    EXPECT_EQ(answer.status, 204);
+    EXPECT_EQ(answer.header("allow"), "GET, HEAD, OPTIONS");
+    EXPECT_EQ(answer.body, "");
 }
 
 TEST(CrossOrigin, PreflightNeedsNoKeyAndEchoesTheAskedNames)

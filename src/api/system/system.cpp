@@ -33,6 +33,7 @@ Handler metrics_text(const ApiParts& parts)
     return [&registry = parts.metrics](RequestContext& context) {
         http::Response response;
         response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+        response.headers.emplace_back("Cache-Control", "no-store");
         response.body = registry.text();
         return context.respond(std::move(response));
     };
