@@ -103,6 +103,67 @@ TEST(Stop, AStreamThatOutlivesTheDeadlineIsToldAndTheProcessEnds)
     EXPECT_LT(std::chrono::steady_clock::now() - begin, 6s);
 }
 
+TEST(Stop, TheAgentAndTheMockModelTellToo)
+{
+    struct Case {
+        const char* target;
+        const char* body;
+        int status;
+    };
+    // The ones without a stream first: they are well under way when the streams have shown their first words.
+    const std::vector<Case> cases{
+        {"/api/chat/message", R"({"message":"hello there"})", 503},
+        {"/v1/chat/completions", R"({"model":"mock","stream":true,"messages":[{"role":"user","content":"hello there"}]})", 200},
+        {"/v1/chat/completions", R"({"model":"coe-agent-v1","stream":true,"messages":[{"role":"user","content":"hi"}]})", 200},
+        {"/api/chat/message/stream", R"({"message":"hello there"})", 200}};
+    ServerProcess server({.configuration = "[server]\nshutdown_deadline = \"1s\"\n[models]\nmock_delay = \"1s\"\n"});
+    std::vector<std::unique_ptr<RawClient>> clients;
+    for (const auto& one : cases) {
+        clients.push_back(std::make_unique<RawClient>(server.port()));
+        clients.back()->send(raw_request("POST", one.target, server.key(), one.body));
+        if (one.status == 200)
+            clients.back()->read_until("content");
+    }
+    server.send_signal(SIGTERM);
+    for (std::size_t i = 0; i < cases.size(); ++i) {
+        SCOPED_TRACE(std::string(cases[i].target) + " " + cases[i].body);
+        const auto answer = clients[i]->read_answer();
+        EXPECT_EQ(answer.status, cases[i].status);
+        EXPECT_NE(answer.body.find("server_shutdown"), std::string::npos) << answer.body;
+        if (cases[i].status == 503)
+            EXPECT_FALSE(answer.header("retry-after").empty());
+    }
+    EXPECT_EQ(server.wait(), 0) << server.err();
+}
+
+TEST(TimeLimits, AnAnswerWithoutAStreamIsDoneInTimeOrA504)
+{
+    const ServerProcess server(
+        {.configuration = "[server.limits]\nchat_request = \"1s\"\n[models]\nmock_delay = \"400ms\"\n"});
+    const auto begin = std::chrono::steady_clock::now();
+    for (const auto& [target, body] : std::vector<std::pair<const char*, const char*>>{
+             {"/api/chat/message", R"({"message":"a few words to answer"})"},
+             {"/v1/chat/completions", R"({"model":"coe-agent-v1","messages":[{"role":"user","content":"a few words"}]})"}})
+        EXPECT_EQ(fetch(server.port(), raw_request("POST", target, server.key(), body)).status, 504) << target;
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 5s);
+}
+
+TEST(Streams, SilenceIsFilledAsOftenAsConfigured)
+{
+    const ServerProcess server(
+        {.configuration = "[server.limits]\nsse_heartbeat = \"1s\"\n[models]\nmock_delay = \"2500ms\"\n"});
+    for (const auto* model : {"coe-agent-v1", "mock"}) {
+        SCOPED_TRACE(model);
+        RawClient client(server.port());
+        client.send(raw_request("POST", "/v1/chat/completions", server.key(),
+                                Json{{"model", model},
+                                     {"stream", true},
+                                     {"messages", {{{"role", "user"}, {"content", "hi"}}}}}
+                                    .dump()));
+        EXPECT_NO_THROW(client.read_until(": keep-alive\n"));
+    }
+}
+
 TEST(Start, ASecondServerOnTheSameDatabaseIsRefused)
 {
     ServerProcess server;

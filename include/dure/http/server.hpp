@@ -96,6 +96,7 @@ struct ServerLimits {
     std::size_t connections_per_address = 256;
     std::size_t requests_per_connection = 10000;
     std::size_t bodies_in_memory = 512ull << 20;    // all requests of the process together
+    std::size_t stream_buffer = 256 * 1024;         // output of one stream that waits for its reader
     std::size_t websocket_message = 64 * 1024;
     std::chrono::milliseconds header_timeout{10000};
     std::chrono::milliseconds body_idle{15000};

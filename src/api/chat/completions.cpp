@@ -10,6 +10,7 @@
 #include "api/chat/openai_stream.hpp"
 #include "api/errors.hpp"
 #include "api/stopping.hpp"
+#include "api/time_limit.hpp"
 
 namespace dure::api {
 
@@ -30,7 +31,7 @@ private:
     Task<Result<void>> streamed(RequestContext& context, const chat::CompletionCall& call, const chat::Caller& caller,
                                 const chat::RequestInfo& info);
     Task<Result<void>> whole(RequestContext& context, const chat::CompletionCall& call, const chat::Caller& caller,
-                             const chat::RequestInfo& info);
+                             const chat::RequestInfo& info, bool by_agent);
 
     chat::ChatService& chat_;
     const config::ServerLimits& limits_;
@@ -50,7 +51,8 @@ Task<Result<void>> Completions::handle(RequestContext& context)
     const auto caller = caller_of(context);
     const chat::RequestInfo info{context.request_id(), "/v1/chat/completions", Deadline::after(limits_.chat_request),
                                  context.head().client_address};
-    const std::string known_model = chat_.find_model(call->model, caller) ? call->model : "other";
+    const auto entry = chat_.find_model(call->model, caller);
+    const std::string known_model = entry ? call->model : "other";
     // Observed on every way out; a cancellation unwinds through here.
     struct Observe {
         ChatMetrics& metrics;
@@ -61,7 +63,7 @@ Task<Result<void>> Completions::handle(RequestContext& context)
     } observe{metrics_, known_model, started};
     context.exchange().on_client_gone(http::OnClientGone::cancel);
     auto outcome = call->stream ? co_await streamed(context, *call, caller, info)
-                                : co_await whole(context, *call, caller, info);
+                                : co_await whole(context, *call, caller, info, entry && entry->agent);
     observe.status = outcome ? 200 : http_status(outcome.error(), ErrorForm::openai);
     co_return outcome;
 }
@@ -80,11 +82,14 @@ Task<Result<void>> Completions::streamed(RequestContext& context, const chat::Co
 }
 
 Task<Result<void>> Completions::whole(RequestContext& context, const chat::CompletionCall& call,
-                                      const chat::Caller& caller, const chat::RequestInfo& info)
+                                      const chat::Caller& caller, const chat::RequestInfo& info, bool by_agent)
 {
     chat::Answer answer;
     model::NoSink nobody;
-    if (auto outcome = co_await or_told_of_stop(context, chat_.complete(call, caller, info, nobody, answer)); !outcome)
+    auto work = chat_.complete(call, caller, info, nobody, answer);
+    if (by_agent)   // a relay keeps the time by itself; the agent asks models several times
+        work = in_time(std::move(work), info.deadline);
+    if (auto outcome = co_await or_told_of_stop(context, std::move(work)); !outcome)
         co_return outcome;
     auto text = !answer.body.empty()
                     ? std::move(answer.body)

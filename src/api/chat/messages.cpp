@@ -9,6 +9,7 @@
 #include "api/chat/openai_chunks.hpp"
 #include "api/errors.hpp"
 #include "api/stopping.hpp"
+#include "api/time_limit.hpp"
 #include "dure/schema/fields.hpp"
 
 namespace dure::api {
@@ -98,7 +99,8 @@ Task<Result<void>> Messages::whole(RequestContext& context, const chat::MessageC
                                    const chat::RequestInfo& info, chat::Answer& answer)
 {
     model::NoSink nobody;
-    if (auto outcome = co_await or_told_of_stop(context, chat_.message(call, caller, info, nobody, answer)); !outcome)
+    auto work = in_time(chat_.message(call, caller, info, nobody, answer), info.deadline);
+    if (auto outcome = co_await or_told_of_stop(context, std::move(work)); !outcome)
         co_return outcome;
     co_return co_await context.respond_json(200, answer_json(answer));
 }

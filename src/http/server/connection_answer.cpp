@@ -131,6 +131,7 @@ Task<Result<void>> Connection::start_stream(Response head)
         out_.append("Transfer-Encoding: chunked\r\n");
     out_.append(close_after_ ? "Connection: close\r\n\r\n" : "\r\n");
     head_pending_ = true;
+    link_->bound_output(limits_.stream_buffer);
     if (broken_)
         co_return client_is_gone();
     co_return Result<void>();

@@ -71,6 +71,8 @@ public:
     Task<bool> write(Pieces pieces);
     // As much as goes at once, without waiting; false when the connection is broken.
     bool write_now(Pieces& pieces);
+    // From here on the system holds at most `bytes` that the peer has not taken: a slow reader is felt early.
+    void bound_output(std::size_t bytes);
 
     // Says that nothing more will come and waits until the client has closed too, so that it can read the answer.
     Task<void> linger(std::chrono::milliseconds limit);
