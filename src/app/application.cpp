@@ -10,6 +10,7 @@
 
 #include "app/address.hpp"
 #include "app/first_start.hpp"
+#include "app/readiness.hpp"
 #include "app/secret_key.hpp"
 #include "app/signals.hpp"
 #include "app/storage.hpp"
@@ -63,6 +64,7 @@ http::ServerOptions server_options(const config::Server& settings)
     limits.connections_per_address = static_cast<std::size_t>(settings.limits.connections_per_address);
     limits.requests_per_connection = static_cast<std::size_t>(settings.limits.requests_per_connection);
     limits.bodies_in_memory = static_cast<std::size_t>(settings.limits.bodies_in_memory);
+    limits.stream_buffer = static_cast<std::size_t>(settings.limits.stream_buffer);
     limits.header_timeout = settings.limits.header_timeout;
     limits.body_idle = settings.limits.body_idle;
     limits.body_total = settings.limits.body_total;
@@ -91,6 +93,12 @@ StorageReports storage_reports(Logger& logger, Signals& signals)
                     else
                         logger.warn("the database cannot be reached; trying again", {{"detail", detail}});
                 }};
+}
+
+// The operator reads this, so the cause is told too.
+int refuse(const Error& error)
+{
+    return refuse(error.message() + (error.detail().empty() ? "" : " (" + error.detail() + ")"));
 }
 
 // The phases of a stop (threat-model §9, SIGTERM): nothing acknowledged is lost, all within the deadline.
@@ -125,13 +133,13 @@ int serve(const config::Settings& settings)
     // What lasts: the database, the secret every other key is derived from, the first administrator.
     auto storage = open_storage(settings, DatabaseUse::serve, storage_reports(logger, signals));
     if (!storage)
-        return refuse(storage.error().message());
+        return refuse(storage.error());
     const auto secret = secret_key(settings);
     if (!secret)
-        return refuse(secret.error().message());
+        return refuse(secret.error());
     const auto first_admin = prepare_first_start(*storage->database, settings);
     if (!first_admin)
-        return refuse(first_admin.error().message());
+        return refuse(first_admin.error());
     SystemClock clock;
     metrics::Registry metrics;
     Cores cores(static_cast<std::size_t>(settings.server.threads));
@@ -153,17 +161,12 @@ int serve(const config::Settings& settings)
 
     // What the world sees.
     auth::Authenticator authenticator(*storage->database, clock, logger, settings.auth);
-    auto& database = *storage->database;
+    Readiness readiness(*storage->database, storage->folder);
     api::Api api({chat, sessions, authenticator, metrics, logger, settings, std::string(version),
-                  derive_key(*secret, "cursor"), [&database]() -> Task<Result<void>> {
-                      auto answer = co_await database.read([](sql::Connection& connection) { return connection.query("SELECT 1"); });
-                      if (!answer)
-                          co_return answer.error();
-                      co_return Result<void>();
-                  }});
+                  derive_key(*secret, "cursor"), [&readiness] { return readiness.check(); }});
     http::Server server(cores, api, logger, server_options(settings.server));
     if (auto listening = server.listen(); !listening)
-        return refuse(listening.error().message());
+        return refuse(listening.error());
     cores.start();
 
     const auto url = std::string(settings.server.tls_cert.empty() ? "http" : "https") + "://" +

@@ -37,7 +37,9 @@ Result<std::unique_ptr<SqliteConnection>> SqliteConnection::open(const std::stri
 
 Result<void> SqliteConnection::configure(Mode mode)
 {
-    sqlite3_busy_timeout(handle_, static_cast<int>(statement_timeout_.count()));
+    // Another process holds the file for moments only; who waits for longer is told within two seconds (threat-model §9).
+    constexpr std::chrono::milliseconds longest_wait_for_others{1500};
+    sqlite3_busy_timeout(handle_, static_cast<int>(std::min(statement_timeout_, longest_wait_for_others).count()));
     sqlite3_limit(handle_, SQLITE_LIMIT_LENGTH, longest_value);
     sqlite3_db_config(handle_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
     sqlite3_db_config(handle_, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);   // "name" is never a text literal

@@ -1,0 +1,66 @@
+// Readiness: what /readyz answers while the storage works, and while it takes no writes.
+#include "app/readiness.hpp"
+
+#include <gtest/gtest.h>
+
+#include <latch>
+#include <thread>
+
+#include "dure/sql/migrator.hpp"
+#include "dure/store/migrations.hpp"
+#include "support/databases.hpp"
+
+namespace dure::app {
+namespace {
+
+std::unique_ptr<sql::Database> open(const std::string& path)
+{
+    sql::SqliteOptions options;
+    options.path = path;
+    auto database = sql::open_sqlite(std::move(options));
+    if (!database)
+        throw std::runtime_error(database.error().message());
+    return std::move(*database);
+}
+
+Result<void> ask(Readiness& readiness)
+{
+    Result<void> answer;
+    test::run([&]() -> Task<void> { answer = co_await readiness.check(); });
+    return answer;
+}
+
+TEST(Readiness, SaysYesWhileWritesGoThroughAndNoWithinTwoSecondsWhileTheyDoNot)
+{
+    test::TemporaryFolder folder;
+    const auto served = open(folder.file("dure.db"));
+    ASSERT_TRUE(sql::migrate(*served, store::migrations(), 1));
+    Readiness before(*served, folder.file(""));
+    EXPECT_TRUE(ask(before));
+
+    const auto other = open(folder.file("dure.db"));
+    std::latch held(1), release(1);
+    std::thread holder([&] {
+        const auto done = other->run_now([&](sql::Connection& connection) {
+            auto changed = connection.execute("UPDATE schema_migrations SET version = version");
+            held.count_down();
+            release.wait();
+            return changed;
+        });
+        EXPECT_TRUE(done);
+    });
+    held.wait();
+    Readiness asked_now(*served, folder.file(""));
+    const auto begin = Steady::now();
+    const auto answer = ask(asked_now);
+    const auto took = Steady::now() - begin;
+    release.count_down();
+    holder.join();
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().code(), Errc::unavailable);
+    EXPECT_LT(took, std::chrono::seconds(2));
+    EXPECT_TRUE(ask(asked_now));
+}
+
+}  // namespace
+}  // namespace dure::app
