@@ -1,5 +1,7 @@
 // Checks over several keys; see collector.hpp.
 #include <boost/asio/ip/address.hpp>
+#include <boost/asio/ip/network_v4.hpp>
+#include <boost/asio/ip/network_v6.hpp>
 
 #include <algorithm>
 #include <array>
@@ -13,6 +15,18 @@ namespace dure::config {
 namespace checks {
 
 constexpr std::size_t shortest_secret = 32;
+
+bool address_or_block(const std::string& text)
+{
+    boost::system::error_code failed;
+    if (text.find('/') == std::string::npos)
+        boost::asio::ip::make_address(text, failed);
+    else if (text.find(':') == std::string::npos)
+        boost::asio::ip::make_network_v4(text, failed);
+    else
+        boost::asio::ip::make_network_v6(text, failed);
+    return !failed;
+}
 
 bool loopback(const std::string& host)
 {
@@ -80,13 +94,10 @@ void check_server(const Settings& settings, Collector& collector)
             collector.problem(
                 collector.where("server.cors_origins"),
                 "server.cors_origins must hold origins such as \"https://chat.example.com\", without a path or *");
-    for (const auto& proxy : server.trusted_proxies) {
-        boost::system::error_code failed;
-        boost::asio::ip::make_address(proxy, failed);
-        if (failed)
+    for (const auto& proxy : server.trusted_proxies)
+        if (!address_or_block(proxy))
             collector.problem(collector.where("server.trusted_proxies"),
-                              "server.trusted_proxies: " + proxy + " is no IP address");
-    }
+                              "server.trusted_proxies: " + proxy + " is neither an IP address nor a CIDR block");
     if (server.trusted_proxies.empty() != server.proxy_header.empty())
         collector.problem(
             collector.where(server.proxy_header.empty() ? "server.trusted_proxies" : "server.proxy_header"),

@@ -45,6 +45,12 @@ protected:
     LoadOptions options_;
 };
 
+TEST_F(Load, TakesBlocksOfProxies)
+{
+    toml("[server]\ntrusted_proxies = [\"10.0.0.0/8\", \"fd00::/8\", \"192.0.2.1\"]\nproxy_header = \"X-Forwarded-For\"\n");
+    EXPECT_THAT(problems(), IsEmpty());
+}
+
 TEST_F(Load, GivesTheDefaultsWhenNothingIsConfigured)
 {
     const auto loaded = load();
@@ -249,6 +255,8 @@ TEST_F(Load, RefusesSettingsThatExcludeEachOther)
         {"[server]\ntls_key = \"k\"\n", "belong together"},
         {"[server]\ntrusted_proxies = [\"10.0.0.1\"]\n",
          "server.trusted_proxies and server.proxy_header belong together"},
+        {"[server]\ntrusted_proxies = [\"10.0.0.0/40\"]\n", "10.0.0.0/40 is neither an IP address nor a CIDR block"},
+        {"[server]\ntrusted_proxies = [\"proxy\"]\n", "proxy is neither an IP address nor a CIDR block"},
         {"[server]\ncors_origins = [\"*\"]\n", "without a path or *"},
         {"[server]\ncors_origins = [\"https://a/b\"]\n", "without a path or *"},
         {"[server]\npublic_url = \"ftp://x\"\n", "server.public_url"},
