@@ -7,6 +7,7 @@
 #include "api/routes.hpp"
 #include "api/stopping.hpp"
 #include "dure/auth/authenticator.hpp"
+#include "dure/auth/rate_limiter.hpp"
 #include "dure/base/text.hpp"
 #include "dure/metrics/registry.hpp"
 
@@ -74,18 +75,21 @@ struct Api::State {
             requests.push_back(&parts.metrics.counter("dure_http_requests_total", "Answers by class of status",
                                                       {{"status", label}}));
         }
+        limited = &parts.metrics.counter("dure_rate_limited_total", "Requests refused by a rate limit");
         durations = &parts.metrics.histogram("dure_http_request_duration_seconds", "From request head to end of answer",
                                              {}, duration_buckets);
     }
 
     Task<Result<void>> dispatch(RequestContext& context);
     Task<Result<void>> admit(RequestContext& context, const Access& access);
+    Task<Result<void>> count(RequestContext& context, RateClass rate);
 
     ApiParts parts;
     Cors cors;
     std::vector<Route> table;
     http::RouteTree tree;
     std::vector<metrics::Counter*> requests;
+    metrics::Counter* limited = nullptr;
     metrics::Histogram* durations = nullptr;
     std::atomic<bool> stopping{false};
 };
@@ -110,10 +114,34 @@ Task<Result<void>> Api::State::admit(RequestContext& context, const Access& acce
     auto principal = co_await parts.authenticator.authenticate(*credential);
     if (!principal)
         co_return principal.error();
-    if (!access.needed.empty() && !principal->may(access.needed))
-        co_return Error(Errc::permission_denied, "Insufficient permissions").reason("insufficient_permissions");
     context.principal = std::move(*principal);
+    if (auto counted = co_await count(context, access.rate); !counted)
+        co_return counted;
+    if (!access.needed.empty() && !context.principal.may(access.needed))
+        co_return Error(Errc::permission_denied, "Insufficient permissions").reason("insufficient_permissions");
     co_return Result<void>();
+}
+
+// Takes one from the buckets of the caller, or of the address where nobody had to say who calls; the answer tells what is
+// left. Before the body is read.
+Task<Result<void>> Api::State::count(RequestContext& context, RateClass rate)
+{
+    if (rate == RateClass::unlimited)
+        co_return Result<void>();
+    const auto& principal = context.principal;
+    const auto& all = parts.settings.limits;
+    const auth::RateSubject subject{principal.user_id, principal.key_id, context.head().client_address,
+                                    principal.user_id.empty() ? all.anonymous
+                                                              : auth::limits_of_role(all, principal.role),
+                                    rate == RateClass::chat};
+    const auto verdict = co_await parts.limiter.take(subject);
+    context.add_header("RateLimit-Limit", std::to_string(verdict.limit));
+    context.add_header("RateLimit-Remaining", std::to_string(verdict.remaining));
+    context.add_header("RateLimit-Reset", std::to_string(verdict.reset_seconds));
+    if (verdict.allowed)
+        co_return Result<void>();
+    limited->increment();
+    co_return verdict.refusal();
 }
 
 Task<Result<void>> Api::State::dispatch(RequestContext& context)
@@ -129,6 +157,9 @@ Task<Result<void>> Api::State::dispatch(RequestContext& context)
     if (guarded)
         if (auto admitted = co_await admit(context, route != nullptr ? route->access : Access::any()); !admitted)
             co_return admitted;
+    if (!guarded && route != nullptr)
+        if (auto counted = co_await count(context, route->access.rate); !counted)
+            co_return counted;
     if (route == nullptr && found->allowed.empty())
         co_return unknown_path();
     if (route == nullptr)

@@ -44,6 +44,12 @@ public:
     Task<Result<void>> start_event_stream(QueryParameters extra = {});
     http::Exchange& exchange() { return exchange_; }
 
+    // On every answer to this request, errors and streams included.
+    void add_header(std::string name, std::string value)
+    {
+        common_headers_.emplace_back(std::move(name), std::move(value));
+    }
+
     auth::Principal principal;
     http::PathParameters path;
     QueryParameters query;

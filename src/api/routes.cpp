@@ -14,7 +14,9 @@ std::vector<Route> routes(const ApiParts* parts)
 {
     using enum http::Method;
     const auto chat = Access::permission("chat:create");
+    const auto asks_model = chat.rated(RateClass::chat);
     const auto open = Access::open();
+    const auto probe = open.rated(RateClass::unlimited);
     const auto metrics_reader = Access::permission("metrics:read");
     std::vector<Route> table;
     const auto add = [&](http::Method method, std::string_view pattern, Access access, auto make_handler, Doc doc) {
@@ -22,24 +24,24 @@ std::vector<Route> routes(const ApiParts* parts)
     };
 
     // OpenAI-compatible
-    add(post, "/v1/chat/completions", chat, create_completion, {"createChatCompletion", "OpenAI", "Answer a conversation; with stream:true as server-sent events", "ChatCompletionRequest", "ChatCompletion"});
+    add(post, "/v1/chat/completions", asks_model, create_completion, {"createChatCompletion", "OpenAI", "Answer a conversation; with stream:true as server-sent events", "ChatCompletionRequest", "ChatCompletion"});
     add(get, "/v1/models", chat, list_models, {"listModels", "OpenAI", "The agent and the models the caller may use", {}, "ModelList"});
     add(get, "/v1/models/{model...}", chat, get_model, {"getModel", "OpenAI", "One model", {}, "Model"});
-    add(post, "/v1/embeddings", chat, create_embeddings, {"createEmbeddings", "OpenAI", "Vectors of texts", "EmbeddingRequest", "EmbeddingList"});
+    add(post, "/v1/embeddings", asks_model, create_embeddings, {"createEmbeddings", "OpenAI", "Vectors of texts", "EmbeddingRequest", "EmbeddingList"});
 
     // Native chat
     add(post, "/api/chat/session", chat, create_session, {"createSession", "Chat", "Begin a session", "CreateSession", "CreatedSession", 201});
     add(get, "/api/chat/sessions", chat, list_sessions, {"listSessions", "Chat", "The caller's sessions, newest first", {}, "SessionList", 200, "application/json", {"limit", "cursor"}});
     add(get, "/api/chat/sessions/{id}", chat, get_session, {"getSession", "Chat", "One session", {}, "Session"});
     add(delete_, "/api/chat/sessions/{id}", chat, delete_session, {"deleteSession", "Chat", "End a session", {}, {}, 204});
-    add(post, "/api/chat/message", chat, send_message, {"sendMessage", "Chat", "One turn of a session", "SendMessage", "MessageAnswer"});
-    add(post, "/api/chat/message/stream", chat, stream_message, {"streamMessage", "Chat", "One turn as server-sent events: metadata, message, tool, then done or error", "SendMessage", "EventStream", 200, "text/event-stream"});
+    add(post, "/api/chat/message", asks_model, send_message, {"sendMessage", "Chat", "One turn of a session", "SendMessage", "MessageAnswer"});
+    add(post, "/api/chat/message/stream", asks_model, stream_message, {"streamMessage", "Chat", "One turn as server-sent events: metadata, message, tool, then done or error", "SendMessage", "EventStream", 200, "text/event-stream"});
     add(get, "/api/chat/history/{session_id}", chat, get_history, {"getHistory", "Chat", "Messages and summaries of a session", {}, "History", 200, "application/json", {"limit", "cursor"}});
 
     // System
     add(get, "/", open, root, {"root", "System", "Name, version and links", {}, "Root"});
-    add(get, "/healthz", open, health, {"health", "System", "The process lives", {}, "Health"});
-    add(get, "/readyz", open, ready, {"ready", "System", "The process can do its work", {}, "Health"});
+    add(get, "/healthz", probe, health, {"health", "System", "The process lives", {}, "Health"});
+    add(get, "/readyz", probe, ready, {"ready", "System", "The process can do its work", {}, "Health"});
     add(get, "/metrics", metrics_reader, metrics_text, {"metrics", "System", "Prometheus metrics", {}, "Text", 200, "text/plain"});
     add(get, "/openapi.json", open, openapi_json, {"openapi", "System", "This document", {}, "Any"});
     return table;

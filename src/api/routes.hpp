@@ -10,6 +10,9 @@
 
 namespace dure::api {
 
+// What a request takes from its caller's buckets (threat-model §7).
+enum class RateClass { requests, chat, unlimited };
+
 struct Access {
     // Without a credential.
     static constexpr Access open() { return Access{true, {}}; }
@@ -17,8 +20,16 @@ struct Access {
     static constexpr Access any() { return Access{false, {}}; }
     static constexpr Access permission(std::string_view name) { return Access{false, name}; }
 
+    constexpr Access rated(RateClass as) const
+    {
+        auto copy = *this;
+        copy.rate = as;
+        return copy;
+    }
+
     bool is_open;
-    std::string_view needed;   // empty: none beyond a credential
+    std::string_view needed = {};   // empty: none beyond a credential
+    RateClass rate = RateClass::requests;
 };
 
 // What /openapi.json says about a route. Names of schemas stand in openapi_schemas.cpp.

@@ -12,6 +12,7 @@
 #include "app/first_start.hpp"
 #include "app/readiness.hpp"
 #include "app/secret_key.hpp"
+#include "app/sharing.hpp"
 #include "app/signals.hpp"
 #include "app/storage.hpp"
 #include "app/unbuilt.hpp"
@@ -143,6 +144,9 @@ int serve(const config::Settings& settings)
     SystemClock clock;
     metrics::Registry metrics;
     Cores cores(static_cast<std::size_t>(settings.server.threads));
+    auto sharing = make_sharing(settings, cores, clock, logger);
+    if (!sharing)
+        return refuse(sharing.error());
     const auto bus = events::in_process_bus();
     events::Journal journal(*storage->database, *bus, clock);
 
@@ -154,15 +158,16 @@ int serve(const config::Settings& settings)
     agents::Agents agents(gateway, tools, logger, settings.agent);
 
     // What remembers: sessions and usage.
-    sessions::SessionService sessions(*storage->database, journal, sessions::in_process_sessions(clock, settings.sessions.ttl),
-                                      settings.sessions, clock);
+    sessions::SessionService sessions(*storage->database, journal, std::move(sharing->live_sessions), settings.sessions,
+                                      clock);
     store::UsageWriter usage(*storage->database, logger);
     chat::ChatService chat({gateway, agents, sessions, usage, logger, settings});
 
     // What the world sees.
     auth::Authenticator authenticator(*storage->database, clock, logger, settings.auth);
+    share_revocations(*sharing, authenticator);
     Readiness readiness(*storage->database, storage->folder);
-    api::Api api({chat, sessions, authenticator, metrics, logger, settings, std::string(version),
+    api::Api api({chat, sessions, authenticator, *sharing->limiter, metrics, logger, settings, std::string(version),
                   derive_key(*secret, "cursor"), [&readiness] { return readiness.check(); }});
     http::Server server(cores, api, logger, server_options(settings.server));
     if (auto listening = server.listen(); !listening)

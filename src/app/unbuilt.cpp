@@ -5,8 +5,6 @@ namespace dure::app {
 
 std::string unbuilt_settings(const config::Settings& settings)
 {
-    if (!settings.redis.url.empty())
-        return "redis.url: this build keeps sessions in the process and has no Redis client";
     if (!settings.tools.mcp.empty())
         return "tools.mcp: this build has no MCP client";
     if (settings.auth.registration != "closed")

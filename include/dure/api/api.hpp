@@ -1,5 +1,5 @@
 // The HTTP surface: takes each exchange of the server through the middleware to the handler of its route.
-//   CORS preflight -> route -> who calls (auth) -> permission -> handler -> errors in the form of the route group
+//   CORS preflight -> route -> who calls (auth) -> rate limit -> permission -> handler -> errors in the form of the route group
 // The routes stand in src/api/routes.cpp and nowhere else; /openapi.json is made from the same table.
 #pragma once
 
@@ -15,7 +15,8 @@
 
 namespace dure::auth {
 class Authenticator;
-}
+class RateLimiter;
+}  // namespace dure::auth
 namespace dure::chat {
 class ChatService;
 }
@@ -32,6 +33,7 @@ struct ApiParts {
     chat::ChatService& chat;
     sessions::SessionService& sessions;
     auth::Authenticator& authenticator;
+    auth::RateLimiter& limiter;
     metrics::Registry& metrics;
     Logger& logger;
     const config::Settings& settings;

@@ -10,6 +10,7 @@
 #include "api/chat/openai_stream.hpp"
 #include "api/errors.hpp"
 #include "api/stopping.hpp"
+#include "api/stream_places.hpp"
 #include "api/time_limit.hpp"
 
 namespace dure::api {
@@ -21,6 +22,7 @@ public:
     explicit Completions(const ApiParts& parts)
         : chat_(parts.chat),
           limits_(parts.settings.server.limits),
+          places_(parts),
           metrics_(parts.metrics, "/v1/chat/completions")
     {
     }
@@ -35,6 +37,7 @@ private:
 
     chat::ChatService& chat_;
     const config::ServerLimits& limits_;
+    StreamPlaces places_;
     ChatMetrics metrics_;
 };
 
@@ -48,6 +51,9 @@ Task<Result<void>> Completions::handle(RequestContext& context)
     if (!call)
         co_return call.error();
     call->hints = read_hints(context);
+    const auto place = places_.take(context, call->stream);
+    if (!place)
+        co_return place.error();
     const auto caller = caller_of(context);
     const chat::RequestInfo info{context.request_id(), "/v1/chat/completions", Deadline::after(limits_.chat_request),
                                  context.head().client_address};

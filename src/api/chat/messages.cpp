@@ -9,6 +9,7 @@
 #include "api/chat/openai_chunks.hpp"
 #include "api/errors.hpp"
 #include "api/stopping.hpp"
+#include "api/stream_places.hpp"
 #include "api/time_limit.hpp"
 #include "dure/schema/fields.hpp"
 
@@ -35,6 +36,7 @@ public:
     Messages(const ApiParts& parts, std::string endpoint)
         : chat_(parts.chat),
           limits_(parts.settings.server.limits),
+          places_(parts),
           endpoint_(endpoint),
           metrics_(parts.metrics, std::move(endpoint))
     {
@@ -52,6 +54,7 @@ private:
 
     chat::ChatService& chat_;
     const config::ServerLimits& limits_;
+    StreamPlaces places_;
     std::string endpoint_;
     ChatMetrics metrics_;
 };
@@ -77,6 +80,9 @@ Task<Result<void>> Messages::handle(RequestContext& context, bool streamed)
     const auto call = message_fields().read_body(schema::JsonView(*body));
     if (!call)
         co_return call.error();
+    const auto place = places_.take(context, streamed);
+    if (!place)
+        co_return place.error();
     const auto caller = caller_of(context);
     const chat::RequestInfo info{context.request_id(), endpoint_, Deadline::after(limits_.chat_request),
                                  context.head().client_address};

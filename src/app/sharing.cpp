@@ -1,0 +1,41 @@
+// The choice between Redis and this process; see sharing.hpp.
+#include "app/sharing.hpp"
+
+namespace dure::app {
+
+namespace {
+
+constexpr const char* revocation_channel = "dure:revocations";
+
+}  // namespace
+
+Result<Sharing> make_sharing(const config::Settings& settings, Cores& cores, const Clock& clock, Logger& logger)
+{
+    Sharing sharing;
+    if (settings.redis.url.empty()) {
+        sharing.live_sessions = sessions::in_process_sessions(clock, settings.sessions.ttl);
+        sharing.limiter = auth::in_process_limiter(clock);
+        return sharing;
+    }
+    auto address = redis::parse_address(settings.redis.url.reveal());
+    if (!address)
+        return address.error();
+    sharing.redis = std::make_shared<redis::Client>(cores, std::move(*address), logger);
+    sharing.live_sessions = sessions::redis_sessions(*sharing.redis, logger, settings.sessions.ttl);
+    sharing.limiter = auth::redis_limiter(*sharing.redis, clock);
+    return sharing;
+}
+
+void share_revocations(const Sharing& sharing, auth::Authenticator& authenticator)
+{
+    if (!sharing.redis)
+        return;
+    authenticator.announce_with([redis = sharing.redis](std::string announcement) {
+        redis->publish(revocation_channel, std::move(announcement));
+    });
+    sharing.redis->subscribe(revocation_channel, {[&authenticator](std::string_view announcement) {
+        authenticator.hear(announcement);
+    }});
+}
+
+}  // namespace dure::app

@@ -1,0 +1,27 @@
+// What replicas share: live sessions, rate limits and revocations, through Redis when there is one, else in this process.
+#pragma once
+
+#include <memory>
+
+#include "dure/auth/authenticator.hpp"
+#include "dure/auth/rate_limiter.hpp"
+#include "dure/base/cores.hpp"
+#include "dure/config/settings.hpp"
+#include "dure/redis/client.hpp"
+#include "dure/sessions/live_sessions.hpp"
+
+namespace dure::app {
+
+struct Sharing {
+    std::shared_ptr<redis::Client> redis;   // null: this process is alone
+    std::unique_ptr<sessions::LiveSessions> live_sessions;
+    std::unique_ptr<auth::RateLimiter> limiter;
+};
+
+// invalid_argument when redis.url is malformed. That Redis does not answer is no reason not to start.
+Result<Sharing> make_sharing(const config::Settings& settings, Cores& cores, const Clock& clock, Logger& logger);
+
+// What one replica forgets, all forget. The authenticator must outlive the cores' threads.
+void share_revocations(const Sharing& sharing, auth::Authenticator& authenticator);
+
+}  // namespace dure::app
