@@ -1,0 +1,166 @@
+// The real binary on PostgreSQL: it starts, keeps what it acknowledged, shares it with replicas, and lives through outages.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <mutex>
+#include <set>
+
+#include "support/raw_http.hpp"
+#include "support/server_on_postgres.hpp"
+
+namespace dure::test {
+namespace on_postgresql {
+
+using namespace std::chrono_literals;
+
+RawAnswer ask(const ServerProcess& server, std::string_view method, std::string_view target, std::string_view body = {})
+{
+    return fetch(server.port(), raw_request(method, target, server.key(), body));
+}
+
+std::string new_session(const ServerProcess& server, std::string_view title)
+{
+    const auto made = ask(server, "POST", "/api/chat/session", Json{{"title", title}}.dump());
+    return made.status == 201 ? made.json().at("session_id").get<std::string>() : std::string();
+}
+
+TEST(OnPostgres, KeepsSessionsAndKeysOverARestartAndShowsNoPassword)
+{
+    for (const bool graceful : {true, false}) {
+        SCOPED_TRACE(graceful ? "SIGTERM" : "SIGKILL");
+        ServerProcess server(on_postgres(fresh_schema()));
+        EXPECT_NE(server.err().find("(postgresql 127.0.0.1:"), std::string::npos) << server.err();
+        const auto id = new_session(server, "오래 남는 대화");
+        const auto said = ask(server, "POST", "/api/chat/message", Json{{"session_id", id}, {"message", "기억해 줘"}}.dump());
+        ASSERT_EQ(said.status, 200) << said.body;
+        EXPECT_EQ((server.out() + server.err()).find("never-to-be-seen"), std::string::npos);
+        if (graceful)
+            EXPECT_EQ(server.terminate(), 0) << server.err();
+        else
+            server.kill();
+        server.start();
+        const auto history = ask(server, "GET", "/api/chat/history/" + id);
+        ASSERT_EQ(history.status, 200) << history.body;
+        EXPECT_EQ(history.json().at("messages").size(), 2u);
+        const auto next = ask(server, "POST", "/api/chat/message", Json{{"session_id", id}, {"message", "계속"}}.dump());
+        EXPECT_EQ(next.json().at("turn"), 2) << next.body;
+    }
+}
+
+TEST(OnPostgres, AReplicaGoesOnWithASessionOfTheOther)
+{
+    const auto url = fresh_schema();
+    ServerProcess one(on_postgres(url));
+    ServerProcess two(on_postgres(url));
+    const auto id = new_session(one, "shared");
+    const auto body = Json{{"session_id", id}, {"message", "hello"}}.dump();
+    EXPECT_EQ(ask(one, "POST", "/api/chat/message", body).json().at("turn"), 1);
+    const auto next = ask(two, "POST", "/api/chat/message", body);
+    EXPECT_EQ(next.json().at("turn"), 2) << next.body;
+    EXPECT_EQ(ask(one, "GET", "/api/chat/history/" + id).json().at("messages").size(), 4u);
+}
+
+TEST(OnPostgres, TwoProcessesThatStartTogetherMigrateOnce)
+{
+    const auto options = on_postgres(fresh_schema());
+    const TemporaryFolder folder;
+    Finished first;
+    std::thread other([&] { first = run_command(folder.path(), {"migrate"}, options.environment); });
+    const auto second = run_command(folder.path(), {"migrate"}, options.environment);
+    other.join();
+    EXPECT_EQ(first.code, 0) << first.err;
+    EXPECT_EQ(second.code, 0) << second.err;
+    const auto both = first.out + second.out;
+    const auto at = both.find("applied 0001_accounts");
+    EXPECT_NE(at, std::string::npos) << both;
+    EXPECT_EQ(both.find("applied 0001_accounts", at + 1), std::string::npos) << both;
+}
+
+TEST(OnPostgres, AServerThatCannotBeReachedIsToldWithoutThePassword)
+{
+    const TemporaryFolder folder;
+    const auto refused = run_command(folder.path(), {"serve", "--port", "0"},
+                                     on_postgres("postgresql://app@127.0.0.1:1/nowhere").environment);
+    EXPECT_EQ(refused.code, 1);
+    EXPECT_NE(refused.err.find("127.0.0.1:1/nowhere"), std::string::npos) << refused.err;
+    EXPECT_EQ(refused.err.find("never-to-be-seen"), std::string::npos) << refused.err;
+}
+
+TEST(OnPostgres, WithoutTheDatabaseStateIs503AndComesBackByItself)
+{
+    PostgresProcess database;
+    ServerProcess server(on_postgres(database.url()));
+    const auto id = new_session(server, "before");
+    ASSERT_FALSE(id.empty());
+    database.stop();
+    for (int i = 0; i < 3; ++i) {
+        auto begin = std::chrono::steady_clock::now();
+        EXPECT_EQ(fetch(server.port(), raw_request("GET", "/healthz")).status, 200);
+        EXPECT_LT(std::chrono::steady_clock::now() - begin, 500ms);
+        begin = std::chrono::steady_clock::now();
+        const auto refused = ask(server, "POST", "/api/chat/session", R"({"title":"x"})");
+        EXPECT_EQ(refused.status, 503) << refused.body;
+        EXPECT_FALSE(refused.header("retry-after").empty());
+        EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s);
+    }
+    EXPECT_EQ(fetch(server.port(), raw_request("GET", "/readyz")).status, 503);
+    database.start();
+    EXPECT_TRUE(eventually([&] { return !new_session(server, "after").empty(); }, 5s));
+    EXPECT_EQ(ask(server, "GET", "/api/chat/history/" + id).status, 200);
+    EXPECT_EQ((server.out() + server.err()).find("never-to-be-seen"), std::string::npos);
+}
+
+// Starts sessions from several clients until so many more are acknowledged, and kills the server in the middle of it.
+void kill_under_load(ServerProcess& server, std::set<std::string>& acknowledged)
+{
+    const auto goal = acknowledged.size() + 15;
+    std::mutex guard;
+    std::atomic<bool> stop = false;
+    std::vector<std::thread> writers;
+    for (int writer = 0; writer < 4; ++writer)
+        writers.emplace_back([&] {
+            while (!stop) {
+                try {
+                    if (const auto id = new_session(server, "under load"); !id.empty()) {
+                        const std::lock_guard lock(guard);
+                        acknowledged.insert(id);
+                    }
+                } catch (const std::exception&) {
+                    return;   // the server is gone
+                }
+            }
+        });
+    EXPECT_TRUE(eventually([&] {
+        const std::lock_guard lock(guard);
+        return acknowledged.size() >= goal;
+    }));
+    server.kill();
+    stop = true;
+    for (auto& writer : writers)
+        writer.join();
+}
+
+void expect_nothing_lost(ServerProcess::Options options)
+{
+    ServerProcess server(std::move(options));
+    std::set<std::string> acknowledged;
+    for (int round = 0; round < 20; ++round) {
+        kill_under_load(server, acknowledged);
+        server.start();
+    }
+    for (const auto& id : acknowledged)
+        EXPECT_EQ(ask(server, "GET", "/api/chat/history/" + id).status, 200) << "lost: " << id;
+}
+
+TEST(KilledServer, LosesNothingItAcknowledgedOnPostgres)
+{
+    expect_nothing_lost(on_postgres(fresh_schema()));
+}
+
+TEST(KilledServer, LosesNothingItAcknowledgedOnSqlite)
+{
+    expect_nothing_lost({});
+}
+
+}  // namespace on_postgresql
+}  // namespace dure::test
