@@ -7,6 +7,7 @@
 #include "api/routes.hpp"
 #include "api/stopping.hpp"
 #include "dure/auth/authenticator.hpp"
+#include "dure/events/service.hpp"
 #include "dure/auth/rate_limiter.hpp"
 #include "dure/base/text.hpp"
 #include "dure/metrics/registry.hpp"
@@ -100,6 +101,7 @@ Api::~Api() = default;
 void Api::stop_accepting_work()
 {
     state_->stopping = true;
+    state_->parts.events.close();   // who follows events is told at once
     state_->parts.logger.info("refusing new work");
 }
 
@@ -111,13 +113,14 @@ Task<Result<void>> Api::State::admit(RequestContext& context, const Access& acce
     const auto credential = credential_of(context.head());
     if (!credential)
         co_return credential.error();
-    auto principal = co_await parts.authenticator.authenticate(*credential);
+    auto principal = co_await parts.authenticator.authenticate(*credential, context.head().client_address);
     if (!principal)
         co_return principal.error();
     context.principal = std::move(*principal);
     if (auto counted = co_await count(context, access.rate); !counted)
         co_return counted;
-    if (!access.needed.empty() && !context.principal.may(access.needed))
+    const bool key_where_a_person_is_needed = access.people_only && context.principal.token_id.empty();
+    if (key_where_a_person_is_needed || (!access.needed.empty() && !context.principal.may(access.needed)))
         co_return Error(Errc::permission_denied, "Insufficient permissions").reason("insufficient_permissions");
     co_return Result<void>();
 }

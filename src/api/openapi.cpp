@@ -57,7 +57,7 @@ OrderedJson operation(const Route& route, const std::string& path)
         out["parameters"] = std::move(parameters);
     if (!route.doc.request.empty())
         out["requestBody"] = {{"required", true},
-                              {"content", {{"application/json", {{"schema", reference(route.doc.request)}}}}}};
+                              {"content", {{route.doc.request_type, {{"schema", reference(route.doc.request)}}}}}};
     auto& answers = out["responses"];
     auto& success = answers[std::to_string(route.doc.status)];
     success["description"] = "Success";
@@ -71,6 +71,8 @@ OrderedJson operation(const Route& route, const std::string& path)
         out["security"].push_back({{"bearer", OrderedJson::array()}});
     if (!route.access.needed.empty())
         out["x-dure-permission"] = route.access.needed;
+    if (route.access.people_only)
+        out["x-dure-credential"] = "access token";
     return out;
 }
 
@@ -90,7 +92,7 @@ OrderedJson openapi_document(const std::vector<Route>& table, const std::string&
         paths[path][ascii_lower(http::name_of(route.method))] = operation(route, path);
     }
     auto& components = document["components"];
-    components["securitySchemes"]["bearer"] = {{"type", "http"}, {"scheme", "bearer"}, {"description", "An API key, dk_…"}};
+    components["securitySchemes"]["bearer"] = {{"type", "http"}, {"scheme", "bearer"}, {"description", "An API key, dk_…, or an access token of /auth/jwt/login"}};
     components["schemas"] = component_schemas();
     return document;
 }

@@ -80,6 +80,23 @@ constexpr std::string_view native_schemas = R"json({
     "id":{"type":"string"},"role":{"type":"string"},"content":{"type":"string"},"turn":{"type":"integer"},
     "created_at":{"type":"string","format":"date-time"},"metadata":{"type":"object"}}}},
   "summaries":{"type":"array","items":{"type":"object"}}}},
+"Event": {"type":"object","required":["position","event_id","aggregate_id","aggregate_type","version","event_type","data","metadata","created_at"],"properties":{
+  "position":{"type":"integer"},"event_id":{"type":"string"},"aggregate_id":{"type":"string"},"aggregate_type":{"type":"string"},
+  "version":{"type":"integer"},"event_type":{"type":"string"},"data":{"type":"object"},"metadata":{"type":"object"},
+  "created_at":{"type":"string","format":"date-time"}}},
+"EventPage": {"type":"object","required":["events","next"],"properties":{
+  "events":{"type":"array","items":{"$ref":"#/components/schemas/Event"}},"next":{"type":["integer","null"]}}},
+"AuditPage": {"type":"object","required":["events","next"],"properties":{
+  "events":{"type":"array","items":{"$ref":"#/components/schemas/Event"}},"next":{"type":["string","null"]}}},
+"ReplayedState": {"type":"object","required":["aggregate_id","aggregate_type","version","state","at"],"properties":{
+  "aggregate_id":{"type":"string"},"aggregate_type":{"type":"string"},"version":{"type":"integer"},"state":{"type":"object"},
+  "at":{"type":"string","format":"date-time"}}},
+"UsageReport": {"type":"object","required":["from","to","rows"],"properties":{
+  "from":{"type":"string","format":"date-time"},"to":{"type":"string","format":"date-time"},
+  "rows":{"type":"array","items":{"type":"object","required":["requests","prompt_tokens","completion_tokens","total_tokens","cost_usd"],"properties":{
+    "day":{"type":"string","format":"date"},"model":{"type":"string"},"user_id":{"type":"string"},"key_id":{"type":["string","null"]},
+    "requests":{"type":"integer"},"prompt_tokens":{"type":"integer"},"completion_tokens":{"type":"integer"},"total_tokens":{"type":"integer"},
+    "cached_tokens":{"type":"integer"},"reasoning_tokens":{"type":"integer"},"cost_usd":{"type":"number"}}}}}},
 "EventStream": {"type":"string","description":"server-sent events"},
 "Text": {"type":"string"},
 "Any": {"type":"object"},
@@ -98,6 +115,7 @@ OrderedJson component_schemas()
 {
     auto all = OrderedJson::parse(openai_schemas);
     all.update(OrderedJson::parse(native_schemas));
+    all.update(account_schemas());
     return all;
 }
 
@@ -105,6 +123,10 @@ OrderedJson query_schema(std::string_view parameter)
 {
     if (parameter == "limit")
         return {{"type", "integer"}, {"minimum", 1}, {"maximum", 100}};
+    if (parameter == "from_version" || parameter == "to_version")
+        return {{"type", "integer"}, {"minimum", 1}};
+    if (parameter == "after")
+        return {{"type", "integer"}, {"minimum", 0}};
     return {{"type", "string"}};
 }
 

@@ -8,6 +8,7 @@
 namespace dure::api {
 
 OrderedJson component_schemas();
+OrderedJson account_schemas();   // a part of them
 OrderedJson query_schema(std::string_view parameter);
 
 }  // namespace dure::api

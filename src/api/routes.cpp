@@ -1,11 +1,17 @@
 // Every route of the product, one line each. Reviewing the public surface means reading this file.
 #include "api/routes.hpp"
 
+#include "api/accounts/entrance.hpp"
+#include "api/accounts/keys.hpp"
+#include "api/accounts/roles.hpp"
+#include "api/accounts/users.hpp"
 #include "api/chat/completions.hpp"
 #include "api/chat/embeddings.hpp"
 #include "api/chat/messages.hpp"
 #include "api/chat/models.hpp"
 #include "api/chat/sessions.hpp"
+#include "api/chat/usage.hpp"
+#include "api/events/events.hpp"
 #include "api/system/system.hpp"
 
 namespace dure::api {
@@ -17,6 +23,8 @@ std::vector<Route> routes(const ApiParts* parts)
     const auto asks_model = chat.rated(RateClass::chat);
     const auto open = Access::open();
     const auto probe = open.rated(RateClass::unlimited);
+    const auto person = Access::person();
+    const auto manager = Access::person("users:manage");
     const auto metrics_reader = Access::permission("metrics:read");
     std::vector<Route> table;
     const auto add = [&](http::Method method, std::string_view pattern, Access access, auto make_handler, Doc doc) {
@@ -37,6 +45,39 @@ std::vector<Route> routes(const ApiParts* parts)
     add(post, "/api/chat/message", asks_model, send_message, {"sendMessage", "Chat", "One turn of a session", "SendMessage", "MessageAnswer"});
     add(post, "/api/chat/message/stream", asks_model, stream_message, {"streamMessage", "Chat", "One turn as server-sent events: metadata, message, tool, then done or error", "SendMessage", "EventStream", 200, "text/event-stream"});
     add(get, "/api/chat/history/{session_id}", chat, get_history, {"getHistory", "Chat", "Messages and summaries of a session", {}, "History", 200, "application/json", {"limit", "cursor"}});
+
+    // Accounts
+    if (!parts || parts->settings.auth.accounts) {
+        add(post, "/auth/register", open, register_user, {"register", "Accounts", "Make an account, if registration is open", "Register", "User", 201});
+        add(post, "/auth/jwt/login", open, log_in, {"login", "Accounts", "An access token for a password", "Login", "AccessToken", 200, "application/json", {}, "application/x-www-form-urlencoded"});
+        add(post, "/auth/jwt/logout", person, log_out, {"logout", "Accounts", "End this token, or every token of the caller", {}, {}, 204, "application/json", {"everywhere"}});
+        add(post, "/auth/forgot-password", open, forgot_password, {"forgotPassword", "Accounts", "Mail a reset token, if the address is known", "EmailAddress", "Null", 202});
+        add(post, "/auth/reset-password", open, reset_password, {"resetPassword", "Accounts", "A new password for a reset token", "ResetPassword", "Null"});
+        add(post, "/auth/request-verify-token", open, request_verify_token, {"requestVerifyToken", "Accounts", "Mail a verification token, if the address is known", "EmailAddress", "Null", 202});
+        add(post, "/auth/verify", open, verify_user, {"verifyUser", "Accounts", "Show that the address is one's own", "VerifyToken", "User"});
+        add(get, "/users/me", Access::any(), get_me, {"getMe", "Accounts", "The caller", {}, "User"});
+        add(patch, "/users/me", person, patch_me, {"updateMe", "Accounts", "Change one's e-mail, user name or password", "UpdateMe", "User"});
+        add(get, "/users", manager, list_users, {"listUsers", "Accounts", "Every account, oldest first", {}, "UserList", 200, "application/json", {"limit", "cursor"}});
+        add(get, "/users/{id}", manager, get_user, {"getUser", "Accounts", "One account", {}, "User"});
+        add(patch, "/users/{id}", manager, patch_user, {"updateUser", "Accounts", "Change an account", "UpdateUser", "User"});
+        add(delete_, "/users/{id}", manager, delete_user, {"deleteUser", "Accounts", "Delete an account with its keys", {}, {}, 204});
+        add(get, "/roles", manager, list_roles, {"listRoles", "Accounts", "Built-in and custom roles", {}, "RoleList"});
+        add(post, "/roles", manager, create_role, {"createRole", "Accounts", "Make a role", "CreateRole", "Role", 201});
+        add(patch, "/roles/{id}", manager, patch_role, {"updateRole", "Accounts", "Change what a custom role may do", "UpdateRole", "Role"});
+        add(delete_, "/roles/{id}", manager, delete_role, {"deleteRole", "Accounts", "Delete a custom role that nobody has", {}, {}, 204});
+        add(get, "/api/keys", person, list_keys, {"listKeys", "Keys", "The caller's API keys, newest first; with users:manage those of any user", {}, "ApiKeyList", 200, "application/json", {"user_id"}});
+        add(post, "/api/keys", person, create_key, {"createKey", "Keys", "Make an API key; it is shown this once", "CreateApiKey", "ApiKey", 201});
+        add(delete_, "/api/keys/{id}", person, revoke_key, {"revokeKey", "Keys", "Revoke a key", {}, {}, 204});
+        add(post, "/api/keys/{id}/rotate", person, rotate_key, {"rotateKey", "Keys", "A new key in place of an old one, which goes on for a while", "RotateApiKey", "ApiKey", 201});
+    }
+
+    add(get, "/api/usage", Access::any(), get_usage, {"getUsage", "Chat", "Tokens, cost in USD and requests: the caller's, or everybody's with users:manage", {}, "UsageReport", 200, "application/json", {"group_by", "from", "to"}});
+
+    // Events: of what the caller owns, or everybody's with events:read
+    add(get, "/api/events/aggregate/{id}", Access::any(), get_aggregate_events, {"getAggregateEvents", "Events", "What happened to one aggregate, oldest first; next is the from_version of the next page", {}, "EventPage", 200, "application/json", {"aggregate_type", "from_version", "limit"}});
+    add(get, "/api/events/replay/{id}", Access::any(), replay_aggregate, {"replayAggregate", "Events", "An aggregate's state as it was", {}, "ReplayedState", 200, "application/json", {"aggregate_type", "to_version", "at"}});
+    add(get, "/api/events/audit", Access::any(), audit_events, {"auditEvents", "Events", "The audit log, newest first", {}, "AuditPage", 200, "application/json", {"user_id", "event_type", "from_date", "to_date", "limit", "cursor"}});
+    add(get, "/api/events/stream", Access::any(), stream_events, {"streamEvents", "Events", "Events as they happen, as server-sent events; their ids are positions, Last-Event-ID is honoured", {}, "EventStream", 200, "text/event-stream", {"after", "aggregate_id"}});
 
     // System
     add(get, "/", open, root, {"root", "System", "Name, version and links", {}, "Root"});

@@ -19,6 +19,8 @@ struct Access {
     // Any valid credential.
     static constexpr Access any() { return Access{false, {}}; }
     static constexpr Access permission(std::string_view name) { return Access{false, name}; }
+    // Somebody who logged in; a key is not enough (keys change neither accounts nor keys).
+    static constexpr Access person(std::string_view name = {}) { return Access{false, name, true}; }
 
     constexpr Access rated(RateClass as) const
     {
@@ -28,7 +30,8 @@ struct Access {
     }
 
     bool is_open;
-    std::string_view needed = {};   // empty: none beyond a credential
+    std::string_view needed;   // empty: none beyond a credential
+    bool people_only = false;
     RateClass rate = RateClass::requests;
 };
 
@@ -42,6 +45,7 @@ struct Doc {
     int status = 200;
     std::string_view answer_type = "application/json";
     std::vector<std::string_view> query = {};  // names of query parameters
+    std::string_view request_type = "application/json";
 };
 
 struct Route {
@@ -52,7 +56,7 @@ struct Route {
     Doc doc;
 };
 
-// `parts` null: the table without handlers, for the OpenAPI document.
+// `parts` null: the table without handlers, for the OpenAPI document. Without accounts their routes are not there.
 std::vector<Route> routes(const ApiParts* parts);
 
 OrderedJson openapi_document(const std::vector<Route>& table, const std::string& version);

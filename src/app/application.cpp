@@ -10,6 +10,7 @@
 
 #include "app/address.hpp"
 #include "app/first_start.hpp"
+#include "app/people.hpp"
 #include "app/readiness.hpp"
 #include "app/secret_key.hpp"
 #include "app/sharing.hpp"
@@ -19,11 +20,11 @@
 #include "app/version.hpp"
 #include "dure/agents/agent.hpp"
 #include "dure/api/api.hpp"
-#include "dure/auth/authenticator.hpp"
 #include "dure/base/cores.hpp"
 #include "dure/base/log.hpp"
 #include "dure/chat/service.hpp"
-#include "dure/events/journal.hpp"
+#include "dure/chat/usage.hpp"
+#include "dure/events/service.hpp"
 #include "dure/http/client.hpp"
 #include "dure/http/server.hpp"
 #include "dure/llm/gateway.hpp"
@@ -80,6 +81,12 @@ int refuse(const std::string& why)
     return 1;
 }
 
+// The operator reads this, so the cause is told too.
+int refuse(const Error& error)
+{
+    return refuse(error.message() + (error.detail().empty() ? "" : " (" + error.detail() + ")"));
+}
+
 StorageReports storage_reports(Logger& logger, Signals& signals)
 {
     return {.on_fatal =
@@ -96,15 +103,9 @@ StorageReports storage_reports(Logger& logger, Signals& signals)
                 }};
 }
 
-// The operator reads this, so the cause is told too.
-int refuse(const Error& error)
-{
-    return refuse(error.message() + (error.detail().empty() ? "" : " (" + error.detail() + ")"));
-}
-
 // The phases of a stop (threat-model §9, SIGTERM): nothing acknowledged is lost, all within the deadline.
-void shut_down(api::Api& api, http::Server& server, const chat::ChatService& chat, store::UsageWriter& usage,
-               std::chrono::milliseconds patience, Logger& logger)
+void shut_down(api::Api& api, http::Server& server, const chat::ChatService& chat, const mail::Mailer& mailer,
+               store::UsageWriter& usage, std::chrono::milliseconds patience, Logger& logger)
 {
     const auto deadline = Deadline::after(patience);
     logger.info("stopping");
@@ -116,7 +117,10 @@ void shut_down(api::Api& api, http::Server& server, const chat::ChatService& cha
     server.close_all(std::max(left, std::chrono::milliseconds(500)));   // 3. what still runs is cancelled and recorded
     while (chat.background_work() > 0 && !deadline.passed())
         std::this_thread::sleep_for(std::chrono::milliseconds(5));   // 4. summaries end
-    usage.stop();                                                // 5. rows written behind are written
+    const auto mails = deadline.sooner(std::chrono::seconds(3));
+    while (mailer.waiting() > 0 && !mails.passed())
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));   // 5. mails go out
+    usage.stop();                                                // 6. rows written behind are written
     logger.info("stopped");
 }
 
@@ -141,6 +145,9 @@ int serve(const config::Settings& settings)
     const auto first_admin = prepare_first_start(*storage->database, settings);
     if (!first_admin)
         return refuse(first_admin.error());
+    auto sender = mail_sender(settings);
+    if (!sender)
+        return refuse(sender.error());
     SystemClock clock;
     metrics::Registry metrics;
     Cores cores(static_cast<std::size_t>(settings.server.threads));
@@ -162,13 +169,16 @@ int serve(const config::Settings& settings)
                                       clock);
     store::UsageWriter usage(*storage->database, logger);
     chat::ChatService chat({gateway, agents, sessions, usage, logger, settings});
+    chat::UsageReports usage_reports(*storage->database);
+    events::EventService event_reads(*storage->database, *bus);
 
     // What the world sees.
-    auth::Authenticator authenticator(*storage->database, clock, logger, settings.auth);
-    share_revocations(*sharing, authenticator);
+    People people(settings, *storage->database, journal, clock, logger, cores, *secret, std::move(*sender));
+    share_revocations(*sharing, people.authenticator);
     Readiness readiness(*storage->database, storage->folder);
-    api::Api api({chat, sessions, authenticator, *sharing->limiter, metrics, logger, settings, std::string(version),
-                  derive_key(*secret, "cursor"), [&readiness] { return readiness.check(); }});
+    api::Api api({chat, sessions, people.authenticator, *sharing->limiter, people.accounts, people.administration,
+                  people.keys, metrics, logger, settings, std::string(version), derive_key(*secret, "cursor"),
+                  [&readiness] { return readiness.check(); }, event_reads, usage_reports});
     http::Server server(cores, api, logger, server_options(settings.server));
     if (auto listening = server.listen(); !listening)
         return refuse(listening.error());
@@ -180,7 +190,7 @@ int serve(const config::Settings& settings)
         announce(**first_admin, url);
     std::cerr << "dure " << version << " listening on " << url << " (" << storage->description << ")" << std::endl;
     signals.wait_for_stop();
-    shut_down(api, server, chat, usage, settings.server.shutdown_deadline, logger);
+    shut_down(api, server, chat, people.mailer, usage, settings.server.shutdown_deadline, logger);
     cores.stop();
     cores.join();
     return signals.failed() ? 1 : 0;

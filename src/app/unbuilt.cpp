@@ -7,10 +7,6 @@ std::string unbuilt_settings(const config::Settings& settings)
 {
     if (!settings.tools.mcp.empty())
         return "tools.mcp: this build has no MCP client";
-    if (settings.auth.registration != "closed")
-        return "auth.registration: this build has no registration; only \"closed\" is possible";
-    if (settings.mail.sender != "log")
-        return "mail.sender: this build sends no mail; only \"log\" is possible";
     if (!settings.metrics.listen.empty())
         return "metrics.listen: this build serves /metrics on the main port only";
     for (const auto& provider : settings.providers)

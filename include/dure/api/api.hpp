@@ -14,11 +14,18 @@
 #include "dure/http/server.hpp"
 
 namespace dure::auth {
+class Accounts;
+class Administration;
 class Authenticator;
+class KeyService;
 class RateLimiter;
 }  // namespace dure::auth
 namespace dure::chat {
 class ChatService;
+class UsageReports;
+}
+namespace dure::events {
+class EventService;
 }
 namespace dure::metrics {
 class Registry;
@@ -34,6 +41,9 @@ struct ApiParts {
     sessions::SessionService& sessions;
     auth::Authenticator& authenticator;
     auth::RateLimiter& limiter;
+    auth::Accounts& accounts;
+    auth::Administration& administration;
+    auth::KeyService& keys;
     metrics::Registry& metrics;
     Logger& logger;
     const config::Settings& settings;
@@ -41,6 +51,8 @@ struct ApiParts {
     SecretString cursor_key;      // signs page cursors
     // Asks what the process cannot work without (the database); an error means "not ready".
     std::function<Task<Result<void>>()> dependencies_ready;
+    events::EventService& events;
+    chat::UsageReports& usage;
 };
 
 class Api final : public http::Application {

@@ -1,0 +1,58 @@
+// See common.hpp.
+#include "api/accounts/common.hpp"
+
+#include "api/errors.hpp"
+
+namespace dure::api {
+
+model::Actor actor_of(const RequestContext& context)
+{
+    return {context.principal.user_id, context.principal.key_id, context.request_id(), context.head().client_address};
+}
+
+OrderedJson account_json(const auth::Account& account)
+{
+    const auto& user = account.user;
+    return {{"id", user.id},
+            {"email", user.email},
+            {"username", user.username ? OrderedJson(*user.username) : OrderedJson(nullptr)},
+            {"role", user.role},
+            {"permissions", account.permissions},
+            {"is_active", user.is_active},
+            {"is_verified", user.is_verified},
+            {"created_at", rfc3339(user.created_at)}};
+}
+
+Task<Result<void>> respond_nothing(RequestContext& context)
+{
+    http::Response response;
+    response.status = 204;
+    return context.respond(std::move(response));
+}
+
+Task<Result<void>> respond_null(RequestContext& context, int status)
+{
+    return context.respond_json_text(status, "null");
+}
+
+Task<Result<void>> respond_account(RequestContext& context, int status, const auth::Account& account)
+{
+    return context.respond_json(status, account_json(account));
+}
+
+Task<Result<void>> respond_refused(RequestContext& context, Error error, std::string_view word)
+{
+    if (error.reason() != "invalid_password")
+        co_return error;
+    const Error named = Error(Errc::invalid_argument, std::string(word)).reason(std::string(word));
+    auto body = OrderedJson::parse(problem_json(named, context.request_id()));
+    body["reason"] = error.message();
+    http::Response response;
+    response.status = 400;
+    response.content_type = "application/problem+json";
+    response.headers.emplace_back("Cache-Control", "no-store");
+    response.body = dump(body);
+    co_return co_await context.respond(std::move(response));
+}
+
+}  // namespace dure::api

@@ -1,0 +1,173 @@
+// API keys over HTTP; see keys.hpp. Own ones; with users:manage everybody's can be listed and revoked, never made or shown.
+#include "api/accounts/keys.hpp"
+
+#include "api/accounts/common.hpp"
+#include "dure/auth/key_service.hpp"
+
+namespace dure::api {
+
+namespace {
+
+struct KeyInput {
+    std::string name;
+    std::optional<std::vector<std::string>> permissions;
+    std::optional<std::vector<std::string>> models;
+    std::optional<std::string> expires_at;
+};
+
+const auto& key_fields()
+{
+    static const auto fields = schema::object<KeyInput>(schema::UnknownFields::refuse)
+                                   .required("name", &KeyInput::name, schema::length(1, 200))
+                                   .optional("permissions", &KeyInput::permissions, schema::length(0, 100))
+                                   .optional("models", &KeyInput::models, schema::length(0, 100))
+                                   .optional("expires_at", &KeyInput::expires_at, schema::length(1, 64));
+    return fields;
+}
+
+struct RotateInput {
+    std::optional<std::string> old_expires_at;
+};
+
+const auto& rotate_fields()
+{
+    static const auto fields = schema::object<RotateInput>(schema::UnknownFields::refuse)
+                                   .optional("old_expires_at", &RotateInput::old_expires_at, schema::length(1, 64));
+    return fields;
+}
+
+struct KeyListInput {
+    std::string user_id;
+};
+
+const auto& key_list_fields()
+{
+    static const auto fields = schema::object<KeyListInput>(schema::UnknownFields::refuse)
+                                   .optional("user_id", &KeyListInput::user_id, schema::length(1, 64));
+    return fields;
+}
+
+Result<std::optional<UnixMillis>> time_of(const std::optional<std::string>& text, const char* field)
+{
+    if (!text)
+        return std::optional<UnixMillis>();
+    const auto time = parse_rfc3339(*text);
+    if (!time)
+        return Error(Errc::invalid_argument, "Some fields are not valid.")
+            .reason("validation_error")
+            .problem({{"body", field}, "value is not an RFC 3339 time", "value_error"});
+    return time;
+}
+
+// Rules that the service checks name the field; they are validation problems here.
+Error as_problem(Error error)
+{
+    if (error.code() != Errc::invalid_argument || error.param().empty() || !error.extra().problems.empty())
+        return error;
+    auto problem = FieldProblem{{"body", error.param()}, error.message(), "value_error"};
+    return std::move(error).problem(std::move(problem));
+}
+
+template <class T>
+OrderedJson value_or_null(const std::optional<T>& value)
+{
+    return value ? OrderedJson(*value) : OrderedJson(nullptr);
+}
+
+OrderedJson time_or_null(const std::optional<UnixMillis>& time)
+{
+    return time ? OrderedJson(rfc3339(*time)) : OrderedJson(nullptr);
+}
+
+OrderedJson key_json(const model::ApiKey& key)
+{
+    return {{"id", key.id},
+            {"name", key.name},
+            {"prefix", key.prefix},
+            {"owner_id", key.owner_id},
+            {"permissions", value_or_null(key.permissions)},
+            {"models", value_or_null(key.models)},
+            {"created_at", rfc3339(key.created_at)},
+            {"expires_at", time_or_null(key.expires_at)},
+            {"last_used_at", time_or_null(key.last_used_at)},
+            {"revoked_at", time_or_null(key.revoked_at)}};
+}
+
+Task<Result<void>> respond_made(RequestContext& context, const Result<auth::MadeKey>& made)
+{
+    if (!made)
+        co_return as_problem(made.error());
+    auto body = key_json(made->record);
+    body["key"] = std::string(made->key.reveal());   // the one time it is shown
+    co_return co_await context.respond_json(201, body);
+}
+
+}  // namespace
+
+Handler list_keys(const ApiParts& parts)
+{
+    return [&keys = parts.keys](RequestContext& context) -> Task<Result<void>> {
+        const auto input = key_list_fields().read_query(context.query);
+        if (!input)
+            co_return input.error();
+        const auto owner = input->user_id.empty() ? context.principal.user_id : input->user_id;
+        if (owner != context.principal.user_id && !context.principal.may("users:manage"))
+            co_return Error(Errc::permission_denied, "Insufficient permissions").reason("insufficient_permissions");
+        const auto all = co_await keys.list(owner);
+        if (!all)
+            co_return all.error();
+        auto list = OrderedJson::array();
+        for (const auto& key : *all)
+            list.push_back(key_json(key));
+        co_return co_await context.respond_json(200, OrderedJson{{"keys", std::move(list)}});
+    };
+}
+
+Handler create_key(const ApiParts& parts)
+{
+    return [&keys = parts.keys, &limits = parts.settings.server.limits](RequestContext& context) -> Task<Result<void>> {
+        auto input = co_await read_fields(context, key_fields(), limits.json_body);
+        if (!input)
+            co_return input.error();
+        const auto expires_at = time_of(input->expires_at, "expires_at");
+        if (!expires_at)
+            co_return expires_at.error();
+        auth::NewKey wanted{std::move(input->name), std::move(input->permissions), std::move(input->models), *expires_at};
+        const auto made = co_await keys.create(context.principal.user_id, std::move(wanted), actor_of(context));
+        co_return co_await respond_made(context, made);
+    };
+}
+
+Handler revoke_key(const ApiParts& parts)
+{
+    return [&keys = parts.keys](RequestContext& context) -> Task<Result<void>> {
+        std::optional<std::string> owner = context.principal.user_id;
+        if (context.principal.may("users:manage"))
+            owner.reset();
+        const auto revoked = co_await keys.revoke(owner, context.path_parameter("id"), actor_of(context));
+        if (!revoked)
+            co_return revoked.error();
+        co_return co_await respond_nothing(context);
+    };
+}
+
+Handler rotate_key(const ApiParts& parts)
+{
+    return [&keys = parts.keys, &limits = parts.settings.server.limits](RequestContext& context) -> Task<Result<void>> {
+        RotateInput input;
+        if (context.head().has_body && context.head().content_length.value_or(1) > 0) {   // its one field is optional
+            auto read = co_await read_fields(context, rotate_fields(), limits.json_body);
+            if (!read)
+                co_return read.error();
+            input = std::move(*read);
+        }
+        const auto old_until = time_of(input.old_expires_at, "old_expires_at");
+        if (!old_until)
+            co_return old_until.error();
+        const auto made = co_await keys.rotate(context.principal.user_id, context.path_parameter("id"), *old_until,
+                                               actor_of(context));
+        co_return co_await respond_made(context, made);
+    };
+}
+
+}  // namespace dure::api

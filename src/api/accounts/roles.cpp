@@ -1,0 +1,96 @@
+// Roles over HTTP; see roles.hpp.
+#include "api/accounts/roles.hpp"
+
+#include "api/accounts/common.hpp"
+#include "dure/auth/administration.hpp"
+
+namespace dure::api {
+
+namespace {
+
+struct RoleInput {
+    std::string name;
+    std::vector<std::string> permissions;
+};
+
+const auto& new_role_fields()
+{
+    static const auto fields = schema::object<RoleInput>(schema::UnknownFields::refuse)
+                                   .required("name", &RoleInput::name, schema::length(1, 64))
+                                   .required("permissions", &RoleInput::permissions, schema::length(0, 100));
+    return fields;
+}
+
+const auto& role_change_fields()
+{
+    static const auto fields = schema::object<RoleInput>(schema::UnknownFields::refuse)
+                                   .required("permissions", &RoleInput::permissions, schema::length(0, 100));
+    return fields;
+}
+
+OrderedJson role_json(const auth::Role& role)
+{
+    const auto time = [&](UnixMillis at) { return role.builtin ? OrderedJson(nullptr) : OrderedJson(rfc3339(at)); };
+    return {{"id", role.name},
+            {"name", role.name},
+            {"permissions", role.permissions},
+            {"builtin", role.builtin},
+            {"created_at", time(role.created_at)},
+            {"updated_at", time(role.updated_at)}};
+}
+
+}  // namespace
+
+Handler list_roles(const ApiParts& parts)
+{
+    return [&administration = parts.administration](RequestContext& context) -> Task<Result<void>> {
+        const auto roles = co_await administration.roles();
+        if (!roles)
+            co_return roles.error();
+        auto list = OrderedJson::array();
+        for (const auto& role : *roles)
+            list.push_back(role_json(role));
+        co_return co_await context.respond_json(200, OrderedJson{{"roles", std::move(list)}});
+    };
+}
+
+Handler create_role(const ApiParts& parts)
+{
+    return [&administration = parts.administration, &limits = parts.settings.server.limits](RequestContext& context) -> Task<Result<void>> {
+        auto input = co_await read_fields(context, new_role_fields(), limits.json_body);
+        if (!input)
+            co_return input.error();
+        const auto role = co_await administration.create_role(context.principal, std::move(input->name),
+                                                              std::move(input->permissions), actor_of(context));
+        if (!role)
+            co_return role.error();
+        co_return co_await context.respond_json(201, role_json(*role));
+    };
+}
+
+Handler patch_role(const ApiParts& parts)
+{
+    return [&administration = parts.administration, &limits = parts.settings.server.limits](RequestContext& context) -> Task<Result<void>> {
+        auto input = co_await read_fields(context, role_change_fields(), limits.json_body);
+        if (!input)
+            co_return input.error();
+        const auto role = co_await administration.change_role(context.principal, context.path_parameter("id"),
+                                                              std::move(input->permissions), actor_of(context));
+        if (!role)
+            co_return role.error();
+        co_return co_await context.respond_json(200, role_json(*role));
+    };
+}
+
+Handler delete_role(const ApiParts& parts)
+{
+    return [&administration = parts.administration](RequestContext& context) -> Task<Result<void>> {
+        const auto removed =
+            co_await administration.remove_role(context.principal, context.path_parameter("id"), actor_of(context));
+        if (!removed)
+            co_return removed.error();
+        co_return co_await respond_nothing(context);
+    };
+}
+
+}  // namespace dure::api

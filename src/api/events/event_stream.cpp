@@ -1,0 +1,129 @@
+// GET /api/events/stream: events as they happen, as server-sent events with their position as id.
+// begin at Last-Event-ID, else at ?after=, else now -> Follower -> one write per page -> a comment after silence
+// The caller is asked for again and again: a stream ends when its credential does. It also ends when the server stops or
+// the database cannot answer; the client comes back with the last id it saw and misses nothing.
+#include <boost/asio/this_coro.hpp>
+#include <charconv>
+
+#include "api/events/events.hpp"
+#include "api/stream_places.hpp"
+#include "dure/auth/authenticator.hpp"
+#include "dure/http/sse.hpp"
+#include "dure/schema/fields.hpp"
+
+namespace dure::api {
+
+namespace event_stream {
+
+constexpr double highest_position = 9e15;
+constexpr std::chrono::seconds between_looks_at_the_caller{5};
+
+struct Input {
+    std::optional<std::int64_t> after;
+    std::optional<std::string> aggregate_id;
+};
+
+const auto& fields()
+{
+    static const auto table = schema::object<Input>(schema::UnknownFields::refuse)
+                                  .optional("after", &Input::after, schema::range(0, highest_position))
+                                  .optional("aggregate_id", &Input::aggregate_id, schema::length(1, 128));
+    return table;
+}
+
+// A browser that reconnects sends its first URL and the id it saw last: the id counts.
+Result<std::optional<std::int64_t>> start_of(const RequestContext& context, const Input& input)
+{
+    const auto last = context.header("last-event-id");
+    if (last.empty())
+        return input.after;
+    std::int64_t position = -1;
+    const auto read = std::from_chars(last.data(), last.data() + last.size(), position);
+    if (read.ec != std::errc() || read.ptr != last.data() + last.size() || position < 0)
+        return Error(Errc::invalid_argument, "Last-Event-ID is not the position of an event.")
+            .param("Last-Event-ID")
+            .problem({{"header", "Last-Event-ID"}, "Last-Event-ID is not the position of an event", "int_parsing"});
+    return std::optional(position);
+}
+
+class EventStream {
+public:
+    EventStream(const ApiParts& parts, RequestContext& context)
+        : authenticator_(parts.authenticator), heartbeat_(parts.settings.server.limits.sse_heartbeat), context_(context)
+    {}
+
+    Task<Result<void>> run(events::Follower follower)
+    {
+        auto page = co_await follower.next(Steady::now());   // before the head: a failure still has a status
+        if (!page)
+            co_return page.error();
+        if (auto started = co_await context_.start_event_stream(); !started)
+            co_return started;
+        context_.exchange().on_client_gone(http::OnClientGone::cancel);
+        std::string buffer(http::sse_keep_alive);
+        for (auto silent_until = Steady::now() + heartbeat_;;) {
+            for (const auto& event : *page)
+                http::append_sse_event(buffer, {}, dump(event_json(*event)), std::to_string(event->position));
+            if (buffer.empty() && Steady::now() >= silent_until)
+                buffer = http::sse_keep_alive;
+            if (!buffer.empty()) {
+                if (auto written = co_await context_.exchange().write(buffer); !written)
+                    co_return written;
+                silent_until = Steady::now() + heartbeat_;
+                buffer.clear();
+            }
+            if (!co_await still_welcome())
+                break;
+            page = co_await follower.next(std::min(silent_until, next_look_));
+            if (!page)
+                break;
+        }
+        co_return co_await context_.exchange().finish_stream();
+    }
+
+private:
+    Task<bool> still_welcome()
+    {
+        if (Steady::now() < next_look_)
+            co_return true;
+        next_look_ = Steady::now() + between_looks_at_the_caller;
+        const auto now = co_await authenticator_.authenticate(context_.head().header("authorization"),
+                                                              context_.head().client_address);
+        const auto& then = context_.principal;
+        co_return now && now->user_id == then.user_id && now->may("events:read") == then.may("events:read");
+    }
+
+    auth::Authenticator& authenticator_;
+    const std::chrono::milliseconds heartbeat_;
+    RequestContext& context_;
+    Steady::time_point next_look_ = Steady::now() + between_looks_at_the_caller;
+};
+
+}  // namespace event_stream
+
+Handler stream_events(const ApiParts& parts)
+{
+    return [&parts, places = StreamPlaces(parts)](RequestContext& context) -> Task<Result<void>> {
+        const auto input = event_stream::fields().read_query(context.query);
+        if (!input)
+            co_return input.error();
+        const auto given = event_stream::start_of(context, *input);
+        if (!given)
+            co_return given.error();
+        const auto place = places.take(context, true);
+        if (!place)
+            co_return place.error();
+        auto after = *given;
+        if (!after) {
+            const auto last = co_await parts.events.last_position();
+            if (!last)
+                co_return last.error();
+            after = *last;
+        }
+        event_stream::EventStream stream(parts, context);
+        co_return co_await stream.run(parts.events.follow(event_reader(context), *after, input->aggregate_id,
+                                                          co_await boost::asio::this_coro::executor));
+    };
+}
+
+}  // namespace dure::api
