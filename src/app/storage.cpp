@@ -16,10 +16,10 @@ namespace {
 Result<sql::MigrationReport> applied_migrations(sql::Database& database)
 {
     return database.run_now([](sql::Connection& connection) -> Result<sql::MigrationReport> {
-        const auto table = connection.query(
-            connection.dialect() == sql::Dialect::sqlite
-                ? "SELECT name FROM sqlite_master WHERE name = 'schema_migrations'"
-                : "SELECT tablename FROM pg_tables WHERE tablename = 'schema_migrations' AND schemaname = current_schema()");
+        const auto table = connection.query(connection.dialect() == sql::Dialect::sqlite
+                                                ? "SELECT name FROM sqlite_master WHERE name = 'schema_migrations'"
+                                                : "SELECT tablename FROM pg_tables WHERE tablename = "
+                                                  "'schema_migrations' AND schemaname = current_schema()");
         if (!table)
             return table.error();
         sql::MigrationReport report;

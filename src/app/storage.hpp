@@ -30,11 +30,12 @@ struct Storage {
 
 // What the storage tells while the process runs, from its own threads.
 struct StorageReports {
-    std::function<void(std::string_view detail)> on_fatal = {};   // an embedded file could not confirm a commit: stop
-    std::function<void(bool reachable, std::string_view detail)> on_reachability = {};   // a server went away or is back
+    std::function<void(std::string_view detail)> on_fatal = {};  // an embedded file could not confirm a commit: stop
+    std::function<void(bool reachable, std::string_view detail)> on_reachability = {};  // a server went away or is back
 };
 
-// Errors say in one sentence what is wrong (a locked file, a server that is away, a newer database), without credentials.
+// Errors say in one sentence what is wrong (a locked file, a server that is away, a newer database), without
+// credentials.
 Result<Storage> open_storage(const config::Settings& settings, DatabaseUse use, const StorageReports& reports);
 
 }  // namespace dure::app

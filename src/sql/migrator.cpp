@@ -35,8 +35,8 @@ std::vector<Migration> of_dialect(std::span<const Migration> all, Dialect dialec
     return ours;
 }
 
-// Two replicas that start together migrate one after the other. SQLite's write lock does that by itself. A script has no
-// time limit, as the other one's migrations may take theirs.
+// Two replicas that start together migrate one after the other. SQLite's write lock does that by itself. A script has
+// no time limit, as the other one's migrations may take theirs.
 Result<void> wait_for_turn(Connection& connection)
 {
     if (connection.dialect() != Dialect::postgres)

@@ -1,4 +1,5 @@
-// The real binary on PostgreSQL: it starts, keeps what it acknowledged, shares it with replicas, and lives through outages.
+// The real binary on PostgreSQL: it starts, keeps what it acknowledged, shares it with replicas, and lives through
+// outages.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -31,7 +32,8 @@ TEST(OnPostgres, KeepsSessionsAndKeysOverARestartAndShowsNoPassword)
         ServerProcess server(on_postgres(fresh_schema()));
         EXPECT_NE(server.err().find("(postgresql 127.0.0.1:"), std::string::npos) << server.err();
         const auto id = new_session(server, "오래 남는 대화");
-        const auto said = ask(server, "POST", "/api/chat/message", Json{{"session_id", id}, {"message", "기억해 줘"}}.dump());
+        const auto said =
+            ask(server, "POST", "/api/chat/message", Json{{"session_id", id}, {"message", "기억해 줘"}}.dump());
         ASSERT_EQ(said.status, 200) << said.body;
         EXPECT_EQ((server.out() + server.err()).find("never-to-be-seen"), std::string::npos);
         if (graceful)
@@ -42,7 +44,8 @@ TEST(OnPostgres, KeepsSessionsAndKeysOverARestartAndShowsNoPassword)
         const auto history = ask(server, "GET", "/api/chat/history/" + id);
         ASSERT_EQ(history.status, 200) << history.body;
         EXPECT_EQ(history.json().at("messages").size(), 2u);
-        const auto next = ask(server, "POST", "/api/chat/message", Json{{"session_id", id}, {"message", "계속"}}.dump());
+        const auto next =
+            ask(server, "POST", "/api/chat/message", Json{{"session_id", id}, {"message", "계속"}}.dump());
         EXPECT_EQ(next.json().at("turn"), 2) << next.body;
     }
 }
@@ -126,7 +129,7 @@ void kill_under_load(ServerProcess& server, std::set<std::string>& acknowledged)
                         acknowledged.insert(id);
                     }
                 } catch (const std::exception&) {
-                    return;   // the server is gone
+                    return;  // the server is gone
                 }
             }
         });

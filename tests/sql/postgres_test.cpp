@@ -1,5 +1,5 @@
-// What is special to PostgreSQL: the URL, order of the pool, lost connections, commits whose answer was lost, servers that
-// stop, crash or freeze under load.
+// What is special to PostgreSQL: the URL, order of the pool, lost connections, commits whose answer was lost, servers
+// that stop, crash or freeze under load.
 #include <signal.h>
 
 #include <latch>
@@ -65,8 +65,8 @@ TEST(PostgresUrl, AWrongOneIsRefusedWithoutRepeatingIt)
     for (const std::string url :
          {"mysql://u:hunter2@h/d", "postgresql://u:hunter2%zz@h/d", "postgresql://u%:hunter2@h/d",
           "postgresql://u:hunter2@h:12x/d", "postgresql://u:hunter2@h:123456/d", "postgresql://u:hunter2@[::1/d",
-          "postgresql://u:hunter2@h,i/d", "postgresql://u:hunter2@h/d?passfile=hunter2", "postgresql://u:hunter2@h/d%00",
-          "postgresql://u:hunter2@h/d?sslmode"}) {
+          "postgresql://u:hunter2@h,i/d", "postgresql://u:hunter2@h/d?passfile=hunter2",
+          "postgresql://u:hunter2@h/d%00", "postgresql://u:hunter2@h/d?sslmode"}) {
         const auto refused = open_postgres(test::postgres_options(url));
         ASSERT_FALSE(refused) << url;
         EXPECT_EQ(refused.error().code(), Errc::invalid_argument) << url;
@@ -135,7 +135,7 @@ TEST(Postgres, UnitsAreServedInTheOrderTheyCame)
         const auto before = database->queued();
         callers.emplace_back([&, i] {
             const auto note = [&order, i](Connection&) -> Result<int> {
-                order.push_back(i);   // one connection: one unit at a time
+                order.push_back(i);  // one connection: one unit at a time
                 return 1;
             };
             EXPECT_TRUE(i % 2 ? database->run_now(note) : test::read_now(*database, note));
@@ -221,7 +221,7 @@ TEST(Postgres, AServerThatStopsAnsweringIsGivenUpAtTheLimit)
         }
         return c.execute("SELECT 1");
     });
-    EXPECT_TRUE(outcome) << outcome.error().detail();   // on another connection
+    EXPECT_TRUE(outcome) << outcome.error().detail();  // on another connection
     EXPECT_NE(frozen, 0);
     EXPECT_LT(Steady::now() - begin, 5s);
     ::kill(frozen, SIGCONT);
@@ -284,7 +284,7 @@ public:
         return count_ >= goal;
     }
 
-    std::set<std::string> stored, refused, unknown;   // after stop()
+    std::set<std::string> stored, refused, unknown;  // after stop()
     Steady::duration longest_refusal{0};
 
 private:
@@ -366,7 +366,7 @@ TEST(PostgresOutage, AKilledServerProcessLosesNothingAcknowledged)
         ASSERT_TRUE(load.advances_by(100, 20s));
         const auto victim = database->run_now(own_process);
         if (victim)
-            ::kill(static_cast<pid_t>(*victim), SIGKILL);   // the server starts anew from its log
+            ::kill(static_cast<pid_t>(*victim), SIGKILL);  // the server starts anew from its log
     }
     EXPECT_TRUE(load.advances_by(100, 20s));
     load.stop();

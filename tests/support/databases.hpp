@@ -128,10 +128,11 @@ private:
 
 inline std::vector<Driver> all_drivers()
 {
-    return {{"sqlite", [](const DriverLimits& limits) { return open_or_throw(sqlite_options(":memory:", limits)); }},
-            {"postgres",
-             [](const DriverLimits& limits) { return open_or_throw(postgres_options(PostgresSchemas::make(), limits)); },
-             2}};
+    return {
+        {"sqlite", [](const DriverLimits& limits) { return open_or_throw(sqlite_options(":memory:", limits)); }},
+        {"postgres",
+         [](const DriverLimits& limits) { return open_or_throw(postgres_options(PostgresSchemas::make(), limits)); },
+         2}};
 }
 
 inline std::string driver_name(const testing::TestParamInfo<Driver>& info)

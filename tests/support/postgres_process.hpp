@@ -1,5 +1,5 @@
-// A real PostgreSQL server of the test's own on a free port: started, stopped, killed. It keeps its data in a folder of its
-// own and dies with the test program. Needs Debian's postgresql-15; as root it runs under the account "postgres".
+// A real PostgreSQL server of the test's own on a free port: started, stopped, killed. It keeps its data in a folder of
+// its own and dies with the test program. Needs Debian's postgresql-15; as root it runs under the account "postgres".
 #pragma once
 
 #include <arpa/inet.h>
@@ -36,7 +36,7 @@ public:
             !shell("cd " + quoted("") + " && " + (as_root() ? "setpriv " + account + " " : "") + programs +
                    "initdb -D " + data + " -U app -A trust --no-sync -E UTF8 --locale=C.UTF-8"))
             throw std::runtime_error("initdb failed; is postgresql-15 installed? (scripts/setup test)");
-        for (int attempt = 0; attempt < 5 && pid_ == 0; ++attempt) {   // a free port may be taken meanwhile
+        for (int attempt = 0; attempt < 5 && pid_ == 0; ++attempt) {  // a free port may be taken meanwhile
             port_ = free_port();
             start();
         }
@@ -47,7 +47,7 @@ public:
     {
         if (pid_ != 0)
             stop(SIGQUIT);
-        std::error_code ignored;   // a leftover in the temporary directory fails no test
+        std::error_code ignored;  // a leftover in the temporary directory fails no test
         std::filesystem::remove_all(folder_, ignored);
     }
     PostgresProcess(const PostgresProcess&) = delete;
@@ -73,7 +73,7 @@ public:
                                            port.c_str(), "-k", data.c_str(), "-c", "listen_addresses=127.0.0.1", "-c",
                                            "max_connections=200", "-c", "fsync=off", nullptr});
         const pid_t pid = ::fork();
-        if (pid == 0) {   // only async-signal-safe calls from here on
+        if (pid == 0) {  // only async-signal-safe calls from here on
             const int nothing = ::open("/dev/null", O_RDWR);
             ::dup2(nothing, 0);
             ::dup2(nothing, 1);

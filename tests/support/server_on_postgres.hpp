@@ -9,8 +9,8 @@
 
 namespace dure::test {
 
-// What the server needs in production: its secret key and the first administrator by environment. `url`: with a password
-// that must never be seen again.
+// What the server needs in production: its secret key and the first administrator by environment. `url`: with a
+// password that must never be seen again.
 inline ServerProcess::Options on_postgres(std::string url, std::string configuration = {})
 {
     const auto at = url.find("app@");

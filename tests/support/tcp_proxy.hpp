@@ -1,5 +1,5 @@
-// A proxy on a free port that hands bytes on between clients and a server, and can lose a message on its way: what happens
-// to the first client message that holds a given text is the test's choice.
+// A proxy on a free port that hands bytes on between clients and a server, and can lose a message on its way: what
+// happens to the first client message that holds a given text is the test's choice.
 #pragma once
 
 #include <arpa/inet.h>
@@ -22,9 +22,9 @@ namespace dure::test {
 class TcpProxy {
 public:
     enum class Loss {
-        answer,      // the server gets the message and answers; the answer is lost with the connection
-        message,     // the connection is lost for both sides before the server got it
-        unnoticed,   // the client loses the connection; the server gets nothing and notices nothing
+        answer,  // the server gets the message and answers; the answer is lost with the connection
+        message,  // the connection is lost for both sides before the server got it
+        unnoticed,  // the client loses the connection; the server gets nothing and notices nothing
     };
 
     explicit TcpProxy(std::uint16_t server_port) : server_port_(server_port)
@@ -161,7 +161,7 @@ private:
     {
         for (int* socket : {&pair.client, &pair.server})
             if (*socket >= 0)
-                ::close(std::exchange(*socket, -1));   // poll ignores -1
+                ::close(std::exchange(*socket, -1));  // poll ignores -1
     }
 
     const std::uint16_t server_port_;

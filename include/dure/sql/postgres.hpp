@@ -1,7 +1,8 @@
-// The PostgreSQL driver's public face. A pool of connections with a thread each takes units first come, first served; every
-// unit is one transaction: read units see one snapshot and may change nothing, write units run at READ COMMITTED, so a unit
-// that decides by what it read locks the row or makes the change conditional. A unit whose transaction was lost or could not
-// be serialised is run again; a commit whose answer was lost is looked up on another connection before anybody is told.
+// The PostgreSQL driver's public face. A pool of connections with a thread each takes units first come, first served;
+// every unit is one transaction: read units see one snapshot and may change nothing, write units run at READ COMMITTED,
+// so a unit that decides by what it read locks the row or makes the change conditional. A unit whose transaction was
+// lost or could not be serialised is run again; a commit whose answer was lost is looked up on another connection
+// before anybody is told.
 #pragma once
 
 #include <chrono>
@@ -27,8 +28,8 @@ struct PostgresOptions {
     std::function<void(bool reachable, std::string_view detail)> on_reachability;
 };
 
-// Needs PostgreSQL 13 or newer with UTF-8. Errors: invalid_argument for a wrong URL, unavailable for a server that cannot be
-// used; the message says why and never holds a credential.
+// Needs PostgreSQL 13 or newer with UTF-8. Errors: invalid_argument for a wrong URL, unavailable for a server that
+// cannot be used; the message says why and never holds a credential.
 Result<std::unique_ptr<Database>> open_postgres(PostgresOptions options);
 
 // "host:port/database" of a URL, without credentials; empty when it is none.

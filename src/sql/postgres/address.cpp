@@ -10,9 +10,9 @@ namespace dure::sql {
 
 namespace {
 
-constexpr std::array<std::string_view, 9> passed_on{"sslmode",      "sslrootcert",     "sslcert",   "sslkey",
-                                                    "sslcrl",       "channel_binding", "gssencmode",
-                                                    "sslpassword", "application_name"};
+constexpr std::array<std::string_view, 9> passed_on{"sslmode",    "sslrootcert", "sslcert",
+                                                    "sslkey",     "sslcrl",      "channel_binding",
+                                                    "gssencmode", "sslpassword", "application_name"};
 
 Error wrong_url(std::string_view problem)
 {

@@ -1,5 +1,5 @@
-// PostgresAddress: a postgresql:// URL taken apart. Done here and not by libpq, whose messages about a wrong URL repeat it
-// with the password.
+// PostgresAddress: a postgresql:// URL taken apart. Done here and not by libpq, whose messages about a wrong URL repeat
+// it with the password.
 #pragma once
 
 #include <string>

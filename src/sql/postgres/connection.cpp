@@ -1,5 +1,5 @@
-// PostgresConnection: parameters checked -> statement prepared once -> executed under two limits: the server's statement
-// timeout, and behind it the socket's for a server that does not answer at all. See connection.hpp.
+// PostgresConnection: parameters checked -> statement prepared once -> executed under two limits: the server's
+// statement timeout, and behind it the socket's for a server that does not answer at all. See connection.hpp.
 #include "sql/postgres/connection.hpp"
 
 #include "sql/param_check.hpp"
@@ -11,7 +11,7 @@ namespace dure::sql {
 namespace {
 
 constexpr std::size_t most_prepared = 512;
-constexpr std::chrono::milliseconds answer_grace{1000};   // between the server's limit and the socket's
+constexpr std::chrono::milliseconds answer_grace{1000};  // between the server's limit and the socket's
 constexpr std::chrono::minutes script_limit{10};
 
 std::string session_settings(std::chrono::milliseconds statement_timeout)
@@ -23,21 +23,21 @@ std::string session_settings(std::chrono::milliseconds statement_timeout)
 
 }  // namespace
 
-PostgresConnection::PostgresConnection(const std::string& text, std::chrono::milliseconds statement_timeout, Watchdog& dog)
+PostgresConnection::PostgresConnection(const std::string& text, std::chrono::milliseconds statement_timeout,
+                                       Watchdog& dog)
     : statement_timeout_(statement_timeout), session_(text)
 {
-    session_.set_verbosity(pqxx::connection_base::terse);   // what a message explains further holds values
+    session_.set_verbosity(pqxx::connection_base::terse);  // what a message explains further holds values
     watch_.emplace(dog, session_.sock());
 }
 
 PostgresConnection::~PostgresConnection()
 {
-    watch_.reset();   // before the socket is closed
+    watch_.reset();  // before the socket is closed
 }
 
-Result<std::unique_ptr<PostgresConnection>> PostgresConnection::open(const PostgresAddress& address,
-                                                                     std::chrono::milliseconds statement_timeout,
-                                                                     Watchdog& dog)
+Result<std::unique_ptr<PostgresConnection>>
+PostgresConnection::open(const PostgresAddress& address, std::chrono::milliseconds statement_timeout, Watchdog& dog)
 {
     try {
         const auto text = address.connection_text(session_settings(statement_timeout));
@@ -83,7 +83,7 @@ PostgresConnection::Prepared* PostgresConnection::prepared(std::string_view sql)
     try {
         session_.prepare_now(fresh.name);
     } catch (...) {
-        session_.unprepare(fresh.name);   // the name is free for the next one
+        session_.unprepare(fresh.name);  // the name is free for the next one
         throw;
     }
     return &prepared_.emplace(sql, std::move(fresh)).first->second;

@@ -1,5 +1,5 @@
-// PostgresConnection: one session of libpqxx, used by one thread at a time, with its prepared statements and its limits.
-// libpqxx throws; here it ends: the first failure is kept, and later statements repeat it until it is taken.
+// PostgresConnection: one session of libpqxx, used by one thread at a time, with its prepared statements and its
+// limits. libpqxx throws; here it ends: the first failure is kept, and later statements repeat it until it is taken.
 #pragma once
 
 #include <chrono>
@@ -39,7 +39,7 @@ public:
 private:
     struct Prepared {
         std::string name;
-        std::shared_ptr<const std::vector<std::string>> columns;   // known after the first result
+        std::shared_ptr<const std::vector<std::string>> columns;  // known after the first result
     };
     struct TextHash {
         using is_transparent = void;
@@ -58,8 +58,8 @@ private:
 
     const std::chrono::milliseconds statement_timeout_;
     pqxx::connection session_;
-    pqxx::quiet_errorhandler quiet_{session_};   // notices would go to standard error
-    pqxx::nontransaction commands_{session_};   // BEGIN and COMMIT are ours
+    pqxx::quiet_errorhandler quiet_{session_};  // notices would go to standard error
+    pqxx::nontransaction commands_{session_};  // BEGIN and COMMIT are ours
     std::optional<Watchdog::Watch> watch_;
     std::unordered_map<std::string, Prepared, TextHash, std::equal_to<>> prepared_;
     std::optional<PostgresFailure> failure_;

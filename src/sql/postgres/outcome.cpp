@@ -80,8 +80,8 @@ std::optional<OutcomeLookup::Outcome> OutcomeLookup::judge(const Transaction& tr
     return opened_at_ <= transaction.begun_at ? Outcome::committed : Outcome::unknown;
 }
 
-// A server that has not noticed the loss still holds the transaction open, with its locks. Its process is surely the old one
-// only while the witness has outlived the transaction.
+// A server that has not noticed the loss still holds the transaction open, with its locks. Its process is surely the
+// old one only while the witness has outlived the transaction.
 void OutcomeLookup::end_old_session(const Transaction& transaction, Steady::time_point asked_since)
 {
     const bool patient = Steady::now() < asked_since + patience_with_old_session;

@@ -1,8 +1,8 @@
 // OutcomeLookup: what became of a commit whose answer never came. PostgreSQL knows the fate of a transaction by its id
-// (pg_xact_status), with one trap: after a crash of the server, ids that left no trace on its disk are given to others, and
-// "committed" may then be said of somebody else's transaction. So the question goes to a witness, a connection that is kept
-// open for this: if it is older than the transaction, no crash lies between them. A younger witness is believed only when it
-// says "not committed": what was committed durably keeps its id, so this is true after a crash too.
+// (pg_xact_status), with one trap: after a crash of the server, ids that left no trace on its disk are given to others,
+// and "committed" may then be said of somebody else's transaction. So the question goes to a witness, a connection that
+// is kept open for this: if it is older than the transaction, no crash lies between them. A younger witness is believed
+// only when it says "not committed": what was committed durably keeps its id, so this is true after a crash too.
 #pragma once
 
 #include <mutex>
@@ -16,7 +16,7 @@ class OutcomeLookup {
 public:
     enum class Outcome { committed, rolled_back, unknown };
     struct Transaction {
-        std::string id;   // pg_current_xact_id()
+        std::string id;  // pg_current_xact_id()
         int server_process = 0;
         Steady::time_point begun_at;
     };

@@ -15,7 +15,8 @@ constexpr int oldest_server = 130000;   // pg_xact_status and pg_current_xact_id
 
 class PostgresDatabase final : public Database {
 public:
-    PostgresDatabase(PostgresOptions options, PostgresAddress address) : pool_(std::move(options), std::move(address)) {}
+    PostgresDatabase(PostgresOptions options, PostgresAddress address) : pool_(std::move(options), std::move(address))
+    {}
 
     ~PostgresDatabase() override
     {
@@ -35,8 +36,7 @@ public:
     {
         const auto until = Deadline::after(pool_.options.start_wait);
         for (;;) {
-            auto opened =
-                PostgresConnection::open(pool_.address, pool_.options.statement_timeout, pool_.watchdog);
+            auto opened = PostgresConnection::open(pool_.address, pool_.options.statement_timeout, pool_.watchdog);
             if (opened)
                 return check_server(**opened);
             if (until.passed())

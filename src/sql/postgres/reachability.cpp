@@ -19,8 +19,8 @@ Millis reconnect_pause(int failures)
 {
     static thread_local std::minstd_rand random(std::random_device{}());
     const auto full = std::min(longest_pause, first_pause * (1 << std::min(failures - 1, 6)));
-    return Millis(std::uniform_int_distribution<Millis::rep>(std::max<Millis::rep>(full.count() / 2, first_pause.count()),
-                                                             full.count())(random));
+    return Millis(std::uniform_int_distribution<Millis::rep>(
+        std::max<Millis::rep>(full.count() / 2, first_pause.count()), full.count())(random));
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Reachability: what the workers of a pool know together about their server. Workers without a connection pause here between
-// attempts (0.1 s doubling to 5 s, with jitter); the first one that gets through ends everybody's pause.
+// Reachability: what the workers of a pool know together about their server. Workers without a connection pause here
+// between attempts (0.1 s doubling to 5 s, with jitter); the first one that gets through ends everybody's pause.
 #pragma once
 
 #include <condition_variable>

@@ -1,6 +1,6 @@
-// Watchdog: ends waits for a server that does not answer. libpq waits on a socket without a limit of its own; whoever waits
-// arms the socket's limit, and when it passes the thread here shuts the socket down, which ends the wait as a lost
-// connection. The same thread calls the pool at every tick.
+// Watchdog: ends waits for a server that does not answer. libpq waits on a socket without a limit of its own; whoever
+// waits arms the socket's limit, and when it passes the thread here shuts the socket down, which ends the wait as a
+// lost connection. The same thread calls the pool at every tick.
 #pragma once
 
 #include <atomic>

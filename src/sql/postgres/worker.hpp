@@ -1,5 +1,5 @@
-// PostgresWorker: one thread of the pool with its connection. Takes the oldest unit, runs it in a transaction, tells its
-// caller; what could not be run for no fault of the unit goes back to the head of the queue.
+// PostgresWorker: one thread of the pool with its connection. Takes the oldest unit, runs it in a transaction, tells
+// its caller; what could not be run for no fault of the unit goes back to the head of the queue.
 #pragma once
 
 #include "dure/sql/postgres.hpp"
@@ -18,7 +18,7 @@ struct PostgresPool {
     const PostgresAddress address;
     UnitQueue queue;
     Reachability reachability;
-    Watchdog watchdog;   // its thread uses the queue
+    Watchdog watchdog;  // its thread uses the queue
     OutcomeLookup outcomes;
 };
 
@@ -31,10 +31,10 @@ public:
 
 private:
     enum class Verdict {
-        settled,    // the unit has its outcome
+        settled,  // the unit has its outcome
         unstarted,  // the connection was gone before the unit began
-        again,      // rolled back; run it once more on this connection
-        lost,       // rolled back, and the connection is gone
+        again,  // rolled back; run it once more on this connection
+        lost,  // rolled back, and the connection is gone
     };
 
     bool connect();
