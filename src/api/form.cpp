@@ -36,7 +36,8 @@ Result<Form> Form::parse(std::string_view body)
             continue;
         const auto equals = pair.find('=');
         const auto name = forms::decoded(pair.substr(0, equals));
-        const auto value = forms::decoded(equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1));
+        const auto value =
+            forms::decoded(equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1));
         if (!name || !value || form.fields_.size() >= most_fields || form.find(*name))
             return forms::malformed();
         form.fields_.emplace_back(*name, *value);

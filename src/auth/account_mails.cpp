@@ -36,7 +36,8 @@ mail::Mail reset_mail(const model::User& user, const SecretString& token)
 {
     return {user.email, "Reset your password",
             "Somebody asked for a new password for your account. If it was you, use this code within an hour:\n\n" +
-                std::string(token.reveal()) + "\n\nIf it was not you, nothing has changed and there is nothing to do.\n"};
+                std::string(token.reveal()) +
+                "\n\nIf it was not you, nothing has changed and there is nothing to do.\n"};
 }
 
 mail::Mail verify_mail(const model::User& user, const SecretString& token)
@@ -81,8 +82,8 @@ Task<Result<void>> Accounts::forgot_password(std::string email, model::Actor act
     if (!user)
         co_return user.error();
     if (*user) {
-        const auto token = parts_.tokens->reset.sign({(*user)->id, {}, (*user)->token_version, by_mail::reset_mark(**user)},
-                                                     parts_.clock.now());
+        const auto token = parts_.tokens->reset.sign(
+            {(*user)->id, {}, (*user)->token_version, by_mail::reset_mark(**user)}, parts_.clock.now());
         if (!parts_.mail.enqueue(by_mail::reset_mail(**user, token)))
             parts_.logger.warn("reset mail not queued", {{"user_id", (*user)->id}});
     }
@@ -96,9 +97,8 @@ Task<Result<void>> Accounts::reset_password(SecretString token, SecretString pas
     const auto checked = parts_.tokens->reset.check(token.reveal(), parts_.clock.now());
     if (checked.fault != TokenFault::none)
         co_return rules::word("RESET_PASSWORD_BAD_TOKEN");
-    const auto user = co_await parts_.database.write([&](sql::Connection& connection) {
-        return by_mail::holder(connection, checked.claims, by_mail::reset_mark);
-    });
+    const auto user = co_await parts_.database.write(
+        [&](sql::Connection& connection) { return by_mail::holder(connection, checked.claims, by_mail::reset_mark); });
     if (!user && user.error().code() == Errc::not_found)
         co_return rules::word("RESET_PASSWORD_BAD_TOKEN");
     if (!user)
@@ -110,15 +110,17 @@ Task<Result<void>> Accounts::reset_password(SecretString token, SecretString pas
     if (!hash)
         co_return hash.error();
     actor.user_id = user->id;
-    auto changed = co_await parts_.journal.write([&](sql::Connection& connection, events::Batch& batch) -> Result<void> {
-        auto now_user = by_mail::holder(connection, checked.claims, by_mail::reset_mark);   // of two at once, one wins
-        if (!now_user)
-            return now_user.error();
-        Json data = Json::object();
-        rules::apply(*now_user, {}, *hash, parts_.clock.now(), data);
-        batch.add(rules::user_event(actor, *now_user, "UserPasswordReset", std::move(data)));
-        return store::Users(connection).update(*now_user);
-    });
+    auto changed =
+        co_await parts_.journal.write([&](sql::Connection& connection, events::Batch& batch) -> Result<void> {
+            auto now_user =
+                by_mail::holder(connection, checked.claims, by_mail::reset_mark);  // of two at once, one wins
+            if (!now_user)
+                return now_user.error();
+            Json data = Json::object();
+            rules::apply(*now_user, {}, *hash, parts_.clock.now(), data);
+            batch.add(rules::user_event(actor, *now_user, "UserPasswordReset", std::move(data)));
+            return store::Users(connection).update(*now_user);
+        });
     parts_.authenticator.forget_user(user->id);
     if (!changed && changed.error().code() == Errc::not_found)
         co_return rules::word("RESET_PASSWORD_BAD_TOKEN");
@@ -147,8 +149,8 @@ Task<Result<Account>> Accounts::verify(SecretString token, model::Actor actor)
     if (checked.fault != TokenFault::none)
         co_return rules::word("VERIFY_USER_BAD_TOKEN");
     actor.user_id = checked.claims.subject;
-    auto verified = co_await parts_.journal.write(
-        [&](sql::Connection& connection, events::Batch& batch) -> Result<Account> {
+    auto verified =
+        co_await parts_.journal.write([&](sql::Connection& connection, events::Batch& batch) -> Result<Account> {
             auto user = by_mail::holder(connection, checked.claims, by_mail::verify_mark);
             if (!user && user.error().code() == Errc::not_found)
                 return rules::word("VERIFY_USER_BAD_TOKEN");

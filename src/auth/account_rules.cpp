@@ -69,7 +69,9 @@ Result<void> check_names(const std::optional<std::string>& email, const std::opt
                             "value_error"});
     if (problems.empty())
         return {};
-    return Error(Errc::invalid_argument, "Some fields are not valid.").reason("validation_error").problems(std::move(problems));
+    return Error(Errc::invalid_argument, "Some fields are not valid.")
+        .reason("validation_error")
+        .problems(std::move(problems));
 }
 
 void apply(model::User& user, const AccountChange& change, const std::optional<std::string>& new_hash, UnixMillis now,
@@ -149,8 +151,8 @@ Task<Result<Account>> change_user(AccountParts parts, std::string user_id, Accou
             co_return made.error();
         hash = std::move(*made);
     }
-    auto changed = co_await parts.journal.write(
-        [&](sql::Connection& connection, events::Batch& batch) -> Result<Account> {
+    auto changed =
+        co_await parts.journal.write([&](sql::Connection& connection, events::Batch& batch) -> Result<Account> {
             auto user = store::Users(connection).find_for_update(user_id);
             if (!user)
                 return user.error();

@@ -19,7 +19,9 @@ constexpr std::size_t longest_name = 320;
 
 Error too_many(std::chrono::seconds wait)
 {
-    return Error(Errc::rate_limited, "Too many attempts, try again later.").reason("too_many_attempts").retry_after(wait);
+    return Error(Errc::rate_limited, "Too many attempts, try again later.")
+        .reason("too_many_attempts")
+        .retry_after(wait);
 }
 
 // Whose guesses these are: both names of an account count as one.
@@ -34,8 +36,7 @@ Task<Result<Account>> Accounts::enroll(Registration wanted, model::Actor actor)
 {
     if (parts_.settings.registration != "open")
         co_return Error(Errc::permission_denied, "Registration is closed.").reason("registration_closed");
-    const auto wait =
-        parts_.guesses.count("register", actor.address, registrations_per_hour, std::chrono::hours(1));
+    const auto wait = parts_.guesses.count("register", actor.address, registrations_per_hour, std::chrono::hours(1));
     if (wait)
         co_return entrance::too_many(*wait);
     if (auto fine = rules::check_names(wanted.email, wanted.username); !fine)
@@ -52,23 +53,24 @@ Task<Result<Account>> Accounts::enroll(Registration wanted, model::Actor actor)
     user.password_hash = std::move(*hash);
     user.created_at = user.updated_at = parts_.clock.now();
     actor.user_id = user.id;
-    co_return co_await parts_.journal.write(
-        [&](sql::Connection& connection, events::Batch& batch) -> Result<Account> {
-            auto stored = store::Users(connection).insert(user);
-            if (!stored && stored.error().code() == Errc::conflict)
-                return rules::word("REGISTER_USER_ALREADY_EXISTS");
-            if (!stored)
-                return stored.error();
-            batch.add(rules::user_event(actor, user, "UserRegistered",
-                                        {{"email", user.email}, {"role", user.role}, {"is_active", true}, {"is_verified", false}}));
-            return rules::with_permissions(connection, user);
-        });
+    co_return co_await parts_.journal.write([&](sql::Connection& connection, events::Batch& batch) -> Result<Account> {
+        auto stored = store::Users(connection).insert(user);
+        if (!stored && stored.error().code() == Errc::conflict)
+            return rules::word("REGISTER_USER_ALREADY_EXISTS");
+        if (!stored)
+            return stored.error();
+        batch.add(rules::user_event(
+            actor, user, "UserRegistered",
+            {{"email", user.email}, {"role", user.role}, {"is_active", true}, {"is_verified", false}}));
+        return rules::with_permissions(connection, user);
+    });
 }
 
 // not_found for whatever cannot be a name.
 Task<Result<model::User>> Accounts::known_by_login(const std::string& name)
 {
-    if (name.empty() || name.size() > entrance::longest_name || !valid_utf8(name) || name.find('\0') != std::string::npos)
+    if (name.empty() || name.size() > entrance::longest_name || !valid_utf8(name) ||
+        name.find('\0') != std::string::npos)
         co_return Error(Errc::not_found, "No such user.");
     co_return co_await parts_.database.read(
         [&](sql::Connection& connection) { return store::Users(connection).find_by_login(name); });
@@ -89,8 +91,8 @@ Task<Result<void>> Accounts::count_guess(const std::string& account, const std::
 // For names nobody has, the event stands alone: what was typed may be a password in the wrong field and is not kept.
 Task<Result<void>> Accounts::record(const std::string& user_id, const char* type, const model::Actor& actor)
 {
-    auto event = events::event_by(actor, user_id.empty() ? "LoginAttempt" : "User", user_id.empty() ? new_id() : user_id,
-                                  type, Json::object(), user_id);
+    auto event = events::event_by(actor, user_id.empty() ? "LoginAttempt" : "User",
+                                  user_id.empty() ? new_id() : user_id, type, Json::object(), user_id);
     auto recorded = co_await parts_.journal.append(std::move(event));
     if (!recorded)
         co_return recorded.error();
@@ -163,7 +165,8 @@ Task<Result<void>> Accounts::logout(Principal caller, bool everywhere, model::Ac
         auto user = users.find_for_update(caller.user_id);
         if (!user)
             return user.error();
-        batch.add(rules::user_event(actor, *user, everywhere ? "UserLoggedOutEverywhere" : "UserLoggedOut", Json::object()));
+        batch.add(
+            rules::user_event(actor, *user, everywhere ? "UserLoggedOutEverywhere" : "UserLoggedOut", Json::object()));
         if (!everywhere)
             return store::EndedTokens(connection).end(caller.token_id, caller.user_id, caller.token_expires_at, now);
         ++user->token_version;

@@ -78,7 +78,8 @@ Task<Result<Account>> Administration::find(std::string user_id)
     });
 }
 
-Task<Result<Account>> Administration::change(Principal by, std::string user_id, AccountChange change, model::Actor actor)
+Task<Result<Account>> Administration::change(Principal by, std::string user_id, AccountChange change,
+                                             model::Actor actor)
 {
     auto allowed = [by = std::move(by), change](sql::Connection& connection, const model::User& user) -> Result<void> {
         if (auto fine = administration::must_cover(connection, by, user.role); !fine)
@@ -96,18 +97,19 @@ Task<Result<Account>> Administration::change(Principal by, std::string user_id, 
 
 Task<Result<void>> Administration::remove(Principal by, std::string user_id, model::Actor actor)
 {
-    auto removed = co_await parts_.journal.write([&](sql::Connection& connection, events::Batch& batch) -> Result<void> {
-        store::Users users(connection);
-        const auto user = users.find_for_update(user_id);
-        if (!user)
-            return user.error();
-        if (auto fine = administration::must_cover(connection, by, user->role); !fine)
-            return fine;
-        if (auto fine = administration::must_leave_an_admin(connection, *user); !fine)
-            return fine;
-        batch.add(rules::user_event(actor, *user, "UserDeleted", {{"deleted", true}}));
-        return users.remove(user_id);
-    });
+    auto removed =
+        co_await parts_.journal.write([&](sql::Connection& connection, events::Batch& batch) -> Result<void> {
+            store::Users users(connection);
+            const auto user = users.find_for_update(user_id);
+            if (!user)
+                return user.error();
+            if (auto fine = administration::must_cover(connection, by, user->role); !fine)
+                return fine;
+            if (auto fine = administration::must_leave_an_admin(connection, *user); !fine)
+                return fine;
+            batch.add(rules::user_event(actor, *user, "UserDeleted", {{"deleted", true}}));
+            return users.remove(user_id);
+        });
     if (removed)
         parts_.authenticator.forget_user(user_id);
     co_return removed;

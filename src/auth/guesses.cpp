@@ -88,7 +88,8 @@ Guesses::Verdict Guesses::begin(std::string_view account, std::string_view addre
     const auto now = state_->clock.steady_now();
     auto& from = state_->window("guess", address, guessing::address_window);
     if (from.count >= state_->limits.login_failures_per_address)
-        return {guessing::rounded_up(guessing::address_window - (now - from.begin)), !std::exchange(from.refused, true)};
+        return {guessing::rounded_up(guessing::address_window - (now - from.begin)),
+                !std::exchange(from.refused, true)};
     if (!account.empty()) {
         auto& at = state_->accounts.use(account);
         if (const auto left = state_->left_of(at); at.failures > 0 && left > Steady::duration::zero())

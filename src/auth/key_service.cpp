@@ -137,8 +137,8 @@ Task<Result<std::vector<model::ApiKey>>> KeyService::list(std::string owner_id)
 Task<Result<void>> KeyService::revoke(std::optional<std::string> owner_id, std::string key_id, model::Actor actor)
 {
     const auto now = clock_.now();
-    const auto revoked = co_await journal_.write(
-        [&](sql::Connection& connection, events::Batch& batch) -> Result<model::ApiKey> {
+    const auto revoked =
+        co_await journal_.write([&](sql::Connection& connection, events::Batch& batch) -> Result<model::ApiKey> {
             store::ApiKeys keys(connection);
             const auto key = owner_id ? keys.find(key_id, *owner_id) : keys.find_of_anybody(key_id);
             if (!key)
@@ -175,7 +175,8 @@ Task<Result<MadeKey>> KeyService::rotate(std::string owner_id, std::string key_i
         const auto end = std::min(wanted_end, old->expires_at.value_or(wanted_end));
         if (auto set = keys.set_expiry(key_id, owner_id, end); !set)
             return set.error();
-        batch.add(key_rules::event(actor, *old, "ApiKeyRotated", {{"expires_at", rfc3339(end)}, {"replaced_by", fresh->record.id}}));
+        batch.add(key_rules::event(actor, *old, "ApiKeyRotated",
+                                   {{"expires_at", rfc3339(end)}, {"replaced_by", fresh->record.id}}));
         old_hash = old->hash;
         return fresh;
     });

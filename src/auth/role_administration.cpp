@@ -35,7 +35,8 @@ Result<std::vector<std::string>> in_order(const std::vector<std::string>& given)
     if (!std::all_of(given.begin(), given.end(), [](const std::string& name) { return is_permission(name); }))
         return wrong("permissions", "there is no such permission");
     auto all = all_permissions();
-    std::erase_if(all, [&](const std::string& name) { return std::find(given.begin(), given.end(), name) == given.end(); });
+    std::erase_if(all,
+                  [&](const std::string& name) { return std::find(given.begin(), given.end(), name) == given.end(); });
     return all;
 }
 
@@ -78,7 +79,8 @@ Task<Result<Role>> Administration::create_role(Principal by, std::string name, s
                                                model::Actor actor)
 {
     if (!custom_roles::valid_name(name))
-        co_return custom_roles::wrong("name", "a role's name has 1 to 64 of a-z, 0-9, - and _, and begins with a letter");
+        co_return custom_roles::wrong("name",
+                                      "a role's name has 1 to 64 of a-z, 0-9, - and _, and begins with a letter");
     const auto wanted = custom_roles::in_order(permissions);
     if (!wanted)
         co_return wanted.error();
@@ -112,19 +114,20 @@ Task<Result<Role>> Administration::change_role(Principal by, std::string name, s
     if (auto fine = must_hold(by, *wanted); !fine)
         co_return fine.error();
     const auto now = parts_.clock.now();
-    auto changed = co_await parts_.journal.write([&](sql::Connection& connection, events::Batch& batch) -> Result<Role> {
-        auto row = custom_roles::find_custom(connection, name);
-        if (!row)
-            return row.error();
-        if (auto fine = must_hold(by, row->permissions.value_or(std::vector<std::string>())); !fine)
-            return fine.error();
-        if (auto stored = store::Roles(connection).set_permissions(name, *wanted, now); !stored)
-            return stored.error();
-        batch.add(custom_roles::event(actor, name, "RoleUpdated", {{"permissions", *wanted}}));
-        row->permissions = *wanted;
-        row->updated_at = now;
-        return custom_roles::shown(*row);
-    });
+    auto changed =
+        co_await parts_.journal.write([&](sql::Connection& connection, events::Batch& batch) -> Result<Role> {
+            auto row = custom_roles::find_custom(connection, name);
+            if (!row)
+                return row.error();
+            if (auto fine = must_hold(by, row->permissions.value_or(std::vector<std::string>())); !fine)
+                return fine.error();
+            if (auto stored = store::Roles(connection).set_permissions(name, *wanted, now); !stored)
+                return stored.error();
+            batch.add(custom_roles::event(actor, name, "RoleUpdated", {{"permissions", *wanted}}));
+            row->permissions = *wanted;
+            row->updated_at = now;
+            return custom_roles::shown(*row);
+        });
     if (changed)
         parts_.authenticator.forget_role(name);
     co_return changed;

@@ -68,7 +68,8 @@ std::optional<UnixMillis> time_of(const Json& document, const char* name)
 
 }  // namespace jwt
 
-TokenSigner::TokenSigner(SecretString key, std::string_view type, std::string audience, std::chrono::milliseconds lifetime)
+TokenSigner::TokenSigner(SecretString key, std::string_view type, std::string audience,
+                         std::chrono::milliseconds lifetime)
     : key_(std::move(key)), header_(base64url(R"({"alg":"HS256","typ":")" + std::string(type) + "\"}")),
       audience_(std::move(audience)), lifetime_(lifetime)
 {
@@ -140,8 +141,8 @@ std::optional<Claims> TokenSigner::read_claims(std::string_view payload) const
     const auto issued_at = jwt::time_of(document, "iat");
     const auto expires_at = jwt::time_of(document, "exp");
     const auto version = document.find("ver");
-    if (!audience || *audience != audience_ || !issuer || *issuer != jwt::issuer || !subject || subject->empty() || !id ||
-        id->empty() || !issued_at || !expires_at || version == document.end() || !version->is_number_integer())
+    if (!audience || *audience != audience_ || !issuer || *issuer != jwt::issuer || !subject || subject->empty() ||
+        !id || id->empty() || !issued_at || !expires_at || version == document.end() || !version->is_number_integer())
         return std::nullopt;
     const auto* bound = jwt::text_of(document, "bound");
     return Claims{*subject, *id, version->get<std::int64_t>(), bound ? *bound : std::string(), *issued_at, *expires_at};

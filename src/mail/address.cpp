@@ -24,8 +24,9 @@ bool host_name(std::string_view host)
         return false;
     while (!host.empty()) {
         const auto label = host.substr(0, host.find('.'));
-        const bool fine = !label.empty() && label.size() <= 63 && label.front() != '-' && label.back() != '-' &&
-                          std::all_of(label.begin(), label.end(), [](char c) { return letter_or_digit(c) || c == '-'; });
+        const bool fine =
+            !label.empty() && label.size() <= 63 && label.front() != '-' && label.back() != '-' &&
+            std::all_of(label.begin(), label.end(), [](char c) { return letter_or_digit(c) || c == '-'; });
         if (!fine || label.size() + 1 == host.size())   // a dot at the end has no label behind it
             return false;
         host.remove_prefix(std::min(host.size(), label.size() + 1));

@@ -34,7 +34,8 @@ struct Answer {
 Error refused(const Answer& answer)
 {
     const auto code = answer.code >= 500 && answer.code < 600 ? Errc::invalid_argument : Errc::unavailable;
-    return Error(code, "The mail server refused the mail.").detail(redact(to_valid_utf8(utf8_prefix(answer.text, 300))));
+    return Error(code, "The mail server refused the mail.")
+        .detail(redact(to_valid_utf8(utf8_prefix(answer.text, 300))));
 }
 
 // The stream, plain until start_tls().
@@ -160,13 +161,13 @@ private:
         DURE_CO_TRY_VOID(expect(co_await server.ask("DATA"), 354));
         co_await server.send(render_message(mail, options_.from, SystemClock().now()));
         DURE_CO_TRY_VOID(expect(co_await server.receive(), 250));
-        co_await server.send("QUIT\r\n");   // the mail is taken; what is said about the farewell changes nothing
+        co_await server.send("QUIT\r\n");  // the mail is taken; what is said about the farewell changes nothing
         co_return Result<void>();
     }
 
     Task<Result<void>> greet(Conversation& server)
     {
-        const auto name = "EHLO [127.0.0.1]";   // a server behind NAT has no better name for itself
+        const auto name = "EHLO [127.0.0.1]";  // a server behind NAT has no better name for itself
         auto extensions = co_await server.ask(name);
         DURE_CO_TRY_VOID(expect(extensions, 250));
         if (!server.secure() && offers(extensions, "STARTTLS")) {

@@ -20,8 +20,8 @@ bool read_credentials(std::string_view text, SmtpOptions& options)
 {
     const auto colon = text.find(':');
     const auto user = percent_decode(text.substr(0, colon));
-    const auto password = colon == std::string_view::npos ? std::optional<std::string>("")
-                                                          : percent_decode(text.substr(colon + 1));
+    const auto password =
+        colon == std::string_view::npos ? std::optional<std::string>("") : percent_decode(text.substr(colon + 1));
     const auto clean = [](const std::string& part) {
         return std::none_of(part.begin(), part.end(), [](unsigned char c) { return c < 32 || c == 127; });
     };

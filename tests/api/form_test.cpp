@@ -23,8 +23,9 @@ TEST(FormBody, RefusesWhatCouldBeReadInTwoWays)
     std::string many;
     for (int i = 0; i < 51; ++i)
         many += "k" + std::to_string(i) + "=v&";
-    for (const auto& body : {std::string("a=1&a=2"), std::string("a=1&%61=2"), std::string("a=%"), std::string("a=%4"),
-                             std::string("a=%zz"), std::string("a=%ff"), std::string("%ff=a"), std::string("a=\xc3("), many}) {
+    for (const auto& body :
+         {std::string("a=1&a=2"), std::string("a=1&%61=2"), std::string("a=%"), std::string("a=%4"),
+          std::string("a=%zz"), std::string("a=%ff"), std::string("%ff=a"), std::string("a=\xc3("), many}) {
         const auto form = Form::parse(body);
         ASSERT_FALSE(form) << body;
         EXPECT_EQ(form.error().reason(), "invalid_form");

@@ -54,8 +54,9 @@ protected:
         passwords_ = std::make_unique<Passwords>(settings_);
         const auto key = [](char c) { return SecretString(std::string(32, c)); };
         tokens_ = std::make_shared<const Tokens>(TokenKeys{key('a'), key('b'), key('c')}, settings_.token_lifetime);
-        authenticator_ = std::make_unique<Authenticator>(*database_, clock_, logger_, settings_,
-                                                         Authenticator::Options{.tokens = tokens_, .guesses = guesses_.get()});
+        authenticator_ =
+            std::make_unique<Authenticator>(*database_, clock_, logger_, settings_,
+                                            Authenticator::Options{.tokens = tokens_, .guesses = guesses_.get()});
         accounts_ = std::make_unique<Accounts>(parts());
         administration_ = std::make_unique<Administration>(parts());
         keys_ = std::make_unique<KeyService>(*database_, *journal_, *authenticator_, clock_);
@@ -63,7 +64,8 @@ protected:
 
     AccountParts parts()
     {
-        return {*database_, *journal_, clock_, logger_, *authenticator_, *passwords_, *guesses_, mails_, tokens_, settings_};
+        return {*database_,  *journal_, clock_, logger_, *authenticator_,
+                *passwords_, *guesses_, mails_, tokens_, settings_};
     }
 
     template <class T>
@@ -81,7 +83,8 @@ protected:
             throw std::runtime_error(made.error().message());
         if (role != "user") {
             made->user.role = role;
-            const auto stored = database_->run_now([&](sql::Connection& c) { return store::Users(c).update(made->user); });
+            const auto stored =
+                database_->run_now([&](sql::Connection& c) { return store::Users(c).update(made->user); });
             if (!stored)
                 throw std::runtime_error(stored.error().message());
         }

@@ -12,7 +12,10 @@ using testing::ElementsAre;
 
 class AccountsTest : public AccountsFixture {
 protected:
-    std::string refusal(const Result<SecretString>& outcome) { return outcome ? "accepted" : outcome.error().message(); }
+    std::string refusal(const Result<SecretString>& outcome)
+    {
+        return outcome ? "accepted" : outcome.error().message();
+    }
     Result<Account> change(const std::string& id, AccountChange wanted)
     {
         return finish(accounts_->change_own(id, std::move(wanted), from_here()));
@@ -47,7 +50,8 @@ TEST_F(AccountsTest, ARegisteredUserLogsInByAddressAndByNameWithoutRegardToCase)
         EXPECT_TRUE(principal->key_id.empty());
         EXPECT_FALSE(principal->token_id.empty());
     }
-    EXPECT_THAT(events_of(made->user.id), ElementsAre("UserRegistered", "UserLoggedIn", "UserLoggedIn", "UserLoggedIn"));
+    EXPECT_THAT(events_of(made->user.id),
+                ElementsAre("UserRegistered", "UserLoggedIn", "UserLoggedIn", "UserLoggedIn"));
 }
 
 TEST_F(AccountsTest, RefusesRegistrationsThatCannotBe)
@@ -65,9 +69,13 @@ TEST_F(AccountsTest, RefusesRegistrationsThatCannotBe)
         {{"a@example.kr", SecretString(good_password), "x@y.kr"}, "Some fields are not valid.", "username"},
         {{"a@example.kr", SecretString(good_password), "ab"}, "Some fields are not valid.", "username"},
         {{"a@example.kr", SecretString("short"), {}}, "A password must have 8 to 128 characters.", ""},
-        {{"a@example.kr", SecretString(std::string(129, 'x') + "y"), {}}, "A password must have 8 to 128 characters.", ""},
+        {{"a@example.kr", SecretString(std::string(129, 'x') + "y"), {}},
+         "A password must have 8 to 128 characters.",
+         ""},
         {{"a@example.kr", SecretString("password123"), {}}, "This password is among the most common ones.", ""},
-        {{"kimchi@example.kr", SecretString("my-KIMCHI-pot"), {}}, "A password must not hold the name of the e-mail address.", ""},
+        {{"kimchi@example.kr", SecretString("my-KIMCHI-pot"), {}},
+         "A password must not hold the name of the e-mail address.",
+         ""},
     };
     for (const auto& one : cases) {
         const auto made = finish(accounts_->enroll(one.wanted, from_here()));
@@ -110,7 +118,8 @@ TEST_F(AccountsTest, UnknownWrongAndInactiveAreRefusedAlike)
     EXPECT_EQ(refusal(log_in("gone@example.kr")), "LOGIN_BAD_CREDENTIALS");
     EXPECT_EQ(refusal(log_in("kim@example.kr", "")), "LOGIN_BAD_CREDENTIALS");
     EXPECT_EQ(refusal(log_in("kim@example.kr", std::string(100000, 'x'))), "LOGIN_BAD_CREDENTIALS");
-    EXPECT_THAT(events_of(user.id), ElementsAre("UserRegistered", "UserLoginFailed", "UserLoginFailed", "UserLoginFailed"));
+    EXPECT_THAT(events_of(user.id),
+                ElementsAre("UserRegistered", "UserLoginFailed", "UserLoginFailed", "UserLoginFailed"));
 }
 
 TEST_F(AccountsTest, GuessingAnAccountIsSlowedDownByBothOfItsNames)

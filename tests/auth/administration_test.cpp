@@ -29,7 +29,8 @@ protected:
     {
         return finish(administration_->remove(by.value_or(boss_), id, from_here()));
     }
-    Result<Role> make_role(const std::string& name, std::vector<std::string> permissions, std::optional<Principal> by = {})
+    Result<Role> make_role(const std::string& name, std::vector<std::string> permissions,
+                           std::optional<Principal> by = {})
     {
         return finish(administration_->create_role(by.value_or(boss_), name, std::move(permissions), from_here()));
     }
@@ -48,7 +49,8 @@ protected:
     // Somebody who manages users without being admin.
     Principal helper()
     {
-        EXPECT_TRUE(make_role("helper", {"users:manage", "chat:create", "tools:execute", "flows:read", "flows:execute"}));
+        EXPECT_TRUE(
+            make_role("helper", {"users:manage", "chat:create", "tools:execute", "flows:read", "flows:execute"}));
         enrolled("helper@example.kr", "helper");
         return enter(token_for("helper@example.kr")).value();
     }
@@ -148,7 +150,8 @@ TEST_F(AdministrationTest, BuiltInRolesStayAndWrongOnesAreRefused)
         EXPECT_EQ(finish(administration_->change_role(boss_, name, {}, from_here())).error().code(), Errc::conflict);
         EXPECT_EQ(make_role(name, {}).error().code(), Errc::conflict);
     }
-    for (const auto& name : {std::string(), std::string("Capital"), std::string("a b"), std::string("1st"), std::string(65, 'a')})
+    for (const auto& name :
+         {std::string(), std::string("Capital"), std::string("a b"), std::string("1st"), std::string(65, 'a')})
         EXPECT_EQ(make_role(name, {}).error().extra().problems.at(0).location.back(), "name") << name;
     EXPECT_EQ(make_role("r", {"chat:destroy"}).error().extra().problems.at(0).location.back(), "permissions");
     EXPECT_EQ(finish(administration_->remove_role(boss_, "nothing", from_here())).error().code(), Errc::not_found);
@@ -200,7 +203,8 @@ TEST_F(AdministrationTest, WithoutAnOwnerAnyKeyIsRevokedAndOnce)
 
 TEST_F(AdministrationTest, GuessesAtKeysAndTokensAreLimitedByAddress)
 {
-    const auto foreign = TokenSigner(SecretString(std::string(32, 'z')), "at+jwt", "dure:api", 1h).sign({"u", {}, 1, {}}, clock_.now());
+    const auto foreign =
+        TokenSigner(SecretString(std::string(32, 'z')), "at+jwt", "dure:api", 1h).sign({"u", {}, 1, {}}, clock_.now());
     const auto good = std::string(finish(keys_->create(user_.id, {"k", {}, {}, {}}))->key.reveal());
     for (int i = 0; i < 30; ++i)
         EXPECT_EQ(enter(std::string(i % 2 ? foreign.reveal() : make_api_key().reveal()), "6.6.6.6").error().code(),

@@ -17,7 +17,8 @@ protected:
         for (int i = 0; i < times; ++i)
             ASSERT_FALSE(guesses.begin(account, address).wait) << i;
     }
-    std::optional<std::chrono::seconds> wait_of(const std::string& account = "a", const std::string& address = "1.1.1.1")
+    std::optional<std::chrono::seconds> wait_of(const std::string& account = "a",
+                                                const std::string& address = "1.1.1.1")
     {
         return guesses.begin(account, address).wait;
     }

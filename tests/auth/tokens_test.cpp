@@ -43,7 +43,10 @@ protected:
     {
         return TokenSigner(SecretString(key), type, audience, std::chrono::hours(1));
     }
-    static TokenFault fault_of(const std::string& token, UnixMillis at = now) { return signer().check(token, at).fault; }
+    static TokenFault fault_of(const std::string& token, UnixMillis at = now)
+    {
+        return signer().check(token, at).fault;
+    }
 };
 
 Json changed(const char* name, Json value)
@@ -82,14 +85,15 @@ TEST_F(TokensTest, ASignedTokenGivesItsClaimsBack)
 
 TEST_F(TokensTest, AForgeryThatIsRightInEverythingIsAccepted)
 {
-    EXPECT_EQ(fault_of(forge(good_header, good_claims().dump())), TokenFault::none);   // the table below would prove nothing
+    EXPECT_EQ(fault_of(forge(good_header, good_claims().dump())),
+              TokenFault::none);  // the table below would prove nothing
 }
 
 TEST_F(TokensTest, ForgeriesAreRefused)
 {
     const auto good = forge(good_header, good_claims().dump());
     const auto dot = good.rfind('.');
-    auto other_bits = good;   // 256 bits leave two unused bits in the last character: another spelling of the same bytes
+    auto other_bits = good;  // 256 bits leave two unused bits in the last character: another spelling of the same bytes
     other_bits.back() = other_bits.back() == 'A' ? 'B' : static_cast<char>(other_bits.back() + 1);
     const struct {
         const char* name;
@@ -105,15 +109,18 @@ TEST_F(TokensTest, ForgeriesAreRefused)
         {"signature of another spelling", other_bits, TokenFault::signature},
         {"padding", good + "=", TokenFault::form},
         {"a space", " " + good, TokenFault::form},
-        {"another key", forge(good_header, good_claims().dump(), "another key, also of 32 bytes....."), TokenFault::signature},
+        {"another key", forge(good_header, good_claims().dump(), "another key, also of 32 bytes....."),
+         TokenFault::signature},
         {"empty key", forge(good_header, good_claims().dump(), ""), TokenFault::signature},
-        {"alg none", base64url(R"({"alg":"none","typ":"at+jwt"})") + "." + base64url(good_claims().dump()) + ".", TokenFault::form},
+        {"alg none", base64url(R"({"alg":"none","typ":"at+jwt"})") + "." + base64url(good_claims().dump()) + ".",
+         TokenFault::form},
         {"alg none, signed", forge(R"({"alg":"none","typ":"at+jwt"})", good_claims().dump()), TokenFault::form},
         {"alg HS512", forge(R"({"alg":"HS512","typ":"at+jwt"})", good_claims().dump()), TokenFault::form},
         {"alg RS256", forge(R"({"alg":"RS256","typ":"at+jwt"})", good_claims().dump()), TokenFault::form},
         {"typ JWT", forge(R"({"alg":"HS256","typ":"JWT"})", good_claims().dump()), TokenFault::form},
         {"no typ", forge(R"({"alg":"HS256"})", good_claims().dump()), TokenFault::form},
-        {"kid", forge(R"({"alg":"HS256","typ":"at+jwt","kid":"../../dev/null"})", good_claims().dump()), TokenFault::form},
+        {"kid", forge(R"({"alg":"HS256","typ":"at+jwt","kid":"../../dev/null"})", good_claims().dump()),
+         TokenFault::form},
         {"jwk", forge(R"({"alg":"HS256","typ":"at+jwt","jwk":{}})", good_claims().dump()), TokenFault::form},
         {"other order", forge(R"({"typ":"at+jwt","alg":"HS256"})", good_claims().dump()), TokenFault::form},
         {"space in header", forge(R"({"alg": "HS256","typ":"at+jwt"})", good_claims().dump()), TokenFault::form},
@@ -122,7 +129,8 @@ TEST_F(TokensTest, ForgeriesAreRefused)
         {"a list", forge(good_header, "[]"), TokenFault::claims},
         {"deep", forge(good_header, std::string(1500, '[')), TokenFault::claims},
         {"other audience", forge(good_header, changed("aud", "dure:reset-password").dump()), TokenFault::claims},
-        {"audience in a list", forge(good_header, changed("aud", Json::array({"dure:api"})).dump()), TokenFault::claims},
+        {"audience in a list", forge(good_header, changed("aud", Json::array({"dure:api"})).dump()),
+         TokenFault::claims},
         {"no audience", forge(good_header, without("aud").dump()), TokenFault::claims},
         {"other issuer", forge(good_header, changed("iss", "durex").dump()), TokenFault::claims},
         {"no issuer", forge(good_header, without("iss").dump()), TokenFault::claims},
@@ -168,15 +176,18 @@ TEST_F(TokensTest, ThereAreThirtySecondsOfLeeway)
 
 TEST_F(TokensTest, ATokenOfOneUseIsWorthNothingInAnother)
 {
-    const Tokens tokens({SecretString(std::string(32, 'a')), SecretString(std::string(32, 'b')), SecretString(std::string(32, 'c'))},
-                        std::chrono::hours(1));
+    const Tokens tokens(
+        {SecretString(std::string(32, 'a')), SecretString(std::string(32, 'b')), SecretString(std::string(32, 'c'))},
+        std::chrono::hours(1));
     const auto reset = tokens.reset.sign({"u1", {}, 1, "mark"}, now);
     EXPECT_EQ(tokens.reset.check(reset.reveal(), now).fault, TokenFault::none);
     EXPECT_NE(tokens.access.check(reset.reveal(), now).fault, TokenFault::none);
     EXPECT_NE(tokens.verify.check(reset.reveal(), now).fault, TokenFault::none);
     // Not even when somebody configures the same key twice.
-    EXPECT_EQ(signer("reset+jwt", "dure:reset-password").check(forge(good_header, good_claims().dump()), now).fault, TokenFault::form);
-    EXPECT_EQ(signer("at+jwt", "dure:other").check(forge(good_header, good_claims().dump()), now).fault, TokenFault::claims);
+    EXPECT_EQ(signer("reset+jwt", "dure:reset-password").check(forge(good_header, good_claims().dump()), now).fault,
+              TokenFault::form);
+    EXPECT_EQ(signer("at+jwt", "dure:other").check(forge(good_header, good_claims().dump()), now).fault,
+              TokenFault::claims);
 }
 
 }  // namespace dure::auth::token_tests

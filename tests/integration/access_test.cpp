@@ -15,7 +15,7 @@ struct Operation {
     std::string method;
     std::string target;
     bool open = false;
-    std::string permission;   // empty: any credential
+    std::string permission;  // empty: any credential
     bool people_only = false;
     std::string name() const { return method + " " + target; }
 };
@@ -26,7 +26,8 @@ protected:
         : server({.configuration = "[auth]\nregistration = \"open\"\n"
                                    "[limits.user]\nrequests_per_minute = 100000\nchat_per_minute = 100000\n"
                                    "[limits.anonymous]\nrequests_per_minute = 100000\nchat_per_minute = 100000\n",
-                  .environment = {}, .arguments = {}})
+                  .environment = {},
+                  .arguments = {}})
     {
         const auto document = fetch(server.port(), raw_request("GET", "/openapi.json")).json();
         for (const auto& [path, methods] : document.at("paths").items())
@@ -51,12 +52,14 @@ protected:
     int status_of(const Operation& operation, const std::string& credential) const
     {
         const bool has_body = operation.method == "POST" || operation.method == "PUT" || operation.method == "PATCH";
-        return fetch(server.port(), raw_request(operation.method, operation.target, credential, has_body ? "{}" : "")).status;
+        return fetch(server.port(), raw_request(operation.method, operation.target, credential, has_body ? "{}" : ""))
+            .status;
     }
 
     std::string token_of(const std::string& name, const std::string& password) const
     {
-        const auto answer = fetch(server.port(), raw_request("POST", "/auth/jwt/login", {}, "username=" + name + "&password=" + password,
+        const auto answer = fetch(server.port(), raw_request("POST", "/auth/jwt/login", {},
+                                                             "username=" + name + "&password=" + password,
                                                              {{"Content-Type", "application/x-www-form-urlencoded"}}));
         EXPECT_EQ(answer.status, 200) << answer.body;
         return answer.json().at("access_token").get<std::string>();
@@ -75,9 +78,16 @@ protected:
 
 TEST_F(AccessWalk, TheOpenRoutesAreTheseAndNoOthers)
 {
-    const std::set<std::string> meant{"GET /", "GET /healthz", "GET /readyz", "GET /openapi.json", "POST /auth/register",
-                                      "POST /auth/jwt/login", "POST /auth/forgot-password", "POST /auth/reset-password",
-                                      "POST /auth/request-verify-token", "POST /auth/verify"};
+    const std::set<std::string> meant{"GET /",
+                                      "GET /healthz",
+                                      "GET /readyz",
+                                      "GET /openapi.json",
+                                      "POST /auth/register",
+                                      "POST /auth/jwt/login",
+                                      "POST /auth/forgot-password",
+                                      "POST /auth/reset-password",
+                                      "POST /auth/request-verify-token",
+                                      "POST /auth/verify"};
     std::set<std::string> open;
     for (const auto& operation : operations)
         if (operation.open)
@@ -118,20 +128,19 @@ TEST_F(AccessWalk, AnEndedTokenIs401)
 
 TEST_F(AccessWalk, AnExpiredKeyIs401)
 {
-    const auto made = server.run({"key", "create", "--config", "dure.toml", "--email", "admin@localhost", "--name", "walk",
-                                  "--expires", rfc3339(SystemClock().now() + 2000)});
+    const auto made = server.run({"key", "create", "--config", "dure.toml", "--email", "admin@localhost", "--name",
+                                  "walk", "--expires", rfc3339(SystemClock().now() + 2000)});
     ASSERT_EQ(made.code, 0) << made.err;
     const auto key = made.out.substr(0, made.out.find('\n'));
-    ASSERT_TRUE(eventually([&] {
-        return fetch(server.port(), raw_request("GET", "/users/me", key)).status == 401;
-    }));
+    ASSERT_TRUE(eventually([&] { return fetch(server.port(), raw_request("GET", "/users/me", key)).status == 401; }));
     expect_all(key, 401);
 }
 
 TEST_F(AccessWalk, ATokenOfARoleWithoutThePermissionIs403)
 {
-    const auto made = fetch(server.port(), raw_request("POST", "/auth/register", {},
-                                                       R"({"email":"kim@example.kr","password":"correct horse battery"})"));
+    const auto made =
+        fetch(server.port(), raw_request("POST", "/auth/register", {},
+                                         R"({"email":"kim@example.kr","password":"correct horse battery"})"));
     ASSERT_EQ(made.status, 201) << made.body;
     const auto held = made.json().at("permissions").get<std::set<std::string>>();
     const auto token = token_of("kim%40example.kr", "correct+horse+battery");
@@ -153,8 +162,8 @@ TEST_F(AccessWalk, AKeyNeverDoesWhatNeedsAPerson)
 
 TEST_F(AccessWalk, AKeyWithoutThePermissionIs403)
 {
-    const auto made = server.run({"key", "create", "--config", "dure.toml", "--email", "admin@localhost", "--name", "narrow",
-                                  "--permissions", "models:manage"});
+    const auto made = server.run({"key", "create", "--config", "dure.toml", "--email", "admin@localhost", "--name",
+                                  "narrow", "--permissions", "models:manage"});
     ASSERT_EQ(made.code, 0) << made.err;
     const auto key = made.out.substr(0, made.out.find('\n'));
     for (const auto& operation : operations)

@@ -23,8 +23,8 @@ protected:
         : server({.configuration = configuration, .environment = {}, .arguments = {}})
     {}
 
-    RawAnswer ask(std::string_view method, std::string_view target, std::string_view credential = {}, const Json& body = {},
-                  const RawFields& fields = {}) const
+    RawAnswer ask(std::string_view method, std::string_view target, std::string_view credential = {},
+                  const Json& body = {}, const RawFields& fields = {}) const
     {
         return fetch(server.port(), raw_request(method, target, credential, body.is_null() ? "" : body.dump(), fields));
     }
@@ -85,8 +85,13 @@ TEST_F(AccountRoutes, TheFirstAdministratorLogsInWithThePrintedPassword)
 TEST_F(AccountRoutes, RegisterLogInUseAndLogOut)
 {
     const auto made = ask("POST", "/auth/register", {},
-                          {{"email", "kim@example.kr"}, {"password", good_password}, {"username", "kim"}, {"role", "admin"},
-                           {"is_superuser", true}, {"is_verified", true}, {"id", "mine"}});
+                          {{"email", "kim@example.kr"},
+                           {"password", good_password},
+                           {"username", "kim"},
+                           {"role", "admin"},
+                           {"is_superuser", true},
+                           {"is_verified", true},
+                           {"id", "mine"}});
     ASSERT_EQ(made.status, 201) << made.body;
     const auto user = made.json();
     EXPECT_EQ(user.at("role"), "user");
@@ -175,7 +180,8 @@ TEST_F(AccountRoutes, AForgottenPasswordIsResetByMail)
     const auto token = mailed_token(1);
     EXPECT_EQ(ask("POST", "/auth/reset-password", {}, {{"token", token}, {"password", "short"}}).json().at("detail"),
               "RESET_PASSWORD_INVALID_PASSWORD");
-    EXPECT_EQ(ask("POST", "/auth/reset-password", {}, {{"token", nullptr}, {"password", "whatever it is"}}).status, 422);
+    EXPECT_EQ(ask("POST", "/auth/reset-password", {}, {{"token", nullptr}, {"password", "whatever it is"}}).status,
+              422);
     EXPECT_EQ(ask("POST", "/auth/reset-password", {}, {{"token", token}, {"password", "a fine new one"}}).status, 200);
     const auto again = ask("POST", "/auth/reset-password", {}, {{"token", token}, {"password", "a fine new one"}});
     EXPECT_EQ(again.status, 400);
@@ -206,7 +212,8 @@ TEST_F(AccountRoutes, KeysAreMadeListedRotatedAndRevokedByPeopleOnly)
     enroll("lee@example.kr");
     const auto kim = token_of("kim%40example.kr");
     const auto lee = token_of("lee%40example.kr");
-    const auto made = ask("POST", "/api/keys", kim, {{"name", "ci"}, {"permissions", {"chat:create"}}, {"models", {"mock"}}});
+    const auto made =
+        ask("POST", "/api/keys", kim, {{"name", "ci"}, {"permissions", {"chat:create"}}, {"models", {"mock"}}});
     ASSERT_EQ(made.status, 201) << made.body;
     const auto key = made.json().at("key").get<std::string>();
     const auto id = made.json().at("id").get<std::string>();
@@ -220,7 +227,7 @@ TEST_F(AccountRoutes, KeysAreMadeListedRotatedAndRevokedByPeopleOnly)
     EXPECT_EQ(ask("DELETE", "/api/keys/" + id, key).status, 403);
     EXPECT_EQ(ask("PATCH", "/users/me", key, {{"password", "taken over now"}}).status, 403);
     EXPECT_EQ(ask("POST", "/auth/jwt/logout", key).status, 403);
-    EXPECT_EQ(ask("GET", "/users", server.key()).status, 403);   // not even an administrator's
+    EXPECT_EQ(ask("GET", "/users", server.key()).status, 403);  // not even an administrator's
     // Somebody else's key is not there.
     EXPECT_EQ(ask("DELETE", "/api/keys/" + id, lee).status, 404);
     EXPECT_EQ(ask("POST", "/api/keys/" + id + "/rotate", lee).status, 404);
@@ -261,7 +268,7 @@ TEST_F(AccountRoutes, AnAdministratorManagesUsersAndRoles)
     const auto changed = ask("PATCH", "/users/" + id, admin, {{"role", "reader"}, {"is_verified", true}});
     ASSERT_EQ(changed.status, 200) << changed.body;
     EXPECT_EQ(changed.json().at("role"), "reader");
-    EXPECT_EQ(ask("GET", "/users/me", kim).status, 401);   // another role ends every token
+    EXPECT_EQ(ask("GET", "/users/me", kim).status, 401);  // another role ends every token
     EXPECT_EQ(ask("GET", "/v1/models", token_of("kim%40example.kr")).status, 403);
     EXPECT_EQ(ask("PATCH", "/roles/reader", admin, {{"permissions", {"chat:create"}}}).status, 200);
     EXPECT_EQ(ask("GET", "/v1/models", token_of("kim%40example.kr")).status, 200);
@@ -289,14 +296,17 @@ TEST_F(AccountRoutes, OneCredentialPerRequest)
 TEST(Registration, IsClosedUnlessOpened)
 {
     const ServerProcess server;
-    const auto answer = fetch(server.port(), raw_request("POST", "/auth/register", {}, R"({"email":"a@b.kr","password":"correct horse"})"));
+    const auto answer = fetch(
+        server.port(), raw_request("POST", "/auth/register", {}, R"({"email":"a@b.kr","password":"correct horse"})"));
     EXPECT_EQ(answer.status, 403);
 }
 
 TEST(Registration, CanBeElsewhere)
 {
-    const ServerProcess server({.configuration = "[auth]\nregistration = \"redirect\"\nsignup_url = \"https://sso.example/new\"\n",
-                                .environment = {}, .arguments = {}});
+    const ServerProcess server(
+        {.configuration = "[auth]\nregistration = \"redirect\"\nsignup_url = \"https://sso.example/new\"\n",
+         .environment = {},
+         .arguments = {}});
     const auto answer = fetch(server.port(), raw_request("POST", "/auth/register", {}, "{}"));
     EXPECT_EQ(answer.status, 303);
     EXPECT_EQ(answer.header("location"), "https://sso.example/new");
@@ -312,7 +322,8 @@ TEST(WithoutAccounts, TheirRoutesAreNotThereAndEverybodyIsTheLocalDeveloper)
     EXPECT_TRUE(started) << line();
     if (started) {
         const auto text = line();
-        const auto port = static_cast<std::uint16_t>(std::strtoul(text.c_str() + text.find(begin) + begin.size(), nullptr, 10));
+        const auto port =
+            static_cast<std::uint16_t>(std::strtoul(text.c_str() + text.find(begin) + begin.size(), nullptr, 10));
         const std::pair<const char*, const char*> routes[] = {
             {"POST", "/auth/jwt/login"}, {"POST", "/auth/register"}, {"GET", "/users/me"}, {"GET", "/users"},
             {"GET", "/roles"},           {"GET", "/api/keys"},       {"POST", "/api/keys"}};

@@ -25,7 +25,9 @@ public:
         std::vector<std::string> subjects;
         int attempts = 0;
     };
-    CountingSender(std::shared_ptr<Seen> seen, int failures, Errc code) : seen_(std::move(seen)), failures_(failures), code_(code) {}
+    CountingSender(std::shared_ptr<Seen> seen, int failures, Errc code)
+        : seen_(std::move(seen)), failures_(failures), code_(code)
+    {}
 
     Task<Result<void>> send(const Mail& mail) override
     {
@@ -51,7 +53,8 @@ protected:
         options.capacity = capacity;
         options.attempts = 3;
         options.first_pause = std::chrono::milliseconds(1);
-        mailer = std::make_unique<Mailer>(cores, std::make_unique<CountingSender>(seen, failures, code), logger, options);
+        mailer =
+            std::make_unique<Mailer>(cores, std::make_unique<CountingSender>(seen, failures, code), logger, options);
     }
     ~MailerTest() override
     {

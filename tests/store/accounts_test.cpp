@@ -1,5 +1,6 @@
 // Users, roles and API keys.
 #include "dure/store/api_keys.hpp"
+#include "dure/store/ended_tokens.hpp"
 #include "dure/store/users.hpp"
 #include "store/store_fixture.hpp"
 
@@ -88,6 +89,56 @@ TEST_P(AccountsTest, AnAddressWinsOverAUserNameOfTheSameText)
     EXPECT_EQ(from<Users>([](Users users) { return users.find_by_login("Kim@example.kr"); })->id, "u2");
     EXPECT_EQ(from<Users>([](Users users) { return users.find_by_login("EVIL@example.kr"); })->id, "u1");
     EXPECT_EQ(from<Users>([](Users users) { return users.find_by_login("nobody"); }).error().code(), Errc::not_found);
+}
+
+TEST_P(AccountsTest, EndedTokensAreKnownUntilTheyWouldHaveExpired)
+{
+    add(user_named("u1", "a@example.kr"));
+    const auto end = [&](const std::string& jti, UnixMillis expires_at, UnixMillis now) {
+        return in<EndedTokens>([&](EndedTokens tokens) { return tokens.end(jti, "u1", expires_at, now); });
+    };
+    const auto ended = [&](const std::string& jti) {
+        return from<EndedTokens>([&](EndedTokens tokens) { return tokens.contains(jti); }).value();
+    };
+    EXPECT_TRUE(end("t1", 1000, 100));
+    EXPECT_TRUE(end("t1", 1000, 200));
+    EXPECT_TRUE(ended("t1"));
+    EXPECT_FALSE(ended("t2"));
+    EXPECT_TRUE(end("t2", 100'000, 61'000));   // the first one may still have its leeway
+    EXPECT_TRUE(ended("t1"));
+    EXPECT_TRUE(end("t3", 100'000, 61'001));
+    EXPECT_FALSE(ended("t1"));
+    EXPECT_TRUE(in<Users>([](Users users) { return users.remove("u1"); }));
+    EXPECT_FALSE(ended("t2"));
+}
+
+TEST_P(AccountsTest, AHashIsReplacedOnlyWhileItIsTheOldOne)
+{
+    auto user = user_named("u1", "a@example.kr");
+    user.password_hash = "old";
+    add(user);
+    EXPECT_TRUE(in<Users>([](Users users) { return users.replace_hash("u1", "other", "never"); }));
+    EXPECT_EQ(from<Users>([](Users users) { return users.find("u1"); })->password_hash, "old");
+    EXPECT_TRUE(in<Users>([](Users users) { return users.replace_hash("u1", "old", "new"); }));
+    const auto now = from<Users>([](Users users) { return users.find("u1"); });
+    EXPECT_EQ(now->password_hash, "new");
+    EXPECT_EQ(now->token_version, 1);
+}
+
+TEST_P(AccountsTest, AnotherAdminMustBeActiveAndSomebodyElse)
+{
+    auto admin = user_named("u1", "a@example.kr");
+    admin.role = "admin";
+    add(admin);
+    auto sleeping = user_named("u2", "b@example.kr");
+    sleeping.role = "admin";
+    sleeping.is_active = false;
+    add(sleeping);
+    EXPECT_FALSE(in<Users>([](Users users) { return users.any_admin_but("u1"); }).value());
+    EXPECT_TRUE(in<Users>([](Users users) { return users.any_admin_but("u2"); }).value());
+    EXPECT_EQ(from<Users>([](Users users) { return users.count_in_role("admin"); }).value(), 2);
+    EXPECT_EQ(in<Users>([](Users users) { return users.find_for_update("u1"); })->email, "a@example.kr");
+    EXPECT_EQ(in<Users>([](Users users) { return users.find_for_update("u9"); }).error().code(), Errc::not_found);
 }
 
 TEST_P(AccountsTest, AnUnknownRoleIsRefused)

@@ -76,8 +76,8 @@ struct AccountParts {
 
 class Accounts {
 public:
-    static constexpr std::int64_t registrations_per_hour = 20;   // of one address
-    static constexpr std::int64_t mails_per_hour = 5;            // of one kind to one account
+    static constexpr std::int64_t registrations_per_hour = 20;  // of one address
+    static constexpr std::int64_t mails_per_hour = 5;  // of one kind to one account
 
     // What the parts refer to outlives it.
     explicit Accounts(AccountParts parts) : parts_(std::move(parts)) {}

@@ -16,7 +16,7 @@ struct UserPage {
         UnixMillis created_at = 0;
         std::string id;
     };
-    std::optional<Position> after;   // empty: from the start
+    std::optional<Position> after;  // empty: from the start
     std::int64_t limit = 50;
 };
 
@@ -39,8 +39,10 @@ public:
     Task<Result<void>> remove(Principal by, std::string user_id, model::Actor actor);
 
     Task<Result<std::vector<Role>>> roles();
-    Task<Result<Role>> create_role(Principal by, std::string name, std::vector<std::string> permissions, model::Actor actor);
-    Task<Result<Role>> change_role(Principal by, std::string name, std::vector<std::string> permissions, model::Actor actor);
+    Task<Result<Role>> create_role(Principal by, std::string name, std::vector<std::string> permissions,
+                                   model::Actor actor);
+    Task<Result<Role>> change_role(Principal by, std::string name, std::vector<std::string> permissions,
+                                   model::Actor actor);
     Task<Result<void>> remove_role(Principal by, std::string name, model::Actor actor);
 
 private:

@@ -17,7 +17,7 @@ namespace dure::auth {
 class Guesses {
 public:
     struct Options {
-        std::size_t entries = 100000;          // of each kind; the one unused for longest goes first
+        std::size_t entries = 100000;  // of each kind; the one unused for longest goes first
     };
 
     Guesses(const Clock& clock, const config::Limits& limits);
@@ -25,8 +25,8 @@ public:
     ~Guesses();
 
     struct Verdict {
-        std::optional<std::chrono::seconds> wait;   // empty: go ahead, the attempt is counted
-        bool first_refusal = false;                 // since the last attempt that was let through
+        std::optional<std::chrono::seconds> wait;  // empty: go ahead, the attempt is counted
+        bool first_refusal = false;  // since the last attempt that was let through
     };
 
     // `account` empty: guesses at keys and tokens, by address alone.

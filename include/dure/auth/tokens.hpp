@@ -14,20 +14,20 @@
 namespace dure::auth {
 
 struct Claims {
-    std::string subject;                       // user id
-    std::string id;                            // jti
-    std::int64_t version = 0;                  // of the user's tokens
-    std::string bound;                         // reset, verify: what the token is bound to; empty in access tokens
+    std::string subject;  // user id
+    std::string id;  // jti
+    std::int64_t version = 0;  // of the user's tokens
+    std::string bound;  // reset, verify: what the token is bound to; empty in access tokens
     UnixMillis issued_at = 0;
     UnixMillis expires_at = 0;
 };
 
 enum class TokenFault {
     none,
-    form,        // not a token of this kind at all
-    signature,   // of the right kind, signed by somebody else: a guess
-    claims,      // ours, but not for this server or this use
-    expired,     // or from the future
+    form,  // not a token of this kind at all
+    signature,  // of the right kind, signed by somebody else: a guess
+    claims,  // ours, but not for this server or this use
+    expired,  // or from the future
 };
 
 class TokenSigner {
@@ -43,7 +43,7 @@ public:
 
     struct Checked {
         TokenFault fault = TokenFault::form;
-        Claims claims;                         // filled when there is no fault
+        Claims claims;  // filled when there is no fault
     };
     Checked check(std::string_view token, UnixMillis now) const;
 
@@ -52,7 +52,7 @@ private:
     std::optional<Claims> read_claims(std::string_view payload) const;
 
     SecretString key_;
-    std::string header_;                       // base64url of the one header there is
+    std::string header_;  // base64url of the one header there is
     std::string audience_;
     std::chrono::milliseconds lifetime_;
 };

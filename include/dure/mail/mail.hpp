@@ -66,12 +66,12 @@ std::unique_ptr<MailSender> outbox_sender(std::string path);
 struct SmtpOptions {
     std::string host;
     std::uint16_t port = 587;
-    bool tls_from_start = false;                   // smtps://
-    std::string user;                              // empty: no authentication
+    bool tls_from_start = false;  // smtps://
+    std::string user;  // empty: no authentication
     SecretString password;
     std::string from;
-    std::string extra_ca_file;                     // trusted besides the system's authorities
-    std::chrono::milliseconds time_limit{30000};   // of one delivery
+    std::string extra_ca_file;  // trusted besides the system's authorities
+    std::chrono::milliseconds time_limit{30000};  // of one delivery
 };
 
 // smtp://[user:password@]host[:port] or smtps://…; user and password are percent-decoded. The error never holds the text.

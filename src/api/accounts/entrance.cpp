@@ -60,8 +60,8 @@ struct LogoutInput {
 
 const auto& logout_fields()
 {
-    static const auto fields = schema::object<LogoutInput>(schema::UnknownFields::refuse)
-                                   .optional("everywhere", &LogoutInput::everywhere);
+    static const auto fields =
+        schema::object<LogoutInput>(schema::UnknownFields::refuse).optional("everywhere", &LogoutInput::everywhere);
     return fields;
 }
 
@@ -71,7 +71,9 @@ Error missing_fields(const Form& form)
     for (const auto* name : {"username", "password"})
         if (!form.find(name))
             problems.push_back({{"body", name}, "Field required", "missing"});
-    return Error(Errc::invalid_argument, "Some fields are not valid.").reason("validation_error").problems(std::move(problems));
+    return Error(Errc::invalid_argument, "Some fields are not valid.")
+        .reason("validation_error")
+        .problems(std::move(problems));
 }
 
 // Registration happens elsewhere.
@@ -138,7 +140,8 @@ Handler log_out(const ApiParts& parts)
 
 Handler forgot_password(const ApiParts& parts)
 {
-    return [&accounts = parts.accounts, &limits = parts.settings.server.limits](RequestContext& context) -> Task<Result<void>> {
+    return [&accounts = parts.accounts,
+            &limits = parts.settings.server.limits](RequestContext& context) -> Task<Result<void>> {
         auto input = co_await read_fields(context, email_fields(), limits.json_body);
         if (!input)
             co_return input.error();
@@ -150,7 +153,8 @@ Handler forgot_password(const ApiParts& parts)
 
 Handler reset_password(const ApiParts& parts)
 {
-    return [&accounts = parts.accounts, &limits = parts.settings.server.limits](RequestContext& context) -> Task<Result<void>> {
+    return [&accounts = parts.accounts,
+            &limits = parts.settings.server.limits](RequestContext& context) -> Task<Result<void>> {
         auto input = co_await read_fields(context, reset_fields(), limits.json_body);
         if (!input)
             co_return input.error();
@@ -164,7 +168,8 @@ Handler reset_password(const ApiParts& parts)
 
 Handler request_verify_token(const ApiParts& parts)
 {
-    return [&accounts = parts.accounts, &limits = parts.settings.server.limits](RequestContext& context) -> Task<Result<void>> {
+    return [&accounts = parts.accounts,
+            &limits = parts.settings.server.limits](RequestContext& context) -> Task<Result<void>> {
         auto input = co_await read_fields(context, email_fields(), limits.json_body);
         if (!input)
             co_return input.error();
@@ -176,7 +181,8 @@ Handler request_verify_token(const ApiParts& parts)
 
 Handler verify_user(const ApiParts& parts)
 {
-    return [&accounts = parts.accounts, &limits = parts.settings.server.limits](RequestContext& context) -> Task<Result<void>> {
+    return [&accounts = parts.accounts,
+            &limits = parts.settings.server.limits](RequestContext& context) -> Task<Result<void>> {
         auto input = co_await read_fields(context, verify_fields(), limits.json_body);
         if (!input)
             co_return input.error();

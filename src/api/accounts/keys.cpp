@@ -98,7 +98,7 @@ Task<Result<void>> respond_made(RequestContext& context, const Result<auth::Made
     if (!made)
         co_return as_problem(made.error());
     auto body = key_json(made->record);
-    body["key"] = std::string(made->key.reveal());   // the one time it is shown
+    body["key"] = std::string(made->key.reveal());  // the one time it is shown
     co_return co_await context.respond_json(201, body);
 }
 
@@ -132,7 +132,8 @@ Handler create_key(const ApiParts& parts)
         const auto expires_at = time_of(input->expires_at, "expires_at");
         if (!expires_at)
             co_return expires_at.error();
-        auth::NewKey wanted{std::move(input->name), std::move(input->permissions), std::move(input->models), *expires_at};
+        auth::NewKey wanted{std::move(input->name), std::move(input->permissions), std::move(input->models),
+                            *expires_at};
         const auto made = co_await keys.create(context.principal.user_id, std::move(wanted), actor_of(context));
         co_return co_await respond_made(context, made);
     };
@@ -155,7 +156,7 @@ Handler rotate_key(const ApiParts& parts)
 {
     return [&keys = parts.keys, &limits = parts.settings.server.limits](RequestContext& context) -> Task<Result<void>> {
         RotateInput input;
-        if (context.head().has_body && context.head().content_length.value_or(1) > 0) {   // its one field is optional
+        if (context.head().has_body && context.head().content_length.value_or(1) > 0) {  // its one field is optional
             auto read = co_await read_fields(context, rotate_fields(), limits.json_body);
             if (!read)
                 co_return read.error();

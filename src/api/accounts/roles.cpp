@@ -56,7 +56,8 @@ Handler list_roles(const ApiParts& parts)
 
 Handler create_role(const ApiParts& parts)
 {
-    return [&administration = parts.administration, &limits = parts.settings.server.limits](RequestContext& context) -> Task<Result<void>> {
+    return [&administration = parts.administration,
+            &limits = parts.settings.server.limits](RequestContext& context) -> Task<Result<void>> {
         auto input = co_await read_fields(context, new_role_fields(), limits.json_body);
         if (!input)
             co_return input.error();
@@ -70,7 +71,8 @@ Handler create_role(const ApiParts& parts)
 
 Handler patch_role(const ApiParts& parts)
 {
-    return [&administration = parts.administration, &limits = parts.settings.server.limits](RequestContext& context) -> Task<Result<void>> {
+    return [&administration = parts.administration,
+            &limits = parts.settings.server.limits](RequestContext& context) -> Task<Result<void>> {
         auto input = co_await read_fields(context, role_change_fields(), limits.json_body);
         if (!input)
             co_return input.error();

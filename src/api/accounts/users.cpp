@@ -62,9 +62,10 @@ struct UserListInput {
 
 const auto& user_list_fields()
 {
-    static const auto fields = schema::object<UserListInput>(schema::UnknownFields::refuse)
-                                   .optional("limit", &UserListInput::limit, schema::range(1, 100), schema::alias("page_size"))
-                                   .optional("cursor", &UserListInput::cursor, schema::length(0, 256));
+    static const auto fields =
+        schema::object<UserListInput>(schema::UnknownFields::refuse)
+            .optional("limit", &UserListInput::limit, schema::range(1, 100), schema::alias("page_size"))
+            .optional("cursor", &UserListInput::cursor, schema::length(0, 256));
     return fields;
 }
 
@@ -94,14 +95,15 @@ Handler get_me(const ApiParts& parts)
         auto account = co_await accounts.find(context.principal.user_id);
         if (!account)
             co_return account.error();
-        account->permissions = context.principal.permissions;   // of a key: what this key may
+        account->permissions = context.principal.permissions;  // of a key: what this key may
         co_return co_await respond_account(context, 200, *account);
     };
 }
 
 Handler patch_me(const ApiParts& parts)
 {
-    return [&accounts = parts.accounts, &limits = parts.settings.server.limits](RequestContext& context) -> Task<Result<void>> {
+    return [&accounts = parts.accounts,
+            &limits = parts.settings.server.limits](RequestContext& context) -> Task<Result<void>> {
         auto input = co_await read_fields(context, me_fields(), limits.json_body);
         if (!input)
             co_return input.error();
@@ -115,7 +117,8 @@ Handler patch_me(const ApiParts& parts)
 
 Handler list_users(const ApiParts& parts)
 {
-    return [&administration = parts.administration, cursors = Cursors(parts.cursor_key)](RequestContext& context) -> Task<Result<void>> {
+    return [&administration = parts.administration,
+            cursors = Cursors(parts.cursor_key)](RequestContext& context) -> Task<Result<void>> {
         const auto page = user_page(context, cursors);
         if (!page)
             co_return page.error();
@@ -146,7 +149,8 @@ Handler get_user(const ApiParts& parts)
 
 Handler patch_user(const ApiParts& parts)
 {
-    return [&administration = parts.administration, &limits = parts.settings.server.limits](RequestContext& context) -> Task<Result<void>> {
+    return [&administration = parts.administration,
+            &limits = parts.settings.server.limits](RequestContext& context) -> Task<Result<void>> {
         auto input = co_await read_fields(context, user_fields(), limits.json_body);
         if (!input)
             co_return input.error();
