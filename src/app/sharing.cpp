@@ -33,9 +33,8 @@ void share_revocations(const Sharing& sharing, auth::Authenticator& authenticato
     authenticator.announce_with([redis = sharing.redis](std::string announcement) {
         redis->publish(revocation_channel, std::move(announcement));
     });
-    sharing.redis->subscribe(revocation_channel, {[&authenticator](std::string_view announcement) {
-        authenticator.hear(announcement);
-    }});
+    sharing.redis->subscribe(revocation_channel,
+                             {[&authenticator](std::string_view announcement) { authenticator.hear(announcement); }});
 }
 
 }  // namespace dure::app

@@ -1,4 +1,5 @@
-// What replicas share: live sessions, rate limits and revocations, through Redis when there is one, else in this process.
+// What replicas share: live sessions, rate limits and revocations, through Redis when there is one, else in this
+// process.
 #pragma once
 
 #include <memory>
@@ -13,7 +14,7 @@
 namespace dure::app {
 
 struct Sharing {
-    std::shared_ptr<redis::Client> redis;   // null: this process is alone
+    std::shared_ptr<redis::Client> redis;  // null: this process is alone
     std::unique_ptr<sessions::LiveSessions> live_sessions;
     std::unique_ptr<auth::RateLimiter> limiter;
 };

@@ -55,8 +55,8 @@ RateVerdict RateSum::verdict() const
 
 Error RateVerdict::refusal() const
 {
-    return Error(Errc::rate_limited, "Too many requests: at most " + std::to_string(limit) + " a minute. Try again in " +
-                                         std::to_string(retry_seconds) + " s.")
+    return Error(Errc::rate_limited, "Too many requests: at most " + std::to_string(limit) +
+                                         " a minute. Try again in " + std::to_string(retry_seconds) + " s.")
         .reason("rate_limit_exceeded")
         .retry_after(std::chrono::seconds(retry_seconds));
 }
@@ -85,8 +85,7 @@ std::string counted_address(std::string_view text)
 
 LocalBuckets::LocalBuckets(const Clock& clock, std::size_t capacity)
     : clock_(clock), entries_per_shard_(std::max<std::size_t>(2, capacity / shard_count))
-{
-}
+{}
 
 // A key is counted in the shard of its user: one lock for both.
 RateVerdict LocalBuckets::take(const RateSubject& subject, std::int64_t divisor)
@@ -149,7 +148,9 @@ struct StreamCounts::Counts {
 
 class StreamCounts::Place final : public StreamPlace {
 public:
-    Place(std::shared_ptr<Counts> counts, std::string user_id) : counts_(std::move(counts)), user_id_(std::move(user_id)) {}
+    Place(std::shared_ptr<Counts> counts, std::string user_id)
+        : counts_(std::move(counts)), user_id_(std::move(user_id))
+    {}
     ~Place() override
     {
         const std::lock_guard lock(counts_->guard);

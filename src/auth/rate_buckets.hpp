@@ -1,5 +1,5 @@
-// The arithmetic of the rate limits, and the buckets of this process. A bucket is one number: the time at which it will be
-// full again. What is left of the minute until then is what has been used.
+// The arithmetic of the rate limits, and the buckets of this process. A bucket is one number: the time at which it
+// will be full again. What is left of the minute until then is what has been used.
 #pragma once
 
 #include <array>
@@ -15,7 +15,7 @@
 
 namespace dure::auth {
 
-constexpr std::int64_t rate_window = 60'000'000;   // a minute in microseconds
+constexpr std::int64_t rate_window = 60'000'000;  // a minute in microseconds
 
 // One request of a bucket with `limit` a minute; more than the whole window when nothing is allowed.
 constexpr std::int64_t rate_step(std::int64_t limit)
@@ -37,8 +37,8 @@ private:
     };
     std::array<Level, 4> levels_{};
     std::size_t count_ = 0;
-    std::size_t binding_ = 0;      // when refused: the one with the longest wait
-    std::int64_t wait_ = 0;        // microseconds until all would allow it
+    std::size_t binding_ = 0;  // when refused: the one with the longest wait
+    std::int64_t wait_ = 0;  // microseconds until all would allow it
 };
 
 // An address as its bucket knows it: IPv4 whole, IPv6 by its /64, since a customer has at least that many.
@@ -71,8 +71,8 @@ private:
     };
     struct Shard {
         std::mutex guard;
-        std::list<Entry> by_use;   // newest use first
-        std::unordered_map<Name, std::list<Entry>::iterator, HashName> places;   // names point into the entries
+        std::list<Entry> by_use;  // newest use first
+        std::unordered_map<Name, std::list<Entry>::iterator, HashName> places;  // names point into the entries
     };
     static constexpr std::size_t shard_count = 16;
 

@@ -8,8 +8,8 @@ namespace dure::auth {
 
 namespace limiters {
 
-// KEYS: buckets, ARGV: the limit of each. Answers whether one was taken from each (or from none), and how many microseconds
-// of the minute each had used before. Redis's own clock: the replicas' clocks need not agree.
+// KEYS: buckets, ARGV: the limit of each. Answers whether one was taken from each (or from none), and how many
+// microseconds of the minute each had used before. Redis's own clock: the replicas' clocks need not agree.
 constexpr const char* take_script = R"lua(
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -69,7 +69,7 @@ private:
 
     redis::Client& redis_;
     const redis::Script script_;
-    LocalBuckets fallback_;   // while Redis is away
+    LocalBuckets fallback_;  // while Redis is away
     StreamCounts streams_;
 };
 

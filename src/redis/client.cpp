@@ -33,8 +33,7 @@ struct Client::State {
 
 Client::Client(Cores& cores, Address address, Logger& logger, ClientOptions options)
     : state_(std::make_shared<State>(cores, address, logger, options))
-{
-}
+{}
 
 Client::~Client()
 {

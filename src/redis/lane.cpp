@@ -19,8 +19,7 @@ Error away(std::string why)
 
 Lane::Lane(boost::asio::io_context& core, const Address& address, Logger& logger, const ClientOptions& options)
     : core_(core), address_(address), logger_(logger), options_(options), pausing_(core.get_executor())
-{
-}
+{}
 
 Task<Result<Reply>> Lane::command(std::string bytes, Deadline until)
 {
@@ -178,9 +177,10 @@ void Lane::count_failure(int failures)
 Steady::duration Lane::pause() const
 {
     thread_local std::minstd_rand chance{std::random_device{}()};
-    const auto whole = failures_ >= options_.failures
-                           ? options_.probe
-                           : std::min(options_.probe, std::chrono::milliseconds(100) * (1 << std::min(failures_ - 1, 10)));
+    const auto whole =
+        failures_ >= options_.failures
+            ? options_.probe
+            : std::min(options_.probe, std::chrono::milliseconds(100) * (1 << std::min(failures_ - 1, 10)));
     const auto spread = whole.count() / 4;
     return whole - std::chrono::milliseconds(spread > 0 ? chance() % static_cast<unsigned>(spread) : 0);
 }

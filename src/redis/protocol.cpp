@@ -12,8 +12,8 @@ namespace dure::redis {
 
 namespace reply_parts {
 
-// hiredis asks for one object per piece. A child is made inside of its parent: while a list is read, its last item is the
-// only one that hiredis still points to, so the vector may grow.
+// hiredis asks for one object per piece. A child is made inside of its parent: while a list is read, its last item
+// is the only one that hiredis still points to, so the vector may grow.
 Reply* place_of(const redisReadTask* task)
 {
     if (task->parent == nullptr)
@@ -30,7 +30,7 @@ void* make(const redisReadTask* task, Fill fill) noexcept
         fill(*reply);
         return reply;
     } catch (const std::bad_alloc&) {
-        return nullptr;   // hiredis gives up with an error of its own
+        return nullptr;  // hiredis gives up with an error of its own
     }
 }
 
@@ -44,7 +44,7 @@ void* make_text(const redisReadTask* task, char* bytes, std::size_t size)
 
 void* make_list(const redisReadTask* task, int)
 {
-    return make(task, [](Reply& reply) { reply.kind = Reply::Kind::list; });   // the count is the server's claim
+    return make(task, [](Reply& reply) { reply.kind = Reply::Kind::list; });  // the count is the server's claim
 }
 
 void* make_integer(const redisReadTask* task, long long number)
@@ -79,8 +79,7 @@ void append_command(std::string& out, const Arguments& arguments)
         sizes.push_back(argument.size());
     }
     char* formatted = nullptr;
-    const auto length =
-        redisFormatCommandArgv(&formatted, static_cast<int>(texts.size()), texts.data(), sizes.data());
+    const auto length = redisFormatCommandArgv(&formatted, static_cast<int>(texts.size()), texts.data(), sizes.data());
     if (length < 0)
         throw std::bad_alloc();
     const std::unique_ptr<char, void (*)(char*)> owned(formatted, redisFreeCommand);
@@ -120,14 +119,15 @@ std::optional<Reply> ReplyReader::next()
     if (made == nullptr)
         return std::nullopt;
     const std::unique_ptr<Reply> owned(static_cast<Reply*>(made));
-    since_reply_ = last_feed_;   // at most that much of the next reply is here already
+    since_reply_ = last_feed_;  // at most that much of the next reply is here already
     return std::move(*owned);
 }
 
 Script::Script(std::string lua) : text(std::move(lua))
 {
     std::string digest(SHA_DIGEST_LENGTH, '\0');
-    SHA1(reinterpret_cast<const unsigned char*>(text.data()), text.size(), reinterpret_cast<unsigned char*>(digest.data()));
+    SHA1(reinterpret_cast<const unsigned char*>(text.data()), text.size(),
+         reinterpret_cast<unsigned char*>(digest.data()));
     sha1 = hex(digest);
 }
 

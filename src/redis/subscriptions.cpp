@@ -21,23 +21,23 @@ void append_subscribe(std::string& out, const std::string& channel)
 Subscriptions::Subscriptions(boost::asio::io_context& core, const Address& address, Logger& logger,
                              const ClientOptions& options)
     : core_(core), address_(address), logger_(logger), options_(options), pausing_(core.get_executor())
-{
-}
+{}
 
 void Subscriptions::add(std::string channel, Subscriber subscriber)
 {
-    boost::asio::post(core_, [self = shared_from_this(), name = std::move(channel), one = std::move(subscriber)]() mutable {
-        self->channels_[name].push_back(std::move(one));
-        if (self->ready_) {   // asked for again, everybody of the channel hears that it stands
-            std::string bytes;
-            subscribing::append_subscribe(bytes, name);
-            self->link_->write(bytes);
-        }
-        if (self->running_ || self->stopped_)
-            return;
-        self->running_ = true;
-        boost::asio::co_spawn(self->core_, [self] { return self->keep_connected(); }, boost::asio::detached);
-    });
+    boost::asio::post(
+        core_, [self = shared_from_this(), name = std::move(channel), one = std::move(subscriber)]() mutable {
+            self->channels_[name].push_back(std::move(one));
+            if (self->ready_) {   // asked for again, everybody of the channel hears that it stands
+                std::string bytes;
+                subscribing::append_subscribe(bytes, name);
+                self->link_->write(bytes);
+            }
+            if (self->running_ || self->stopped_)
+                return;
+            self->running_ = true;
+            boost::asio::co_spawn(self->core_, [self] { return self->keep_connected(); }, boost::asio::detached);
+        });
 }
 
 void Subscriptions::stop()

@@ -1,5 +1,5 @@
-// The connection of the subscriptions: subscribes to every channel whenever it is connected, hands messages on, and asks a
-// silent server for a sign of life. Everything but stop() and add() on its core.
+// The connection of the subscriptions: subscribes to every channel whenever it is connected, hands messages on, and
+// asks a silent server for a sign of life. Everything but stop() and add() on its core.
 #pragma once
 
 #include <boost/asio/io_context.hpp>

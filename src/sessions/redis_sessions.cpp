@@ -82,7 +82,8 @@ public:
             if (live.session.id == session_id)
                 co_return live;
         } catch (const Json::exception& error) {
-            logger_.warn("a live session in Redis cannot be read", {{"session_id", session_id}, {"detail", error.what()}});
+            logger_.warn("a live session in Redis cannot be read",
+                         {{"session_id", session_id}, {"detail", error.what()}});
         }
         co_return std::nullopt;
     }
@@ -95,13 +96,15 @@ public:
             co_return;
         }
         redis::Arguments call{"SET", key_of(session.session.id), std::move(text), "PX", time_to_live_};
-        [[maybe_unused]] const auto stored = co_await redis_.command(std::move(call));   // else: the next turn rebuilds it
+        [[maybe_unused]] const auto stored =
+            co_await redis_.command(std::move(call));   // else: the next turn rebuilds it
     }
 
     Task<void> forget(std::string session_id) override
     {
         redis::Arguments call{"DEL", key_of(session_id)};
-        [[maybe_unused]] const auto gone = co_await redis_.command(std::move(call));   // else: its version tells that it is old
+        [[maybe_unused]] const auto gone =
+            co_await redis_.command(std::move(call));   // else: its version tells that it is old
     }
 
 private:
@@ -114,7 +117,8 @@ private:
 
 }  // namespace in_redis
 
-std::unique_ptr<LiveSessions> redis_sessions(redis::Client& redis, Logger& logger, std::chrono::milliseconds time_to_live)
+std::unique_ptr<LiveSessions> redis_sessions(redis::Client& redis, Logger& logger,
+                                             std::chrono::milliseconds time_to_live)
 {
     return std::make_unique<in_redis::RedisSessions>(redis, logger, time_to_live);
 }

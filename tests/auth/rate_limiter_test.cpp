@@ -1,5 +1,5 @@
-// Rate limits: the arithmetic on a stepped clock, then the same rules through a real Redis that two replicas share and that
-// goes away.
+// Rate limits: the arithmetic on a stepped clock, then the same rules through a real Redis that two replicas share
+// and that goes away.
 #include "dure/auth/rate_limiter.hpp"
 
 #include <gtest/gtest.h>
@@ -67,11 +67,11 @@ TEST_F(LocalLimits, AllowAMinutesWorthAtOnceAndRefillEvenly)
     EXPECT_EQ(refused.remaining, 0);
     EXPECT_EQ(refused.retry_seconds, 6);
     clock.step(std::chrono::milliseconds(5900));
-    EXPECT_EQ(take("u").retry_seconds, 1);   // whole seconds, never 0
+    EXPECT_EQ(take("u").retry_seconds, 1);  // whole seconds, never 0
     clock.step(std::chrono::milliseconds(100));
     EXPECT_EQ(taken("u"), 1);
     clock.step(std::chrono::hours(5));
-    EXPECT_EQ(taken("u"), 10);   // never more than a minute's worth
+    EXPECT_EQ(taken("u"), 10);  // never more than a minute's worth
 }
 
 TEST_F(LocalLimits, CountChatsForTheChatBucketToo)
@@ -80,7 +80,7 @@ TEST_F(LocalLimits, CountChatsForTheChatBucketToo)
     const auto refused = take("u", {}, true);
     EXPECT_EQ(refused.limit, 3);
     EXPECT_EQ(refused.retry_seconds, 20);
-    EXPECT_EQ(taken("u"), 7);   // the refused chats took nothing from the others
+    EXPECT_EQ(taken("u"), 7);  // the refused chats took nothing from the others
     clock.step(std::chrono::seconds(20));
     EXPECT_EQ(taken("u", {}, true), 1);
 }
@@ -101,7 +101,7 @@ TEST_F(LocalLimits, OfAddressesCountACustomersNetworkOnce)
     EXPECT_EQ(taken("", "", false, "2001:db8:1:2::1"), 10);
     EXPECT_EQ(taken("", "", false, "2001:db8:1:2:ffff::9"), 0);
     EXPECT_EQ(taken("", "", false, "2001:db8:1:3::1"), 10);
-    EXPECT_EQ(taken("192.0.2.1"), 10);   // a user of that name is somebody else
+    EXPECT_EQ(taken("192.0.2.1"), 10);  // a user of that name is somebody else
 }
 
 TEST_F(LocalLimits, OfNothingAllowNothing)
@@ -129,7 +129,7 @@ TEST_F(LocalLimits, HaveRoomForEveryLimitThatCanBeConfigured)
 
 TEST_F(LocalLimits, ForgetTheOneUsedLeastRecentlyWhenThereAreTooMany)
 {
-    LocalBuckets few(clock, 160);   // ten in each of the shards
+    LocalBuckets few(clock, 160);  // ten in each of the shards
     const auto use = [&](const std::string& user) { return few.take({user, {}, {}, limits, false}).remaining; };
     EXPECT_EQ(use("kept"), 9);
     for (int i = 0; i < 2000; ++i) {
@@ -151,7 +151,7 @@ TEST(RateLimiter, HalvesWhatItAllowsWhenTold)
     while (buckets.take({"u", {}, {}, limits, false}, 2).allowed)
         ++count;
     EXPECT_EQ(count, 5);
-    EXPECT_TRUE(buckets.take({"v", {}, {}, limits, true}, 2).allowed);   // half of one is still one
+    EXPECT_TRUE(buckets.take({"v", {}, {}, limits, true}, 2).allowed);  // half of one is still one
 }
 
 TEST(RateLimiter, RefusesInWordsAClientCanActOn)
@@ -248,12 +248,12 @@ TEST_F(RedisLimits, HoldAcrossReplicas)
     EXPECT_EQ(taken(30, {"u", "k", {}, limits, true}), 3);
     EXPECT_GE(last.retry_seconds, 1);
     EXPECT_LE(last.retry_seconds, 15);
-    EXPECT_EQ(taken(30, {"u", "k2", {}, limits, false}), 16);   // the same user; refused chats took nothing
+    EXPECT_EQ(taken(30, {"u", "k2", {}, limits, false}), 16);  // the same user; refused chats took nothing
     EXPECT_EQ(taken(30, {"v", "k3", {}, limits, false}), 20);
     EXPECT_EQ(taken(30, {{}, {}, "192.0.2.1", limits, false}), 20);
     EXPECT_EQ(taken(30, {{}, {}, "::ffff:192.0.2.1", limits, false}), 0);
     EXPECT_EQ(server.ask("TTL dure:rate:all:user:nobody"), ":-2");
-    EXPECT_LE(std::stoi(server.ask("TTL dure:rate:all:user:v").substr(1)), 61);   // a bucket that is full is no key
+    EXPECT_LE(std::stoi(server.ask("TTL dure:rate:all:user:v").substr(1)), 61);  // a bucket that is full is no key
 }
 
 TEST_F(RedisLimits, AFlushOnlyFillsTheBuckets)
@@ -270,7 +270,7 @@ TEST_F(RedisLimits, EachReplicaAllowsHalfWhileRedisIsAway)
     const auto limits = limits_of(2, 10);
     EXPECT_EQ(taken(1, {"u", "k", {}, limits, false}), 1);
     server.kill();
-    EXPECT_EQ(taken(40, {"u", "k", {}, limits, false}), 10);   // five each
+    EXPECT_EQ(taken(40, {"u", "k", {}, limits, false}), 10);  // five each
     EXPECT_EQ(last.limit, 5);
     server.start();
     const auto end = Steady::now() + std::chrono::seconds(10);
@@ -286,7 +286,7 @@ TEST_F(RedisLimits, NonsenseInABucketHarmsNobodyForever)
     EXPECT_EQ(server.ask("SET dure:rate:all:user:v 99999999999999999"), "+OK");
     EXPECT_EQ(taken(1, {"v", {}, {}, limits, false}), 0);
     EXPECT_LE(last.retry_seconds, 60);
-    EXPECT_EQ(server.ask("LPUSH dure:rate:all:user:w x"), ":1");   // refused by Redis: counted here
+    EXPECT_EQ(server.ask("LPUSH dure:rate:all:user:w x"), ":1");  // refused by Redis: counted here
     EXPECT_EQ(taken(20, {"w", {}, {}, limits, false}), 4);
 }
 

@@ -54,7 +54,8 @@ TEST(RateLimits, AnswersTellWhatIsLeftAndRefusalsWhenToComeBack)
     EXPECT_EQ(refused.json().at("error").at("code"), "rate_limit_exceeded");
     EXPECT_EQ(refused.json().at("error").at("type"), "rate_limit_error");
 
-    const auto native = fetch(server.port(), raw_request("POST", "/api/chat/message", server.key(), R"({"message":"hi"})"));
+    const auto native =
+        fetch(server.port(), raw_request("POST", "/api/chat/message", server.key(), R"({"message":"hi"})"));
     EXPECT_EQ(native.status, 429) << "another route, the same bucket: " << native.body;
     EXPECT_EQ(native.header("content-type"), "application/problem+json");
     EXPECT_EQ(native.json().at("code"), "rate_limit_exceeded");
@@ -81,7 +82,12 @@ TEST(RateLimits, EveryRequestOfACallerCounts)
     const ServerProcess server({.configuration = tight});
     int allowed = 0;
     for (int i = 0; i < 12; ++i)   // allowed, not there, and not taken alike
-        allowed += get(server, i % 3 == 0 ? "/v1/models" : i % 3 == 1 ? "/v1/models/none" : "/api/chat/sessions", true).status != 429;
+        allowed += get(server,
+                       i % 3 == 0   ? "/v1/models"
+                       : i % 3 == 1 ? "/v1/models/none"
+                                    : "/api/chat/sessions",
+                       true)
+                       .status != 429;
     EXPECT_EQ(allowed, 8);
     EXPECT_EQ(get(server, "/v1/models", false).status, 401) << "a caller without a key is told so";
 }

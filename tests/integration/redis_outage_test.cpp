@@ -1,5 +1,5 @@
-// Redis killed, flushed and frozen while chats of sessions run (threat-model §9): every request is answered as if nothing
-// were, nothing that was acknowledged is missing, and the server uses Redis again by itself.
+// Redis killed, flushed and frozen while chats of sessions run (threat-model §9): every request is answered as if
+// nothing were, nothing that was acknowledged is missing, and the server uses Redis again by itself.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -95,7 +95,7 @@ TEST(RedisOutage, NothingIsLostAndNobodyWaitsWhileRedisComesAndGoes)
     const auto healthy = [&] {
         const auto begin = std::chrono::steady_clock::now();
         EXPECT_EQ(fetch(server.port(), raw_request("GET", "/healthz")).status, 200);
-        EXPECT_LT(std::chrono::steady_clock::now() - begin, 1s);   // 100 ms, on a machine of one's own
+        EXPECT_LT(std::chrono::steady_clock::now() - begin, 1s);  // 100 ms, on a machine of one's own
     };
     const auto used = [&] { return redis.ask("KEYS dure:session:*") == "*1"; };
     ASSERT_TRUE(goes_on(5));
@@ -126,13 +126,14 @@ TEST(RedisOutage, AServerStartsAndWorksWithoutTheRedisItWasGiven)
     RedisProcess redis;
     redis.kill();
     const ServerProcess server({.configuration = configuration(redis)});
-    const auto answer =
-        fetch(server.port(), raw_request("POST", "/api/chat/message", server.key(), R"({"message":"hi","model":"mock"})"));
+    const auto answer = fetch(
+        server.port(), raw_request("POST", "/api/chat/message", server.key(), R"({"message":"hi","model":"mock"})"));
     EXPECT_EQ(answer.status, 200) << answer.body;
-    EXPECT_EQ(answer.header("ratelimit-limit"), "500000");   // the stricter half
+    EXPECT_EQ(answer.header("ratelimit-limit"), "500000");  // the stricter half
     redis.start();
     EXPECT_TRUE(eventually([&] {
-        return fetch(server.port(), raw_request("GET", "/v1/models", server.key())).header("ratelimit-limit") == "1000000";
+        return fetch(server.port(), raw_request("GET", "/v1/models", server.key())).header("ratelimit-limit") ==
+               "1000000";
     }));
 }
 
@@ -145,7 +146,8 @@ TEST(RedisOutage, ThePasswordOfRedisIsInNoOutput)
     EXPECT_TRUE(eventually([&] { return server.err().find("redis") != std::string::npos; }));
     EXPECT_EQ((server.out() + server.err()).find("s3cr3t"), std::string::npos);
     const TemporaryFolder empty;
-    const auto wrong = run_command(empty.path(), {"serve", "--port", "0"}, {{"REDIS_URL", "rediss://:s3cr3t@127.0.0.1"}});
+    const auto wrong =
+        run_command(empty.path(), {"serve", "--port", "0"}, {{"REDIS_URL", "rediss://:s3cr3t@127.0.0.1"}});
     EXPECT_NE(wrong.code, 0);
     EXPECT_NE(wrong.err.find("rediss://"), std::string::npos) << wrong.err;
     EXPECT_EQ((wrong.out + wrong.err).find("s3cr3t"), std::string::npos);

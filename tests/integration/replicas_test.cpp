@@ -18,17 +18,19 @@ protected:
                                          "\"\n[limits.admin]\nchat_per_minute = 12\n");
     }
 
-    RawAnswer ask(const ServerProcess& server, std::string_view method, std::string_view target, std::string_view credential,
-                  const Json& body = nullptr) const
+    RawAnswer ask(const ServerProcess& server, std::string_view method, std::string_view target,
+                  std::string_view credential, const Json& body = nullptr) const
     {
-        return fetch(server.port(), raw_request(method, target, credential, body.is_null() ? std::string() : body.dump()));
+        return fetch(server.port(),
+                     raw_request(method, target, credential, body.is_null() ? std::string() : body.dump()));
     }
 
     std::string log_in(const ServerProcess& server) const
     {
-        const auto answer = fetch(server.port(), raw_request("POST", "/auth/jwt/login", {},
-                                                             "username=admin%40localhost&password=a+long+enough+password+of+the+first",
-                                                             {{"Content-Type", "application/x-www-form-urlencoded"}}));
+        const auto answer =
+            fetch(server.port(), raw_request("POST", "/auth/jwt/login", {},
+                                             "username=admin%40localhost&password=a+long+enough+password+of+the+first",
+                                             {{"Content-Type", "application/x-www-form-urlencoded"}}));
         EXPECT_EQ(answer.status, 200) << answer.body;
         return answer.json().value("access_token", "");
     }

@@ -66,20 +66,23 @@ TEST_F(RedisClientTest, AnswersManyCommandsOfBothCoresInTheirOrder)
     const auto client = connect(server);
     std::vector<std::unique_ptr<test::Running>> running;
     for (std::size_t core = 0; core < 2; ++core)
-        running.push_back(std::make_unique<test::Running>(cores, [&client, core]() -> Task<void> {
-            TaskGroup group(co_await boost::asio::this_coro::executor);
-            int right = 0;
-            const auto one = [&client, &right, core](int number) -> Task<void> {
-                const auto text = std::to_string(core) + ":" + std::to_string(number);
-                const Arguments echo{"ECHO", text};
-                const auto reply = co_await client->command(echo);
-                right += reply && reply->text == text;
-            };
-            for (int i = 0; i < 500; ++i)
-                group.spawn(one(i));
-            co_await group.wait();
-            EXPECT_EQ(right, 500);
-        }, core));
+        running.push_back(std::make_unique<test::Running>(
+            cores,
+            [&client, core]() -> Task<void> {
+                TaskGroup group(co_await boost::asio::this_coro::executor);
+                int right = 0;
+                const auto one = [&client, &right, core](int number) -> Task<void> {
+                    const auto text = std::to_string(core) + ":" + std::to_string(number);
+                    const Arguments echo{"ECHO", text};
+                    const auto reply = co_await client->command(echo);
+                    right += reply && reply->text == text;
+                };
+                for (int i = 0; i < 500; ++i)
+                    group.spawn(one(i));
+                co_await group.wait();
+                EXPECT_EQ(right, 500);
+            },
+            core));
     for (auto& one : running)
         one->wait();
 }

@@ -26,11 +26,11 @@ TEST(RedisAddress, ReadsEveryPartOfTheUrl)
 
 TEST(RedisAddress, RefusesWhatIsWrongWithoutShowingThePassword)
 {
-    for (const auto* url : {"", "localhost:6379", "http://hunter2", "rediss://:hunter2@host", "redis://", "redis://:hunter2@",
-                            "redis://:hunter2@host:0", "redis://:hunter2@host:65536", "redis://:hunter2@host:x",
-                            "redis://:hunter2@host/one", "redis://:hunter2@host/-1", "redis://:hunter2@host/1/2",
-                            "redis://:%zzhunter2@host", "redis://hunter2@host", "redis://:hunter2@[::1", "redis://:hunter2@ho st",
-                            "redis://:hunter2@[::1]x"}) {
+    for (const auto* url : {"", "localhost:6379", "http://hunter2", "rediss://:hunter2@host", "redis://",
+                            "redis://:hunter2@", "redis://:hunter2@host:0", "redis://:hunter2@host:65536",
+                            "redis://:hunter2@host:x", "redis://:hunter2@host/one", "redis://:hunter2@host/-1",
+                            "redis://:hunter2@host/1/2", "redis://:%zzhunter2@host", "redis://hunter2@host",
+                            "redis://:hunter2@[::1", "redis://:hunter2@ho st", "redis://:hunter2@[::1]x"}) {
         const auto address = parse_address(url);
         ASSERT_FALSE(address) << url;
         EXPECT_EQ(address.error().code(), Errc::invalid_argument);
@@ -48,7 +48,8 @@ TEST(RedisProtocol, WritesBinaryArguments)
 
 TEST(RedisProtocol, ReadsRepliesHoweverTheyAreCut)
 {
-    const std::string bytes = "+OK\r\n:-42\r\n$-1\r\n$5\r\nhe\r\no\r\n-NOSCRIPT none\r\n*3\r\n:1\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n*0\r\n";
+    const std::string bytes = "+OK\r\n:-42\r\n$-1\r\n$5\r\nhe\r\no\r\n-NOSCRIPT "
+                              "none\r\n*3\r\n:1\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n*0\r\n";
     for (std::size_t piece = 1; piece <= bytes.size(); ++piece) {
         ReplyReader reader;
         std::vector<Reply> replies;
@@ -77,8 +78,7 @@ TEST(RedisProtocol, GivesUpOnWhatIsNoReply)
                               "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n"}) {
         ReplyReader reader;
         reader.feed(bytes);
-        while (reader.next()) {
-        }
+        while (reader.next()) {}
         EXPECT_TRUE(reader.broken()) << bytes;
         EXPECT_FALSE(reader.next()) << bytes;
     }

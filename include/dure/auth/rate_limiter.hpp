@@ -1,5 +1,6 @@
-// Rate limits (threat-model §7): how often a caller may ask, and how many streams may run at once. A bucket per key, per
-// user and, on routes without a credential, per address; each refills evenly and is full after a minute without requests.
+// Rate limits (threat-model §7): how often a caller may ask, and how many streams may run at once. A bucket per key,
+// per user and, on routes without a credential, per address; each refills evenly and is full after a minute without
+// requests.
 //   api middleware -> take(subject) -> verdict: RateLimit-* headers, or 429 with Retry-After
 // In this process, or shared between replicas through Redis; without Redis each replica allows half.
 #pragma once
@@ -26,21 +27,21 @@ const config::RoleLimits& limits_of_role(const config::Limits& limits, std::stri
 
 // Who is counted. The views live until take() has returned.
 struct RateSubject {
-    std::string_view user_id;          // empty: known by the address only
-    std::string_view key_id;           // empty: no key
+    std::string_view user_id;  // empty: known by the address only
+    std::string_view key_id;  // empty: no key
     std::string_view address;
     const config::RoleLimits& limits;
-    bool chat = false;                 // counts for chat_per_minute too
+    bool chat = false;  // counts for chat_per_minute too
 };
 
 struct RateVerdict {
     bool allowed = true;
-    std::int64_t limit = 0;            // of the bucket with the least left, a minute
+    std::int64_t limit = 0;  // of the bucket with the least left, a minute
     std::int64_t remaining = 0;
-    std::int64_t reset_seconds = 0;    // until that bucket is full again
-    std::int64_t retry_seconds = 0;    // at least 1 when refused
+    std::int64_t reset_seconds = 0;  // until that bucket is full again
+    std::int64_t retry_seconds = 0;  // at least 1 when refused
 
-    Error refusal() const;             // rate_limited, reason "rate_limit_exceeded"
+    Error refusal() const;  // rate_limited, reason "rate_limit_exceeded"
 };
 
 // Gives its place back when it goes, on whichever way.

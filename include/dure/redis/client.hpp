@@ -28,8 +28,8 @@ struct Reply {
 
     Kind kind = Kind::nil;
     std::int64_t integer = 0;
-    std::string text;              // of text and error
-    std::vector<Reply> items;      // of list
+    std::string text;  // of text and error
+    std::vector<Reply> items;  // of list
 };
 
 using Arguments = std::vector<std::string>;
@@ -42,13 +42,13 @@ struct Script {
 };
 
 struct ClientOptions {
-    std::chrono::milliseconds command{50};    // longest wait of one command
+    std::chrono::milliseconds command{50};  // longest wait of one command
     std::chrono::milliseconds connect{1000};  // TCP, log-in and one PING
-    std::chrono::milliseconds probe{1000};    // longest pause between two attempts
+    std::chrono::milliseconds probe{1000};  // longest pause between two attempts
     std::chrono::milliseconds silence{2000};  // of the subscriptions' connection, before it is asked for a sign of life
-    int failures = 5;                         // in a row, before the circuit opens
-    std::size_t waiting = 4096;               // commands of one core that wait for their reply
-    std::size_t unsent_bytes = 8u << 20;      // of one core
+    int failures = 5;  // in a row, before the circuit opens
+    std::size_t waiting = 4096;  // commands of one core that wait for their reply
+    std::size_t unsent_bytes = 8u << 20;  // of one core
 };
 
 // What a subscription does with what comes; called on one core, must not block or throw.
