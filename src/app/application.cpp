@@ -10,6 +10,7 @@
 
 #include "app/address.hpp"
 #include "app/first_start.hpp"
+#include "app/metrics_page.hpp"
 #include "app/people.hpp"
 #include "app/readiness.hpp"
 #include "app/secret_key.hpp"
@@ -182,15 +183,26 @@ int serve(const config::Settings& settings)
     http::Server server(cores, api, logger, server_options(settings.server));
     if (auto listening = server.listen(); !listening)
         return refuse(listening.error());
+    MetricsPage metrics_page(metrics);
+    std::optional<http::Server> metrics_server;
+    if (!settings.metrics.listen.empty()) {
+        metrics_server.emplace(cores, metrics_page, logger, metrics_listener(settings.metrics));
+        if (auto listening = metrics_server->listen(); !listening)
+            return refuse(listening.error());
+    }
     cores.start();
 
     const auto url = std::string(settings.server.tls_cert.empty() ? "http" : "https") + "://" +
                      url_host(settings.server.host) + ":" + std::to_string(server.port());
     if (*first_admin)
         announce(**first_admin, url);
+    if (metrics_server)
+        logger.info("metrics have an address of their own", {{"port", std::to_string(metrics_server->port())}});
     std::cerr << "dure " << version << " listening on " << url << " (" << storage->description << ")" << std::endl;
     signals.wait_for_stop();
     shut_down(api, server, chat, people.mailer, usage, settings.server.shutdown_deadline, logger);
+    if (metrics_server)
+        metrics_server->close_all(std::chrono::milliseconds(500));
     cores.stop();
     cores.join();
     return signals.failed() ? 1 : 0;

@@ -10,7 +10,7 @@ namespace {
 // Beside the embedded database; otherwise in the folder the server runs in.
 std::string outbox_path(const config::Settings& settings)
 {
-    const bool in_file = settings.sqlite() && settings.sqlite_path() != ":memory:";
+    const bool in_file = settings.sqlite() && !settings.in_memory();
     return in_file ? settings.sqlite_path() + ".outbox" : "dure.outbox";
 }
 

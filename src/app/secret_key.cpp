@@ -26,11 +26,16 @@ Error file_error(const std::filesystem::path& path, const char* doing)
     return Error(Errc::unavailable, std::string("cannot ") + doing + " " + path.string() + ": " + std::strerror(errno));
 }
 
-Result<SecretString> make_key(const std::filesystem::path& path)
+std::string random_key()
 {
     std::array<unsigned char, 32> bytes;
     fill_random(bytes.data(), bytes.size());
-    const auto text = hex(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+    return hex(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+}
+
+Result<SecretString> make_key(const std::filesystem::path& path)
+{
+    const auto text = random_key();
     const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (file < 0)
         return file_error(path, "create");
@@ -49,6 +54,8 @@ Result<SecretString> secret_key(const config::Settings& settings)
         return settings.auth.secret_key;
     if (!settings.sqlite())
         return Error(Errc::invalid_argument, "SECRET_KEY must be set when the database is not the embedded one");
+    if (settings.in_memory())
+        return SecretString(random_key());   // nothing outlives the process, the key neither
     const std::filesystem::path path = settings.sqlite_path() + ".secret";
     if (!std::filesystem::exists(path))
         return make_key(path);

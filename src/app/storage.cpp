@@ -40,7 +40,7 @@ Result<sql::MigrationReport> applied_migrations(sql::Database& database)
 Result<void> make_folder_of(const std::string& path)
 {
     const auto folder = std::filesystem::path(path).parent_path();
-    if (folder.empty() || path == ":memory:")
+    if (folder.empty())
         return {};
     std::error_code failed;
     if (std::filesystem::create_directories(folder, failed))
@@ -59,7 +59,7 @@ Result<Storage> open_file(const config::Settings& settings, DatabaseUse use, con
     if (settings.database.pool > 0)
         options.readers = static_cast<std::size_t>(settings.database.pool);
     options.on_fatal = reports.on_fatal;
-    if (use == DatabaseUse::serve) {
+    if (use == DatabaseUse::serve && !settings.in_memory()) {
         if (auto made = make_folder_of(options.path); !made)
             return made.error();
         auto lock = sql::lock_exclusively(options.path);
@@ -68,7 +68,7 @@ Result<Storage> open_file(const config::Settings& settings, DatabaseUse use, con
         storage.lock.emplace(std::move(*lock));
     }
     storage.description = "sqlite " + options.path;
-    if (options.path != ":memory:") {
+    if (!settings.in_memory()) {
         const auto parent = std::filesystem::path(options.path).parent_path();
         storage.folder = parent.empty() ? "." : parent.string();
     }

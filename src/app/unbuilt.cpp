@@ -7,8 +7,6 @@ std::string unbuilt_settings(const config::Settings& settings)
 {
     if (!settings.tools.mcp.empty())
         return "tools.mcp: this build has no MCP client";
-    if (!settings.metrics.listen.empty())
-        return "metrics.listen: this build serves /metrics on the main port only";
     for (const auto& provider : settings.providers)
         if (provider.dialect == "anthropic")
             return "providers." + provider.name + ": this build has no anthropic dialect";

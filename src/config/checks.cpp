@@ -43,6 +43,24 @@ bool http_url(std::string_view url)
     return scheme && plain && url.size() > lower.find("//") + 2;
 }
 
+// An address or localhost with a port; IPv6 in brackets.
+bool address_with_port(const std::string& text)
+{
+    const auto colon = text.rfind(':');
+    if (colon == std::string::npos)
+        return false;
+    auto host = text.substr(0, colon);
+    if (host.starts_with('[') && host.ends_with(']'))
+        host = host.substr(1, host.size() - 2);
+    else if (host.find(':') != std::string::npos)
+        return false;
+    const auto port = text.substr(colon + 1);
+    boost::system::error_code failed;
+    boost::asio::ip::make_address(host, failed);
+    const bool digits = !port.empty() && port.size() <= 5 && std::all_of(port.begin(), port.end(), [](char c) { return c >= '0' && c <= '9'; });
+    return (!failed || host == "localhost") && digits && std::stoul(port) <= 65535;
+}
+
 bool repeats(std::string_view text, std::string_view word)
 {
     for (std::size_t i = 0; i < text.size(); ++i)
@@ -102,6 +120,9 @@ void check_server(const Settings& settings, Collector& collector)
         collector.problem(
             collector.where(server.proxy_header.empty() ? "server.trusted_proxies" : "server.proxy_header"),
             "server.trusted_proxies and server.proxy_header belong together");
+    if (!settings.metrics.listen.empty() && !address_with_port(settings.metrics.listen))
+        collector.problem(collector.where("metrics.listen"),
+                          "metrics.listen must be an address and a port, as 127.0.0.1:9100 or [::1]:9100");
 }
 
 void check_database(const Settings& settings, Collector& collector)

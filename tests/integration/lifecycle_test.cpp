@@ -195,6 +195,31 @@ TEST(Start, EveryProblemOfTheConfigurationIsNamedAtOnce)
     }
 }
 
+TEST(Start, MetricsOnTheirOwnAddressNeedNoKey)
+{
+    ServerProcess server({.configuration = "[metrics]\nlisten = \"127.0.0.1:0\"\n"});
+    const auto log = server.err();
+    const auto told = log.find("\"port\":\"", log.find("metrics have an address of their own"));
+    ASSERT_NE(told, std::string::npos) << log;
+    const auto port = static_cast<std::uint16_t>(std::strtoul(log.c_str() + told + 8, nullptr, 10));
+    const auto page = fetch(port, raw_request("GET", "/metrics"));
+    EXPECT_EQ(page.status, 200);
+    EXPECT_NE(page.body.find("process_resident_memory_bytes"), std::string::npos);
+    EXPECT_EQ(fetch(port, raw_request("GET", "/v1/models", server.key())).status, 404);
+    EXPECT_EQ(fetch(port, raw_request("POST", "/metrics", {}, "{}")).status, 405);
+    EXPECT_EQ(fetch(server.port(), raw_request("GET", "/metrics")).status, 401);
+    EXPECT_EQ(server.terminate(), 0);
+}
+
+TEST(Start, ADatabaseInMemoryLeavesNoFiles)
+{
+    ServerProcess server({.arguments = {"--database", "sqlite::memory:"}});
+    EXPECT_EQ(fetch(server.port(), raw_request("GET", "/v1/models", server.key())).status, 200);
+    EXPECT_EQ(server.terminate(), 0);
+    for (const auto& entry : std::filesystem::directory_iterator(server.folder()))
+        EXPECT_EQ(entry.path().filename().string().find("memory"), std::string::npos) << entry.path();
+}
+
 TEST(CommandLine, WrongUsageIsCodeTwoAndHelpIsCodeZero)
 {
     const TemporaryFolder folder;

@@ -230,6 +230,7 @@ struct Settings {
     Metrics metrics;
 
     bool sqlite() const { return database.url.reveal().starts_with("sqlite:"); }
+    bool in_memory() const { return sqlite() && sqlite_path() == ":memory:"; }
     std::string sqlite_path() const { return std::string(database.url.reveal().substr(7)); }
 };
 
