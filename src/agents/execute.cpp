@@ -48,15 +48,21 @@ Task<std::vector<tools::Outcome>> run_all(AgentRun& run, const std::vector<model
     co_return outcomes;
 }
 
-void remember(AgentRun& run, const model::ToolCall& call, const tools::Outcome& outcome)
+// On record before it runs: a run that is cut leaves what it had begun.
+void remember_begun(AgentRun& run, const model::ToolCall& call)
 {
     model::ToolUse use;
     use.name = call.name;
     use.arguments = call.arguments;
+    use.result = "The answer ended before the tool did.";
+    run.record.tools_used.push_back(std::move(use));
+}
+
+void remember(model::ToolUse& use, const tools::Outcome& outcome)
+{
     use.success = outcome.success;
     use.result = outcome.success ? outcome.text() : outcome.error;
     use.duration_ms = outcome.duration_ms;
-    run.record.tools_used.push_back(std::move(use));
 }
 
 // Beside calls of the client the model is not asked again, so the results are shown as thoughts.
@@ -76,9 +82,13 @@ Task<Result<std::vector<tools::Outcome>>> run_told(graph::NodeContext& context, 
     for (const auto& call : calls)
         if (auto told = co_await tell(run, context.node(), call.name, " 실행 중", " is running", false); !told)
             co_return told.error();
+    const auto first = run.record.tools_used.size();
+    for (const auto& call : calls)
+        remember_begun(run, call);
     auto outcomes = co_await run_all(run, calls);
+    for (std::size_t i = 0; i < calls.size(); ++i)
+        remember(run.record.tools_used[first + i], outcomes[i]);
     for (std::size_t i = 0; i < calls.size(); ++i) {
-        remember(run, calls[i], outcomes[i]);
         const bool good = outcomes[i].success;
         if (auto told = co_await tell(run, context.node(), calls[i].name, good ? " 완료" : " 실패", good ? " is done" : " failed", true);
             !told)

@@ -1,6 +1,7 @@
 // The middleware; see api.hpp for its order.
 #include "dure/api/api.hpp"
 
+#include "api/audit.hpp"
 #include "api/context.hpp"
 #include "api/cors.hpp"
 #include "api/errors.hpp"
@@ -156,6 +157,10 @@ Task<Result<void>> Api::State::dispatch(RequestContext& context)
     if (found->route < 0 && head.method == http::Method::options && !found->allowed.empty())
         co_return co_await context.respond(allowed_methods(found->allowed));
     const auto* route = found->route < 0 ? nullptr : &table[static_cast<std::size_t>(found->route)];
+    if (route != nullptr) {
+        context.route = route->pattern;
+        context.permission = route->access.needed;
+    }
     const bool guarded = route != nullptr ? !route->access.is_open : is_guarded(head.path);
     if (guarded)
         if (auto admitted = co_await admit(context, route != nullptr ? route->access : Access::any()); !admitted)
@@ -191,6 +196,8 @@ Task<void> Api::handle(http::Exchange& exchange)
     if (outcome)
         co_return;
     const auto& error = outcome.error();
+    if (error.code() == Errc::permission_denied)
+        co_await state.parts.audit.refused(actor_of(context), access_request(context), std::string(context.permission));
     if (!error.detail().empty() || error.code() == Errc::internal)
         state.parts.logger.warn("request failed", {{"request_id", head.request_id},
                                                    {"method", http::name_of(head.method)},

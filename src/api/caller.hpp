@@ -14,7 +14,7 @@ inline chat::Caller caller_of(const RequestContext& context)
 }
 
 // For the events a request leaves.
-inline model::Actor caller_as_actor(const RequestContext& context)
+inline model::Actor actor_of(const RequestContext& context)
 {
     return {context.principal.user_id, context.principal.key_id, context.request_id(), context.head().client_address};
 }

@@ -51,6 +51,8 @@ public:
     }
 
     auth::Principal principal;
+    std::string_view route;            // pattern of the route; empty: none fits the address
+    std::string_view permission;       // what the route asks for; empty: nothing beyond a credential
     http::PathParameters path;
     QueryParameters query;
     Deadline deadline = Deadline::never();

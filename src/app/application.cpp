@@ -25,6 +25,7 @@
 #include "dure/base/log.hpp"
 #include "dure/chat/service.hpp"
 #include "dure/chat/usage.hpp"
+#include "dure/events/access_audit.hpp"
 #include "dure/events/service.hpp"
 #include "dure/http/client.hpp"
 #include "dure/http/server.hpp"
@@ -157,6 +158,7 @@ int serve(const config::Settings& settings)
         return refuse(sharing.error());
     const auto bus = events::in_process_bus();
     events::Journal journal(*storage->database, *bus, clock);
+    events::AccessAudit audit(journal, clock, logger);
 
     // What thinks: models, tools, agents.
     http::Client client(cores, http::ClientOptions{});
@@ -169,7 +171,7 @@ int serve(const config::Settings& settings)
     sessions::SessionService sessions(*storage->database, journal, std::move(sharing->live_sessions), settings.sessions,
                                       clock);
     store::UsageWriter usage(*storage->database, logger);
-    chat::ChatService chat({gateway, agents, sessions, usage, logger, settings});
+    chat::ChatService chat({gateway, agents, sessions, usage, logger, settings, audit});
     chat::UsageReports usage_reports(*storage->database);
     events::EventService event_reads(*storage->database, *bus);
 
@@ -179,7 +181,7 @@ int serve(const config::Settings& settings)
     Readiness readiness(*storage->database, storage->folder);
     api::Api api({chat, sessions, people.authenticator, *sharing->limiter, people.accounts, people.administration,
                   people.keys, metrics, logger, settings, std::string(version), derive_key(*secret, "cursor"),
-                  [&readiness] { return readiness.check(); }, event_reads, usage_reports});
+                  [&readiness] { return readiness.check(); }, event_reads, usage_reports, audit});
     http::Server server(cores, api, logger, server_options(settings.server));
     if (auto listening = server.listen(); !listening)
         return refuse(listening.error());

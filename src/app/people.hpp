@@ -29,7 +29,7 @@ struct People {
            Logger& logger, Cores& cores, const SecretString& secret, std::unique_ptr<mail::MailSender> sender)
         : tokens(std::make_shared<const auth::Tokens>(token_keys(secret), settings.auth.token_lifetime)),
           guesses(clock, settings.limits), passwords(settings.auth), mailer(cores, std::move(sender), logger),
-          authenticator(database, clock, logger, settings.auth, {.tokens = tokens, .guesses = &guesses}),
+          authenticator(database, clock, logger, settings.auth, {.tokens = tokens, .guesses = &guesses, .journal = &journal}),
           accounts(parts(settings, database, journal, clock, logger)),
           administration(parts(settings, database, journal, clock, logger)),
           keys(database, journal, authenticator, clock)

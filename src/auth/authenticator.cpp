@@ -11,6 +11,7 @@
 #include "dure/auth/guesses.hpp"
 #include "dure/auth/tokens.hpp"
 #include "dure/base/text.hpp"
+#include "dure/events/journal.hpp"
 #include "dure/sql/database.hpp"
 #include "dure/store/api_keys.hpp"
 #include "dure/store/ended_tokens.hpp"
@@ -112,7 +113,7 @@ Result<Found> read(sql::Connection& connection, const std::string& hash)
 struct Authenticator::State : std::enable_shared_from_this<Authenticator::State> {
     State(sql::Database& db, const Clock& time, Logger& log, const config::Auth& settings, const Options& options)
         : database(db), clock(time), logger(log), accounts(settings.accounts), tokens(options.tokens),
-          guesses(options.guesses), cache(options.entries, options.remembered)
+          guesses(options.guesses), journal(options.journal), cache(options.entries, options.remembered)
     {}
 
     // A key or token that nobody was given: the refusal, or a later one when there were too many from this address.
@@ -179,7 +180,7 @@ struct Authenticator::State : std::enable_shared_from_this<Authenticator::State>
     }
 
     // At most once a minute for a key; the request does not wait for it.
-    Task<void> note_use(KnownCaller& caller)
+    Task<void> note_use(KnownCaller& caller, std::string_view address)
     {
         if (caller.principal.key_id.empty())
             co_return;
@@ -188,16 +189,33 @@ struct Authenticator::State : std::enable_shared_from_this<Authenticator::State>
         if (now - before < callers::usage_interval || !caller.last_used.compare_exchange_strong(before, now))
             co_return;
         const auto executor = co_await boost::asio::this_coro::executor;
-        boost::asio::co_spawn(executor, write_use(shared_from_this(), caller.principal.key_id, now),
+        boost::asio::co_spawn(executor, write_use(shared_from_this(), caller.principal, std::string(address), now),
                               boost::asio::detached);
     }
 
-    static Task<void> write_use(std::shared_ptr<State> self, std::string key_id, UnixMillis now)
+    // The first use of all is an event.
+    Task<Result<bool>> store_use(const Principal& who, const std::string& address, UnixMillis now)
     {
+        const auto touch = [&](sql::Connection& connection) {
+            return store::ApiKeys(connection).touch(who.key_id, now);
+        };
+        if (!journal)
+            co_return co_await database.write(touch);
+        co_return co_await journal->write([&](sql::Connection& connection, events::Batch& batch) -> Result<bool> {
+            auto first = touch(connection);
+            if (first && *first)
+                batch.add(events::event_by({who.user_id, who.key_id, {}, address}, "ApiKey", who.key_id,
+                                           "ApiKeyFirstUsed", {{"first_used_at", rfc3339(now)}}, who.user_id));
+            return first;
+        });
+    }
+
+    static Task<void> write_use(std::shared_ptr<State> self, Principal who, std::string address, UnixMillis now)
+    {
+        const auto& key_id = who.key_id;
         std::string failure;
         try {
-            const auto written = co_await self->database.write(
-                [&](sql::Connection& connection) { return store::ApiKeys(connection).touch(key_id, now); });
+            const auto written = co_await self->store_use(who, address, now);
             if (!written)
                 failure = written.error().message() + " " + written.error().detail();
         } catch (const std::exception& error) {
@@ -213,6 +231,7 @@ struct Authenticator::State : std::enable_shared_from_this<Authenticator::State>
     const bool accounts;
     const std::shared_ptr<const Tokens> tokens;
     Guesses* const guesses;
+    events::Journal* const journal;
     KeyCache cache;
     std::function<void(std::string)> announce;   // empty: there are no other replicas
 
@@ -257,7 +276,7 @@ Task<Result<Principal>> Authenticator::authenticate(std::optional<std::string_vi
     }
     if (caller->expires_at && *caller->expires_at <= state->clock.now())
         co_return callers::wrong_key();
-    co_await state->note_use(*caller);
+    co_await state->note_use(*caller, address);
     co_return caller->principal;
 }
 

@@ -8,6 +8,7 @@
 #include "chat/price.hpp"
 #include "dure/base/cancellation.hpp"
 #include "dure/base/task_group.hpp"
+#include "dure/events/access_audit.hpp"
 #include "dure/llm/gateway.hpp"
 #include "dure/sessions/service.hpp"
 #include "dure/store/usage_writer.hpp"
@@ -118,11 +119,16 @@ Task<Result<void>> Turns::record(const Turn& turn, Answer& answer, const Ended& 
     auto outcome = ended.outcome;
     // A request that was refused before anything came of it is no turn.
     const bool refused = !ended.whole() && !ended.cancelled && !has_output(answer.completion);
+    bool tools_on_record = answer.tools_used.empty();
     if (!turn.session_id.empty() && !refused) {
         auto recorded = co_await record_turn(turn, answer, !ended.whole());
+        tools_on_record = tools_on_record || recorded;
         if (!recorded && outcome)
             outcome = recorded;
     }
+    if (!tools_on_record)
+        if (auto recorded = co_await record_tools(turn, answer); !recorded && outcome)
+            outcome = recorded;
     co_await add_usage(turn, answer, ended.status(answer), ended.took);
     co_return outcome;
 }
@@ -137,6 +143,15 @@ std::int64_t Turns::price_of(const Answer& answer) const
         if (model.id == id)
             return cost_nano(answer.completion.usage, model.prices);
     return 0;
+}
+
+// Runs of tools that no recorded turn names: of requests without a session, and of turns that were not stored.
+Task<Result<void>> Turns::record_tools(const Turn& turn, const Answer& answer)
+{
+    std::vector<events::ToolRun> runs;
+    for (const auto& tool : answer.tools_used)
+        runs.push_back({tool.name, tool.arguments, tool.success, tool.duration_ms});
+    co_return co_await parts_.audit.tool_runs(actor_of(turn.caller, turn.info), std::move(runs));
 }
 
 Task<Result<void>> Turns::record_turn(const Turn& turn, Answer& answer, bool cut)

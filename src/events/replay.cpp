@@ -9,6 +9,7 @@ bool Fold::apply(const model::Event& event)
         return false;
     state_.aggregate_id = event.aggregate_id;
     state_.aggregate_type = event.aggregate_type;
+    state_.owner_id = event.owner_id;
     state_.version = event.version;
     state_.at = event.created_at;
     state_.state.merge_patch(event.data);

@@ -97,12 +97,18 @@ Result<void> ApiKeys::set_expiry(std::string_view id, std::string_view owner_id,
     return must_change(changed, key_word);
 }
 
-Result<void> ApiKeys::touch(std::string_view id, UnixMillis now)
+Result<bool> ApiKeys::touch(std::string_view id, UnixMillis now)
 {
     // A clock that went back, or a slower replica, changes nothing, and that is no error.
-    return without_count(connection_.execute(
-        "UPDATE api_keys SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)", id,
-        now));
+    const auto later =
+        connection_.execute("UPDATE api_keys SET last_used_at = $2 WHERE id = $1 AND last_used_at < $2", id, now);
+    if (!later || *later > 0)
+        return later ? Result<bool>(false) : later.error();
+    const auto first =
+        connection_.execute("UPDATE api_keys SET last_used_at = $2 WHERE id = $1 AND last_used_at IS NULL", id, now);
+    if (!first)
+        return first.error();
+    return *first > 0;
 }
 
 }  // namespace dure::store

@@ -39,7 +39,8 @@ protected:
     {
         config::Auth settings;
         settings.accounts = accounts;
-        authenticator_ = std::make_unique<Authenticator>(*database_, clock_, logger_, settings);
+        authenticator_ = std::make_unique<Authenticator>(*database_, clock_, logger_, settings,
+                                                         Authenticator::Options{.journal = journal_.get()});
         keys_ = std::make_unique<KeyService>(*database_, *journal_, *authenticator_, clock_);
     }
 
@@ -245,6 +246,22 @@ TEST_F(Authentication, WritesTheLastUseOnceAMinute)
     clock_.step(std::chrono::milliseconds(1));
     ASSERT_TRUE(enter(header));
     EXPECT_EQ(listed().at(0).last_used_at, first + 60000);
+}
+
+TEST_F(Authentication, TheFirstUseOfAKeyIsAnEvent)
+{
+    const auto header = "Bearer " + key_named("mine");
+    const auto id = listed().at(0).id;
+    for (int i = 0; i < 3; ++i) {
+        ASSERT_TRUE(enter(header));
+        clock_.step(std::chrono::minutes(2));
+    }
+    const auto events = test::read_now(*database_, [&](sql::Connection& c) {
+        return store::Events(c).of_aggregate({id, "ApiKey", {}});
+    });
+    ASSERT_EQ(events.value().size(), 2u);   // it was made, it was used
+    EXPECT_EQ((*events)[1].event_type, "ApiKeyFirstUsed");
+    EXPECT_EQ((*events)[1].owner_id, "u1");
 }
 
 TEST_F(Authentication, WithoutAccountsEveryCallerIsTheLocalDeveloper)

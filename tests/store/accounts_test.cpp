@@ -293,6 +293,16 @@ TEST_P(AccountsTest, LastUseNeverGoesBackwards)
     EXPECT_EQ(from<ApiKeys>([](ApiKeys keys) { return keys.find("k1", "u1"); })->last_used_at, 500);
 }
 
+TEST_P(AccountsTest, OfTheUsesOfAKeyOneIsTheFirst)
+{
+    add(user_named("u1", "a@example.kr"));
+    add(key_of("u1", "k1"));
+    EXPECT_EQ(in<ApiKeys>([](ApiKeys keys) { return keys.touch("k1", 300); }).value(), true);
+    EXPECT_EQ(in<ApiKeys>([](ApiKeys keys) { return keys.touch("k1", 300); }).value(), false);
+    EXPECT_EQ(in<ApiKeys>([](ApiKeys keys) { return keys.touch("k1", 400); }).value(), false);
+    EXPECT_EQ(in<ApiKeys>([](ApiKeys keys) { return keys.touch("none", 400); }).value(), false);
+}
+
 TEST_P(AccountsTest, KeysAreListedNewestFirst)
 {
     add(user_named("u1", "a@example.kr"));

@@ -25,6 +25,7 @@ class ChatService;
 class UsageReports;
 }
 namespace dure::events {
+class AccessAudit;
 class EventService;
 }
 namespace dure::metrics {
@@ -53,6 +54,7 @@ struct ApiParts {
     std::function<Task<Result<void>>()> dependencies_ready;
     events::EventService& events;
     chat::UsageReports& usage;
+    events::AccessAudit& audit;
 };
 
 class Api final : public http::Application {

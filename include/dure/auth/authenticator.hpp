@@ -19,6 +19,9 @@
 #include "dure/base/task.hpp"
 #include "dure/config/settings.hpp"
 
+namespace dure::events {
+class Journal;
+}
 namespace dure::sql {
 class Database;
 }
@@ -33,6 +36,7 @@ public:
     struct Options {
         std::shared_ptr<const Tokens> tokens = nullptr;   // null: no access tokens, keys only
         Guesses* guesses = nullptr;                       // null: guessing is not limited
+        events::Journal* journal = nullptr;               // null: the first use of a key leaves no event
         std::chrono::milliseconds remembered{5000};  // a change made elsewhere counts after this at the latest
         std::size_t entries = 10000;
     };

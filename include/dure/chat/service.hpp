@@ -21,6 +21,9 @@
 namespace dure::agents {
 class Agents;
 }
+namespace dure::events {
+class AccessAudit;
+}
 namespace dure::llm {
 class Gateway;
 }
@@ -110,6 +113,7 @@ struct ServiceParts {
     store::UsageWriter& usage;
     Logger& logger;
     const config::Settings& settings;
+    events::AccessAudit& audit;
 };
 
 class ChatService {

@@ -12,6 +12,7 @@ namespace dure::events {
 struct Replayed {
     std::string aggregate_id;
     std::string aggregate_type;
+    std::string owner_id;            // of the last event in it
     std::int64_t version = 0;        // of the last event in it; 0: none
     Json state = Json::object();
     UnixMillis at = 0;               // time of that event

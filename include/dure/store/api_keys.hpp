@@ -28,7 +28,8 @@ public:
     // The key as it was revoked (its hash is what caches forget); a second time keeps the first moment.
     Result<model::ApiKey> revoke(std::string_view id, std::string_view owner_id, UnixMillis now);
     Result<void> set_expiry(std::string_view id, std::string_view owner_id, UnixMillis expires_at);
-    Result<void> touch(std::string_view id, UnixMillis now); // last_used_at, never backwards
+    // last_used_at, never backwards. True: it was the first use.
+    Result<bool> touch(std::string_view id, UnixMillis now);
 
 private:
     sql::Connection& connection_;

@@ -5,11 +5,6 @@
 
 namespace dure::api {
 
-model::Actor actor_of(const RequestContext& context)
-{
-    return {context.principal.user_id, context.principal.key_id, context.request_id(), context.head().client_address};
-}
-
 OrderedJson account_json(const auth::Account& account)
 {
     const auto& user = account.user;

@@ -1,6 +1,7 @@
-// What the routes of accounts share: who acts, bodies, views of accounts, empty answers.
+// What the routes of accounts share: bodies, views of accounts, empty answers.
 #pragma once
 
+#include "api/caller.hpp"
 #include "api/context.hpp"
 #include "api/routes.hpp"
 #include "dure/auth/accounts.hpp"
@@ -8,7 +9,6 @@
 
 namespace dure::api {
 
-model::Actor actor_of(const RequestContext& context);
 OrderedJson account_json(const auth::Account& account);
 
 Task<Result<void>> respond_nothing(RequestContext& context);                    // 204

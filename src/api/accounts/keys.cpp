@@ -1,6 +1,7 @@
 // API keys over HTTP; see keys.hpp. Own ones; with users:manage everybody's can be listed and revoked, never made or shown.
 #include "api/accounts/keys.hpp"
 
+#include "api/audit.hpp"
 #include "api/accounts/common.hpp"
 #include "dure/auth/key_service.hpp"
 
@@ -106,7 +107,7 @@ Task<Result<void>> respond_made(RequestContext& context, const Result<auth::Made
 
 Handler list_keys(const ApiParts& parts)
 {
-    return [&keys = parts.keys](RequestContext& context) -> Task<Result<void>> {
+    return [&keys = parts.keys, &audit = parts.audit](RequestContext& context) -> Task<Result<void>> {
         const auto input = key_list_fields().read_query(context.query);
         if (!input)
             co_return input.error();
@@ -116,6 +117,8 @@ Handler list_keys(const ApiParts& parts)
         const auto all = co_await keys.list(owner);
         if (!all)
             co_return all.error();
+        if (auto recorded = co_await record_read_of_others(audit, context, owner); !recorded)
+            co_return recorded.error();
         auto list = OrderedJson::array();
         for (const auto& key : *all)
             list.push_back(key_json(key));

@@ -2,6 +2,7 @@
 // of fields: role and flags are not in it.
 #include "api/accounts/users.hpp"
 
+#include "api/audit.hpp"
 #include "api/accounts/common.hpp"
 #include "api/cursor.hpp"
 #include "dure/auth/administration.hpp"
@@ -117,7 +118,7 @@ Handler patch_me(const ApiParts& parts)
 
 Handler list_users(const ApiParts& parts)
 {
-    return [&administration = parts.administration,
+    return [&administration = parts.administration, &audit = parts.audit,
             cursors = Cursors(parts.cursor_key)](RequestContext& context) -> Task<Result<void>> {
         const auto page = user_page(context, cursors);
         if (!page)
@@ -125,6 +126,8 @@ Handler list_users(const ApiParts& parts)
         const auto accounts = co_await administration.list(*page);
         if (!accounts)
             co_return accounts.error();
+        if (auto recorded = co_await record_read_of_others(audit, context, {}); !recorded)
+            co_return recorded.error();
         auto list = OrderedJson::array();
         for (const auto& account : *accounts)
             list.push_back(account_json(account));
@@ -139,12 +142,15 @@ Handler list_users(const ApiParts& parts)
 
 Handler get_user(const ApiParts& parts)
 {
-    return [&administration = parts.administration](RequestContext& context) -> Task<Result<void>> {
-        const auto account = co_await administration.find(context.path_parameter("id"));
-        if (!account)
-            co_return account.error();
-        co_return co_await respond_account(context, 200, *account);
-    };
+    return
+        [&administration = parts.administration, &audit = parts.audit](RequestContext& context) -> Task<Result<void>> {
+            const auto account = co_await administration.find(context.path_parameter("id"));
+            if (!account)
+                co_return account.error();
+            if (auto recorded = co_await record_read_of_others(audit, context, account->user.id); !recorded)
+                co_return recorded.error();
+            co_return co_await respond_account(context, 200, *account);
+        };
 }
 
 Handler patch_user(const ApiParts& parts)

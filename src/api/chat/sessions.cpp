@@ -115,7 +115,7 @@ Handler create_session(const ApiParts& parts)
             co_return Error(Errc::not_found, "The model `" + input.model + "` does not exist or you do not have access to it.")
                 .reason("model_not_found")
                 .param("model");
-        const auto session = co_await service.create(context.principal.user_id, std::move(input), caller_as_actor(context));
+        const auto session = co_await service.create(context.principal.user_id, std::move(input), actor_of(context));
         if (!session)
             co_return session.error();
         co_return co_await context.respond_json(201, OrderedJson{{"session_id", session->id},
@@ -156,7 +156,7 @@ Handler delete_session(const ApiParts& parts)
 {
     return [&service = parts.sessions](RequestContext& context) -> Task<Result<void>> {
         auto removed = co_await service.remove(context.principal.user_id, context.path_parameter("id"),
-                                               caller_as_actor(context));
+                                               actor_of(context));
         if (!removed)
             co_return removed;
         http::Response response;

@@ -2,6 +2,7 @@
 // Costs are added up as whole billionths of a dollar and shown as decimal USD.
 #include "api/chat/usage.hpp"
 
+#include "api/audit.hpp"
 #include "api/dates.hpp"
 #include "dure/base/text.hpp"
 #include "dure/chat/usage.hpp"
@@ -104,13 +105,16 @@ OrderedJson row_json(const model::UsageTotal& total, const chat::UsageQuestion& 
 
 Handler get_usage(const ApiParts& parts)
 {
-    return [&reports = parts.usage](RequestContext& context) -> Task<Result<void>> {
+    return [&reports = parts.usage, &audit = parts.audit](RequestContext& context) -> Task<Result<void>> {
         const auto question = usage_route::read(context);
         if (!question)
             co_return question.error();
         const auto totals = co_await reports.totals(*question);
         if (!totals)
             co_return totals.error();
+        if (!question->user_id)
+            if (auto recorded = co_await record_read_of_others(audit, context, {}); !recorded)
+                co_return recorded.error();
         auto rows = OrderedJson::array();
         for (const auto& total : *totals)
             rows.push_back(usage_route::row_json(total, *question));

@@ -5,6 +5,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <charconv>
 
+#include "api/audit.hpp"
 #include "api/events/events.hpp"
 #include "api/stream_places.hpp"
 #include "dure/auth/authenticator.hpp"
@@ -120,6 +121,10 @@ Handler stream_events(const ApiParts& parts)
                 co_return last.error();
             after = *last;
         }
+        if (event_reader(context).sees_everything)
+            if (auto recorded = co_await record_read_of_others(parts.audit, context, input->aggregate_id.value_or(""));
+                !recorded)
+                co_return recorded.error();
         event_stream::EventStream stream(parts, context);
         co_return co_await stream.run(parts.events.follow(event_reader(context), *after, input->aggregate_id,
                                                           co_await boost::asio::this_coro::executor));

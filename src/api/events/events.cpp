@@ -2,6 +2,9 @@
 // theirs; permission events:read opens everybody's. What may not be seen is answered like what is not there.
 #include "api/events/events.hpp"
 
+#include <algorithm>
+
+#include "api/audit.hpp"
 #include "api/cursor.hpp"
 #include "api/dates.hpp"
 #include "dure/schema/fields.hpp"
@@ -124,7 +127,7 @@ OrderedJson events_json(const std::vector<model::Event>& events)
 
 Handler get_aggregate_events(const ApiParts& parts)
 {
-    return [&service = parts.events](RequestContext& context) -> Task<Result<void>> {
+    return [&service = parts.events, &audit = parts.audit](RequestContext& context) -> Task<Result<void>> {
         const auto input = event_routes::aggregate_fields().read_query(context.query);
         if (!input)
             co_return input.error();
@@ -133,6 +136,12 @@ Handler get_aggregate_events(const ApiParts& parts)
                                                         {input->from_version, input->limit});
         if (!page)
             co_return page.error();
+        const bool all_own = std::all_of(page->events.begin(), page->events.end(), [&](const model::Event& event) {
+            return event.owner_id == context.principal.user_id;
+        });
+        if (!all_own)
+            if (auto recorded = co_await record_read_of_others(audit, context, context.path_parameter("id")); !recorded)
+                co_return recorded.error();
         OrderedJson body{{"events", event_routes::events_json(page->events)}};
         body["next"] = page->next ? OrderedJson(*page->next) : OrderedJson(nullptr);
         co_return co_await context.respond_json(200, body);
@@ -141,7 +150,7 @@ Handler get_aggregate_events(const ApiParts& parts)
 
 Handler replay_aggregate(const ApiParts& parts)
 {
-    return [&service = parts.events](RequestContext& context) -> Task<Result<void>> {
+    return [&service = parts.events, &audit = parts.audit](RequestContext& context) -> Task<Result<void>> {
         const auto input = event_routes::replay_fields().read_query(context.query);
         if (!input)
             co_return input.error();
@@ -153,6 +162,9 @@ Handler replay_aggregate(const ApiParts& parts)
                                                       {input->to_version, *time}, context.deadline);
         if (!replayed)
             co_return replayed.error();
+        if (replayed->owner_id != context.principal.user_id)
+            if (auto recorded = co_await record_read_of_others(audit, context, replayed->aggregate_id); !recorded)
+                co_return recorded.error();
         co_return co_await context.respond_json(200, {{"aggregate_id", replayed->aggregate_id},
                                                       {"aggregate_type", replayed->aggregate_type},
                                                       {"version", replayed->version},
@@ -163,13 +175,17 @@ Handler replay_aggregate(const ApiParts& parts)
 
 Handler audit_events(const ApiParts& parts)
 {
-    return [&service = parts.events, cursors = Cursors(parts.cursor_key)](RequestContext& context) -> Task<Result<void>> {
+    return [&service = parts.events, &audit = parts.audit,
+            cursors = Cursors(parts.cursor_key)](RequestContext& context) -> Task<Result<void>> {
         const auto request = event_routes::read_audit(context, cursors);
         if (!request)
             co_return request.error();
         const auto page = co_await service.audit(event_reader(context), request->filter);
         if (!page)
             co_return page.error();
+        if (event_reader(context).sees_everything)
+            if (auto recorded = co_await record_read_of_others(audit, context, request->filter.user_id.value_or("")); !recorded)
+                co_return recorded.error();
         OrderedJson body{{"events", event_routes::events_json(page->events)}};
         body["next"] = page->next ? OrderedJson(cursors.write({*page->next, ""}, context.principal.user_id, request->list))
                                   : OrderedJson(nullptr);
