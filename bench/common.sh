@@ -2,7 +2,9 @@
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
 
+# BENCH_BUILD=0 measures what was built last.
 build_release() {
+    [[ ${BENCH_BUILD:-1} == 1 ]] || return 0
     ./scripts/setup build "$@"
     . scripts/build-options.sh
     cmake --preset release -DDURE_BENCH=ON "${cmake_options[@]}" --log-level=WARNING >/dev/null

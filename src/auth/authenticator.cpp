@@ -262,12 +262,12 @@ Task<Result<Principal>> Authenticator::authenticate(std::optional<std::string_vi
     if (!authorization || trim(*authorization).empty())
         co_return callers::refusal("You didn't provide an API key: send it as Authorization: Bearer <key>.");
     const auto credential = callers::bearer_of(*authorization);
-    const bool is_key = well_formed(credential);
-    if (!is_key && (!state->tokens || !looks_like_token(credential)))
-        co_return callers::wrong_key();
     const auto hash = hash_of_key(credential);
     auto caller = state->cache.find(hash, state->clock.steady_now());
     if (!caller) {
+        const bool is_key = well_formed(credential);
+        if (!is_key && (!state->tokens || !looks_like_token(credential)))
+            co_return callers::wrong_key();
         auto found = is_key ? co_await state->look_up(hash, address)
                             : co_await state->look_up_token(hash, credential, address);
         if (!found)

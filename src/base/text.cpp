@@ -5,6 +5,7 @@
 #include <openssl/sha.h>
 
 #include <array>
+#include <memory>
 #include <stdexcept>
 
 namespace dure {
@@ -207,11 +208,10 @@ bool equals_ignoring_case(std::string_view a, std::string_view b)
 {
     if (a.size() != b.size())
         return false;
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-        if (lower(a[i]) != lower(b[i]))
+    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+    for (std::size_t i = 0; i < a.size(); ++i)
+        if (a[i] != b[i] && lower(a[i]) != lower(b[i]))
             return false;
-    }
     return true;
 }
 
@@ -226,10 +226,12 @@ std::string ascii_lower(std::string_view text)
 
 std::string_view trim(std::string_view text)
 {
-    const auto first = text.find_first_not_of(" \t\r\n");
-    if (first == std::string_view::npos)
-        return {};
-    return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+    const auto blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
+    while (!text.empty() && blank(text.front()))
+        text.remove_prefix(1);
+    while (!text.empty() && blank(text.back()))
+        text.remove_suffix(1);
+    return text;
 }
 
 std::optional<std::string> percent_decode(std::string_view text)
@@ -273,32 +275,46 @@ std::string base64url(std::string_view bytes)
 
 std::string hex(std::string_view bytes)
 {
-    std::string out;
-    out.reserve(bytes.size() * 2);
-    for (const char c : bytes) {
-        out += hex_digits[static_cast<unsigned char>(c) >> 4];
-        out += hex_digits[static_cast<unsigned char>(c) & 15];
+    std::string out(bytes.size() * 2, '\0');
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+        out[2 * i] = hex_digits[static_cast<unsigned char>(bytes[i]) >> 4];
+        out[2 * i + 1] = hex_digits[static_cast<unsigned char>(bytes[i]) & 15];
     }
     return out;
 }
 
+// One hash a request (its key): the digest is looked up once, the context belongs to the thread.
 std::string sha256(std::string_view bytes)
 {
+    static EVP_MD* const digest = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+    struct Free {
+        void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+    };
+    thread_local const std::unique_ptr<EVP_MD_CTX, Free> context(EVP_MD_CTX_new());
     std::string out(SHA256_DIGEST_LENGTH, '\0');
-    SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
-           reinterpret_cast<unsigned char*>(out.data()));
+    const bool done = digest != nullptr && context && EVP_DigestInit_ex2(context.get(), digest, nullptr) == 1 &&
+                      EVP_DigestUpdate(context.get(), bytes.data(), bytes.size()) == 1 &&
+                      EVP_DigestFinal_ex(context.get(), reinterpret_cast<unsigned char*>(out.data()), nullptr) == 1;
+    if (!done)
+        throw std::runtime_error("SHA-256 is not available");
     return out;
 }
 
+// Reflected polynomial of IEEE 802.3, a table per byte.
 std::uint32_t crc32(std::string_view bytes)
 {
-    // Reflected polynomial of IEEE 802.3; short inputs only (keys), so the bitwise form is enough.
+    static constexpr auto table = [] {
+        std::array<std::uint32_t, 256> rows{};
+        for (std::uint32_t byte = 0; byte < 256; ++byte) {
+            rows[byte] = byte;
+            for (int bit = 0; bit < 8; ++bit)
+                rows[byte] = (rows[byte] >> 1) ^ (0xedb88320u & (0u - (rows[byte] & 1u)));
+        }
+        return rows;
+    }();
     std::uint32_t crc = 0xffffffffu;
-    for (const char c : bytes) {
-        crc ^= static_cast<unsigned char>(c);
-        for (int bit = 0; bit < 8; ++bit)
-            crc = (crc >> 1) ^ (0xedb88320u & (0u - (crc & 1u)));
-    }
+    for (const char c : bytes)
+        crc = (crc >> 8) ^ table[(crc ^ static_cast<unsigned char>(c)) & 0xffu];
     return ~crc;
 }
 

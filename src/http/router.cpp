@@ -95,6 +95,8 @@ void RouteTree::add(Method method, std::string_view pattern, int route)
     if (place.id >= 0)
         refuse_pattern(pattern, "is there twice");
     place = {route, std::move(names)};
+    if (place.names.empty())
+        fixed_.emplace(pattern, node);
 }
 
 namespace router_parts {
@@ -131,12 +133,17 @@ Result<RouteTree::Match> RouteTree::find(Method method, std::string_view path) c
     const auto malformed = [] {
         return Error(Errc::invalid_argument, "The path is not well-formed.").reason("invalid_path");
     };
-    const auto segments = parse_path(path, EncodedSlash::kept);
-    if (!segments)
-        return malformed();
     std::vector<std::string> values;
-    const auto* node = router_parts::walk(*root_, *segments, 0, values);
     Match match;
+    const Node* node = nullptr;
+    if (const auto fixed = fixed_.find(path); fixed != fixed_.end()) {   // text goes before parameters in the walk too
+        node = fixed->second;
+    } else {
+        const auto segments = parse_path(path, EncodedSlash::kept);
+        if (!segments)
+            return malformed();
+        node = router_parts::walk(*root_, *segments, 0, values);
+    }
     if (!node) {
         if (!parse_path(path))   // an encoded slash where no parameter takes the rest
             return malformed();

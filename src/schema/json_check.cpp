@@ -3,10 +3,9 @@
 #include "dure/schema/json_check.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cstdlib>
 #include <cstring>
-#include <deque>
+#include <list>
 
 #include "dure/base/text.hpp"
 #include "schema/json_string.hpp"
@@ -15,18 +14,10 @@ namespace dure::schema {
 
 namespace check {
 
-static_assert(std::endian::native == std::endian::little, "first_special counts bytes from the low end");
-
-constexpr std::uint64_t every_byte(std::uint64_t byte)
-{
-    return byte * 0x0101010101010101ull;
-}
-
 // The high bit of each byte that ends a plain run: quote, backslash, control character, not ASCII. Only the lowest set bit
 // is exact (borrows run upward), and only that one is used.
 std::uint64_t special_bytes(std::uint64_t word)
 {
-    const auto zero_bytes = [](std::uint64_t x) { return (x - every_byte(1)) & ~x; };
     const auto control = (word - every_byte(0x20)) & ~word;
     return (word | control | zero_bytes(word ^ every_byte('"')) | zero_bytes(word ^ every_byte('\\'))) &
            every_byte(0x80);
@@ -87,7 +78,11 @@ struct Frame {
 
 class Checker {
 public:
-    Checker(std::string_view text, const JsonLimits& limits) : text_(text), limits_(limits) {}
+    Checker(std::string_view text, const JsonLimits& limits) : text_(text), limits_(limits)
+    {
+        open_.reserve(std::min<std::size_t>(text.size(), 8));   // most documents need no more room than this
+        keys_.reserve(std::min<std::size_t>(text.size(), 24));
+    }
 
     Result<void> run()
     {
@@ -166,8 +161,22 @@ private:
         return true;
     }
 
+    // A few keys are compared each with each: most differ in length already.
+    bool few_and_different(std::size_t first) const
+    {
+        if (keys_.size() - first > 16)
+            return false;
+        for (auto i = first; i + 1 < keys_.size(); ++i)
+            for (auto j = i + 1; j < keys_.size(); ++j)
+                if (keys_[i].text == keys_[j].text)
+                    return false;
+        return true;
+    }
+
     bool has_duplicate(std::size_t first)
     {
+        if (few_and_different(first))
+            return false;
         const auto begin = keys_.begin() + static_cast<std::ptrdiff_t>(first);
         std::sort(begin, keys_.end(),
                   [](const Key& a, const Key& b) { return a.text != b.text ? a.text < b.text : a.offset < b.offset; });
@@ -191,21 +200,15 @@ private:
         const auto inner = text_.substr(offset + 1, at_ - offset - 2);
         open_.back().raw_key = inner;
         if (limits_.refuse_duplicates)
-            keys_.push_back({decoded_key(inner), offset});
+            keys_.push_back({escaped_ ? decoded_.emplace_back(decode_json_string(inner)) : inner, offset});
         skip_space();
         return take(':') || fail("expected ':'");
-    }
-
-    std::string_view decoded_key(std::string_view inner)
-    {
-        if (inner.find('\\') == std::string_view::npos)
-            return inner;
-        return decoded_.emplace_back(decode_json_string(inner));
     }
 
     bool string()
     {
         ++at_;
+        escaped_ = false;
         while (true) {
             at_ = skip_plain(text_, at_);
             if (at_ >= text_.size())
@@ -218,6 +221,7 @@ private:
             if (c < 0x20)
                 return fail("a control character in a string");
             if (c == '\\') {
+                escaped_ = true;
                 if (!escape())
                     return false;
                 continue;
@@ -353,9 +357,10 @@ private:
     std::string_view text_;
     const JsonLimits& limits_;
     std::size_t at_ = 0;
+    bool escaped_ = false;  // the last string had an escape
     std::vector<Frame> open_;
     std::vector<Key> keys_;  // of all open objects, innermost last
-    std::deque<std::string> decoded_;  // keys that had escapes
+    std::list<std::string> decoded_;  // keys that had escapes
     std::string fault_;
     std::size_t fault_at_ = 0;
 };

@@ -1,5 +1,6 @@
 // JsonView and JsonIndex: scanning JSON in place; see json_view.hpp. Every step checks the end of the text, because the
-// text may be anything; strings are skipped by memchr, so that inlined images cost next to nothing.
+// text may be anything. Short strings are passed over eight bytes at a time; long ones by memchr, so that inlined images
+// cost next to nothing. Whether a key holds an escape is found while its end is looked for: comparing keys costs no scan.
 #include "dure/schema/json_view.hpp"
 
 #include <charconv>
@@ -17,23 +18,54 @@ bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-// Position behind the closing quote of the string that opens at `at`; the text's end when it never closes.
-std::size_t string_end(std::string_view text, std::size_t at)
+// Position behind the closing quote of the string whose bytes from `at` on are not looked at yet; the text's end when it
+// never closes. `begin` is the first byte behind the opening quote.
+std::size_t long_string_end(std::string_view text, std::size_t begin, std::size_t at)
 {
-    auto from = at + 1;
-    while (from < text.size()) {
-        const auto* found = static_cast<const char*>(std::memchr(text.data() + from, '"', text.size() - from));
+    while (at < text.size()) {
+        const auto* found = static_cast<const char*>(std::memchr(text.data() + at, '"', text.size() - at));
         if (!found)
             return text.size();
         const auto quote = static_cast<std::size_t>(found - text.data());
         auto run = quote;
-        while (run > at + 1 && text[run - 1] == '\\')
+        while (run > begin && text[run - 1] == '\\')
             --run;
         if ((quote - run) % 2 == 0)
             return quote + 1;
-        from = quote + 1;
+        at = quote + 1;
     }
     return text.size();
+}
+
+constexpr std::size_t short_string = 64;   // beyond this memchr is worth its call
+
+// Position behind the closing quote of the string that opens at `at`. `escaped` becomes true when there is a backslash in
+// it; for strings longer than short_string it stays as it is (they are no keys that anybody looks for by name).
+std::size_t string_end(std::string_view text, std::size_t at, bool& escaped)
+{
+    const auto begin = at + 1;
+    const auto stop = std::min(text.size(), begin + short_string);
+    for (at = begin; at < stop;) {
+        if (at + 8 <= text.size()) {
+            std::uint64_t word;
+            std::memcpy(&word, text.data() + at, 8);
+            at += first_quote_or_backslash(word);
+            if (at >= stop || (text[at] != '"' && text[at] != '\\'))
+                continue;
+        }
+        if (text[at] == '"')
+            return at + 1;
+        const bool escape = text[at] == '\\';
+        escaped = escaped || escape;
+        at += escape ? 2 : 1;
+    }
+    return at >= text.size() ? text.size() : long_string_end(text, begin, at);
+}
+
+std::size_t string_end(std::string_view text, std::size_t at)
+{
+    bool ignored = false;
+    return string_end(text, at, ignored);
 }
 
 // Position behind the bracket that closes the one at `at`.
@@ -55,6 +87,18 @@ std::size_t container_end(std::string_view text, std::size_t at)
     return text.size();
 }
 
+// Of a number or a literal.
+bool ends_word(char c)
+{
+    switch (c) {
+    case '\0': case ' ': case '\t': case '\n': case '\r':
+    case ',': case ':': case '"': case '[': case ']': case '{': case '}':
+        return true;
+    default:
+        return false;
+    }
+}
+
 std::size_t value_end(std::string_view text, std::size_t at)
 {
     if (at >= text.size())
@@ -63,7 +107,7 @@ std::size_t value_end(std::string_view text, std::size_t at)
         return string_end(text, at);
     if (text[at] == '{' || text[at] == '[')
         return container_end(text, at);
-    while (at < text.size() && !is_space(text[at]) && std::strchr(",:]}\"[{", text[at]) == nullptr)
+    while (at < text.size() && !ends_word(text[at]))
         ++at;
     return at;
 }
@@ -76,14 +120,10 @@ std::optional<std::string_view> inside_quotes(std::string_view raw)
     return raw.substr(1, raw.size() - 2);
 }
 
-bool key_equals(std::string_view raw_key, std::string_view key)
+// Of the text between quotes.
+bool key_equals(std::string_view inner, bool escaped, std::string_view key)
 {
-    const auto inner = inside_quotes(raw_key);
-    if (!inner)
-        return false;
-    if (inner->find('\\') == std::string_view::npos)
-        return *inner == key;
-    return decode_json_string(*inner) == key;
+    return escaped ? decode_json_string(inner) == key : inner == key;
 }
 
 }  // namespace view
@@ -161,14 +201,15 @@ std::optional<std::string_view> JsonView::string_if_plain() const
 
 bool JsonView::string_is(std::string_view text) const
 {
-    return view::key_equals(text_, text);
+    const auto inner = view::inside_quotes(text_);
+    return inner && view::key_equals(*inner, inner->find('\\') != std::string_view::npos, text);
 }
 
 std::optional<JsonView> JsonView::find(std::string_view key) const
 {
     Cursor cursor(*this, JsonKind::object);
     while (cursor.next_member())
-        if (view::key_equals(cursor.raw_key(), key))
+        if (cursor.key_is(key))
             return cursor.value();
     return std::nullopt;
 }
@@ -231,10 +272,13 @@ bool JsonView::Cursor::next_member()
     skip_space();
     if (at_ >= text_.size() || text_[at_] != '"')
         return false;
-    const auto end = view::string_end(text_, at_);
+    key_escaped_ = false;
+    const auto end = view::string_end(text_, at_, key_escaped_);
     raw_key_ = text_.substr(at_, end - at_);
+    if (raw_key_.size() > view::short_string)
+        key_escaped_ = raw_key_.find('\\') != std::string_view::npos;
     at_ = end;
-    return take(':') && take_value();
+    return raw_key_.size() >= 2 && take(':') && take_value();
 }
 
 bool JsonView::Cursor::next_element()
@@ -246,11 +290,15 @@ bool JsonView::Cursor::next_element()
 
 std::string_view JsonView::Cursor::key()
 {
-    const auto inner = view::inside_quotes(raw_key_).value_or(std::string_view());
-    if (inner.find('\\') == std::string_view::npos)
-        return inner;
-    decoded_key_ = decode_json_string(inner);
+    if (!key_escaped_)
+        return plain_key();
+    decoded_key_ = decode_json_string(plain_key());
     return decoded_key_;
+}
+
+bool JsonView::Cursor::key_is(std::string_view key) const
+{
+    return view::key_equals(plain_key(), key_escaped_, key);
 }
 
 std::string_view JsonView::Cursor::span() const
@@ -260,15 +308,16 @@ std::string_view JsonView::Cursor::span() const
 
 JsonIndex::JsonIndex(const JsonView& object)
 {
+    members_.reserve(16);
     JsonView::Cursor cursor(object, JsonKind::object);
     while (cursor.next_member())
-        members_.push_back({cursor.raw_key(), cursor.value()});
+        members_.push_back({cursor.plain_key(), cursor.key_escaped(), cursor.value()});
 }
 
 std::optional<JsonView> JsonIndex::find(std::string_view key) const
 {
     for (const auto& member : members_)
-        if (view::key_equals(member.raw_key, key))
+        if (view::key_equals(member.key, member.escaped, key))
             return member.value;
     return std::nullopt;
 }

@@ -38,6 +38,7 @@ public:
 private:
     struct Node;
     std::unique_ptr<Node> root_;
+    std::map<std::string, const Node*, std::less<>> fixed_;   // paths without parameters, as they are written
 };
 
 }  // namespace dure::http

@@ -84,8 +84,10 @@ private:
         bool next_member();
         bool next_element();
         std::string_view key();  // decoded
+        bool key_is(std::string_view key) const;
         JsonView value() const { return exact(value_); }
-        std::string_view raw_key() const { return raw_key_; }  // with quotes
+        std::string_view plain_key() const { return raw_key_.substr(1, raw_key_.size() - 2); }  // undecoded
+        bool key_escaped() const { return key_escaped_; }
         std::string_view span() const;
 
     private:
@@ -95,7 +97,8 @@ private:
 
         std::string_view text_;
         std::size_t at_;
-        std::string_view raw_key_;
+        std::string_view raw_key_;  // with its quotes
+        bool key_escaped_ = false;
         std::string decoded_key_;
         std::string_view value_;
     };
@@ -129,7 +132,8 @@ public:
 
 private:
     struct Member {
-        std::string_view raw_key;
+        std::string_view key;  // undecoded, without quotes
+        bool escaped;
         JsonView value;
     };
     std::vector<Member> members_;

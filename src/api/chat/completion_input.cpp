@@ -129,27 +129,28 @@ Result<JsonView> check_messages(const JsonIndex& body)
     std::size_t count = 0;
     std::optional<Error> problem;
     messages->for_each_element([&](const JsonView& message) {
-        const auto place = "messages[" + std::to_string(count++) + "]";
+        const auto at = count++;
         if (problem)
             return;
+        const auto place = [at] { return "messages[" + std::to_string(at) + "]"; };
         if (message.kind() != JsonKind::object) {
-            problem = wrong(place, "Each message must be an object.", "invalid_type");
+            problem = wrong(place(), "Each message must be an object.", "invalid_type");
             return;
         }
         const auto role = message.find("role");
         if (!role || role->kind() != JsonKind::string) {
-            problem = wrong(place + ".role", "Each message needs a role.", "missing_required_parameter");
+            problem = wrong(place() + ".role", "Each message needs a role.", "missing_required_parameter");
             return;
         }
         constexpr std::array<std::string_view, 6> roles = {"system", "developer", "user", "assistant", "tool", "function"};
         if (std::find(roles.begin(), roles.end(), role->string()) == roles.end()) {
-            problem = wrong(place + ".role", "role must be one of system, developer, user, assistant, tool.");
+            problem = wrong(place() + ".role", "role must be one of system, developer, user, assistant, tool.");
             return;
         }
         const auto content = message.find("content");
         const auto kind = content ? content->kind() : JsonKind::null;
         if (kind != JsonKind::string && kind != JsonKind::array && kind != JsonKind::null)
-            problem = wrong(place + ".content", "content must be a string, an array of parts or null.", "invalid_type");
+            problem = wrong(place() + ".content", "content must be a string, an array of parts or null.", "invalid_type");
     });
     if (problem)
         return *problem;

@@ -1,5 +1,6 @@
 // Answers: the head is formatted once into a buffer of the connection, small bodies and chunks behind it, and everything
 // that belongs together goes out in one send.
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -28,19 +29,39 @@ void append_number(std::string& out, std::uint64_t number, int base = 10)
     out.append(digits.data(), end);
 }
 
+constexpr auto name_characters = [] {
+    std::array<bool, 256> all{};
+    for (const char c : std::string_view("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"))
+        all[static_cast<unsigned char>(c)] = true;
+    return all;
+}();
+
 bool is_field_name(std::string_view name)
 {
-    return !name.empty() && name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == name.npos;
+    return !name.empty() &&
+           std::all_of(name.begin(), name.end(), [](char c) { return name_characters[static_cast<unsigned char>(c)]; });
+}
+
+bool ends_line(char c)
+{
+    return c == '\r' || c == '\n' || c == '\0';
+}
+
+bool is_reserved(std::string_view name)
+{
+    for (const std::string_view reserved : {"content-length", "transfer-encoding", "connection", "date", "server"})
+        if (equals_ignoring_case(name, reserved))
+            return true;
+    return false;
 }
 
 // A header that a handler made out of foreign text must not become two, and framing is the connection's alone.
 void append_field(std::string& out, std::string_view name, std::string_view value)
 {
-    if (!is_field_name(name) || value.find_first_of(std::string_view("\r\n\0", 3)) != value.npos)
+    if (!is_field_name(name) || std::any_of(value.begin(), value.end(), ends_line))
         throw InvariantBroken("malformed answer header " + ascii_lower(name).substr(0, 64));
-    for (const std::string_view reserved : {"content-length", "transfer-encoding", "connection", "date", "server"})
-        if (equals_ignoring_case(name, reserved))
-            throw InvariantBroken("answer header " + std::string(reserved) + " belongs to the connection");
+    if (is_reserved(name))
+        throw InvariantBroken("answer header " + ascii_lower(name) + " belongs to the connection");
     out.append(name).append(": ").append(value).append("\r\n");
 }
 

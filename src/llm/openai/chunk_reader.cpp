@@ -40,6 +40,16 @@ std::int64_t count_of(const OrderedJson& object, const char* name)
     return static_cast<std::int64_t>(std::clamp(found->get<double>(), 0.0, 9e15));
 }
 
+std::int64_t count_of(const schema::JsonView& value)
+{
+    return static_cast<std::int64_t>(std::clamp(value.as_double().value_or(0), 0.0, 9e15));
+}
+
+std::int64_t count_within(const schema::JsonView& object, std::string_view name)
+{
+    return count_of(object.find(name).value_or(schema::JsonView()));
+}
+
 }  // namespace
 
 model::Usage usage_of(const OrderedJson& usage)
@@ -49,6 +59,22 @@ model::Usage usage_of(const OrderedJson& usage)
     numbers.completion_tokens = count_of(usage, "completion_tokens");
     numbers.cached_tokens = count_of(usage.value("prompt_tokens_details", OrderedJson()), "cached_tokens");
     numbers.reasoning_tokens = count_of(usage.value("completion_tokens_details", OrderedJson()), "reasoning_tokens");
+    return numbers;
+}
+
+model::Usage usage_of(const schema::JsonView& usage)
+{
+    model::Usage numbers;
+    usage.for_each_member([&](std::string_view key, const schema::JsonView& value) {
+        if (key == "prompt_tokens")
+            numbers.prompt_tokens = count_of(value);
+        else if (key == "completion_tokens")
+            numbers.completion_tokens = count_of(value);
+        else if (key == "prompt_tokens_details")
+            numbers.cached_tokens = count_within(value, "cached_tokens");
+        else if (key == "completion_tokens_details")
+            numbers.reasoning_tokens = count_within(value, "reasoning_tokens");
+    });
     return numbers;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "dure/model/chat.hpp"
+#include "dure/schema/json_view.hpp"
 #include "llm/failure.hpp"
 #include "llm/openai/json_text.hpp"
 #include "llm/openai/tool_call_joiner.hpp"
@@ -89,6 +90,7 @@ private:
 
 // usage of the OpenAI form into our numbers.
 model::Usage usage_of(const OrderedJson& usage);
+model::Usage usage_of(const schema::JsonView& usage);   // of checked JSON
 // A finish reason in the client's words; `native` gets the raw one when it was none of them.
 std::string normal_finish(const std::string& raw, bool has_calls, std::string& native);
 // Keys of provider answers that could act in a client's browser (openai-clients §10).

@@ -11,6 +11,47 @@ namespace dure::llm::openai {
 
 namespace {
 
+// The members of an ordinary message: a role and a text, whatever else stands there as null.
+struct PlainMessage {
+    schema::JsonView content;
+    bool by_assistant = false;
+    bool plain = true;
+
+    explicit PlainMessage(const schema::JsonView& message)
+    {
+        message.for_each_member([&](std::string_view key, const schema::JsonView& value) {
+            if (key == "content")
+                content = value;
+            else if (key == "role")
+                by_assistant = value.string_is("assistant");
+            else if (key == "reasoning" || key == "reasoning_content" || (key == "tool_calls" && !value.is_null()) ||
+                     (key == "refusal" && value.is_string()))
+                plain = false;
+        });
+        plain = plain && by_assistant && content.is_string();
+    }
+};
+
+// The members of an ordinary choice.
+struct PlainChoice {
+    schema::JsonView message;
+    schema::JsonView finish;
+    bool plain = true;
+
+    explicit PlainChoice(const schema::JsonView& choice)
+    {
+        choice.for_each_member([&](std::string_view key, const schema::JsonView& value) {
+            if (key == "message")
+                message = value;
+            else if (key == "finish_reason")
+                finish = value;
+            else if (key == "error")
+                plain = false;
+        });
+        plain = plain && (finish.string_is("stop") || finish.string_is("length"));
+    }
+};
+
 // The ordinary answer: one choice with a text and a usual finish. False: it is something else, nothing was touched.
 bool splice_whole(std::string_view body, std::string_view model, model::Completion& into, std::string& client_body)
 {
@@ -34,21 +75,13 @@ bool splice_whole(std::string_view body, std::string_view model, model::Completi
     });
     if (unusual || !model_value.is_string() || !usage.is_object() || choices.size() != 1)
         return false;
-    const auto choice = choices.at(0);
-    const auto message = choice->find("message");
-    const auto finish = choice->find("finish_reason");
-    if (!message || !finish || !(finish->string_is("stop") || finish->string_is("length")) || choice->find("error"))
+    const PlainChoice choice(choices.at(0).value());
+    const PlainMessage message(choice.message);
+    if (!choice.plain || !message.plain)
         return false;
-    const auto content = message->find("content");
-    const auto calls = message->find("tool_calls");
-    const auto role = message->find("role");
-    if (!content || !content->is_string() || (calls && !calls->is_null()) || message->find("reasoning") ||
-        message->find("reasoning_content") || message->find("refusal").value_or(schema::JsonView("null")).is_string() ||
-        !role || !role->string_is("assistant"))
-        return false;
-    into.text = content->string();
-    into.finish_reason = finish->string();
-    into.usage = usage_of(OrderedJson::parse(usage.raw(), nullptr, false));
+    into.text = message.content.string();
+    into.finish_reason = choice.finish.string();
+    into.usage = usage_of(usage);
     const auto at = static_cast<std::size_t>(model_value.raw().data() - body.data());
     client_body.reserve(body.size() + model.size());
     client_body = body.substr(0, at);
