@@ -156,8 +156,7 @@ int serve(const config::Settings& settings)
     auto sharing = make_sharing(settings, cores, clock, logger);
     if (!sharing)
         return refuse(sharing.error());
-    const auto bus = events::in_process_bus();
-    events::Journal journal(*storage->database, *bus, clock);
+    events::Journal journal(*storage->database, *sharing->bus, clock);
     events::AccessAudit audit(journal, clock, logger);
 
     // What thinks: models, tools, agents.
@@ -173,7 +172,7 @@ int serve(const config::Settings& settings)
     store::UsageWriter usage(*storage->database, logger);
     chat::ChatService chat({gateway, agents, sessions, usage, logger, settings, audit});
     chat::UsageReports usage_reports(*storage->database);
-    events::EventService event_reads(*storage->database, *bus);
+    events::EventService event_reads(*storage->database, *sharing->bus);
 
     // What the world sees.
     People people(settings, *storage->database, journal, clock, logger, cores, *secret, std::move(*sender));

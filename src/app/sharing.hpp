@@ -1,4 +1,4 @@
-// What replicas share: live sessions, rate limits and revocations, through Redis when there is one, else in this
+// What replicas share: live sessions, rate limits, events and revocations, through Redis when there is one, else in this
 // process.
 #pragma once
 
@@ -8,6 +8,7 @@
 #include "dure/auth/rate_limiter.hpp"
 #include "dure/base/cores.hpp"
 #include "dure/config/settings.hpp"
+#include "dure/events/bus.hpp"
 #include "dure/redis/client.hpp"
 #include "dure/sessions/live_sessions.hpp"
 
@@ -17,6 +18,7 @@ struct Sharing {
     std::shared_ptr<redis::Client> redis;  // null: this process is alone
     std::unique_ptr<sessions::LiveSessions> live_sessions;
     std::unique_ptr<auth::RateLimiter> limiter;
+    std::unique_ptr<events::Bus> bus;
 };
 
 // invalid_argument when redis.url is malformed. That Redis does not answer is no reason not to start.

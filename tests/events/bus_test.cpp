@@ -6,6 +6,7 @@
 #include <boost/asio/this_coro.hpp>
 
 #include "dure/base/timeout.hpp"
+#include "events/redis_replicas.hpp"
 #include "support/run_on_core.hpp"
 #include "support/run_task.hpp"
 
@@ -110,9 +111,12 @@ TEST_P(BusTest, ClosingTellsOldAndNewSubscribers)
     });
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, BusTest,
-                         testing::Values(BusKind{"in_process", [](std::size_t room) { return in_process_bus(room); }}),
-                         [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, BusTest,
+    testing::Values(BusKind{"in_process", [](std::size_t room) { return in_process_bus(room); }},
+                    BusKind{"redis_here", [](std::size_t room) { return std::make_unique<BusOverRedis>(room, 1); }},
+                    BusKind{"redis_elsewhere", [](std::size_t room) { return std::make_unique<BusOverRedis>(room, 2); }}),
+    [](const auto& info) { return info.param.name; });
 
 }  // namespace
 }  // namespace dure::events

@@ -10,6 +10,10 @@
 #include "dure/base/task.hpp"
 #include "dure/model/event.hpp"
 
+namespace dure::redis {
+class Client;
+}
+
 namespace dure::events {
 
 using SharedEvent = std::shared_ptr<const model::Event>;
@@ -40,5 +44,9 @@ public:
 
 // Within this process; each subscriber has room for `capacity` events.
 std::unique_ptr<Bus> in_process_bus(std::size_t capacity = 256);
+// Between all processes on one Redis, which is trusted as the store is. Subscribers of this process hear at once, others
+// after a round trip. While Redis is away nothing comes from others; when it is back everybody is told that events were
+// missed. The client must outlive it.
+std::unique_ptr<Bus> redis_bus(redis::Client& redis, std::size_t capacity = 256);
 
 }  // namespace dure::events
