@@ -77,6 +77,18 @@ http::ServerOptions server_options(const config::Server& settings)
     return options;
 }
 
+// How many requests a provider takes at once is its own setting; connections never bound it further. Callers stay on their
+// core, so one core may need all of them.
+http::ClientOptions outgoing_limits(const config::Settings& settings, std::size_t cores)
+{
+    http::ClientOptions options;
+    for (const auto& provider : settings.providers)
+        options.connections_per_origin =
+            std::max(options.connections_per_origin, static_cast<std::size_t>(provider.max_running) * cores);
+    options.idle_per_origin = options.connections_per_origin;   // they end after a minute of rest
+    return options;
+}
+
 int refuse(const std::string& why)
 {
     std::cerr << "dure: " << why << std::endl;
@@ -160,7 +172,7 @@ int serve(const config::Settings& settings)
     events::AccessAudit audit(journal, clock, logger);
 
     // What thinks: models, tools, agents.
-    http::Client client(cores, http::ClientOptions{});
+    http::Client client(cores, outgoing_limits(settings, cores.size()));
     llm::Gateway gateway(cores, client, metrics, logger, settings);
     tools::Registry tools(logger, settings.tools);
     tools.add(tools::make_calculator());

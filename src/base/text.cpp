@@ -8,6 +8,8 @@
 #include <memory>
 #include <stdexcept>
 
+#include "dure/base/json_text.hpp"
+
 namespace dure {
 
 namespace {
@@ -166,7 +168,7 @@ void append_json_escaped(std::string& out, std::string_view text, JsonEscape how
     std::size_t plain = 0;   // start of the run that needs no escape
     std::size_t at = 0;
     const auto flush = [&] { out += text.substr(plain, at - plain); };
-    while (at < text.size()) {
+    while ((at = plain_json_run_end(text, at)) < text.size()) {
         const auto c = static_cast<unsigned char>(text[at]);
         if (c < 0x80) {
             if (c >= 0x20 && c != '"' && c != '\\' && (how == JsonEscape::minimal || c != 0x7f)) {

@@ -37,11 +37,7 @@ CallMetrics::CallMetrics(metrics::Registry& registry)
 
 CallMetrics::CallSet& CallMetrics::call_set(const CallSummary& call)
 {
-    std::string key;
-    for (const auto part : {call.operation, call.model, call.answered_by, call.error}) {
-        key += part;
-        key += '\n';
-    }
+    const std::array<std::string_view, 4> key = {call.operation, call.model, call.answered_by, call.error};
     {
         const std::shared_lock lock(guard_);
         if (const auto found = calls_.find(key); found != calls_.end())
@@ -66,7 +62,8 @@ CallMetrics::CallSet& CallMetrics::call_set(const CallSummary& call)
         registry_.histogram("gen_ai_client_token_usage", token_help, with_label(labels, "gen_ai_token_type", "output"),
                             tokens)};
     const std::unique_lock lock(guard_);
-    return calls_.emplace(std::move(key), made).first->second;
+    const std::array<std::string, 4> kept = {std::string(key[0]), std::string(key[1]), std::string(key[2]), std::string(key[3])};
+    return calls_.emplace(kept, made).first->second;
 }
 
 void CallMetrics::finished(const CallSummary& call)
@@ -81,38 +78,38 @@ void CallMetrics::finished(const CallSummary& call)
     set.output_tokens.observe(static_cast<double>(call.usage.completion_tokens));
 }
 
-metrics::Counter& CallMetrics::counter(const std::string& name, const std::string& help, const metrics::Labels& labels)
+metrics::Counter& CallMetrics::attempts(const Target& target, std::string_view outcome)
 {
-    auto key = name;
-    for (const auto& [label, value] : labels)
-        key += '\n' + value;
+    const std::array<std::string_view, 3> key = {target.provider, target.model, outcome};
     {
         const std::shared_lock lock(guard_);
-        if (const auto found = counters_.find(key); found != counters_.end())
+        if (const auto found = attempts_.find(key); found != attempts_.end())
             return *found->second;
     }
-    auto& made = registry_.counter(name, help, labels);
+    const std::array<std::string, 3> kept = {target.provider, target.model, std::string(outcome)};
+    auto& made = registry_.counter("dure_upstream_attempts_total", "Attempts at model providers by outcome",
+                                   {{"provider", kept[0]}, {"model", kept[1]}, {"class", kept[2]}});
     const std::unique_lock lock(guard_);
-    counters_.emplace(std::move(key), &made);
+    attempts_.emplace(kept, &made);
     return made;
 }
 
 void CallMetrics::attempt(const Target& target, const std::optional<Failure>& failure)
 {
-    const std::string kind(failure ? name_of(failure->kind) : "success");
-    counter("dure_upstream_attempts_total", "Attempts at model providers by outcome",
-            {{"provider", target.provider}, {"model", target.model}, {"class", kind}})
-        .increment();
+    const auto kind = failure ? name_of(failure->kind) : std::string_view("success");
+    attempts(target, kind).increment();
     if (failure && failure->after_output && failure->kind != FailureClass::cancelled)
-        counter("dure_stream_interrupted_total", "Streams that broke after their first output",
-                {{"provider", target.provider}, {"class", kind}})
+        registry_
+            .counter("dure_stream_interrupted_total", "Streams that broke after their first output",
+                     {{"provider", target.provider}, {"class", std::string(kind)}})
             .increment();
 }
 
 void CallMetrics::fell_back(const std::string& from, const std::string& to, FailureClass kind)
 {
-    counter("dure_fallbacks_total", "Changes to the next target of a model",
-            {{"from", from}, {"to", to}, {"class", std::string(name_of(kind))}})
+    registry_
+        .counter("dure_fallbacks_total", "Changes to the next target of a model",
+                 {{"from", from}, {"to", to}, {"class", std::string(name_of(kind))}})
         .increment();
 }
 

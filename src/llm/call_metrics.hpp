@@ -1,6 +1,8 @@
 // Counters and histograms of the gateway (llm-upstreams §9). Label sets are resolved once and kept.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <map>
 #include <optional>
 #include <shared_mutex>
@@ -41,14 +43,35 @@ private:
         metrics::Histogram& input_tokens;
         metrics::Histogram& output_tokens;
     };
+    // Label values by their views: a look-up builds no strings.
+    template <std::size_t size>
+    struct ByValues {
+        using is_transparent = void;
+        using Values = std::array<std::string_view, size>;
+        static const Values& views(const Values& values) { return values; }
+        static Values views(const std::array<std::string, size>& owned)
+        {
+            Values values;
+            std::copy(owned.begin(), owned.end(), values.begin());
+            return values;
+        }
+        template <class A, class B>
+        bool operator()(const A& a, const B& b) const
+        {
+            return views(a) < views(b);
+        }
+    };
+    template <std::size_t size, class Value>
+    using Known = std::map<std::array<std::string, size>, Value, ByValues<size>>;
+
     CallSet& call_set(const CallSummary& call);
-    metrics::Counter& counter(const std::string& name, const std::string& help, const metrics::Labels& labels);
+    metrics::Counter& attempts(const Target& target, std::string_view outcome);
 
     metrics::Registry& registry_;
     metrics::Counter& usage_estimated_;
     std::shared_mutex guard_;
-    std::map<std::string, CallSet, std::less<>> calls_;
-    std::map<std::string, metrics::Counter*, std::less<>> counters_;
+    Known<4, CallSet> calls_;                      // operation, model, target, error
+    Known<3, metrics::Counter*> attempts_;         // provider, model, outcome
 };
 
 }  // namespace dure::llm

@@ -7,39 +7,13 @@
 #include <cstring>
 #include <list>
 
+#include "dure/base/json_text.hpp"
 #include "dure/base/text.hpp"
 #include "schema/json_string.hpp"
 
 namespace dure::schema {
 
 namespace check {
-
-// The high bit of each byte that ends a plain run: quote, backslash, control character, not ASCII. Only the lowest set bit
-// is exact (borrows run upward), and only that one is used.
-std::uint64_t special_bytes(std::uint64_t word)
-{
-    const auto control = (word - every_byte(0x20)) & ~word;
-    return (word | control | zero_bytes(word ^ every_byte('"')) | zero_bytes(word ^ every_byte('\\'))) &
-           every_byte(0x80);
-}
-
-std::size_t skip_plain(std::string_view text, std::size_t at)
-{
-    while (at + 8 <= text.size()) {
-        std::uint64_t word;
-        std::memcpy(&word, text.data() + at, 8);
-        if (const auto special = special_bytes(word))
-            return at + static_cast<std::size_t>(std::countr_zero(special)) / 8;
-        at += 8;
-    }
-    while (at < text.size()) {
-        const auto c = static_cast<unsigned char>(text[at]);
-        if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\')
-            break;
-        ++at;
-    }
-    return at;
-}
 
 // Bytes of the well-formed UTF-8 character at `at` (one that is not ASCII); 0 when it is malformed.
 std::size_t utf8_length(std::string_view text, std::size_t at)
@@ -210,7 +184,7 @@ private:
         ++at_;
         escaped_ = false;
         while (true) {
-            at_ = skip_plain(text_, at_);
+            at_ = plain_json_run_end(text_, at_);
             if (at_ >= text_.size())
                 return fail("a string does not end");
             const auto c = static_cast<unsigned char>(text_[at_]);

@@ -8,25 +8,15 @@
 #include <string>
 #include <string_view>
 
+#include "dure/base/json_text.hpp"
+
 namespace dure::schema {
-
-static_assert(std::endian::native == std::endian::little, "bytes of a word are counted from its low end");
-
-constexpr std::uint64_t every_byte(std::uint64_t byte)
-{
-    return byte * 0x0101010101010101ull;
-}
-
-// The high bit of each byte of x that is zero. Only the lowest set bit is exact (borrows run upward).
-constexpr std::uint64_t zero_bytes(std::uint64_t x)
-{
-    return (x - every_byte(1)) & ~x & every_byte(0x80);
-}
 
 // Index of the first quote or backslash among eight bytes; 8 when there is none.
 constexpr std::size_t first_quote_or_backslash(std::uint64_t word)
 {
-    const auto found = zero_bytes(word ^ every_byte('"')) | zero_bytes(word ^ every_byte('\\'));
+    using json_words::every_byte;
+    const auto found = json_words::zero_bytes(word ^ every_byte('"')) | json_words::zero_bytes(word ^ every_byte('\\'));
     return static_cast<std::size_t>(std::countr_zero(found)) / 8;
 }
 

@@ -97,6 +97,25 @@ TEST(JsonView, IsNotMisledByBracketsAndQuotesInsideStrings)
     EXPECT_EQ(JsonView(text).find("d")->as_int64(), 1);
 }
 
+// Strings longer than what is looked at eight bytes at a time, with escapes and ends at every place around that length.
+TEST(JsonView, ReadsLongKeysAndStringsWithEscapes)
+{
+    std::string escaped;
+    for (const char c : std::string("max_completion_tokens"))
+        escaped += c == 'k' ? "\\u006b" : c == 'm' ? "\\u006d" : std::string(1, c);
+    const std::string padding(64, 'p');
+    const auto text = "{\"" + padding + "\\n\":1,\"" + escaped + "\":2}";
+    EXPECT_EQ(JsonView(text).find(padding + "\n")->as_int64(), 1);
+    EXPECT_EQ(JsonIndex(JsonView(text)).find(padding + "\n")->as_int64(), 1);
+    EXPECT_EQ(JsonIndex(JsonView(text)).find("max_completion_tokens")->as_int64(), 2);
+    for (std::size_t length = 50; length < 80; ++length)
+        for (const std::string_view ending : {"", "\\\"", "\\\\", "\\\\\\\""}) {
+            const auto document = "[\"" + std::string(length, 's') + std::string(ending) + "\",7]";
+            EXPECT_EQ(JsonView(document).size(), 2u) << document;
+            EXPECT_EQ(JsonView(document).at(1)->as_int64(), 7) << document;
+        }
+}
+
 TEST(JsonIndex, FindsWhatFindFinds)
 {
     const std::string text = R"({"a":1,"\u0062":{"c":2}})";

@@ -26,8 +26,4 @@ struct ScannedChunk {
 // False: not an ordinary chunk.
 bool scan_chunk(std::string_view text, ScannedChunk& chunk);
 
-// The end of the string whose first byte (behind the opening quote) is at `start`: the place of its closing quote, npos
-// when it is not a strict JSON string.
-std::size_t end_of_string(std::string_view text, std::size_t start);
-
 }  // namespace dure::llm::openai

@@ -6,6 +6,7 @@
 
 #include "dure/base/clock.hpp"
 #include "dure/base/text.hpp"
+#include "llm/openai/json_cursor.hpp"
 
 namespace dure::llm::openai {
 

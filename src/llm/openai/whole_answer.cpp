@@ -3,90 +3,29 @@
 
 #include "dure/base/clock.hpp"
 #include "dure/base/text.hpp"
-#include "dure/schema/json_check.hpp"
 #include "dure/schema/json_view.hpp"
 #include "llm/openai/chunk_reader.hpp"
+#include "llm/openai/whole_scanner.hpp"
 
 namespace dure::llm::openai {
 
 namespace {
 
-// The members of an ordinary message: a role and a text, whatever else stands there as null.
-struct PlainMessage {
-    schema::JsonView content;
-    bool by_assistant = false;
-    bool plain = true;
-
-    explicit PlainMessage(const schema::JsonView& message)
-    {
-        message.for_each_member([&](std::string_view key, const schema::JsonView& value) {
-            if (key == "content")
-                content = value;
-            else if (key == "role")
-                by_assistant = value.string_is("assistant");
-            else if (key == "reasoning" || key == "reasoning_content" || (key == "tool_calls" && !value.is_null()) ||
-                     (key == "refusal" && value.is_string()))
-                plain = false;
-        });
-        plain = plain && by_assistant && content.is_string();
-    }
-};
-
-// The members of an ordinary choice.
-struct PlainChoice {
-    schema::JsonView message;
-    schema::JsonView finish;
-    bool plain = true;
-
-    explicit PlainChoice(const schema::JsonView& choice)
-    {
-        choice.for_each_member([&](std::string_view key, const schema::JsonView& value) {
-            if (key == "message")
-                message = value;
-            else if (key == "finish_reason")
-                finish = value;
-            else if (key == "error")
-                plain = false;
-        });
-        plain = plain && (finish.string_is("stop") || finish.string_is("length"));
-    }
-};
-
-// The ordinary answer: one choice with a text and a usual finish. False: it is something else, nothing was touched.
+// The ordinary answer needs another model's name and nothing else. False: it is something else, nothing was touched.
 bool splice_whole(std::string_view body, std::string_view model, model::Completion& into, std::string& client_body)
 {
-    schema::JsonLimits limits;
-    limits.refuse_nul = false;
-    if (!schema::check_json(body, limits))
+    ScannedWhole whole;
+    if (!scan_whole(body, whole))
         return false;
-    const schema::JsonView whole(body);
-    schema::JsonView model_value, choices, usage;
-    bool unusual = !whole.is_object();
-    whole.for_each_member([&](std::string_view key, const schema::JsonView& value) {
-        if (key == "model")
-            model_value = value;
-        else if (key == "choices")
-            choices = value;
-        else if (key == "usage")
-            usage = value;
-        else if (key == "error" || key == "event" || key == "selected_model_id" || key == "sources" || key == "output" ||
-                 key == "type")
-            unusual = true;
-    });
-    if (unusual || !model_value.is_string() || !usage.is_object() || choices.size() != 1)
-        return false;
-    const PlainChoice choice(choices.at(0).value());
-    const PlainMessage message(choice.message);
-    if (!choice.plain || !message.plain)
-        return false;
-    into.text = message.content.string();
-    into.finish_reason = choice.finish.string();
-    into.usage = usage_of(usage);
-    const auto at = static_cast<std::size_t>(model_value.raw().data() - body.data());
-    client_body.reserve(body.size() + model.size());
+    into.text.clear();
+    append_decoded(into.text, whole.content);
+    into.finish_reason = whole.finish;
+    into.usage = usage_of(schema::JsonView(whole.usage));
+    const auto at = static_cast<std::size_t>(whole.model.data() - body.data());
+    client_body.reserve(body.size() + model.size() + 2);
     client_body = body.substr(0, at);
     append_json_string(client_body, model);
-    client_body += body.substr(at + model_value.raw().size());
+    client_body += body.substr(at + whole.model.size());
     return true;
 }
 

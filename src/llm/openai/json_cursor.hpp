@@ -1,0 +1,82 @@
+// A strict cursor over one JSON text, without a tree: what the scanners of chunks and whole answers share. Every step answers
+// false on anything that is not JSON (RFC 8259), so that what has been passed over is checked too.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+namespace dure::llm::openai {
+
+// Place of the quote that ends the string whose text begins at `start`; npos when it does not end or is not strict JSON.
+std::size_t end_of_string(std::string_view text, std::size_t start);
+
+class JsonCursor {
+public:
+    enum class Blanks { spaces, line_ends_too };
+    JsonCursor(std::string_view text, Blanks allowed) : text_(text), line_ends_(allowed == Blanks::line_ends_too) {}
+
+protected:
+    char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
+    bool at_end() const { return at_ == text_.size(); }
+    void blanks()
+    {
+        while (peek() == ' ' || (line_ends_ && (peek() == '\n' || peek() == '\r' || peek() == '\t')))
+            ++at_;
+    }
+    bool take(char wanted)
+    {
+        blanks();
+        if (peek() != wanted)
+            return false;
+        ++at_;
+        return true;
+    }
+    bool literal(std::string_view word);
+    bool number();
+    bool string(std::string_view& raw);              // without its quotes, not decoded
+    bool skip(int depth = 0);                        // any value
+    bool value_span(std::string_view& span);         // any value, as it is written
+
+    // member(key, place of the key's quote, place of the comma before it or npos), standing before the value. Keys with an
+    // escape are refused: no key that anybody looks for is written so.
+    template <class Member>
+    bool object(Member member)
+    {
+        if (!take('{'))
+            return false;
+        blanks();
+        if (peek() == '}') {
+            ++at_;
+            return true;
+        }
+        for (auto comma = std::string_view::npos;;) {
+            blanks();
+            const auto start = at_;
+            std::string_view key;
+            if (!string(key) || key.find('\\') != std::string_view::npos || !take(':'))
+                return false;
+            blanks();
+            if (!member(key, start, comma))
+                return false;
+            blanks();
+            comma = at_;
+            if (peek() == '}') {
+                ++at_;
+                return true;
+            }
+            if (!take(','))
+                return false;
+        }
+    }
+
+    std::string_view text_;
+    std::size_t at_ = 0;
+
+private:
+    bool digits();
+    bool array(int depth);
+
+    bool line_ends_;
+};
+
+}  // namespace dure::llm::openai

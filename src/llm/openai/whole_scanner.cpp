@@ -1,0 +1,84 @@
+// A strict JSON cursor with just the branches ordinary answers need; see whole_scanner.hpp.
+#include "llm/openai/whole_scanner.hpp"
+
+#include "llm/openai/json_cursor.hpp"
+
+namespace dure::llm::openai {
+
+namespace {
+
+class WholeScanner : JsonCursor {
+public:
+    WholeScanner(std::string_view text, ScannedWhole& whole) : JsonCursor(text, Blanks::line_ends_too), whole_(whole) {}
+
+    bool run()
+    {
+        const bool sound = members([this](std::string_view key) { return top_member(key); });
+        blanks();
+        return sound && at_end() && has_choice_ && has_content_ && by_assistant_ && !whole_.finish.empty() &&
+               !whole_.model.empty() && !whole_.usage.empty();
+    }
+
+private:
+    template <class Member>
+    bool members(Member member)
+    {
+        return object([&](std::string_view key, std::size_t, std::size_t) { return member(key); });
+    }
+
+    bool top_member(std::string_view key)
+    {
+        if (key == "model")
+            return whole_.model.empty() && peek() == '"' && value_span(whole_.model);
+        if (key == "choices")
+            return !has_choice_ && (has_choice_ = choices());
+        if (key == "usage")
+            return whole_.usage.empty() && peek() == '{' && value_span(whole_.usage);
+        if (key == "error" || key == "event" || key == "selected_model_id" || key == "sources" || key == "output" ||
+            key == "type")
+            return false;
+        return skip();
+    }
+
+    bool choices()
+    {
+        return take('[') && members([this](std::string_view key) { return choice_member(key); }) && take(']');
+    }
+
+    bool choice_member(std::string_view key)
+    {
+        if (key == "message")
+            return members([this](std::string_view name) { return message_member(name); });
+        if (key == "finish_reason")
+            return whole_.finish.empty() && string(whole_.finish) && (whole_.finish == "stop" || whole_.finish == "length");
+        return key != "error" && skip();
+    }
+
+    bool message_member(std::string_view key)
+    {
+        if (key == "content")
+            return !has_content_ && (has_content_ = string(whole_.content));
+        if (key == "role") {
+            std::string_view role;
+            return by_assistant_ = string(role) && role == "assistant";
+        }
+        if (key == "refusal" || key == "tool_calls")
+            return literal("null");
+        return key != "reasoning" && key != "reasoning_content" && skip();
+    }
+
+    ScannedWhole& whole_;
+    bool has_choice_ = false;
+    bool has_content_ = false;
+    bool by_assistant_ = false;
+};
+
+}  // namespace
+
+bool scan_whole(std::string_view text, ScannedWhole& whole)
+{
+    whole = ScannedWhole();
+    return WholeScanner(text, whole).run();
+}
+
+}  // namespace dure::llm::openai

@@ -1,0 +1,19 @@
+// The fast look at a whole answer: one strict pass over its text, no tree. It knows the ordinary answer (one choice with a
+// text and a usual finish, and usage) and refuses everything else, valid or not; the slow path decides then.
+#pragma once
+
+#include <string_view>
+
+namespace dure::llm::openai {
+
+struct ScannedWhole {
+    std::string_view model;               // raw, with its quotes
+    std::string_view content;             // raw text without quotes
+    std::string_view finish;              // stop, length
+    std::string_view usage;               // raw, an object
+};
+
+// False: not an ordinary answer.
+bool scan_whole(std::string_view text, ScannedWhole& whole);
+
+}  // namespace dure::llm::openai

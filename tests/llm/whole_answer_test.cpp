@@ -1,0 +1,84 @@
+// Whole answers of providers: the quick look takes the ordinary ones and no other, and both ways read the same.
+#include "llm/openai/whole_answer.hpp"
+
+#include <gtest/gtest.h>
+
+#include "dure/base/json.hpp"
+#include "llm/openai/whole_scanner.hpp"
+
+namespace dure::llm::openai {
+
+namespace {
+
+const std::string usage = R"("usage":{"prompt_tokens":7,"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":2}})";
+
+std::string answer(const std::string& message, const std::string& rest = usage)
+{
+    return R"({"id":"c1","model":"m","choices":[{"index":0,"message":)" + message + R"(,"finish_reason":"stop"}],)" + rest + "}";
+}
+
+const std::string ordinary = answer(R"({"role":"assistant","content":"\ud55c\n\"글\"","refusal":null,"x":[1,{"y":"]"}]})");
+
+TEST(WholeAnswer, GivesAnOrdinaryOneOnWithNothingButItsModelChanged)
+{
+    model::Completion into;
+    std::string body;
+    ASSERT_FALSE(read_whole(ordinary, "mine/\"m\"", into, &body));
+    auto expected = ordinary;
+    expected.replace(expected.find(R"("m")"), 3, R"("mine/\"m\"")");
+    EXPECT_EQ(body, expected);
+    EXPECT_EQ(into.text, "한\n\"글\"");
+    EXPECT_EQ(into.finish_reason, "stop");
+    EXPECT_EQ(into.usage.prompt_tokens, 7);
+    EXPECT_EQ(into.usage.completion_tokens, 3);
+    EXPECT_EQ(into.usage.cached_tokens, 2);
+}
+
+TEST(WholeAnswer, IsReadTheSameOnTheSlowWay)
+{
+    ScannedWhole scanned;
+    const auto spaced = OrderedJson::parse(ordinary).dump(2);
+    for (const auto& text : {ordinary, spaced, ordinary + "\r\n\t "}) {
+        ASSERT_TRUE(scan_whole(text, scanned)) << text;
+        auto document = OrderedJson::parse(text);
+        document["choices"][0]["finish_reason"] = "eos";   // not ordinary, and means the same
+        model::Completion quick, slow;
+        ASSERT_FALSE(read_whole(text, "m", quick, nullptr));
+        ASSERT_FALSE(read_whole(document.dump(), "m", slow, nullptr));
+        EXPECT_EQ(quick.text, slow.text);
+        EXPECT_EQ(quick.finish_reason, slow.finish_reason);
+        EXPECT_EQ(quick.usage.total(), slow.usage.total());
+    }
+}
+
+TEST(WholeScanner, LeavesEverythingElseToTheSlowWay)
+{
+    const std::string plain = R"({"role":"assistant","content":"a"})";
+    ScannedWhole scanned;
+    ASSERT_TRUE(scan_whole(answer(plain), scanned));
+    for (const auto& text :
+         {answer(R"({"role":"user","content":"a"})"), answer(R"({"content":"a"})"), answer(R"({"role":"assistant"})"),
+          answer(R"({"role":"assistant","content":null})"), answer(R"({"role":"assistant","content":"a","content":"b"})"),
+          answer(R"({"role":"assistant","content":"a","refusal":"no"})"),
+          answer(R"({"role":"assistant","content":"a","reasoning":"r"})"),
+          answer(R"({"role":"assistant","content":"a","tool_calls":[]})"),
+          answer(R"({"role":"assistant","content":"a","cont\u0065nt":"b"})"),
+          answer(R"({"role":"assistant","content":"\ud800"})"), answer("{\"role\":\"assistant\",\"content\":\"\xff\"}"),
+          answer(plain, R"("usage":null)"), answer(plain, usage + R"(,"error":{"message":"x"})"),
+          answer(plain, usage + R"(,"choices":[])"), answer(plain, usage + R"(,"model":"n")"), answer(plain) + "x",
+          answer(plain).substr(0, answer(plain).size() - 1), std::string(), std::string("[]"), std::string("null")})
+        EXPECT_FALSE(scan_whole(text, scanned)) << text;
+}
+
+TEST(WholeScanner, StaysInsideOfEveryPrefix)
+{
+    ScannedWhole scanned;
+    for (std::size_t length = 0; length < ordinary.size(); ++length) {
+        const std::vector<char> exact(ordinary.begin(), ordinary.begin() + static_cast<std::ptrdiff_t>(length));
+        EXPECT_FALSE(scan_whole({exact.data(), exact.size()}, scanned));
+    }
+}
+
+}  // namespace
+
+}  // namespace dure::llm::openai
