@@ -1,9 +1,11 @@
-// SseReader: lines are cut out of one buffer with memchr, every byte is looked at a constant number of times. The
+// SseReader: lines are cut out of one buffer with memchr, every byte is looked at a constant number of times; the data of an
+// event with one line is given out where it stands. The
 // writer escapes nothing: data with line ends becomes several data lines.
 #include "dure/http/sse.hpp"
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "dure/base/json.hpp"
 
@@ -13,6 +15,7 @@ void SseReader::feed(std::string_view bytes)
 {
     if (overflowed_)
         return;
+    own_data();
     if (at_ > 0 && at_ >= buffer_.size() / 2) {
         buffer_.erase(0, at_);
         scanned_ -= at_;
@@ -49,7 +52,7 @@ bool SseReader::finish(SseEvent& event)
     first_line_ = false;
     apply_line(rest);
     // Only what is certainly whole counts: a connection cut inside an event must not look like an event.
-    if (overflowed_ || (data_ != "[DONE]" && !Json::accept(data_)))
+    if (overflowed_ || (data() != "[DONE]" && !Json::accept(data())))
         return false;
     return give(event);
 }
@@ -94,12 +97,16 @@ void SseReader::apply_line(std::string_view line)
     if (value.starts_with(' '))
         value.remove_prefix(1);
     if (name == "data") {
-        if (data_.size() + value.size() + 1 > limit_)
+        if (data().size() + value.size() + 1 > limit_)
             return overflow();
-        if (has_data_)
-            data_ += '\n';
+        if (!std::exchange(has_data_, true)) {   // mostly the only one
+            line_data_ = value;
+            data_in_buffer_ = true;
+            return;
+        }
+        own_data();
+        data_ += '\n';
         data_ += value;
-        has_data_ = true;
     } else if (name == "event") {
         event_ = value;
     } else if (name == "id" && value.find('\0') == std::string_view::npos) {
@@ -107,9 +114,21 @@ void SseReader::apply_line(std::string_view line)
     }
 }
 
+std::string_view SseReader::data() const
+{
+    return data_in_buffer_ ? line_data_ : std::string_view(data_);
+}
+
+void SseReader::own_data()
+{
+    if (std::exchange(data_in_buffer_, false))
+        data_.assign(line_data_);
+}
+
 bool SseReader::give(SseEvent& event)
 {
     const bool whole = has_data_;
+    const bool in_buffer = std::exchange(data_in_buffer_, false);
     given_data_.swap(data_);
     given_event_.swap(event_);
     given_id_.swap(id_);
@@ -118,7 +137,7 @@ bool SseReader::give(SseEvent& event)
     id_.clear();
     has_data_ = false;
     if (whole)
-        event = {given_event_, given_data_, given_id_};
+        event = {given_event_, in_buffer ? line_data_ : std::string_view(given_data_), given_id_};
     return whole;
 }
 
@@ -128,7 +147,7 @@ void SseReader::overflow()
     for (std::string* text : {&buffer_, &data_, &event_, &id_})
         std::string().swap(*text);
     at_ = scanned_ = next_lf_ = 0;
-    has_data_ = false;
+    has_data_ = data_in_buffer_ = false;
 }
 
 void append_sse_event(std::string& out, std::string_view name, std::string_view data, std::string_view id)

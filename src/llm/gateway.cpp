@@ -5,9 +5,10 @@
 #include "dure/llm/gateway.hpp"
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/asio/multiple_exceptions.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/system/system_error.hpp>
 
+#include "dure/base/cancellation.hpp"
 #include "dure/base/timeout.hpp"
 #include "dure/schema/json_view.hpp"
 #include "llm/call_metrics.hpp"
@@ -147,9 +148,19 @@ Result<void> check_tools(const ModelInfo& model, std::string_view body)
         .param("tools");
 }
 
-Task<void> store(Task<Result<void>> work, std::optional<Result<void>>& result)
+// What became of the work: one of the two, once it has ended.
+struct Ended {
+    std::optional<Result<void>> result;
+    std::exception_ptr thrown;
+};
+
+Task<void> keep_outcome(Task<Result<void>> work, Ended& ended)
 {
-    result.emplace(co_await std::move(work));
+    try {
+        ended.result.emplace(co_await std::move(work));
+    } catch (...) {
+        ended.thrown = std::current_exception();
+    }
 }
 
 }  // namespace
@@ -163,19 +174,17 @@ Task<Result<void>> Gateway::State::serve(const ModelEntry& model, const Ask& ask
         end.with(result);
         co_return result;
     }
-    std::optional<Result<void>> result;
-    std::exception_ptr both;   // a cancellation ends the two of them, and is to be seen as one
-    try {
-        co_await (store(try_targets(model, ask, reply), result) || reply.keep_alive());
-    } catch (const boost::asio::multiple_exceptions& thrown) {
-        both = thrown.first_exception();
-    }
-    if (both)
-        std::rethrow_exception(both);
-    if (!result)
-        result.emplace(Error(Errc::cancelled, "The reader has gone."));
-    end.with(*result);
-    co_return *result;
+    // Neither side throws to end the other: an exception at the end of every stream would cost more than the stream.
+    Ended ended;
+    co_await (keep_outcome(try_targets(model, ask, reply), ended) || reply.keep_alive());
+    if (is_cancelled(co_await boost::asio::this_coro::cancellation_state))
+        throw boost::system::system_error(boost::asio::error::operation_aborted);
+    if (reply.reader_gone())
+        ended = {Error(Errc::cancelled, "The reader has gone."), nullptr};
+    if (ended.thrown)
+        std::rethrow_exception(ended.thrown);
+    end.with(*ended.result);
+    co_return *ended.result;
 }
 
 Task<Result<void>> Gateway::State::try_targets(const ModelEntry& model, const Ask& ask, Reply& reply)

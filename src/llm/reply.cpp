@@ -1,6 +1,7 @@
 // Serialises the writes of an answer with its still-alive ticks; see reply.hpp.
 #include "llm/reply.hpp"
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 namespace dure::llm {
@@ -63,7 +64,9 @@ Task<void> Reply::keep_alive()
 {
     for (;;) {
         timer_.expires_at(next_tick_);
-        co_await timer_.async_wait(boost::asio::use_awaitable);
+        const auto [stopped] = co_await timer_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+        if (stopped)
+            co_return;
         if (writing_)
             next_tick_ = Steady::now() + heartbeat_;
         if (Steady::now() < next_tick_)
@@ -73,8 +76,10 @@ Task<void> Reply::keep_alive()
         ticking_ = false;
         tick_done_.notify();
         next_tick_ = Steady::now() + heartbeat_;
-        if (!result)
+        if (!result) {
+            reader_gone_ = true;
             co_return;
+        }
     }
 }
 

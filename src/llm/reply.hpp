@@ -32,8 +32,9 @@ public:
     Task<Result<void>> piece(const model::Piece& piece);
     Task<Result<void>> rendered(std::string_view events);
 
-    // Ticks until the reader has gone (then it returns) or it is cancelled.
+    // Ticks until the reader has gone or it is cancelled; returns either way.
     Task<void> keep_alive();
+    bool reader_gone() const { return reader_gone_; }
     // Waits until no tick is being written: to be awaited before the ticks are cancelled.
     Task<void> quiet();
 
@@ -49,6 +50,7 @@ private:
     Steady::time_point next_tick_;
     bool ticking_ = false;
     bool writing_ = false;
+    bool reader_gone_ = false;
     std::optional<Steady::time_point> first_output_at_;
 };
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "dure/base/json.hpp"
+#include "llm/openai/chunk_scanner.hpp"
 #include "llm/openai/whole_scanner.hpp"
 
 namespace dure::llm::openai {
@@ -68,6 +69,19 @@ TEST(WholeScanner, LeavesEverythingElseToTheSlowWay)
           answer(plain, usage + R"(,"choices":[])"), answer(plain, usage + R"(,"model":"n")"), answer(plain) + "x",
           answer(plain).substr(0, answer(plain).size() - 1), std::string(), std::string("[]"), std::string("null")})
         EXPECT_FALSE(scan_whole(text, scanned)) << text;
+}
+
+TEST(UsageScanner, TakesChunksWithUsageAlone)
+{
+    std::string_view found;
+    ASSERT_TRUE(scan_usage_chunk(R"({"id":"c","object":"chat.completion.chunk","choices":[],"usage":{"a":1},"x":[{}]})", found));
+    EXPECT_EQ(found, R"({"a":1})");
+    for (const std::string_view text :
+         {R"({"choices":[{}],"usage":{}})", R"({"choices":[],"usage":null})", R"({"choices":[]})", R"({"usage":{}})",
+          R"({"choices":[],"usage":{},"usage":{}})", R"({"choices":[],"usage":{},"error":{}})",
+          R"({"choices":[],"usage":{},"type":"error"})", R"({"object":"error","choices":[],"usage":{}})",
+          R"({"choices":[],"usage":{"a":}})", R"({"choices":[],"usage":{}} )", "{\"choices\":[],\n\"usage\":{}}", "", "[]"})
+        EXPECT_FALSE(scan_usage_chunk(text, found)) << text;
 }
 
 TEST(WholeScanner, StaysInsideOfEveryPrefix)

@@ -34,6 +34,8 @@ private:
     bool take_line(std::string_view& line);
     void apply_line(std::string_view line);
     bool give(SseEvent& event);
+    std::string_view data() const;   // of the event being read
+    void own_data();                 // before the buffer changes
     void overflow();
 
     std::size_t limit_;
@@ -41,9 +43,11 @@ private:
     std::size_t at_ = 0;          // start of the first unread byte in buffer_
     std::size_t scanned_ = 0;     // up to here no line end was found
     std::size_t next_lf_ = 0;
+    std::string_view line_data_;  // of an event with one data line so far: a part of buffer_
     std::string data_, event_, id_;
     std::string given_data_, given_event_, given_id_;
     bool has_data_ = false;
+    bool data_in_buffer_ = false;
     bool first_line_ = true;
     bool after_cr_ = false;
     bool overflowed_ = false;

@@ -192,7 +192,7 @@ void ChunkReader::read_usage(OrderedJson& document)
         return;
     if (usage->is_object()) {
         completion_.usage = usage_of(*usage);
-        usage_ = std::move(*usage);
+        usage_ = dump(*usage);
         ++progress_;
     }
     document.erase(usage);
@@ -297,6 +297,13 @@ void ChunkReader::took_finish(std::size_t index, std::string_view reason)
     ++progress_;
     if (index == 0)
         completion_.finish_reason = reason;
+}
+
+void ChunkReader::took_usage(std::string_view json)
+{
+    completion_.usage = usage_of(schema::JsonView(json));
+    usage_ = json;
+    ++progress_;
 }
 
 bool ChunkReader::complete() const

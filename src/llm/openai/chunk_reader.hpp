@@ -48,6 +48,7 @@ public:
     ChoiceState& choice(std::size_t index);
     void took_text(std::size_t index, std::string_view raw_text, std::string_view raw_reasoning);
     void took_finish(std::size_t index, std::string_view reason);
+    void took_usage(std::string_view json);        // an object, checked
 
     bool done() const { return done_; }            // [DONE] has come
     bool complete() const;                         // an end signal has come (llm-upstreams §2.9)
@@ -59,7 +60,7 @@ public:
     const std::string& id() const { return id_; }
     const std::string& created() const { return created_; }   // as JSON text
     void note_head(std::string id, std::string created);
-    const OrderedJson& usage() const { return usage_; }        // the last one; null: none came
+    const std::string& usage() const { return usage_; }        // the last one as JSON text; empty: none came
     std::vector<ChoiceState>& choices() { return choices_; }
     const model::Completion& completion() const { return completion_; }
 
@@ -77,7 +78,7 @@ private:
     std::vector<ChoiceState> choices_;
     std::vector<ChoiceDelta> deltas_;
     OrderedJson rest_;
-    OrderedJson usage_;
+    std::string usage_;
     std::string id_;
     std::string created_;
     std::optional<Failure> failure_;

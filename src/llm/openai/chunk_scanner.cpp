@@ -7,6 +7,15 @@ namespace dure::llm::openai {
 
 namespace {
 
+// Keys of errors, and keys that could act in a client's browser (openai-clients §10).
+bool acts(std::string_view key)
+{
+    for (const std::string_view one : {"error", "event", "selected_model_id", "sources", "output", "type"})
+        if (key == one)
+            return true;
+    return false;
+}
+
 // Line ends between tokens are refused: the text goes out again as one line of a stream.
 class ChunkScanner : JsonCursor {
 public:
@@ -39,10 +48,7 @@ private:
         }
         if (key == "usage")
             return null_usage(start, comma);
-        if (key == "error" || key == "event" || key == "selected_model_id" || key == "sources" || key == "output" ||
-            key == "type")
-            return false;
-        return skip();
+        return !acts(key) && skip();
     }
 
     bool null_usage(std::size_t start, std::size_t comma)
@@ -123,7 +129,34 @@ private:
     ScannedChunk& chunk_;
 };
 
+class UsageScanner : JsonCursor {
+public:
+    explicit UsageScanner(std::string_view text) : JsonCursor(text, Blanks::spaces) {}
+
+    bool run(std::string_view& usage)
+    {
+        bool no_choices = false;
+        usage = {};
+        const bool whole = object([&](std::string_view key, std::size_t, std::size_t) {
+            std::string_view name;
+            if (key == "choices")
+                return no_choices = take('[') && take(']');
+            if (key == "usage")
+                return usage.empty() && peek() == '{' && value_span(usage);
+            if (key == "object")
+                return string(name) && name == "chat.completion.chunk";
+            return !acts(key) && skip();
+        });
+        return whole && no_choices && !usage.empty() && at_end();
+    }
+};
+
 }  // namespace
+
+bool scan_usage_chunk(std::string_view text, std::string_view& usage)
+{
+    return UsageScanner(text).run(usage);
+}
 
 bool scan_chunk(std::string_view text, ScannedChunk& chunk)
 {

@@ -26,4 +26,7 @@ struct ScannedChunk {
 // False: not an ordinary chunk.
 bool scan_chunk(std::string_view text, ScannedChunk& chunk);
 
+// A chunk without choices that brings usage (an object, given raw) and nothing that acts. False: another one.
+bool scan_usage_chunk(std::string_view text, std::string_view& usage);
+
 }  // namespace dure::llm::openai

@@ -46,7 +46,7 @@ void RelayTranslator::event(std::string_view name, std::string_view data, std::s
 {
     if (reader_.failure() || reader_.done())
         return;
-    if (name.empty() && data.size() <= longest_fast_chunk && (repeat(data, out) || splice(data, out)))
+    if (name.empty() && data.size() <= longest_fast_chunk && (repeat(data, out) || splice(data, out) || take_usage(data)))
         return;
     template_.usable = false;   // what makes this event special (a finish, half a character) counts for the next one too
     reader_.read(name, data);
@@ -107,6 +107,16 @@ bool RelayTranslator::splice(std::string_view data, std::string& out)
     } else if (!chunk.has_role && chunk.has_content != chunk.has_reasoning) {
         remember(chunk);
     }
+    return true;
+}
+
+// The chunk behind the last choice that many providers send: it brings usage alone, which goes out at the end.
+bool RelayTranslator::take_usage(std::string_view data)
+{
+    std::string_view usage;
+    if (!scan_usage_chunk(data, usage))
+        return false;
+    reader_.took_usage(usage);
     return true;
 }
 
@@ -250,18 +260,21 @@ void RelayTranslator::render(std::string& out)
 void RelayTranslator::render_usage(std::string& out)
 {
     auto usage = reader_.usage();
-    if (!usage.is_object()) {
+    if (usage.empty()) {
         const auto& answer = reader_.completion();
         std::size_t said = answer.text.size() + answer.reasoning.size() + answer.refusal.size();
         for (const auto& call : answer.tool_calls)
             said += call.name.size() + call.arguments.size();
-        usage = OrderedJson::object();
-        usage["prompt_tokens"] = (prompt_bytes_ + 3) / 4;
-        usage["completion_tokens"] = (said + 3) / 4;
-        usage["total_tokens"] = (prompt_bytes_ + 3) / 4 + (said + 3) / 4;
+        OrderedJson estimate;
+        estimate["prompt_tokens"] = (prompt_bytes_ + 3) / 4;
+        estimate["completion_tokens"] = (said + 3) / 4;
+        estimate["total_tokens"] = (prompt_bytes_ + 3) / 4 + (said + 3) / 4;
+        usage = dump(estimate);
     }
     append_head(out);
-    out += ",\"choices\":[],\"usage\":" + dump(usage) + "}\n\n";
+    out += ",\"choices\":[],\"usage\":";
+    out += usage;
+    out += "}\n\n";
 }
 
 void RelayTranslator::finish(std::string& out)

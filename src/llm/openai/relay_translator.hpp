@@ -43,6 +43,7 @@ private:
     };
     bool repeat(std::string_view data, std::string& out);
     bool splice(std::string_view data, std::string& out);
+    bool take_usage(std::string_view data);
     void remember(const ScannedChunk& chunk);
     void append_spliced(const ScannedChunk& chunk, std::string_view part, std::string& out) const;
     void render(std::string& out);

@@ -63,6 +63,8 @@ bool StreamAttempt::take_bytes(std::string_view bytes)
     auto& reader = translator_.reader();
     events_.feed(bytes);
     timers_.bytes(now);
+    if (ask_.relay != nullptr)
+        out_.reserve(out_.size() + bytes.size() + bytes.size() / 8 + 256);   // ids and names may be longer than they came
     http::SseEvent event;
     while (!reader.failure() && !reader.done() && events_.next(event))
         take(event);
