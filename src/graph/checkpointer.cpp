@@ -46,4 +46,16 @@ std::optional<PendingWrite::Kind> pending_kind(std::string_view name)
     return std::nullopt;
 }
 
+bool matches(const Checkpoint& checkpoint, const Json& wanted)
+{
+    for (const auto& [key, value] : wanted.items()) {
+        if (key == "source" ? value != name_of(checkpoint.source)
+            : key == "step" ? value != checkpoint.step
+            : key == "run"  ? value != checkpoint.run
+                            : !checkpoint.metadata.contains(key) || checkpoint.metadata[key] != value)
+            return false;
+    }
+    return true;
+}
+
 }  // namespace dure::graph

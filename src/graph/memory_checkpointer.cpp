@@ -129,18 +129,6 @@ Result<StoredCheckpoint> stored(const Namespace& space, const Checkpoint& checkp
     return found;
 }
 
-bool matches(const Checkpoint& checkpoint, const Json& wanted)
-{
-    for (const auto& [key, value] : wanted.items()) {
-        if (key == "source" ? value != name_of(checkpoint.source)
-            : key == "step" ? value != checkpoint.step
-            : key == "run"  ? value != checkpoint.run
-                            : !checkpoint.metadata.contains(key) || checkpoint.metadata[key] != value)
-            return false;
-    }
-    return true;
-}
-
 // Forgets the data that no checkpoint left needs, itself or through a chain.
 void forget_unused_data(Namespace& space)
 {

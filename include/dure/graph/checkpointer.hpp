@@ -96,6 +96,9 @@ struct HistoryQuery {
     std::int64_t limit = 100;
 };
 
+// Whether a checkpoint has what HistoryQuery::metadata asks for.
+bool matches(const Checkpoint& checkpoint, const Json& metadata);
+
 // Thread-safe. Errors: STORAGE_ERROR as reason for a failing store; LEASE_LOST where the caller no longer owns the run (D8).
 // A failed save has changed nothing.
 class Checkpointer {

@@ -32,6 +32,7 @@ public:
     std::exception_ptr thrown;  // set by the driver: what run() threw
     Steady::time_point queued_at = Steady::now();
     bool reads_only = false;  // kept by drivers that run reads and writes on the same threads
+    bool one_statement = false;  // set by the caller: a write without BEGIN and COMMIT, where the driver can
     int interruptions = 0;  // kept by the driver: how often its transaction was lost
 };
 
@@ -52,6 +53,18 @@ public:
     Task<std::invoke_result_t<F&, Connection&>> write(F work)
     {
         TypedUnit<F> unit(work);
+        co_await wait_for(unit, Access::write);
+        co_return unit.take();
+    }
+
+    // A write of exactly one statement, which is its own transaction: one round trip on PostgreSQL. An Error the unit gives
+    // does not roll the statement back. When its answer was lost it is run again, also after it was committed: the
+    // statement must be one that may be repeated.
+    template <class F>
+    Task<std::invoke_result_t<F&, Connection&>> write_statement(F work)
+    {
+        TypedUnit<F> unit(work);
+        unit.one_statement = true;
         co_await wait_for(unit, Access::write);
         co_return unit.take();
     }

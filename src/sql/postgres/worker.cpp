@@ -90,13 +90,15 @@ PostgresWorker::Verdict PostgresWorker::run_once(Unit& unit)
 {
     unit.error.reset();
     unit.thrown = nullptr;
-    if (!begin(unit)) {
+    if (!unit.one_statement && !begin(unit)) {
         const auto verdict = failed(unit, *connection_->take_failure(), true);
         return verdict == Verdict::lost ? Verdict::unstarted : verdict;
     }
     const bool good = run_caught(unit, *connection_);
     if (const auto failure = connection_->take_failure())
         return failed(unit, *failure, good);
+    if (unit.one_statement)
+        return Verdict::settled;
     if (good)
         return commit(unit);
     if (!roll_back())

@@ -1,0 +1,55 @@
+// The words of run.hpp as they are stored and shown.
+#include "dure/runs/run.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace dure::runs {
+
+namespace {
+
+constexpr std::array<std::pair<Status, std::string_view>, 7> status_words{{
+    {Status::pending, "pending"},
+    {Status::running, "running"},
+    {Status::interrupted, "interrupted"},
+    {Status::success, "success"},
+    {Status::error, "error"},
+    {Status::timeout, "timeout"},
+    {Status::cancelled, "cancelled"},
+}};
+
+}  // namespace
+
+std::string_view name_of(Status status)
+{
+    for (const auto& [known, word] : status_words)
+        if (known == status)
+            return word;
+    throw InvariantBroken("unknown status of a run");
+}
+
+std::optional<Status> status_named(std::string_view name)
+{
+    for (const auto& [status, word] : status_words)
+        if (word == name)
+            return status;
+    return std::nullopt;
+}
+
+std::string_view name_of(Stop stop)
+{
+    switch (stop) {
+    case Stop::no: return "";
+    case Stop::cancel: return "cancel";
+    case Stop::rollback: return "rollback";
+    }
+    throw InvariantBroken("unknown way to stop a run");
+}
+
+bool EventFilter::passes(const RunEvent& event) const
+{
+    return (subgraphs || event.ns.empty()) &&
+           (modes.empty() || std::find(modes.begin(), modes.end(), event.mode) != modes.end());
+}
+
+}  // namespace dure::runs
