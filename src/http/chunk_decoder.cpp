@@ -9,6 +9,8 @@ namespace chunk_decoder_parts {
 
 constexpr unsigned most_digits = 15;   // below 2^60: sums of sizes cannot overflow
 
+constexpr std::size_t most_plain_digits = 7;
+
 int hex_value(char c)
 {
     if (c >= '0' && c <= '9')
@@ -54,11 +56,38 @@ ChunkDecoder::Step ChunkDecoder::decode(char* bytes, std::size_t size)
                 part_ = Part::data_cr;
             continue;
         }
+        if (part_ == Part::data_cr || part_ == Part::size_first) {
+            if (const auto whole = plain_size_line(bytes + step.consumed, size - step.consumed)) {
+                step.consumed += whole;
+                continue;
+            }
+        }
         part_ = after(bytes[step.consumed++]);
         if (!within_limits())
             part_ = Part::error;
     }
     return step;
+}
+
+// What stands between the data of two chunks nearly always: [CR LF] digits CR LF, all of it there. Takes it at once; 0, and
+// nothing taken, when it is anything else.
+std::size_t ChunkDecoder::plain_size_line(const char* bytes, std::size_t size)
+{
+    const std::size_t first = part_ == Part::data_cr ? 2 : 0;
+    if (first > 0 && (size < 2 || bytes[0] != '\r' || bytes[1] != '\n'))
+        return 0;
+    auto at = first;
+    std::uint64_t value = 0;
+    for (; at < size && at < first + most_plain_digits && hex_value(bytes[at]) >= 0; ++at)
+        value = value * 16 + static_cast<std::uint64_t>(hex_value(bytes[at]));
+    if (at == first || at + 2 > size || bytes[at] != '\r' || bytes[at + 1] != '\n' || value == 0)
+        return 0;
+    left_ = value;
+    digits_ = static_cast<unsigned>(at - first);
+    line_ = at - first + 1;
+    overhead_ += at + 2;
+    part_ = within_limits() ? Part::data : Part::error;
+    return at + 2;
 }
 
 ChunkDecoder::Part ChunkDecoder::after(char c)

@@ -41,6 +41,7 @@ private:
 
     Part after(char c);
     Part size_digit(char c);
+    std::size_t plain_size_line(const char* bytes, std::size_t size);
     bool within_limits() const;
 
     Limits limits_;

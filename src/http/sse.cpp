@@ -130,11 +130,15 @@ bool SseReader::give(SseEvent& event)
     const bool whole = has_data_;
     const bool in_buffer = std::exchange(data_in_buffer_, false);
     given_data_.swap(data_);
-    given_event_.swap(event_);
-    given_id_.swap(id_);
     data_.clear();
-    event_.clear();
-    id_.clear();
+    if (!event_.empty() || !given_event_.empty()) {
+        given_event_.swap(event_);
+        event_.clear();
+    }
+    if (!id_.empty() || !given_id_.empty()) {
+        given_id_.swap(id_);
+        id_.clear();
+    }
     has_data_ = false;
     if (whole)
         event = {given_event_, in_buffer ? line_data_ : std::string_view(given_data_), given_id_};

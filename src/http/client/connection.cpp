@@ -16,7 +16,9 @@ namespace dure::http::outgoing {
 namespace connection_parts {
 
 constexpr auto as_result = boost::asio::as_tuple(boost::asio::use_awaitable);
-constexpr std::size_t first_capacity = 16 * 1024;
+// A stream of tokens never needs more than the first; whoever fills a buffer whole gets the next size.
+constexpr std::size_t first_capacity = 4 * 1024;
+constexpr std::size_t ample_capacity = 16 * 1024;
 constexpr std::size_t largest_capacity = longest_response_head + 1024;   // a head at its bound, and the byte too many
 
 }  // namespace connection_parts
@@ -153,7 +155,9 @@ void Connection::make_room()
         }
         return;
     }
-    const std::size_t capacity = capacity_ == 0 ? first_capacity : largest_capacity;
+    const std::size_t capacity = capacity_ == 0               ? first_capacity
+                                 : capacity_ < ample_capacity ? ample_capacity
+                                                              : largest_capacity;
     auto larger = std::make_unique_for_overwrite<char[]>(capacity);
     const std::size_t kept = unread();
     if (kept > 0)

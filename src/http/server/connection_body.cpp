@@ -10,7 +10,7 @@ namespace dure::http {
 namespace connection_body_parts {
 
 constexpr std::size_t first_room = 64 * 1024;
-constexpr std::size_t room_behind = 4 * 1024;   // for the read that watches the client while the body is in use
+constexpr std::size_t room_behind = 1024;   // for the read that watches the client while the body is in use
 
 Error too_large()
 {
