@@ -70,6 +70,7 @@ CREATE TABLE graph_runs (
 );
 
 CREATE INDEX graph_runs_by_thread ON graph_runs (thread_id, id);
+CREATE INDEX graph_runs_open ON graph_runs (thread_id, id) WHERE status IN ('pending', 'running');
 CREATE INDEX graph_runs_waiting ON graph_runs (id) WHERE status = 'pending';
 CREATE INDEX graph_runs_held ON graph_runs (lease_until) WHERE status = 'running';
 CREATE UNIQUE INDEX graph_runs_one_per_thread ON graph_runs (thread_id) WHERE status = 'running';

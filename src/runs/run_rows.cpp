@@ -1,0 +1,336 @@
+// See run_rows.hpp.
+#include "runs/run_rows.hpp"
+
+namespace dure::runs {
+
+namespace {
+
+const std::string run_columns = "id, thread_id, owner_id, graph, input, options, status, worker, epoch, lease_until, "
+                                "crashes, crashed_at, stop, error, output, created_at, started_at, ended_at";
+constexpr std::int64_t most_events = 1000;
+
+std::optional<Json> maybe_json(const sql::Row& row, std::string_view column)
+{
+    const auto text = row.maybe_text(column);
+    return text ? std::optional(Json::parse(*text)) : std::nullopt;
+}
+
+std::optional<std::string> maybe_text_of(const std::optional<Json>& json)
+{
+    return json ? std::optional(dump(*json)) : std::nullopt;
+}
+
+Run run_from(const sql::Row& row)
+{
+    Run run;
+    run.id = row.text("id");
+    run.thread = row.text("thread_id");
+    run.owner = row.text("owner_id");
+    run.graph = row.text("graph");
+    run.input = Json::parse(row.text("input"));
+    run.options = Json::parse(row.text("options"));
+    run.status = status_named(row.text("status")).value();
+    run.worker = row.text("worker");
+    run.epoch = row.integer("epoch");
+    run.lease_until = row.integer("lease_until");
+    run.crashes = row.integer("crashes");
+    const auto& stop = row.text("stop");
+    run.stop = stop == "cancel" ? Stop::cancel : stop == "rollback" ? Stop::rollback : Stop::no;
+    run.error = maybe_json(row, "error");
+    run.output = maybe_json(row, "output");
+    run.created_at = row.integer("created_at");
+    run.started_at = row.maybe_integer("started_at");
+    run.ended_at = row.maybe_integer("ended_at");
+    return run;
+}
+
+Result<std::vector<Run>> runs_from(const Result<sql::Rows>& rows)
+{
+    if (!rows)
+        return rows.error();
+    std::vector<Run> runs;
+    for (const auto row : *rows)
+        runs.push_back(run_from(row));
+    return runs;
+}
+
+Result<Run> one_run(const Result<sql::Rows>& rows)
+{
+    if (!rows)
+        return rows.error();
+    if (rows->empty())
+        return Error(Errc::not_found, "No such run.");
+    return run_from(rows->front());
+}
+
+Result<void> done(const Result<std::int64_t>& changed)
+{
+    if (!changed)
+        return changed.error();
+    return {};
+}
+
+Error busy()
+{
+    return Error(Errc::conflict, "The thread has an active run.").reason("THREAD_BUSY");
+}
+
+// Locks of rows are PostgreSQL's; SQLite has one writer.
+std::string with_lock(sql::Connection& connection, std::string sql, std::string_view lock)
+{
+    if (connection.dialect() == sql::Dialect::postgres)
+        sql += lock;
+    return sql;
+}
+
+std::string claim_sql(sql::Connection& connection, std::string_view which)
+{
+    return "UPDATE graph_runs SET status = 'running', worker = $1, epoch = epoch + 1, lease_until = $2, started_at = "
+           "COALESCE(started_at, $3) WHERE id IN (" +
+           with_lock(connection, std::string(which), " FOR UPDATE SKIP LOCKED") + ") RETURNING " + run_columns;
+}
+
+constexpr std::string_view next_pending =
+    "SELECT r.id FROM graph_runs r WHERE r.status = 'pending' AND NOT EXISTS (SELECT 1 FROM graph_runs o WHERE "
+    "o.thread_id = r.thread_id AND o.status IN ('pending', 'running') AND (o.status = 'running' OR o.id < r.id)) "
+    "ORDER BY r.id LIMIT $4";
+constexpr std::string_view next_dead =
+    "SELECT r.id FROM graph_runs r WHERE r.status = 'running' AND r.lease_until < $3 ORDER BY r.lease_until LIMIT $4";
+
+}  // namespace
+
+Result<void> check_fence(sql::Connection& connection, const Fence& fence)
+{
+    const auto held = connection.query(
+        with_lock(connection, "SELECT 1 FROM graph_runs WHERE id = $1 AND epoch = $2 AND status = 'running'",
+                  " FOR UPDATE"),
+        fence.run, fence.epoch);
+    if (!held)
+        return held.error();
+    if (held->empty())
+        return lease_lost();
+    return {};
+}
+
+Result<Run> RunRows::start(Run fresh, Multitask multitask)
+{
+    // The update that changes nothing locks the thread's row: starts on one thread come one after the other.
+    const auto thread = connection_.query("INSERT INTO graph_threads (id, owner_id, created_at) VALUES ($1, $2, $3) "
+                                          "ON CONFLICT (id) DO UPDATE SET created_at = graph_threads.created_at "
+                                          "RETURNING owner_id",
+                                          fresh.thread, fresh.owner, fresh.created_at);
+    if (!thread)
+        return thread.error();
+    if (thread->front().text(0) != fresh.owner)
+        return Error(Errc::not_found, "No such thread.");
+    if (auto room = make_room(fresh, multitask); !room)
+        return room.error();
+    static const std::string sql =
+        "INSERT INTO graph_runs (" + run_columns +
+        ") VALUES ($1, $2, $3, $4, $5, $6, 'pending', '', 0, 0, 0, '', '', NULL, NULL, $7, NULL, NULL) RETURNING " +
+        run_columns;
+    return one_run(connection_.query(sql, fresh.id, fresh.thread, fresh.owner, fresh.graph, dump(fresh.input),
+                                     dump(fresh.options), fresh.created_at));
+}
+
+Result<void> RunRows::make_room(const Run& fresh, Multitask multitask)
+{
+    if (multitask == Multitask::enqueue)
+        return {};
+    if (multitask == Multitask::reject) {
+        const auto open = connection_.query(
+            "SELECT 1 FROM graph_runs WHERE thread_id = $1 AND status IN ('pending', 'running') LIMIT 1", fresh.thread);
+        if (!open)
+            return open.error();
+        if (!open->empty())
+            return busy();
+        return {};
+    }
+    if (auto ended = done(connection_.execute(
+            "UPDATE graph_runs SET status = 'cancelled', ended_at = $2 WHERE thread_id = $1 AND status = 'pending'",
+            fresh.thread, fresh.created_at));
+        !ended)
+        return ended;
+    const auto how = multitask == Multitask::rollback ? Stop::rollback : Stop::cancel;
+    return done(connection_.execute("UPDATE graph_runs SET stop = $2 WHERE thread_id = $1 AND status = 'running'",
+                                    fresh.thread, name_of(how)));
+}
+
+Result<Run> RunRows::resume(const std::string& id, const std::string& owner, const Json& input)
+{
+    auto known = find(id, owner);
+    if (!known)
+        return known;
+    if (auto locked =
+            done(connection_.execute("UPDATE graph_threads SET created_at = created_at WHERE id = $1", known->thread));
+        !locked)
+        return locked.error();
+    const auto open = connection_.query(
+        "SELECT 1 FROM graph_runs WHERE thread_id = $1 AND status IN ('pending', 'running') LIMIT 1", known->thread);
+    if (!open)
+        return open.error();
+    if (!open->empty())
+        return busy();
+    static const std::string sql =
+        "UPDATE graph_runs SET status = 'pending', input = $2, crashes = 0, crashed_at = '', stop = '', error = NULL, "
+        "output = NULL, ended_at = NULL WHERE id = $1 AND status IN ('interrupted', 'error', 'timeout', 'cancelled') "
+        "RETURNING " +
+        run_columns;
+    auto back = one_run(connection_.query(sql, id, dump(input)));
+    if (!back && back.error().code() == Errc::not_found)
+        return Error(Errc::conflict, "A run that succeeded cannot be resumed.");
+    return back;
+}
+
+Result<Run> RunRows::find(const std::string& id, const std::string& owner)
+{
+    static const std::string sql =
+        "SELECT " + run_columns + " FROM graph_runs WHERE id = $1 AND ($2 = '' OR owner_id = $2)";
+    return one_run(connection_.query(sql, id, owner));
+}
+
+Result<std::vector<Run>> RunRows::of_thread(const std::string& thread, const std::string& owner, std::int64_t limit)
+{
+    static const std::string sql = "SELECT " + run_columns +
+                                   " FROM graph_runs WHERE thread_id = $1 AND ($2 = '' OR owner_id = $2) "
+                                   "ORDER BY id DESC LIMIT $3";
+    return runs_from(connection_.query(sql, thread, owner, limit));
+}
+
+Result<Run> RunRows::stop(const std::string& id, const std::string& owner, Stop how, UnixMillis now)
+{
+    static const std::string sql = "UPDATE graph_runs SET stop = CASE WHEN status = 'running' THEN $3 ELSE stop END, "
+                                   "ended_at = CASE WHEN status = 'pending' THEN $4 ELSE ended_at END, "
+                                   "status = CASE WHEN status = 'pending' THEN 'cancelled' ELSE status END "
+                                   "WHERE id = $1 AND ($2 = '' OR owner_id = $2) RETURNING " +
+                                   run_columns;
+    return one_run(connection_.query(sql, id, owner, name_of(how), now));
+}
+
+Result<std::vector<Run>> RunRows::claim(const Claim& claim)
+{
+    auto dead = runs_from(
+        connection_.query(claim_sql(connection_, next_dead), claim.worker, claim.lease_until, claim.now, claim.limit));
+    if (!dead)
+        return dead;
+    std::vector<Run> taken;
+    for (auto& run : *dead) {
+        const auto goes_on = count_crash(run, claim);
+        if (!goes_on)
+            return goes_on.error();
+        if (*goes_on)
+            taken.push_back(std::move(run));
+    }
+    const auto room = claim.limit - static_cast<std::int64_t>(taken.size());
+    if (room <= 0)
+        return taken;
+    auto fresh = runs_from(
+        connection_.query(claim_sql(connection_, next_pending), claim.worker, claim.lease_until, claim.now, room));
+    if (!fresh)
+        return fresh;
+    for (auto& run : *fresh)
+        taken.push_back(std::move(run));
+    return taken;
+}
+
+// False: it was one too many at the same checkpoint, the run is over.
+Result<bool> RunRows::count_crash(Run& run, const Claim& claim)
+{
+    const auto counted = connection_.query("UPDATE graph_runs SET crashes = CASE WHEN crashed_at = h.id THEN crashes + "
+                                           "1 ELSE 1 END, crashed_at = h.id FROM "
+                                           "(SELECT COALESCE(MAX(id), '') AS id FROM graph_checkpoints WHERE thread_id "
+                                           "= $2) AS h WHERE graph_runs.id = $1 "
+                                           "RETURNING crashes",
+                                           run.id, run.thread);
+    if (!counted)
+        return counted.error();
+    run.crashes = counted->front().integer(0);
+    if (run.crashes < claim.crash_limit)
+        return true;
+    Ending ending;
+    ending.status = Status::error;
+    ending.error = Json{{"code", "RECOVERY_LIMIT"},
+                        {"message", "The process ended " + std::to_string(run.crashes) +
+                                        " times while the run stood at the same checkpoint."}};
+    ending.now = claim.now;
+    if (auto ended = finish({run.id, run.epoch}, ending); !ended)
+        return ended.error();
+    return false;
+}
+
+Result<std::vector<Held>> RunRows::renew(const std::string& worker, UnixMillis lease_until)
+{
+    const auto rows =
+        connection_.query("UPDATE graph_runs SET lease_until = $2 WHERE worker = $1 AND status = 'running' "
+                          "RETURNING id, epoch, stop",
+                          worker, lease_until);
+    if (!rows)
+        return rows.error();
+    std::vector<Held> held;
+    for (const auto row : *rows) {
+        const auto& stop = row.text(2);
+        held.push_back({row.text(0), row.integer(1),
+                        stop == "cancel"     ? Stop::cancel
+                        : stop == "rollback" ? Stop::rollback
+                                             : Stop::no});
+    }
+    return held;
+}
+
+Result<void> RunRows::release(const Fence& fence)
+{
+    return done(connection_.execute("UPDATE graph_runs SET status = 'pending', worker = '', lease_until = 0 "
+                                    "WHERE id = $1 AND epoch = $2 AND status = 'running'",
+                                    fence.run, fence.epoch));
+}
+
+Result<void> RunRows::finish(const Fence& fence, const Ending& ending)
+{
+    const auto ended = connection_.execute(
+        "UPDATE graph_runs SET status = $3, output = $4, error = $5, ended_at = $6, lease_until = 0 "
+        "WHERE id = $1 AND epoch = $2 AND status = 'running'",
+        fence.run, fence.epoch, name_of(ending.status), maybe_text_of(ending.output), maybe_text_of(ending.error),
+        ending.now);
+    if (!ended)
+        return ended.error();
+    if (*ended == 0)
+        return lease_lost();
+    return {};
+}
+
+Result<void> RunRows::expire_all(UnixMillis now)
+{
+    return done(connection_.execute(
+        "UPDATE graph_runs SET lease_until = $1 WHERE status = 'running' AND lease_until > $1", now - 1));
+}
+
+Result<std::vector<RunEvent>> RunRows::events_after(const std::string& run, std::int64_t seq, std::int64_t limit)
+{
+    const auto rows =
+        connection_.query("SELECT seq, ns, mode, data FROM graph_run_events WHERE run_id = $1 AND seq > $2 "
+                          "ORDER BY seq LIMIT $3",
+                          run, seq, std::clamp<std::int64_t>(limit, 1, most_events));
+    if (!rows)
+        return rows.error();
+    std::vector<RunEvent> events;
+    for (const auto row : *rows)
+        events.push_back({row.integer(0), row.text(1), row.text(2), Json::parse(row.text(3))});
+    return events;
+}
+
+Result<std::int64_t> RunRows::last_seq(const std::string& run)
+{
+    const auto rows = connection_.query("SELECT COALESCE(MAX(seq), 0) FROM graph_run_events WHERE run_id = $1", run);
+    if (!rows)
+        return rows.error();
+    return rows->front().integer(0);
+}
+
+Result<std::int64_t> RunRows::forget_events(UnixMillis before)
+{
+    return connection_.execute("DELETE FROM graph_run_events WHERE run_id IN (SELECT id FROM graph_runs WHERE "
+                               "status NOT IN ('pending', 'running', 'interrupted') AND ended_at < $1)",
+                               before);
+}
+
+}  // namespace dure::runs

@@ -1,0 +1,73 @@
+// RunRows: the rows of runs, their leases and their events; SQL beside the method. The row is the queue: start() puts a
+// pending row there, claim() takes it under a lease with a growing epoch, renew() holds it, finish() ends it.
+#pragma once
+
+#include "dure/runs/run.hpp"
+#include "dure/sql/connection.hpp"
+#include "runs/batch_writer.hpp"
+
+namespace dure::runs {
+
+struct Claim {
+    std::string worker;  // one per worker and process start
+    UnixMillis now = 0;
+    UnixMillis lease_until = 0;
+    std::int64_t limit = 1;  // runs to take at most
+    std::int64_t crash_limit = 3;  // D9
+};
+
+// What a renewal found: still held, and whether somebody wants it to stop.
+struct Held {
+    std::string run;
+    std::int64_t epoch = 0;
+    Stop stop = Stop::no;
+};
+
+struct Ending {
+    Status status = Status::success;
+    std::optional<Json> output;
+    std::optional<Json> error;
+    UnixMillis now = 0;
+};
+
+class RunRows {
+public:
+    explicit RunRows(sql::Connection& connection) : connection_(connection) {}
+
+    // Stores `fresh` as pending. conflict THREAD_BUSY: rejected; not_found: the thread is somebody else's.
+    Result<Run> start(Run fresh, Multitask multitask);
+    // Puts an interrupted or failed run back into the queue with the input that answers or continues it. conflict: it is
+    // in another state, or the thread has an open run.
+    Result<Run> resume(const std::string& id, const std::string& owner, const Json& input);
+
+    Result<Run> find(const std::string& id, const std::string& owner);
+    Result<std::vector<Run>> of_thread(const std::string& thread, const std::string& owner, std::int64_t limit);
+    // A pending run ends at once; a running one is told by its next renewal.
+    Result<Run> stop(const std::string& id, const std::string& owner, Stop how, UnixMillis now);
+
+    // Runs that crashed too often at one checkpoint are ended on the way (RECOVERY_LIMIT).
+    Result<std::vector<Run>> claim(const Claim& claim);
+    Result<std::vector<Held>> renew(const std::string& worker, UnixMillis lease_until);
+    // Back into the queue without a crash counted: drained, or never begun.
+    Result<void> release(const Fence& fence);
+    // LEASE_LOST: nothing was changed.
+    Result<void> finish(const Fence& fence, const Ending& ending);
+    // Every lease ends now: for a worker that knows to be the only one alive (one process per SQLite file).
+    Result<void> expire_all(UnixMillis now);
+
+    Result<std::vector<RunEvent>> events_after(const std::string& run, std::int64_t seq, std::int64_t limit);
+    Result<std::int64_t> last_seq(const std::string& run);
+    // Events of runs that ended before `before`; returns how many went.
+    Result<std::int64_t> forget_events(UnixMillis before);
+
+private:
+    Result<void> make_room(const Run& fresh, Multitask multitask);
+    Result<bool> count_crash(Run& run, const Claim& claim);
+
+    sql::Connection& connection_;
+};
+
+// LEASE_LOST unless the run is held at this epoch; holds the row until the end of the transaction.
+Result<void> check_fence(sql::Connection& connection, const Fence& fence);
+
+}  // namespace dure::runs
