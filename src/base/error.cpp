@@ -3,67 +3,66 @@
 
 namespace dure {
 
-namespace {
-const ErrorExtra no_extra{};
+const Error::Text& Error::text() const
+{
+    static const Text none;
+    return text_ ? *text_ : none;
 }
 
-const ErrorExtra& Error::extra() const
+Error::Text& Error::writable()
 {
-    return extra_ ? *extra_ : no_extra;
-}
-
-ErrorExtra& Error::writable_extra()
-{
-    auto copy = extra_ ? std::make_shared<ErrorExtra>(*extra_) : std::make_shared<ErrorExtra>();
-    extra_ = copy;
-    return *copy;
+    if (!text_)
+        text_ = std::make_shared<Text>();
+    else if (text_.use_count() > 1)
+        text_ = std::make_shared<Text>(*text_);
+    return *text_;
 }
 
 Error&& Error::detail(std::string text) &&
 {
-    detail_ = std::move(text);
+    writable().detail = std::move(text);
     return std::move(*this);
 }
 
 Error&& Error::reason(std::string word) &&
 {
-    writable_extra().reason = std::move(word);
+    writable().extra.reason = std::move(word);
     return std::move(*this);
 }
 
 Error&& Error::param(std::string field) &&
 {
-    writable_extra().param = std::move(field);
+    writable().extra.param = std::move(field);
     return std::move(*this);
 }
 
 Error&& Error::problem(FieldProblem one) &&
 {
-    writable_extra().problems.push_back(std::move(one));
+    writable().extra.problems.push_back(std::move(one));
     return std::move(*this);
 }
 
 Error&& Error::problems(std::vector<FieldProblem> all) &&
 {
-    writable_extra().problems = std::move(all);
+    writable().extra.problems = std::move(all);
     return std::move(*this);
 }
 
 Error&& Error::retry_after(std::chrono::seconds pause) &&
 {
-    writable_extra().retry_after = pause;
+    writable().extra.retry_after = pause;
     return std::move(*this);
 }
 
 Error&& Error::should_retry(bool yes) &&
 {
-    writable_extra().should_retry = yes;
+    writable().extra.should_retry = yes;
     return std::move(*this);
 }
 
 Error&& Error::allowed_methods(std::vector<std::string> methods) &&
 {
-    writable_extra().allowed_methods = std::move(methods);
+    writable().extra.allowed_methods = std::move(methods);
     return std::move(*this);
 }
 

@@ -31,6 +31,10 @@ struct ChatService::State {
     Task<Result<sessions::LiveSession>> open_session(const MessageCall& call, const Caller& caller,
                                                       const RequestInfo& info);
 
+    Task<Result<void>> join_session(const CompletionCall& call, Turn& turn, Answer& answer);
+    Task<Result<void>> ask_agent(const CompletionCall& call, Turn& turn, const llm::CallContext& context,
+                                 model::AnswerSink& sink, Answer& answer);
+
     ServiceParts parts;
     Summaries summaries;
     Turns turns;
@@ -106,46 +110,64 @@ std::optional<ModelEntry> ChatService::find_model(std::string_view id, const Cal
     return info ? std::optional(entry_of(*info)) : std::nullopt;
 }
 
+ModelKind ChatService::kind_of(std::string_view id, const Caller& caller) const
+{
+    if (!caller.may_use_model(id))
+        return ModelKind::unknown;
+    if (id == agents::agent_model)
+        return ModelKind::agent;
+    return state_->parts.gateway.serves(id) ? ModelKind::proxied : ModelKind::unknown;
+}
+
 Task<Result<void>> ChatService::complete(const CompletionCall& call, const Caller& caller, const RequestInfo& info,
                                          model::AnswerSink& sink, Answer& answer)
 {
     auto& state = *state_;
-    const auto entry = find_model(call.model, caller);
-    if (!entry)
+    const auto kind = kind_of(call.model, caller);
+    if (kind == ModelKind::unknown)
         co_return unknown_model(call.model);
     answer.model = call.model;
     if (!call.strategy.empty() && !state.parts.agents.knows_strategy(call.strategy))
         co_return Error(Errc::invalid_argument, "There is no strategy `" + call.strategy + "`.").param("dure_strategy").reason("invalid_value");
-    const auto task = background_task_of(call);
-    std::optional<agents::AgentRequest> request;   // checked before a session is made for it
-    if (entry->agent) {
-        auto read = agent_request(call);
-        if (!read)
-            co_return read.error();
-        if (auto fine = state.parts.agents.check(*read); !fine && task.empty())
-            co_return fine;
-        request = std::move(*read);
-    }
     Turn turn(caller, info);
-    if (task.empty() && !call.hints.chat_id.empty()) {
-        auto session = co_await state.parts.sessions.for_client_chat(caller.user_id, call.hints.chat_id, call.model,
-                                                                              actor_of(caller, info));
-        if (!session)
-            co_return session.error();
-        answer.session_id = turn.session_id = session->id;
-        const auto user = newest_user_turn(call.messages, call.hints.user_message_id);
-        turn.user_text = user.text;
-        turn.key = user.key;
-    }
     llm::CallContext context(info.request_id, caller.user_id, info.deadline);
-    context.background_task = task;
-    if (!request) {
-        const llm::RelayRequest as_sent{call.model, call.body, call.stream, call.include_usage};
-        co_return co_await state.turns.relay(turn, as_sent, context, sink, answer);
-    }
-    if (!task.empty())
-        co_return co_await state.turns.background(turn, std::move(*request), context, sink, answer);
-    co_return co_await state.turns.agent(turn, *request, context, sink, answer);
+    context.background_task = background_task_of(call);
+    if (kind == ModelKind::agent)
+        co_return co_await state.ask_agent(call, turn, context, sink, answer);
+    if (context.background_task.empty() && !call.hints.chat_id.empty())
+        DURE_CO_TRY_VOID(co_await state.join_session(call, turn, answer));
+    const llm::RelayRequest as_sent{call.model, call.body, call.stream, call.include_usage};
+    co_return co_await state.turns.relay(turn, as_sent, context, sink, answer);
+}
+
+Task<Result<void>> ChatService::State::ask_agent(const CompletionCall& call, Turn& turn, const llm::CallContext& context,
+                                                 model::AnswerSink& sink, Answer& answer)
+{
+    const bool in_background = !context.background_task.empty();
+    auto request = agent_request(call);   // checked before a session is made for it
+    if (!request)
+        co_return request.error();
+    if (auto fine = parts.agents.check(*request); !fine && !in_background)
+        co_return fine;
+    if (in_background)
+        co_return co_await turns.background(turn, std::move(*request), context, sink, answer);
+    if (!call.hints.chat_id.empty())
+        DURE_CO_TRY_VOID(co_await join_session(call, turn, answer));
+    co_return co_await turns.agent(turn, *request, context, sink, answer);
+}
+
+// The session that belongs to a chat of the client's own.
+Task<Result<void>> ChatService::State::join_session(const CompletionCall& call, Turn& turn, Answer& answer)
+{
+    auto session = co_await parts.sessions.for_client_chat(turn.caller.user_id, call.hints.chat_id, call.model,
+                                                           actor_of(turn.caller, turn.info));
+    if (!session)
+        co_return session.error();
+    answer.session_id = turn.session_id = session->id;
+    const auto user = newest_user_turn(call.messages, call.hints.user_message_id);
+    turn.user_text = user.text;
+    turn.key = user.key;
+    co_return Result<void>();
 }
 
 // The session of a native call with what it remembers: the named one, or a new one.

@@ -209,7 +209,7 @@ Task<void> Turns::add_usage(const Turn& turn, const Answer& answer, std::string_
 Task<Result<void>> Turns::relay(const Turn& turn, const llm::RelayRequest& request, const llm::CallContext& context,
                                 model::AnswerSink& sink, Answer& answer)
 {
-    co_return co_await run_and_record(turn, answer, parts_.gateway.relay(request, context, sink, answer));
+    return run_and_record(turn, answer, parts_.gateway.relay(request, context, sink, answer));
 }
 
 Task<Result<void>> Turns::streamed_agent(const Turn& turn, const agents::AgentRequest& request,

@@ -261,6 +261,12 @@ std::optional<ModelInfo> Gateway::find(std::string_view model) const
     return entry == nullptr || entry->embeds ? std::nullopt : std::optional(entry->info);
 }
 
+bool Gateway::serves(std::string_view model) const
+{
+    const auto* entry = state_->catalog.find(model);
+    return entry != nullptr && !entry->embeds;
+}
+
 const std::string& Gateway::default_model() const
 {
     return state_->catalog.default_model();

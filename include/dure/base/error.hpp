@@ -42,7 +42,7 @@ struct FieldProblem {
     std::string type;
 };
 
-// What rarely comes with an error; kept apart so that Result<T> stays small.
+// What rarely comes with an error.
 struct ErrorExtra {
     std::string reason;      // stable machine word, e.g. "model_not_found"; OpenAI's `code`
     std::string param;       // name of the wrong field, OpenAI's `param`
@@ -55,7 +55,7 @@ struct ErrorExtra {
 class [[nodiscard]] Error {
 public:
     Error() : code_(Errc::internal) {}   // boost::system::result demands one
-    Error(Errc code, std::string message) : code_(code), message_(std::move(message)) {}
+    Error(Errc code, std::string message) : code_(code) { writable().message = std::move(message); }
 
     // The builder calls below return *this, so an error reads as one expression.
     Error&& detail(std::string text) &&;          // for the log only, never for a client
@@ -68,19 +68,25 @@ public:
     Error&& allowed_methods(std::vector<std::string> methods) &&;
 
     Errc code() const { return code_; }
-    const std::string& message() const { return message_; }   // may reach the client
-    const std::string& detail() const { return detail_; }
-    const ErrorExtra& extra() const;
+    const std::string& message() const { return text().message; }   // may reach the client
+    const std::string& detail() const { return text().detail; }
+    const ErrorExtra& extra() const { return text().extra; }
     const std::string& reason() const { return extra().reason; }
     const std::string& param() const { return extra().param; }
 
 private:
-    ErrorExtra& writable_extra();
+    struct Text {
+        std::string message;
+        std::string detail;
+        ErrorExtra extra;
+    };
+    const Text& text() const;
+    Text& writable();
 
+    // All but the code stands elsewhere, so that a Result<T>, of which every coroutine frame holds several, stays small.
+    // Shared: errors are copied into logs, events and answers; a builder call on a shared one makes a copy.
     Errc code_;
-    std::string message_;
-    std::string detail_;
-    std::shared_ptr<const ErrorExtra> extra_;   // shared: errors are copied into logs, events and answers
+    std::shared_ptr<Text> text_;
 };
 
 template <class T>

@@ -106,6 +106,8 @@ struct ModelEntry {
     bool tools = true;             // takes tools of the client
 };
 
+enum class ModelKind { unknown, agent, proxied };   // unknown: also one that the caller may not use
+
 struct ServiceParts {
     llm::Gateway& gateway;
     agents::Agents& agents;
@@ -124,6 +126,7 @@ public:
     // Models the caller may use, the agent first.
     std::vector<ModelEntry> models(const Caller& caller) const;
     std::optional<ModelEntry> find_model(std::string_view id, const Caller& caller) const;
+    ModelKind kind_of(std::string_view id, const Caller& caller) const;
 
     // Errors before the first output leave the sink untouched; not_found (model_not_found) for foreign models.
     Task<Result<void>> complete(const CompletionCall& call, const Caller& caller, const RequestInfo& info,

@@ -80,6 +80,7 @@ public:
     // Chat models in configured order, without the agent and flows. Served from memory.
     std::vector<ModelInfo> models() const;
     std::optional<ModelInfo> find(std::string_view model) const;
+    bool serves(std::string_view model) const;   // find() without a copy
     const std::string& default_model() const;
     bool embeds(std::string_view model) const;
 

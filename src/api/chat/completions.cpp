@@ -57,19 +57,19 @@ Task<Result<void>> Completions::handle(RequestContext& context)
     const auto caller = caller_of(context);
     const chat::RequestInfo info{context.request_id(), "/v1/chat/completions", Deadline::after(limits_.chat_request),
                                  context.head().client_address};
-    const auto entry = chat_.find_model(call->model, caller);
-    const std::string known_model = entry ? call->model : "other";
+    const auto kind = chat_.kind_of(call->model, caller);
+    const std::string_view known_model = kind == chat::ModelKind::unknown ? std::string_view("other") : call->model;
     // Observed on every way out; a cancellation unwinds through here.
     struct Observe {
         ChatMetrics& metrics;
-        const std::string& model;
+        std::string_view model;
         Steady::time_point since;
         int status = 499;
         ~Observe() { metrics.observe(model, status, Steady::now() - since); }
     } observe{metrics_, known_model, started};
     context.exchange().on_client_gone(http::OnClientGone::cancel);
     auto outcome = call->stream ? co_await streamed(context, *call, caller, info)
-                                : co_await whole(context, *call, caller, info, entry && entry->agent);
+                                : co_await whole(context, *call, caller, info, kind == chat::ModelKind::agent);
     observe.status = outcome ? 200 : http_status(outcome.error(), ErrorForm::openai);
     co_return outcome;
 }

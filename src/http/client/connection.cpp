@@ -17,7 +17,7 @@ namespace connection_parts {
 
 constexpr auto as_result = boost::asio::as_tuple(boost::asio::use_awaitable);
 // A stream of tokens never needs more than the first; whoever fills a buffer whole gets the next size.
-constexpr std::size_t first_capacity = 4 * 1024;
+constexpr std::size_t first_capacity = 2 * 1024;
 constexpr std::size_t ample_capacity = 16 * 1024;
 constexpr std::size_t largest_capacity = longest_response_head + 1024;   // a head at its bound, and the byte too many
 
@@ -74,6 +74,13 @@ Connection::~Connection()
     watch_->forget_socket();
     if (tls_)
         abandon_tls(tls_->native_handle());
+}
+
+boost::asio::ip::address Connection::peer() const
+{
+    boost::system::error_code error;
+    const auto endpoint = socket_.remote_endpoint(error);
+    return error ? boost::asio::ip::address() : endpoint.address();
 }
 
 // Ends every operation: a cancelled coroutine leaves by an exception, so the owner cannot go on by mistake.

@@ -79,6 +79,8 @@ public:
 
 private:
     using Sent = Result<std::unique_ptr<http::ResponseStream>>;
+    // A coroutine of its own: what is sent is not kept for as long as the answer lasts.
+    Task<Sent> send(const Target& target, const Ask& ask, Reply& reply, Deadline deadline);
     http::ClientRequest make_request(const http::Url& url, std::string_view body, Deadline deadline, bool stream) const;
     Repairs repairs_of(const Target& target);
     Task<Failure> failed_answer(http::ResponseStream& response, Deadline deadline) const;
@@ -127,17 +129,22 @@ bool OpenAiProvider::repair(const Target& target, const Failure& failure)
     return learn(repairs_[target.model], failure.param);
 }
 
-Task<std::optional<Failure>> OpenAiProvider::attempt(const Target& target, const Ask& ask, Reply& reply)
+Task<OpenAiProvider::Sent> OpenAiProvider::send(const Target& target, const Ask& ask, Reply& reply, Deadline deadline)
 {
     const auto repairs = repairs_of(target);
     std::vector<std::string> dropped;
     const auto body = ask.relay != nullptr ? relay_body(*ask.relay, target.model, repairs, dropped)
                                            : typed_body(*ask.typed, target.model, ask.stream, repairs);
     reply.dropped(std::move(dropped));
-    const auto deadline = ask.stream ? ask.context.deadline : attempt_deadline(ask);
     const auto request = make_request(chat_, body, deadline, ask.stream);
+    co_return co_await client_.send(request);
+}
+
+Task<std::optional<Failure>> OpenAiProvider::attempt(const Target& target, const Ask& ask, Reply& reply)
+{
+    const auto deadline = ask.stream ? ask.context.deadline : attempt_deadline(ask);
     const auto sent_at = Steady::now();
-    const auto sent = co_await client_.send(request);
+    const auto sent = co_await send(target, ask, reply, deadline);
     if (!sent)
         co_return failure_of_send(sent.error());
     auto& response = **sent;
