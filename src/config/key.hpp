@@ -55,6 +55,17 @@ struct Key {
     }
 };
 
+// A key of an Owner; `access` gives the address of its value.
+template <class Owner, class Access>
+Key key_of(std::string path, Access access, std::string comment)
+{
+    Key key;
+    key.path = std::move(path);
+    key.comment = std::move(comment);
+    key.target = [access](void* owner) { return Target(access(*static_cast<Owner*>(owner))); };
+    return key;
+}
+
 // Entries that occur many times: [[providers]], [[model]], [[tools.mcp]].
 struct EntryList {
     std::string path;

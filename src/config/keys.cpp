@@ -1,4 +1,4 @@
-// The tables of all keys; see key.hpp. Defaults stand in settings.hpp only.
+// The tables of the keys that occur once; see key.hpp. Defaults stand in settings.hpp only.
 #include <algorithm>
 #include <numeric>
 #include <utility>
@@ -9,20 +9,10 @@ namespace dure::config {
 
 namespace keys {
 
-template <class Owner, class Access>
-Key make(std::string path, Access access, std::string comment)
-{
-    Key key;
-    key.path = std::move(path);
-    key.comment = std::move(comment);
-    key.target = [access](void* owner) { return Target(access(*static_cast<Owner*>(owner))); };
-    return key;
-}
-
 template <class Access>
 Key setting(std::string path, Access access, std::string comment)
 {
-    return make<Settings>(std::move(path), access, std::move(comment));
+    return key_of<Settings>(std::move(path), access, std::move(comment));
 }
 
 void add_server(std::vector<Key>& all)
@@ -284,7 +274,7 @@ void add_operation(std::vector<Key>& all)
 {
     const std::vector<Key> list = {
         setting(
-            "mail.sender", [](Settings& s) { return &s.mail.sender; }, 
+            "mail.sender", [](Settings& s) { return &s.mail.sender; },
             "log: mails go into a file beside the database that only its owner reads")
             .one_of({"log", "smtp"}),
         setting(
@@ -305,132 +295,6 @@ void add_operation(std::vector<Key>& all)
             "Own address, as 127.0.0.1:9100; empty: main port with permission metrics:read"),
     };
     all.insert(all.end(), list.begin(), list.end());
-}
-
-template <class Owner, class Access>
-Key entry(std::string path, Access access, std::string comment)
-{
-    return make<Owner>(std::move(path), access, std::move(comment));
-}
-
-const std::vector<Key>& provider_keys()
-{
-    static const std::vector<Key> all = [] {
-        std::vector<Key> list = {
-            entry<Provider>(
-                "name", [](Provider& p) { return &p.name; }, "Used in targets of models")
-                .like("openai"),
-            entry<Provider>(
-                "dialect", [](Provider& p) { return &p.dialect; }, "")
-                .one_of({"openai", "anthropic", "mock"}),
-            entry<Provider>(
-                "base_url", [](Provider& p) { return &p.base_url; }, "")
-                .like("https://api.openai.com/v1"),
-            entry<Provider>(
-                "keys_env", [](Provider& p) { return &p.keys_env; },
-                "Names of variables, not keys; several are used in turn")
-                .like("OPENAI_API_KEY"),
-            entry<Provider>(
-                "version", [](Provider& p) { return &p.version; }, "anthropic-version"),
-            entry<Provider>(
-                "headers", [](Provider& p) { return &p.headers; }, "Further request headers"),
-            entry<Provider>(
-                "max_running", [](Provider& p) { return &p.max_running; }, "Requests at the same time")
-                .between(1, 100000),
-        };
-        const auto time = [&](const char* name, Milliseconds ProviderTimeouts::* member, const char* comment) {
-            list.push_back(
-                entry<Provider>(
-                    std::string("timeouts.") + name, [=](Provider& p) { return &(p.timeouts.*member); }, comment)
-                    .between(1, 86400000));
-        };
-        time("connect", &ProviderTimeouts::connect, "Until the connection stands");
-        time("head", &ProviderTimeouts::head, "Until the answer's head");
-        time("first_output", &ProviderTimeouts::first_output, "Until the first piece of output");
-        time("byte_silence", &ProviderTimeouts::byte_silence, "Without any byte");
-        time("progress_silence", &ProviderTimeouts::progress_silence, "Without output, heartbeats not counted");
-        time("total", &ProviderTimeouts::total, "Of an answer without a stream");
-        return list;
-    }();
-    return all;
-}
-
-const std::vector<Key>& model_keys()
-{
-    static const std::vector<Key> all = {
-        entry<Model>(
-            "id", [](Model& m) { return &m.id; }, "What clients ask for")
-            .like("gpt-4o"),
-        entry<Model>(
-            "name", [](Model& m) { return &m.name; }, "Label; empty: the id"),
-        entry<Model>(
-            "targets", [](Model& m) { return &m.targets; }, "provider/model, tried in this order")
-            .like("openai/gpt-4o"),
-        entry<Model>(
-            "tools", [](Model& m) { return &m.tools; }, "It can call tools"),
-        entry<Model>(
-            "vision", [](Model& m) { return &m.vision; }, "It reads images"),
-        entry<Model>(
-            "context_window", [](Model& m) { return &m.context_window; }, "Tokens")
-            .between(1, 1000000000),
-        entry<Model>(
-            "max_output", [](Model& m) { return &m.max_output; }, "Tokens")
-            .between(1, 1000000000),
-        entry<Model>(
-            "attempts", [](Model& m) { return &m.attempts; }, "Tries over all targets for one request")
-            .between(1, 100),
-        entry<Model>(
-            "cache", [](Model& m) { return &m.cache; }, "exact: the same request gets the stored answer")
-            .one_of({"off", "exact"}),
-        entry<Model>(
-            "on_content_filter", [](Model& m) { return &m.on_content_filter; }, "next: the next target is asked")
-            .one_of({"stop", "next"}),
-        entry<Model>(
-            "prices.input", [](Model& m) { return &m.prices.input; }, "USD per million tokens")
-            .as(Unit::nano_dollars),
-        entry<Model>(
-            "prices.cached", [](Model& m) { return &m.prices.cached; }, "Input read from the provider's cache")
-            .as(Unit::nano_dollars),
-        entry<Model>(
-            "prices.cache_write", [](Model& m) { return &m.prices.cache_write; },
-            "Input written to the provider's cache")
-            .as(Unit::nano_dollars),
-        entry<Model>(
-            "prices.output", [](Model& m) { return &m.prices.output; }, "")
-            .as(Unit::nano_dollars),
-    };
-    return all;
-}
-
-const std::vector<Key>& mcp_keys()
-{
-    static const std::vector<Key> all = {
-        entry<McpServer>(
-            "name", [](McpServer& m) { return &m.name; }, "")
-            .like("files"),
-        entry<McpServer>(
-            "transport", [](McpServer& m) { return &m.transport; }, "")
-            .one_of({"stdio", "http"}),
-        entry<McpServer>(
-            "command", [](McpServer& m) { return &m.command; }, "Program and arguments, of stdio")
-            .like("mcp-files"),
-        entry<McpServer>(
-            "url", [](McpServer& m) { return &m.url; }, "Of http"),
-        entry<McpServer>(
-            "env", [](McpServer& m) { return &m.env; }, "Environment of the program"),
-        entry<McpServer>(
-            "allow", [](McpServer& m) { return &m.allow; }, "Names of tools that may be used"),
-    };
-    return all;
-}
-
-template <class T>
-std::vector<void*> addresses(std::vector<T>& list)
-{
-    std::vector<void*> all;
-    for (auto& one : list)
-        all.push_back(&one);
-    return all;
 }
 
 std::size_t edit_distance(std::string_view a, std::string_view b)
@@ -462,19 +326,6 @@ const std::vector<Key>& setting_keys()
         keys::add_operation(list);
         return list;
     }();
-    return all;
-}
-
-const std::vector<EntryList>& entry_lists()
-{
-    static const std::vector<EntryList> all = {
-        {"providers", keys::provider_keys(), [](Settings& s) -> void* { return &s.providers.emplace_back(); },
-         [](Settings& s) { return keys::addresses(s.providers); }},
-        {"model", keys::model_keys(), [](Settings& s) -> void* { return &s.model.emplace_back(); },
-         [](Settings& s) { return keys::addresses(s.model); }},
-        {"tools.mcp", keys::mcp_keys(), [](Settings& s) -> void* { return &s.tools.mcp.emplace_back(); },
-         [](Settings& s) { return keys::addresses(s.tools.mcp); }},
-    };
     return all;
 }
 
