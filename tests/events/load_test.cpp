@@ -3,7 +3,9 @@
 #include <boost/asio/this_coro.hpp>
 #include <list>
 #include <random>
+#include <semaphore>
 #include <set>
+#include <thread>
 
 #include "dure/events/follower.hpp"
 #include "events/events_fixture.hpp"
@@ -147,6 +149,58 @@ TEST_P(EventLoadTest, OfWritersThatExpectTheSameVersionOneWins)
     }).value();
     ASSERT_EQ(all.size(), 100u);
     EXPECT_EQ(all.back().version, 100);
+}
+
+// A transaction that has its position and stays open for long: nobody sees what comes behind it before it is there itself.
+TEST_P(EventLoadTest, NoReaderOvertakesATransactionThatStaysOpen)
+{
+    database_ = GetParam().open_empty({.connections = 8});
+    ASSERT_TRUE(sql::migrate(*database_, store::migrations(), 1));
+    Cores cores(2);
+    cores.start();
+    std::atomic<int> looks = 0;
+    std::binary_semaphore appended(0), leave(0);
+    std::thread slow([&] {
+        EXPECT_TRUE(database_->run_now([&](sql::Connection& connection) {
+            auto event = store::Events(connection).append(event_of("slow"));
+            appended.release();
+            leave.acquire();
+            return event;
+        }));
+    });
+    appended.acquire();
+    std::vector<std::vector<std::int64_t>> seen(3);
+    std::list<test::Running> followers, writers;
+    last_ = 6;
+    for (std::size_t i = 0; i < seen.size(); ++i)
+        followers.emplace_back(cores, [&, i]() -> Task<void> {
+            while (seen[i].empty() || seen[i].back() != last_.load()) {
+                Follower follower(*database_, *bus_, co_await boost::asio::this_coro::executor,
+                                  seen[i].empty() ? 0 : seen[i].back(), {});
+                const auto page = co_await follower.next(Steady::now() + 20ms);
+                EXPECT_TRUE(page);
+                ++looks;
+                for (const auto& event : *page)
+                    seen[i].push_back(event->position);
+            }
+        }, i % 2);
+    for (int i = 0; i < 5; ++i)
+        writers.emplace_back(cores, [&]() -> Task<void> {
+            Journal journal(*database_, *bus_, clock_);
+            EXPECT_TRUE(co_await journal.append(event_of("quick")));
+        });
+    while (looks < 60)   // each of them looked often while the transaction was open
+        std::this_thread::yield();
+    leave.release();
+    slow.join();
+    for (auto& running : writers)
+        running.wait();
+    for (auto& running : followers)
+        running.wait();
+    cores.stop();
+    cores.join();
+    for (const auto& one : seen)
+        EXPECT_EQ(one, (std::vector<std::int64_t>{1, 2, 3, 4, 5, 6}));
 }
 
 INSTANTIATE_TEST_SUITE_P(Drivers, EventLoadTest, testing::ValuesIn(test::all_drivers()), test::driver_name);

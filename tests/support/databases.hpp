@@ -44,6 +44,7 @@ struct DriverLimits {
     std::chrono::milliseconds statement_timeout{5000};
     std::chrono::milliseconds queue_wait{20000};   // a busy test machine is no reason to refuse
     std::size_t queue_limit = 4096;
+    std::size_t connections = 2;   // of PostgreSQL
 };
 
 struct Driver {
@@ -87,7 +88,7 @@ inline sql::PostgresOptions postgres_options(std::string url, const DriverLimits
 {
     sql::PostgresOptions options;
     options.url = SecretString(std::move(url));
-    options.connections = 2;
+    options.connections = limits.connections;
     options.statement_timeout = limits.statement_timeout;
     options.queue_wait = limits.queue_wait;
     options.queue_limit = limits.queue_limit;
