@@ -126,6 +126,55 @@ void ChunkReader::read(std::string_view event, std::string_view data)
     read_document(std::move(parsed.document));
 }
 
+bool ChunkReader::read_quick(std::string_view event, std::string_view data)
+{
+    ScannedChunk chunk;
+    std::string_view usage;
+    if (failure_ || done_ || !event.empty())
+        return false;
+    if (scan_chunk(data, chunk))
+        return take_quick(chunk);
+    if (!scan_usage_chunk(data, usage))
+        return false;
+    deltas_.clear();
+    rest_ = nullptr;
+    took_usage(usage);
+    return true;
+}
+
+bool ChunkReader::take_quick(const ScannedChunk& chunk)
+{
+    auto& state = choice(chunk.index);
+    const bool halves = state.text_half != 0 || state.reasoning_half != 0;
+    const bool ends_calls = !chunk.finish.empty() && (state.calls.any() || !chunk.tool_calls.empty());
+    if (state.finished || halves || ends_calls)
+        return false;
+    ChoiceDelta out;
+    out.index = chunk.index;
+    if (!chunk.tool_calls.empty()) {
+        const auto fragments = OrderedJson::parse(chunk.tool_calls, nullptr, false);
+        if (fragments.is_discarded())
+            return false;
+        for (const auto& fragment : fragments)
+            if (!state.calls.add(fragment, out.piece.tool_calls))
+                fail(Failure(FailureClass::protocol, "The model asked for too many tool calls."));
+    }
+    append_decoded(out.piece.text, chunk.content);
+    append_decoded(out.piece.reasoning, chunk.reasoning);
+    if (id_.empty() && !chunk.id.empty())
+        note_head(schema::JsonView(chunk.id).string(), std::string(chunk.created));
+    out.finish = chunk.finish;
+    if (!out.finish.empty()) {
+        state.finished = true;
+        ++progress_;
+    }
+    deltas_.clear();
+    rest_ = nullptr;
+    collect(out);
+    deltas_.push_back(std::move(out));
+    return true;
+}
+
 void ChunkReader::not_json()
 {
     if (++skipped_ >= events_that_are_not_json)

@@ -10,6 +10,7 @@
 #include "dure/model/chat.hpp"
 #include "dure/schema/json_view.hpp"
 #include "llm/failure.hpp"
+#include "llm/openai/chunk_scanner.hpp"
 #include "llm/openai/json_text.hpp"
 #include "llm/openai/tool_call_joiner.hpp"
 
@@ -39,6 +40,8 @@ public:
 
     // Reads one event. What it brings is in deltas() and rest() until the next call.
     void read(std::string_view event, std::string_view data);
+    // The same for ordinary events, without a tree; unknown keys are passed over. False: not read, read() has to.
+    bool read_quick(std::string_view event, std::string_view data);
     // The same for a document that is there already: a whole chat.completion as one chunk.
     void read_document(OrderedJson document);
     const std::vector<ChoiceDelta>& deltas() const { return deltas_; }
@@ -66,6 +69,7 @@ public:
 
 private:
     bool is_error(std::string_view event, const OrderedJson& document);
+    bool take_quick(const ScannedChunk& chunk);
     void read_usage(OrderedJson& document);
     void read_choice(OrderedJson& choice);
     void read_delta(OrderedJson& delta, ChoiceState& state, ChoiceDelta& out);

@@ -111,7 +111,9 @@ private:
         }
         if (key == "refusal")
             return literal("null");
-        if (key == "tool_calls" || key == "reasoning" || key == "function_call")
+        if (key == "tool_calls")
+            return chunk_.tool_calls.empty() && peek() == '[' && value_span(chunk_.tool_calls);
+        if (key == "reasoning" || key == "function_call")
             return false;
         return skip();
     }

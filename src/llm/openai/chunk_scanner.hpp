@@ -1,5 +1,5 @@
 // The fast look at a chunk of a streamed answer: one strict pass over its text, no tree, no allocation. It knows the shape
-// of ordinary chunks (one choice, a text delta) and refuses everything else, valid or not; the slow path decides then.
+// of ordinary chunks (one choice, a delta of text or tool calls) and refuses everything else, valid or not; the slow path decides then.
 #pragma once
 
 #include <array>
@@ -16,6 +16,7 @@ struct ScannedChunk {
     std::string_view usage;               // the member `"usage":null` with one of its commas
     std::string_view content;             // raw text without quotes
     std::string_view reasoning;           // of reasoning_content
+    std::string_view tool_calls;          // raw, an array
     std::string_view finish;              // stop, length, tool_calls, content_filter; empty: null
     bool has_content = false;
     bool has_reasoning = false;

@@ -82,7 +82,8 @@ bool RelayTranslator::repeat(std::string_view data, std::string& out)
 bool RelayTranslator::splice(std::string_view data, std::string& out)
 {
     ScannedChunk chunk;
-    if (!scan_chunk(data, chunk) || chunk.id.empty() || chunk.created.empty() || chunk.model.empty())
+    if (!scan_chunk(data, chunk) || chunk.id.empty() || chunk.created.empty() || chunk.model.empty() ||
+        !chunk.tool_calls.empty())
         return false;
     auto& state = reader_.choice(chunk.index);
     const bool calls = state.calls.any();

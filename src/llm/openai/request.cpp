@@ -23,15 +23,13 @@ public:
 
     void member(std::string_view name, std::string_view raw_value)
     {
-        separate();
-        append_json_string(out_, name);
+        named(name);
         out_ += ':';
         out_ += raw_value;
     }
     void text_member(std::string_view name, std::string_view text)
     {
-        separate();
-        append_json_string(out_, name);
+        named(name);
         out_ += ':';
         append_json_string(out_, text);
     }
@@ -40,6 +38,8 @@ public:
         separate();
         out_ += raw_member;
     }
+    // A member of that name was written by member() or text_member().
+    bool has(std::string_view name) const { return std::find(names_.begin(), names_.end(), name) != names_.end(); }
     std::string finish()
     {
         out_ += out_.empty() ? "{}" : "}";
@@ -48,7 +48,15 @@ public:
 
 private:
     void separate() { out_ += out_.empty() ? '{' : ','; }
+    void named(std::string_view name)
+    {
+        separate();
+        append_json_string(out_, name);
+        names_.emplace_back(name);
+    }
+
     std::string out_;
+    std::vector<std::string> names_;
 };
 
 // include_usage is ours; what else the client put there stays.
@@ -96,39 +104,59 @@ void write_token_limit(BodyWriter& body, const schema::JsonView& older, const sc
     body.member(repairs.token_limit.empty() ? as_sent : std::string_view(repairs.token_limit), value.raw());
 }
 
-OrderedJson message_json(const model::Message& message)
+// Bodies of our own are written as text too: a tree would copy every message and every tool's schema.
+void write_message(std::string& out, const model::Message& message)
 {
-    OrderedJson json;
-    json["role"] = model::name_of(message.role);
-    json["content"] = message.content;
-    for (const auto& call : message.tool_calls) {
-        OrderedJson entry;
-        entry["id"] = call.id;
-        entry["type"] = "function";
-        entry["function"]["name"] = call.name;
-        entry["function"]["arguments"] = call.arguments;
-        json["tool_calls"].push_back(std::move(entry));
+    BodyWriter body(0);
+    body.text_member("role", model::name_of(message.role));
+    body.member("content", dump(message.content));
+    if (!message.tool_calls.empty()) {
+        std::string calls;
+        for (const auto& call : message.tool_calls) {
+            BodyWriter function(0), entry(0);
+            function.text_member("name", call.name);
+            function.text_member("arguments", call.arguments);
+            entry.text_member("id", call.id);
+            entry.text_member("type", "function");
+            entry.member("function", function.finish());
+            calls += calls.empty() ? '[' : ',';
+            calls += entry.finish();
+        }
+        body.member("tool_calls", calls + ']');
     }
     if (message.role == model::Role::tool)
-        json["tool_call_id"] = message.tool_call_id;
+        body.text_member("tool_call_id", message.tool_call_id);
     if (message.extra.is_object())
         for (const auto& [key, value] : message.extra.items())
-            if (!json.contains(key))
-                json[key] = value;
-    return json;
+            if (!body.has(key))
+                body.member(key, dump(value));
+    out += body.finish();
 }
 
-OrderedJson tool_json(const model::ToolDefinition& tool)
+void write_tool(std::string& out, const model::ToolDefinition& tool)
 {
-    OrderedJson json;
-    json["type"] = "function";
-    auto& function = json["function"];
-    function["name"] = tool.name;
-    function["description"] = tool.description;
-    function["parameters"] = tool.parameters.is_object() ? OrderedJson(tool.parameters) : OrderedJson::object();
+    BodyWriter function(0), entry(0);
+    function.text_member("name", tool.name);
+    function.text_member("description", tool.description);
+    function.member("parameters", tool.parameters.is_object() ? dump(tool.parameters) : "{}");
     if (tool.strict)
-        function["strict"] = true;
-    return json;
+        function.member("strict", "true");
+    entry.text_member("type", "function");
+    entry.member("function", function.finish());
+    out += entry.finish();
+}
+
+// `[` and each one's text `]`.
+template <class List, class Write>
+std::string array_of(const List& list, Write write)
+{
+    std::string out = "[";
+    for (const auto& one : list) {
+        if (out.size() > 1)
+            out += ',';
+        write(out, one);
+    }
+    return out + ']';
 }
 
 }  // namespace
@@ -189,31 +217,34 @@ std::string relay_body(const RelayRequest& request, std::string_view upstream_mo
 std::string typed_body(const CompletionRequest& request, std::string_view upstream_model, bool stream,
                        const Repairs& repairs)
 {
-    OrderedJson body;
-    body["model"] = upstream_model;
-    body["messages"] = OrderedJson::array();
-    for (const auto& message : request.messages)
-        body["messages"].push_back(message_json(message));
-    for (const auto& tool : request.tools)
-        body["tools"].push_back(tool_json(tool));
+    BodyWriter body(2048);
+    const auto add = [&](std::string_view name, const std::string& raw) {
+        if (!repairs.drops(name))
+            body.member(name, raw);
+    };
+    body.text_member("model", upstream_model);
+    body.member("messages", array_of(request.messages, write_message));
+    if (!request.tools.empty())
+        body.member("tools", array_of(request.tools, write_tool));
     if (!request.tools.empty() && !request.tool_choice.is_null())
-        body["tool_choice"] = request.tool_choice;
+        body.member("tool_choice", dump(request.tool_choice));
     if (request.temperature)
-        body["temperature"] = *request.temperature;
+        add("temperature", dump(OrderedJson(*request.temperature)));
     if (request.max_tokens)
-        body[repairs.token_limit.empty() ? "max_tokens" : repairs.token_limit] = *request.max_tokens;
+        add(repairs.token_limit.empty() ? "max_tokens" : std::string_view(repairs.token_limit),
+            std::to_string(*request.max_tokens));
+    if (stream)
+        body.member("stream", "true");
+    if (stream && !repairs.drops("stream_options")) {
+        const bool given = request.extra.is_object() && request.extra.contains("stream_options");
+        const auto sent = given ? dump(request.extra["stream_options"]) : std::string();
+        body.member("stream_options", stream_options(schema::JsonView(sent)));
+    }
     if (request.extra.is_object())
         for (const auto& [key, value] : request.extra.items())
-            if (!body.contains(key))
-                body[key] = value;
-    for (const auto& field : repairs.dropped)
-        body.erase(field);
-    if (stream) {
-        body["stream"] = true;
-        if (!repairs.drops("stream_options"))
-            body["stream_options"]["include_usage"] = true;
-    }
-    return dump(body);
+            if (!body.has(key))
+                add(key, dump(value));
+    return body.finish();
 }
 
 }  // namespace dure::llm::openai

@@ -43,7 +43,8 @@ void StreamAttempt::take(const http::SseEvent& event)
     if (ask_.relay != nullptr) {
         translator_.event(event.event, event.data, out_);
     } else {
-        reader.read(event.event, event.data);
+        if (!reader.read_quick(event.event, event.data))
+            reader.read(event.event, event.data);
         for (const auto& delta : reader.deltas()) {
             if (delta.index != 0)
                 continue;
