@@ -10,12 +10,6 @@
 
 namespace dure::runs {
 
-// Who may write: the run at this epoch (D8). Without a run: anybody.
-struct Fence {
-    std::string run;
-    std::int64_t epoch = 0;
-};
-
 struct BatchToWrite {
     const std::string& thread;
     const graph::Batch& batch;

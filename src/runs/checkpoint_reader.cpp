@@ -60,9 +60,10 @@ graph::Checkpoint checkpoint_from(const sql::Row& row)
 // $3: [[checkpoint, channel], …], the newest pieces; what they build on comes with them.
 std::string chain_sql(sql::Dialect dialect)
 {
-    const std::string wanted = dialect == sql::Dialect::sqlite
-                                   ? "SELECT value ->> '$[0]', value ->> '$[1]' FROM json_each($3)"
-                                   : "SELECT (value ->> 0) COLLATE \"C\", (value ->> 1) COLLATE \"C\" FROM json_array_elements($3::json)";
+    const std::string wanted =
+        dialect == sql::Dialect::sqlite
+            ? "SELECT value ->> '$[0]', value ->> '$[1]' FROM json_each($3)"
+            : "SELECT (value ->> 0) COLLATE \"C\", (value ->> 1) COLLATE \"C\" FROM json_array_elements($3::json)";
     const std::string same_piece = "w.thread_id = $1 AND w.ns = $2 AND w.checkpoint_id = n.checkpoint_id AND "
                                    "w.channel = n.channel";
     return "WITH RECURSIVE needed(checkpoint_id, channel) AS (" + wanted +

@@ -23,13 +23,6 @@ struct Held {
     Stop stop = Stop::no;
 };
 
-struct Ending {
-    Status status = Status::success;
-    std::optional<Json> output;
-    std::optional<Json> error;
-    UnixMillis now = 0;
-};
-
 class RunRows {
 public:
     explicit RunRows(sql::Connection& connection) : connection_(connection) {}

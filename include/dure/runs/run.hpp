@@ -49,6 +49,20 @@ struct Run {
     std::optional<UnixMillis> ended_at;
 };
 
+// Who may write: the run at this epoch (D8). Without a run: anybody.
+struct Fence {
+    std::string run;
+    std::int64_t epoch = 0;
+};
+
+// How a run ended. pending: it did not, and goes back into the queue (drained, F8).
+struct Ending {
+    Status status = Status::success;
+    std::optional<Json> output;
+    std::optional<Json> error;   // {code, message, …}
+    UnixMillis now = 0;
+};
+
 // One event of a run's stream (T1, T3).
 struct RunEvent {
     std::int64_t seq = 0;         // 1, 2, 3 … per run, without gaps

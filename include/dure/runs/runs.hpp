@@ -1,0 +1,58 @@
+// Runs: starts runs on threads and looks after them (X4, X5). A run is durable before it is acknowledged (D3); workers take
+// it from its row. Thread-safe.
+//   const auto run = co_await runs.start(fresh, Multitask::enqueue);
+//   const auto ended = co_await runs.wait(run->id, owner, deadline);
+#pragma once
+
+#include "dure/runs/stream.hpp"
+
+namespace dure::runs {
+
+class Worker;
+
+class Runs {
+public:
+    // The database is migrated; it and the clock outlive this.
+    Runs(sql::Database& database, const Clock& clock) : database_(database), clock_(clock) {}
+
+    // Fills in id and created_at. conflict THREAD_BUSY: rejected; not_found: the thread is somebody else's.
+    Task<Result<Run>> start(Run fresh, Multitask multitask);
+    // Goes on with an interrupted, failed or cancelled run. conflict: it is in another state, or its thread is busy.
+    Task<Result<Run>> resume(std::string id, std::string owner, Json input);
+    // A waiting run ends at once, a running one soon: wait() for it. With Stop::rollback the thread is as before it.
+    Task<Result<Run>> stop(std::string id, std::string owner, Stop how);
+
+    // Owner "" sees everybody's runs: the caller has checked the permission.
+    Task<Result<Run>> find(std::string id, std::string owner);
+    Task<Result<std::vector<Run>>> of_thread(std::string thread, std::string owner, std::int64_t limit);
+    // Until the run is neither pending nor running; timeout when that takes longer. Also joins a run started elsewhere.
+    Task<Result<Run>> wait(std::string id, std::string owner, Deadline deadline);
+
+    // The events after a number (0: all), to be read on the calling coroutine's executor. not_found for a foreign run.
+    Task<Result<std::unique_ptr<RunReader>>> read(std::string id, std::string owner, std::int64_t after,
+                                                  EventFilter filter);
+    // A reader's client is gone: the run is cancelled if its options say on_disconnect = cancel and nobody else reads.
+    Task<Result<void>> left(std::string id);
+
+    // Removes the events of runs that ended before; returns how many.
+    Task<Result<std::int64_t>> forget_events(UnixMillis before);
+
+    RunStreams& streams() { return streams_; }
+    sql::Database& database() { return database_; }
+    const Clock& clock() const { return clock_; }
+
+private:
+    friend class Worker;
+    // A wake-up call for the workers of this process; others look once a while.
+    void add_worker(Worker& worker);
+    void remove_worker(Worker& worker);
+    void wake_workers(bool stops);
+
+    sql::Database& database_;
+    const Clock& clock_;
+    RunStreams streams_;
+    std::mutex guard_;
+    std::vector<Worker*> workers_;
+};
+
+}  // namespace dure::runs

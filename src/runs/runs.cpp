@@ -1,0 +1,113 @@
+// See runs.hpp.
+#include "dure/runs/runs.hpp"
+
+#include <boost/asio/this_coro.hpp>
+
+#include "dure/runs/worker.hpp"
+#include "runs/run_rows.hpp"
+#include "runs/storage_retry.hpp"
+
+namespace dure::runs {
+
+Task<Result<Run>> Runs::start(Run fresh, Multitask multitask)
+{
+    fresh.id = new_id();
+    fresh.created_at = clock_.now();
+    auto started = co_await database_.write([&](sql::Connection& c) { return RunRows(c).start(fresh, multitask); });
+    if (started)
+        wake_workers(multitask == Multitask::interrupt || multitask == Multitask::rollback);
+    co_return started;
+}
+
+Task<Result<Run>> Runs::resume(std::string id, std::string owner, Json input)
+{
+    auto back = co_await database_.write([&](sql::Connection& c) { return RunRows(c).resume(id, owner, input); });
+    if (back)
+        wake_workers(false);
+    co_return back;
+}
+
+Task<Result<Run>> Runs::stop(std::string id, std::string owner, Stop how)
+{
+    const auto now = clock_.now();
+    auto stopped = co_await database_.write([&](sql::Connection& c) { return RunRows(c).stop(id, owner, how, now); });
+    if (stopped) {
+        wake_workers(true);
+        streams_.nudge(id);
+    }
+    co_return stopped;
+}
+
+Task<Result<Run>> Runs::find(std::string id, std::string owner)
+{
+    co_return co_await database_.read([&](sql::Connection& c) { return RunRows(c).find(id, owner); });
+}
+
+Task<Result<std::vector<Run>>> Runs::of_thread(std::string thread, std::string owner, std::int64_t limit)
+{
+    co_return co_await database_.read([&](sql::Connection& c) { return RunRows(c).of_thread(thread, owner, limit); });
+}
+
+Task<Result<Run>> Runs::wait(std::string id, std::string owner, Deadline deadline)
+{
+    RunWaiter waiter(streams_, co_await boost::asio::this_coro::executor, id);
+    for (;;) {
+        auto run = co_await find(id, owner);
+        if (!run || !is_open(run->status))
+            co_return run;
+        if (deadline.passed())
+            co_return Error(Errc::timeout, "The run has not ended in time.");
+        co_await waiter.wait(deadline.sooner(RunReader::look_interval).at());
+    }
+}
+
+Task<Result<std::unique_ptr<RunReader>>> Runs::read(std::string id, std::string owner, std::int64_t after,
+                                                    EventFilter filter)
+{
+    const auto run = co_await find(id, owner);
+    if (!run)
+        co_return run.error();
+    co_return std::make_unique<RunReader>(database_, streams_, co_await boost::asio::this_coro::executor, id, after,
+                                          std::move(filter));
+}
+
+Task<Result<void>> Runs::left(std::string id)
+{
+    if (streams_.readers(id) > 0)
+        co_return Result<void>();
+    const auto run = co_await find(id, "");
+    if (!run)
+        co_return run.error();
+    if (!is_open(run->status) || run->options.value("on_disconnect", "continue") != "cancel")
+        co_return Result<void>();
+    const auto stopped = co_await stop(id, "", Stop::cancel);
+    if (!stopped)
+        co_return stopped.error();
+    co_return Result<void>();
+}
+
+Task<Result<std::int64_t>> Runs::forget_events(UnixMillis before)
+{
+    co_return co_await database_.write([&](sql::Connection& c) { return RunRows(c).forget_events(before); });
+}
+
+void Runs::add_worker(Worker& worker)
+{
+    const std::lock_guard lock(guard_);
+    workers_.push_back(&worker);
+}
+
+void Runs::remove_worker(Worker& worker)
+{
+    const std::lock_guard lock(guard_);
+    std::erase(workers_, &worker);
+}
+
+void Runs::wake_workers(bool stops)
+{
+    const std::lock_guard lock(guard_);
+    for (auto* worker : workers_)
+        worker->wake(stops);
+}
+
+}  // namespace dure::runs

@@ -1,0 +1,187 @@
+// See writer.hpp. One write at a time, so that events leave in the order of their numbers.
+#include "dure/runs/writer.hpp"
+
+#include "runs/batch_writer.hpp"
+#include "runs/run_rows.hpp"
+#include "runs/storage_retry.hpp"
+#include "runs/thread_care.hpp"
+
+namespace dure::runs {
+
+namespace {
+
+Error not_of_a_run()
+{
+    return Error(Errc::invalid_argument, "A run cannot do this to its thread.");
+}
+
+// The events of one write; they wait again unless they were given out.
+struct Taken {
+    explicit Taken(std::vector<RunEvent>& waiting) : events(std::exchange(waiting, {})), waiting_(waiting) {}
+    ~Taken()
+    {
+        waiting_.insert(waiting_.begin(), std::make_move_iterator(events.begin()),
+                        std::make_move_iterator(events.end()));
+    }
+    Taken(const Taken&) = delete;
+    Taken& operator=(const Taken&) = delete;
+
+    std::vector<RunEvent> events;
+
+private:
+    std::vector<RunEvent>& waiting_;
+};
+
+}  // namespace
+
+class RunWriter::Turn {
+public:
+    explicit Turn(RunWriter& writer) : writer_(writer) { writer_.writing_ = true; }
+    ~Turn()
+    {
+        writer_.writing_ = false;
+        writer_.free_.notify();
+    }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+private:
+    RunWriter& writer_;
+};
+
+RunWriter::RunWriter(sql::Database& database, RunStreams& streams, boost::asio::any_io_executor executor,
+                     const Run& run, std::int64_t last_seq, ExtraWrites extra, WriterLimits limits)
+    : database_(database), streams_(streams), reader_(database, {limits.give_up_after}), run_(run), last_seq_(last_seq),
+      extra_(std::move(extra)), limits_(limits), told_(executor), free_(executor)
+{}
+
+Result<void> RunWriter::write_now(sql::Connection& connection, const WriteOfRun& what, bool rolled_back)
+{
+    const Fence fence{run_.id, run_.epoch};
+    if (auto written = write_batch(connection, {run_.thread, what.batch, fence, what.events}); !written)
+        return written;
+    if (rolled_back)
+        if (auto removed = runs::delete_run(connection, run_.thread, run_.id); !removed)
+            return removed;
+    if (extra_)
+        if (auto added = extra_(connection, what); !added)
+            return added;
+    if (!what.ending)
+        return {};
+    RunRows rows(connection);
+    return what.ending->status == Status::pending ? rows.release(fence) : rows.finish(fence, *what.ending);
+}
+
+Task<Result<void>> RunWriter::write(graph::Batch batch, Last last)
+{
+    while (writing_)
+        co_await free_.wait();
+    const Turn turn(*this);
+    Taken taken(waiting_);
+    const WriteOfRun what{run_, batch, taken.events, last.ending};
+    const auto unit = [&](sql::Connection& c) { return write_now(c, what, last.rolled_back); };
+    const bool one_statement = !extra_ && !last.ending && is_one_statement(database_.dialect(), batch);
+    auto written = co_await until_stored(
+        [&] { return one_statement ? database_.write_statement(unit) : database_.write(unit); }, limits_.give_up_after);
+    if (written)
+        give_out(std::exchange(taken.events, {}));
+    co_return written;
+}
+
+void RunWriter::give_out(std::vector<RunEvent> events)
+{
+    if (events.empty() || streams_.readers(run_.id) == 0)
+        return;
+    std::vector<SharedRunEvent> shared;
+    for (auto& event : events)
+        shared.push_back(std::make_shared<const RunEvent>(std::move(event)));
+    streams_.publish(run_.id, shared);
+}
+
+Task<Result<void>> RunWriter::save(const std::string& thread, graph::Batch batch)
+{
+    if (thread != run_.thread)
+        co_return Error(Errc::invalid_argument, "A run writes to its own thread only.");
+    co_return co_await write(std::move(batch), {});
+}
+
+Task<Result<void>> RunWriter::tell(std::string ns, std::string_view mode, Json data)
+{
+    waiting_.push_back({++last_seq_, std::move(ns), std::string(mode), std::move(data)});
+    told_.notify();
+    if (waiting_.size() < limits_.waiting_events)
+        co_return Result<void>();
+    co_return co_await flush();
+}
+
+Task<Result<void>> RunWriter::flush()
+{
+    if (waiting_.empty())
+        co_return Result<void>();
+    co_return co_await write({}, {});
+}
+
+Task<void> RunWriter::keep_flushing()
+{
+    for (;;) {
+        while (waiting_.empty())
+            co_await told_.wait();
+        co_await sleep_for(limits_.longest_wait);
+        if (!co_await flush())   // the run itself meets the same error at its next write
+            co_await sleep_for(std::chrono::seconds(1));
+    }
+}
+
+Task<Result<void>> RunWriter::finish(const Ending& ending, bool rolled_back)
+{
+    Last last;
+    last.ending = &ending;
+    last.rolled_back = rolled_back;
+    auto written = co_await write({}, last);
+    streams_.nudge(run_.id);
+    co_return written;
+}
+
+Task<Result<std::optional<graph::StoredCheckpoint>>> RunWriter::load(const std::string& thread, const std::string& ns,
+                                                                     const std::string& id, bool with_pending)
+{
+    return reader_.load(thread, ns, id, with_pending);
+}
+
+Task<Result<std::vector<graph::StoredCheckpoint>>> RunWriter::history(const std::string& thread,
+                                                                      const graph::HistoryQuery& query)
+{
+    return reader_.history(thread, query);
+}
+
+Task<Result<std::vector<std::string>>> RunWriter::namespaces(const std::string& thread)
+{
+    return reader_.namespaces(thread);
+}
+
+Task<Result<void>> RunWriter::delete_thread(const std::string&)
+{
+    co_return not_of_a_run();
+}
+
+Task<Result<void>> RunWriter::copy_thread(const std::string&, const std::string&)
+{
+    co_return not_of_a_run();
+}
+
+Task<Result<void>> RunWriter::delete_run(const std::string& thread, const std::string& run)
+{
+    const auto unit = [&](sql::Connection& c) -> Result<void> {
+        if (auto held = check_fence(c, {run_.id, run_.epoch}); !held)
+            return held;
+        return runs::delete_run(c, thread, run);
+    };
+    co_return co_await until_stored([&] { return database_.write(unit); }, limits_.give_up_after);
+}
+
+Task<Result<std::int64_t>> RunWriter::prune(const std::string&, std::int64_t, std::optional<UnixMillis>)
+{
+    co_return not_of_a_run();
+}
+
+}  // namespace dure::runs
