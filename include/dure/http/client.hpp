@@ -20,6 +20,8 @@
 
 namespace dure::http {
 
+class EgressPolicy;
+
 // A parsed absolute http(s) URL. userinfo, fragments, control characters and backslashes are refused.
 struct Url {
     bool tls = false;
@@ -44,6 +46,9 @@ struct ClientRequest {
     std::string_view body;        // must live until send() has returned
     ClientTimeouts timeouts;
     Deadline deadline = Deadline::never();
+    // Where this request may go, checked for the URL, every address of its name and the peer; null: anywhere (model
+    // providers, which the operator configured). Connections are shared only between requests with and those without.
+    const EgressPolicy* egress = nullptr;
 };
 
 // How an exchange failed, as far as a caller must tell apart (llm-upstreams §6). Stands in Error::reason():
@@ -52,6 +57,7 @@ struct ClientRequest {
 //   "head_timeout", "read_timeout"                                                    Errc::timeout
 //   "protocol"  not HTTP, head > 64 KiB, broken chunking                              Errc::upstream_failed
 //   "cut"       the answer ended before its head's end, length, or last chunk         Errc::upstream_failed
+//   "egress"    the policy refuses the URL or an address of it; nothing was sent     Errc::permission_denied
 //   "invalid_url", "invalid_header"   nothing was sent: the caller's own fault        Errc::invalid_argument
 // A stream is used and destroyed on the core it came from.
 class ResponseStream {

@@ -3,6 +3,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "dure/http/egress.hpp"
 #include "http/client/dialer.hpp"
 #include "http/client/exchange.hpp"
 #include "http/client/pool.hpp"
@@ -45,10 +46,13 @@ Task<Result<outgoing::Lease>> Client::State::connection_for(PerCore here, const 
 {
     // The wait for a place has its own bound, so that a caller without a deadline does not wait for ever.
     const Deadline place_until = request.deadline.sooner(request.timeouts.connect + request.timeouts.head);
-    auto lease = co_await here.pool->acquire(request.url.origin(), fresh, place_until);
+    // Connections that nobody checked are never given to a request that has a policy.
+    const auto name = request.egress ? request.url.origin() + " checked" : request.url.origin();
+    auto lease = co_await here.pool->acquire(name, fresh, place_until);
     if (!lease || lease->connection() != nullptr)
         co_return lease;
-    auto connection = co_await here.dialer->dial(request.url, lease->session(), request.deadline.sooner(request.timeouts.connect));
+    auto connection = co_await here.dialer->dial(request.url, lease->session(), request.egress,
+                                                   request.deadline.sooner(request.timeouts.connect));
     if (!connection)
         co_return connection.error();
     lease->put(std::move(*connection));
@@ -73,6 +77,9 @@ Task<Result<std::unique_ptr<ResponseStream>>> Client::send(const ClientRequest& 
     const auto head = outgoing::request_head(request);
     if (!head)
         co_return head.error();
+    if (request.egress)
+        if (auto allowed = request.egress->check(request.url); !allowed)
+            co_return allowed.error();
     for (const bool fresh : {false, true}) {
         auto lease = co_await State::connection_for(here, request, fresh);
         if (!lease)

@@ -77,6 +77,9 @@ public:
     // How TLS refused the peer, for the log.
     std::string verify_problem() const;
 
+    // Unspecified when there is none any more.
+    boost::asio::ip::address peer() const;
+
     Steady::time_point born() const { return born_; }
     Steady::time_point idle_since() const { return idle_since_; }
     bool reused() const { return reused_; }

@@ -4,6 +4,8 @@
 #include <boost/asio/ip/basic_resolver.hpp>
 #include <list>
 
+#include "dure/http/egress.hpp"
+
 namespace dure::http::outgoing {
 namespace dialer_parts {
 
@@ -63,12 +65,20 @@ Dialer::Dialer(CoreExecutor executor, std::shared_ptr<boost::asio::ssl::context>
 {
 }
 
-Task<Result<std::unique_ptr<Connection>>> Dialer::dial(const Url& url, std::shared_ptr<TlsSession> session, Deadline until)
+Task<Result<std::unique_ptr<Connection>>> Dialer::dial(const Url& url, std::shared_ptr<TlsSession> session, const EgressPolicy* policy,
+                                                       Deadline until)
 {
     auto addresses = co_await resolve(url, until);
     if (!addresses)
         co_return addresses.error();
-    co_return co_await open(url, std::move(*addresses), std::move(session), until);
+    for (const auto& address : *addresses)
+        if (auto allowed = policy ? policy->check(url, address.address()) : Result<void>(); !allowed)
+            co_return allowed.error();
+    auto connection = co_await open(url, std::move(*addresses), std::move(session), until);
+    if (connection && policy)
+        if (auto allowed = policy->check(url, (*connection)->peer()); !allowed)
+            co_return allowed.error();
+    co_return connection;
 }
 
 std::shared_ptr<Dialer::Lookup> Dialer::lookup(const Url& url)

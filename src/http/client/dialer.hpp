@@ -1,4 +1,4 @@
-// New connections: look the name up, try every address within one time budget, then TLS. An egress policy belongs
+// New connections: look the name up, try every address within one time budget, then TLS. An egress policy stands
 // between the two steps of dial(): it sees the addresses and the connection goes to one of them, never to the name.
 #pragma once
 
@@ -20,8 +20,9 @@ class Dialer {
 public:
     Dialer(CoreExecutor executor, std::shared_ptr<boost::asio::ssl::context> context);
 
-    // Errors have the reason "connect".
-    Task<Result<std::unique_ptr<Connection>>> dial(const Url& url, std::shared_ptr<TlsSession> session, Deadline until);
+    // Errors have the reason "connect", or "egress" when the policy (null: none) refuses one of the addresses.
+    Task<Result<std::unique_ptr<Connection>>> dial(const Url& url, std::shared_ptr<TlsSession> session,
+                                                   const EgressPolicy* policy, Deadline until);
 
 private:
     struct Lookup;
