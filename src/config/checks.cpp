@@ -230,6 +230,11 @@ void check_tools(const Settings& settings, Collector& collector)
         if (mcp.transport == "http" && !http_url(mcp.url))
             collector.problem(collector.where(place), place + ".url must begin with http:// or https://");
     }
+    for (const auto& [path, url] : {std::pair{"tools.weather_url", &settings.tools.weather_url},
+                                    std::pair{"tools.geocoding_url", &settings.tools.geocoding_url},
+                                    std::pair{"tools.search_url", &settings.tools.search_url}})
+        if (!url->empty() && !http_url(*url))
+            collector.problem(collector.where(path), std::string(path) + " must begin with http:// or https://");
     if (settings.breaker.max_open < settings.breaker.open)
         collector.problem(collector.where("breaker.max_open"),
                           "breaker.max_open must not be shorter than breaker.open");

@@ -56,6 +56,9 @@ const std::vector<Key>& model_keys()
         key_of<Model>(
             "name", [](Model& m) { return &m.name; }, "Label; empty: the id"),
         key_of<Model>(
+            "kind", [](Model& m) { return &m.kind; }, "What it is for")
+            .one_of({"chat", "embedding"}),
+        key_of<Model>(
             "targets", [](Model& m) { return &m.targets; }, "provider/model, tried in this order")
             .like("openai/gpt-4o"),
         key_of<Model>(
@@ -109,7 +112,13 @@ const std::vector<Key>& mcp_keys()
         key_of<McpServer>(
             "url", [](McpServer& m) { return &m.url; }, "Of http"),
         key_of<McpServer>(
-            "env", [](McpServer& m) { return &m.env; }, "Environment of the program"),
+            "env", [](McpServer& m) { return &m.env; }, "Environment of the program; it inherits nothing but PATH, HOME and the locale"),
+        key_of<McpServer>(
+            "secrets_env", [](McpServer& m) { return &m.secrets_env; },
+            "More of it: its variable = name of the variable here that holds the value"),
+        key_of<McpServer>(
+            "headers_env", [](McpServer& m) { return &m.headers_env; },
+            "Of http: header = name of the variable that holds its value"),
         key_of<McpServer>(
             "allow", [](McpServer& m) { return &m.allow; }, "Names of tools that may be used"),
     };

@@ -233,6 +233,15 @@ void add_tools_and_flows(std::vector<Key>& all)
             "tools.timeout", [](Settings& s) { return &s.tools.timeout; }, "Longest tool call")
             .between(1, 600000),
         setting(
+            "tools.weather_url", [](Settings& s) { return &s.tools.weather_url; },
+            "Forecasts in Open-Meteo's form, e.g. https://api.open-meteo.com; none: no weather tool"),
+        setting(
+            "tools.geocoding_url", [](Settings& s) { return &s.tools.geocoding_url; },
+            "Places in Open-Meteo's form, e.g. https://geocoding-api.open-meteo.com; none: that of weather_url"),
+        setting(
+            "tools.search_url", [](Settings& s) { return &s.tools.search_url; },
+            "A SearXNG server; none: no search tool"),
+        setting(
             "egress.allow", [](Settings& s) { return &s.egress.allow; },
             "host:port that tools and flows may reach although it is private"),
         setting(

@@ -140,6 +140,7 @@ struct Prices {
 struct Model {
     std::string id;
     std::string name;
+    std::string kind = "chat";                    // chat, embedding
     std::vector<std::string> targets;              // "provider/upstream-model"
     bool tools = true;
     bool vision = false;
@@ -163,6 +164,8 @@ struct McpServer {
     std::vector<std::string> command;
     std::string url;
     std::map<std::string, std::string> env;
+    std::map<std::string, std::string> secrets_env;   // stdio: its variable -> variable of ours
+    std::map<std::string, std::string> headers_env;   // http: header -> variable of ours
     std::vector<std::string> allow{"*"};
 };
 
@@ -170,7 +173,12 @@ struct Tools {
     std::string directory = "config/tools";
     std::int64_t result_cache = 1000;
     Milliseconds timeout{10000};
+    std::string weather_url;                       // Open-Meteo form; empty: no weather tool
+    std::string geocoding_url;
+    std::string search_url;                        // SearXNG form; empty: no search tool
     std::vector<McpServer> mcp;
+    // Every variable of .env and the environment, for the *_env keys of MCP servers and tool files; put there by the loader.
+    std::map<std::string, SecretString> variables;
 };
 
 struct Egress {
