@@ -8,7 +8,7 @@ build_release() {
     ./scripts/setup build "$@"
     . scripts/build-options.sh
     cmake --preset release -DDURE_BENCH=ON "${cmake_options[@]}" --log-level=WARNING >/dev/null
-    cmake --build build/release --target dure bench_upstream bench_load bench_ready >&2
+    cmake --build build/release --target dure bench_upstream bench_load bench_ready ${more_targets:-} >&2
 }
 
 work=$(mktemp -d)
@@ -33,3 +33,62 @@ wait_for_port() {
         sleep 0.05
     done
 }
+
+# ---- the servers of the proxied road
+
+tools=$root/build/release/bench
+dure_pid=
+dure_key=
+
+# The mock model server: upstream_port, upstream_pid.
+start_upstream() {
+    upstream_port=$(free_port 18080)
+    "$tools/bench_upstream" --port "$upstream_port" &
+    upstream_pid=$!
+    pids+=("$upstream_pid")
+    wait_for_port "$upstream_port"
+}
+
+# Dure in front of it, on a new database, with nothing in the way of a load: dure_port, dure_pid, dure_key.
+#   start_dure [COMMAND...]    (a command in front of the server, e.g. env LD_PRELOAD=...)
+start_dure() {
+    rm -rf "$work/dure"
+    mkdir -p "$work/dure"
+    cd "$work/dure"
+    cat >dure.toml <<CONF
+[log]
+level = "warn"
+[agent]
+prompts = "$root/config/prompts"
+model = "mock-tools"
+[server.limits]
+connections = 8192
+connections_per_address = 8192
+requests_per_connection = 100000000
+[limits.admin]
+chat_per_minute = 10000000
+requests_per_minute = 10000000
+streams = 100000
+[breaker]
+failures = 0
+[[providers]]
+name = "up"
+dialect = "openai"
+base_url = "http://127.0.0.1:$upstream_port/v1"
+keys_env = ["BENCH_UPSTREAM_KEY"]
+max_running = 4096
+$(for model in mock-64 mock-64-each mock-64-20ms mock-tools; do printf '[[model]]\nid = "%s"\ntargets = ["up/%s"]\n' "$model" "$model"; done)
+CONF
+    BENCH_UPSTREAM_KEY=bench "$@" "$root/build/release/dure" serve --config dure.toml --port 0 >out 2>err &
+    dure_pid=$!
+    pids+=("$dure_pid")
+    local end=$((SECONDS + 20))
+    until grep -q 'listening on' err && grep -q 'dk_' out; do
+        kill -0 "$dure_pid" 2>/dev/null && ((SECONDS < end)) || { cat out err >&2; return 1; }
+        sleep 0.05
+    done
+    dure_port=$(sed -nE 's|.*listening on http://[^ ]*:([0-9]+).*|\1|p' err | head -n 1)
+    dure_key=$(grep -oE 'dk_[A-Za-z0-9]+' out | head -n 1)
+    cd "$root"
+}
+stop() { kill "$1"; wait "$1" || true; }
