@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -24,7 +25,9 @@ namespace dure::test {
 
 class PostgresProcess {
 public:
-    PostgresProcess()
+    // `prepare` may put files into the data folder (give_away() them) and gives further settings, "name=value".
+    using Prepare = std::function<std::vector<std::string>(const std::filesystem::path& data)>;
+    explicit PostgresProcess(const Prepare& prepare = {})
     {
         auto pattern = (std::filesystem::temp_directory_path() / "dure-postgres-XXXXXX").string();
         if (!::mkdtemp(pattern.data()))
@@ -36,6 +39,8 @@ public:
             !shell("cd " + quoted("") + " && " + (as_root() ? "setpriv " + account + " " : "") + programs +
                    "initdb -D " + data + " -U app -A trust --no-sync -E UTF8 --locale=C.UTF-8"))
             throw std::runtime_error("initdb failed; is postgresql-15 installed? (scripts/setup test)");
+        if (prepare)
+            settings_ = prepare(folder_ / "data");
         for (int attempt = 0; attempt < 5 && pid_ == 0; ++attempt) {  // a free port may be taken meanwhile
             port_ = free_port();
             start();
@@ -71,7 +76,10 @@ public:
             arguments.insert(arguments.end(), {"--reuid=postgres", "--regid=postgres", "--clear-groups"});
         arguments.insert(arguments.end(), {"--pdeathsig", "QUIT", postgres.c_str(), "-D", data.c_str(), "-p",
                                            port.c_str(), "-k", data.c_str(), "-c", "listen_addresses=127.0.0.1", "-c",
-                                           "max_connections=200", "-c", "fsync=off", nullptr});
+                                           "max_connections=200", "-c", "fsync=off"});
+        for (const auto& setting : settings_)
+            arguments.insert(arguments.end(), {"-c", setting.c_str()});
+        arguments.push_back(nullptr);
         const pid_t pid = ::fork();
         if (pid == 0) {  // only async-signal-safe calls from here on
             const int nothing = ::open("/dev/null", O_RDWR);
@@ -94,6 +102,13 @@ public:
         }
         ::kill(pid, SIGKILL);
         pid_ = 0;
+    }
+    // A file only the server's account may read.
+    static void give_away(const std::filesystem::path& file)
+    {
+        std::filesystem::permissions(file, std::filesystem::perms(0600));
+        if (as_root() && !shell("chown postgres:postgres '" + file.string() + "'"))
+            throw std::runtime_error("chown");
     }
     // SIGINT ends the sessions and writes a checkpoint, SIGQUIT stops as a crash would.
     void stop(int signal = SIGINT)
@@ -127,6 +142,7 @@ private:
     }
 
     std::filesystem::path folder_;
+    std::vector<std::string> settings_;
     std::uint16_t port_ = 0;
     pid_t pid_ = 0;
 };
