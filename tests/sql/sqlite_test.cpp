@@ -107,11 +107,11 @@ TEST(Sqlite, MovesTheLogIntoTheFileAsItGrows)
     const auto database = test::open_or_throw(test::sqlite_options(path));
     ASSERT_TRUE(database->run_now(make_table));
     for (int i = 0; i < 60; ++i) {
-        const auto id = std::to_string(i) + std::string(200'000, 'x');
+        const auto id = std::to_string(i) + std::string(800'000, 'x');
         ASSERT_TRUE(database->run_now([&](Connection& c) { return insert_item(c, id); }));
     }
-    EXPECT_GT(std::filesystem::file_size(path), 5'000'000u);
-    EXPECT_LT(std::filesystem::file_size(path + "-wal"), 12'000'000u);
+    EXPECT_GT(std::filesystem::file_size(path), 20'000'000u);
+    EXPECT_LT(std::filesystem::file_size(path + "-wal"), 40'000'000u);
 }
 
 // Files of SQLite whose fsync can be made to fail.
