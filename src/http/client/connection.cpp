@@ -3,7 +3,7 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/system/system_error.hpp>
 #include <cstring>
@@ -15,7 +15,7 @@
 namespace dure::http::outgoing {
 namespace connection_parts {
 
-constexpr auto as_result = boost::asio::as_tuple(boost::asio::use_awaitable);
+constexpr auto as_result = boost::asio::as_tuple(boost::asio::deferred);   // awaited directly: no frame for the operation
 // A stream of tokens never needs more than the first; whoever fills a buffer whole gets the next size.
 constexpr std::size_t first_capacity = 2 * 1024;
 constexpr std::size_t ample_capacity = 16 * 1024;

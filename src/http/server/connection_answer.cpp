@@ -194,10 +194,12 @@ Task<Result<void>> Connection::send_chunk(std::string_view bytes, bool last)
         pieces.add(behind_bytes);
         pieces.add(end);
     }
+    if (broken_ || !link_->write_now(pieces)) {   // once a token: mostly all of it goes at once, and nobody waits
+        broken_ = true;
+        co_return client_is_gone();
+    }
     if (!pieces.empty())
         DURE_CO_TRY_VOID(co_await send(pieces));
-    else if (broken_)
-        co_return client_is_gone();
     if (last)
         answer_ = Answer::finished;
     co_return Result<void>();

@@ -104,6 +104,7 @@ private:
     std::unique_ptr<TlsStream> tls_;
     boost::asio::steady_timer timer_;
     std::chrono::milliseconds write_stall_;
+    std::size_t output_bound_ = 0;   // 0: the system's own
 
     std::unique_ptr<char[]> buffer_;
     std::size_t capacity_;

@@ -4,6 +4,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/system/system_error.hpp>
+#include <utility>
 
 #include "http/server/link.hpp"
 
@@ -37,6 +38,8 @@ bool Link::write_now(Pieces& pieces)
 
 void Link::bound_output(std::size_t bytes)
 {
+    if (std::exchange(output_bound_, bytes) == bytes)
+        return;
     error_code ignored;   // the system's own bound stays
     socket_.set_option(asio::socket_base::send_buffer_size(static_cast<int>(bytes / 2)), ignored);   // Linux doubles it
 }
