@@ -79,6 +79,8 @@ keys_env = ["BENCH_UPSTREAM_KEY"]
 max_running = 4096
 $(for model in mock-64 mock-64-each mock-64-20ms mock-tools; do printf '[[model]]\nid = "%s"\ntargets = ["up/%s"]\n' "$model" "$model"; done)
 CONF
+    : >out
+    : >err
     BENCH_UPSTREAM_KEY=bench "$@" "$root/build/release/dure" serve --config dure.toml --port 0 >out 2>err &
     dure_pid=$!
     pids+=("$dure_pid")

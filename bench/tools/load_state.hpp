@@ -74,7 +74,7 @@ inline void parse_options(int argc, char** argv) {
             "     [--set key=value ...] [-H 'Name: value' ...] [--method M] [--events N] [--no-done] [--expect TEXT]\n"
             "     [--timeout S] [--ramp S] [--fresh] [--max N] [--pid P1,P2] [--also P3,..] [--name NAME] [--case "
             "CASE] [--json]\n"
-            "body: {{key}} is replaced by --set key=value; {{conn}} and {{n}} by the connection and request number.\n");
+            "body and headers: {{key}} is replaced by --set key=value; {{conn}} and {{n}} by the connection and request number.\n");
         exit(2);
     };
     for (int i = 1; i < argc; ++i) {
@@ -132,19 +132,22 @@ inline string subst(string s) {
     return s;
 }
 inline string build(Conn& c, bool cl) {
-    string body = g_bodyt;
-    auto rep = [&](const char* k, const string& v) {
-        size_t kl = strlen(k);
-        for (size_t p = 0; (p = body.find(k, p)) != body.npos; p += v.size()) body.replace(p, kl, v);
+    auto filled = [&](string text) {
+        auto rep = [&](const char* k, const string& v) {
+            size_t kl = strlen(k);
+            for (size_t p = 0; (p = text.find(k, p)) != text.npos; p += v.size()) text.replace(p, kl, v);
+        };
+        rep("{{conn}}", std::to_string(c.id));
+        rep("{{n}}", std::to_string(c.n));
+        return text;
     };
-    rep("{{conn}}", std::to_string(c.id));
-    rep("{{n}}", std::to_string(c.n));
+    string body = filled(g_bodyt);
     string h = O.method + " " + g_path + " HTTP/1.1\r\nHost: " + g_host + "\r\n";
     bool acc = false, ct = false;
     for (auto& x : O.headers) {
         if (!strncasecmp(x.c_str(), "accept:", 7)) acc = true;
         if (!strncasecmp(x.c_str(), "content-type:", 13)) ct = true;
-        h += x + "\r\n";
+        h += filled(x) + "\r\n";
     }
     if (!acc) h += O.stream ? "Accept: text/event-stream\r\n" : "Accept: application/json\r\n";
     if (!body.empty() && !ct) h += "Content-Type: application/json\r\n";
