@@ -14,12 +14,12 @@ public:
     explicit StreamPlaces(const ApiParts& parts) : limiter_(parts.limiter), limits_(parts.settings.limits) {}
 
     // Held for as long as the stream runs. Null for an answer that is no stream; rate_limited when too many are open.
-    Result<std::unique_ptr<auth::StreamPlace>> take(const RequestContext& context, bool streamed) const
+    Task<Result<std::unique_ptr<auth::StreamPlace>>> take(const RequestContext& context, bool streamed) const
     {
         if (!streamed)
-            return std::unique_ptr<auth::StreamPlace>();
+            co_return std::unique_ptr<auth::StreamPlace>();
         const auto& caller = context.principal;
-        return limiter_.open_stream(caller.user_id, auth::limits_of_role(limits_, caller.role).streams);
+        co_return co_await limiter_.open_stream(caller.user_id, auth::limits_of_role(limits_, caller.role).streams);
     }
 
 private:

@@ -16,6 +16,7 @@
 #include "app/secret_key.hpp"
 #include "app/sharing.hpp"
 #include "app/signals.hpp"
+#include "app/state_metrics.hpp"
 #include "app/storage.hpp"
 #include "app/unbuilt.hpp"
 #include "app/version.hpp"
@@ -182,12 +183,14 @@ int serve(const config::Settings& settings)
     sessions::SessionService sessions(*storage->database, journal, std::move(sharing->live_sessions), settings.sessions,
                                       clock);
     store::UsageWriter usage(*storage->database, logger);
+    show_state(metrics, {*storage->database, usage, audit, sharing->redis.get()});
     chat::ChatService chat({gateway, agents, sessions, usage, logger, settings, audit});
     chat::UsageReports usage_reports(*storage->database);
     events::EventService event_reads(*storage->database, *sharing->bus);
 
     // What the world sees.
-    People people(settings, *storage->database, journal, clock, logger, cores, *secret, std::move(*sender));
+    People people(settings, *storage->database, journal, clock, logger, cores, *secret, std::move(*sender),
+                  std::move(sharing->guesses));
     share_revocations(*sharing, people.authenticator);
     Readiness readiness(*storage->database, storage->folder);
     api::Api api({chat, sessions, people.authenticator, *sharing->limiter, people.accounts, people.administration,

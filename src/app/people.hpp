@@ -6,7 +6,7 @@
 #include "dure/auth/accounts.hpp"
 #include "dure/auth/administration.hpp"
 #include "dure/auth/authenticator.hpp"
-#include "dure/auth/guesses.hpp"
+#include "dure/auth/guess_limiter.hpp"
 #include "dure/auth/key_service.hpp"
 #include "dure/auth/passwords.hpp"
 #include "dure/auth/tokens.hpp"
@@ -26,10 +26,11 @@ auth::TokenKeys token_keys(const SecretString& secret);
 // The order of the members is the order in which they need each other.
 struct People {
     People(const config::Settings& settings, sql::Database& database, events::Journal& journal, const Clock& clock,
-           Logger& logger, Cores& cores, const SecretString& secret, std::unique_ptr<mail::MailSender> sender)
+           Logger& logger, Cores& cores, const SecretString& secret, std::unique_ptr<mail::MailSender> sender,
+           std::unique_ptr<auth::GuessLimiter> guess_limiter)
         : tokens(std::make_shared<const auth::Tokens>(token_keys(secret), settings.auth.token_lifetime)),
-          guesses(clock, settings.limits), passwords(settings.auth), mailer(cores, std::move(sender), logger),
-          authenticator(database, clock, logger, settings.auth, {.tokens = tokens, .guesses = &guesses, .journal = &journal}),
+          guesses(std::move(guess_limiter)), passwords(settings.auth), mailer(cores, std::move(sender), logger),
+          authenticator(database, clock, logger, settings.auth, {.tokens = tokens, .guesses = guesses.get(), .journal = &journal}),
           accounts(parts(settings, database, journal, clock, logger)),
           administration(parts(settings, database, journal, clock, logger)),
           keys(database, journal, authenticator, clock)
@@ -38,11 +39,11 @@ struct People {
     auth::AccountParts parts(const config::Settings& settings, sql::Database& database, events::Journal& journal,
                              const Clock& clock, Logger& logger)
     {
-        return {database, journal, clock, logger, authenticator, passwords, guesses, mailer, tokens, settings.auth};
+        return {database, journal, clock, logger, authenticator, passwords, *guesses, mailer, tokens, settings.auth};
     }
 
     std::shared_ptr<const auth::Tokens> tokens;
-    auth::Guesses guesses;
+    std::unique_ptr<auth::GuessLimiter> guesses;
     auth::Passwords passwords;
     mail::Mailer mailer;
     auth::Authenticator authenticator;

@@ -15,6 +15,7 @@ Result<Sharing> make_sharing(const config::Settings& settings, Cores& cores, con
     if (settings.redis.url.empty()) {
         sharing.live_sessions = sessions::in_process_sessions(clock, settings.sessions.ttl);
         sharing.limiter = auth::in_process_limiter(clock);
+        sharing.guesses = auth::in_process_guesses(clock, settings.limits);
         sharing.bus = events::in_process_bus();
         return sharing;
     }
@@ -24,6 +25,7 @@ Result<Sharing> make_sharing(const config::Settings& settings, Cores& cores, con
     sharing.redis = std::make_shared<redis::Client>(cores, std::move(*address), logger);
     sharing.live_sessions = sessions::redis_sessions(*sharing.redis, logger, settings.sessions.ttl);
     sharing.limiter = auth::redis_limiter(*sharing.redis, clock);
+    sharing.guesses = auth::redis_guesses(*sharing.redis, clock, settings.limits);
     sharing.bus = events::redis_bus(*sharing.redis);
     return sharing;
 }

@@ -1,10 +1,11 @@
-// What replicas share: live sessions, rate limits, events and revocations, through Redis when there is one, else in this
+// What replicas share: live sessions, rate limits, limits on guessing, events and revocations, through Redis when there is one, else in this
 // process.
 #pragma once
 
 #include <memory>
 
 #include "dure/auth/authenticator.hpp"
+#include "dure/auth/guess_limiter.hpp"
 #include "dure/auth/rate_limiter.hpp"
 #include "dure/base/cores.hpp"
 #include "dure/config/settings.hpp"
@@ -18,6 +19,7 @@ struct Sharing {
     std::shared_ptr<redis::Client> redis;  // null: this process is alone
     std::unique_ptr<sessions::LiveSessions> live_sessions;
     std::unique_ptr<auth::RateLimiter> limiter;
+    std::unique_ptr<auth::GuessLimiter> guesses;
     std::unique_ptr<events::Bus> bus;
 };
 

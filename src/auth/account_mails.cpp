@@ -5,7 +5,7 @@
 #include "auth/account_rules.hpp"
 #include "dure/auth/accounts.hpp"
 #include "dure/auth/authenticator.hpp"
-#include "dure/auth/guesses.hpp"
+#include "dure/auth/guess_limiter.hpp"
 #include "dure/auth/passwords.hpp"
 #include "dure/auth/tokens.hpp"
 #include "dure/base/text.hpp"
@@ -65,7 +65,7 @@ Result<model::User> holder(sql::Connection& connection, const Claims& claims, Ma
 Task<Result<std::optional<model::User>>> Accounts::mail_target(const std::string& kind, const std::string& email)
 {
     if (!mail::valid_address(email) ||
-        parts_.guesses.count(kind, ascii_lower(email), mails_per_hour, std::chrono::hours(1)))
+        co_await parts_.guesses.count(kind, ascii_lower(email), mails_per_hour, std::chrono::hours(1)))
         co_return std::optional<model::User>();
     auto user = co_await parts_.database.read(
         [&](sql::Connection& connection) { return store::Users(connection).find_by_email(email); });
@@ -103,7 +103,7 @@ Task<Result<void>> Accounts::reset_password(SecretString token, SecretString pas
         co_return rules::word("RESET_PASSWORD_BAD_TOKEN");
     if (!user)
         co_return user.error();
-    parts_.guesses.succeeded({}, actor.address);
+    co_await parts_.guesses.succeeded({}, actor.address);
     if (auto fine = check_new_password(password.reveal(), user->email); !fine)
         co_return fine.error();
     const auto hash = co_await parts_.passwords.hash(std::move(password));
@@ -168,7 +168,7 @@ Task<Result<Account>> Accounts::verify(SecretString token, model::Actor actor)
             return rules::with_permissions(connection, std::move(*user));
         });
     if (verified)
-        parts_.guesses.succeeded({}, actor.address);
+        co_await parts_.guesses.succeeded({}, actor.address);
     co_return verified;
 }
 

@@ -3,7 +3,7 @@
 
 #include "auth/account_rules.hpp"
 #include "dure/auth/authenticator.hpp"
-#include "dure/auth/guesses.hpp"
+#include "dure/auth/guess_limiter.hpp"
 #include "dure/auth/passwords.hpp"
 #include "dure/auth/tokens.hpp"
 #include "dure/base/text.hpp"
@@ -36,7 +36,8 @@ Task<Result<Account>> Accounts::enroll(Registration wanted, model::Actor actor)
 {
     if (parts_.settings.registration != "open")
         co_return Error(Errc::permission_denied, "Registration is closed.").reason("registration_closed");
-    const auto wait = parts_.guesses.count("register", actor.address, registrations_per_hour, std::chrono::hours(1));
+    const auto wait =
+        co_await parts_.guesses.count("register", actor.address, registrations_per_hour, std::chrono::hours(1));
     if (wait)
         co_return entrance::too_many(*wait);
     if (auto fine = rules::check_names(wanted.email, wanted.username); !fine)
@@ -79,7 +80,7 @@ Task<Result<model::User>> Accounts::known_by_login(const std::string& name)
 Task<Result<void>> Accounts::count_guess(const std::string& account, const std::string& user_id,
                                          const model::Actor& actor)
 {
-    const auto verdict = parts_.guesses.begin(account, actor.address);
+    const auto verdict = co_await parts_.guesses.begin(account, actor.address);
     if (!verdict.wait)
         co_return Result<void>();
     if (verdict.first_refusal)
@@ -122,7 +123,7 @@ Task<Result<SecretString>> Accounts::login(std::string name, SecretString passwo
         co_return counted.error();
     auto fits = co_await password_fits(user, password);
     if (!fits) {
-        parts_.guesses.undo(account, actor.address);
+        co_await parts_.guesses.undo(account, actor.address);
         co_return fits.error();
     }
     if (!*fits) {
@@ -130,7 +131,7 @@ Task<Result<SecretString>> Accounts::login(std::string name, SecretString passwo
             co_return recorded.error();
         co_return rules::word("LOGIN_BAD_CREDENTIALS");
     }
-    parts_.guesses.succeeded(account, actor.address);
+    co_await parts_.guesses.succeeded(account, actor.address);
     actor.user_id = user_id;
     auto recorded = co_await parts_.journal.append(rules::user_event(actor, *user, "UserLoggedIn", Json::object()));
     if (!recorded)

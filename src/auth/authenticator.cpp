@@ -8,7 +8,7 @@
 #include "auth/key_cache.hpp"
 #include "auth/role_lookup.hpp"
 #include "dure/auth/api_key.hpp"
-#include "dure/auth/guesses.hpp"
+#include "dure/auth/guess_limiter.hpp"
 #include "dure/auth/tokens.hpp"
 #include "dure/base/text.hpp"
 #include "dure/events/journal.hpp"
@@ -117,12 +117,12 @@ struct Authenticator::State : std::enable_shared_from_this<Authenticator::State>
     {}
 
     // A key or token that nobody was given: the refusal, or a later one when there were too many from this address.
-    Error wrong_guess(std::string_view address)
+    Task<Error> wrong_guess(std::string_view address)
     {
         if (guesses)
-            if (const auto verdict = guesses->begin({}, address); verdict.wait)
-                return callers::too_many_guesses(*verdict.wait);
-        return callers::wrong_key();
+            if (const auto verdict = co_await guesses->begin({}, std::string(address)); verdict.wait)
+                co_return callers::too_many_guesses(*verdict.wait);
+        co_return callers::wrong_key();
     }
 
     Task<Result<std::shared_ptr<KnownCaller>>> look_up_token(std::string hash, std::string_view token,
@@ -130,7 +130,7 @@ struct Authenticator::State : std::enable_shared_from_this<Authenticator::State>
     {
         const auto checked = tokens->access.check(token, clock.now());
         if (checked.fault == TokenFault::signature)
-            co_return wrong_guess(address);
+            co_return co_await wrong_guess(address);
         if (checked.fault != TokenFault::none)
             co_return callers::wrong_key();
         const auto generation = cache.generation();
@@ -160,7 +160,7 @@ struct Authenticator::State : std::enable_shared_from_this<Authenticator::State>
         auto found =
             co_await database.read([&](sql::Connection& connection) { return callers::read(connection, hash); });
         if (!found && found.error().code() == Errc::not_found)
-            co_return wrong_guess(address);
+            co_return co_await wrong_guess(address);
         if (!found)
             co_return found.error();
         const auto& [row, of_role] = *found;
@@ -230,7 +230,7 @@ struct Authenticator::State : std::enable_shared_from_this<Authenticator::State>
     Logger& logger;
     const bool accounts;
     const std::shared_ptr<const Tokens> tokens;
-    Guesses* const guesses;
+    GuessLimiter* const guesses;
     events::Journal* const journal;
     KeyCache cache;
     std::function<void(std::string)> announce;   // empty: there are no other replicas

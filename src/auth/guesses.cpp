@@ -12,10 +12,6 @@ namespace guessing {
 
 using std::chrono::seconds;
 
-constexpr seconds address_window{600};
-constexpr seconds longest_wait{900};
-constexpr std::chrono::hours forgotten_after{24};
-
 struct Account {
     std::int64_t failures = 0;
     Steady::time_point last;
@@ -39,7 +35,7 @@ seconds wait_after(std::int64_t failures, std::int64_t free)
     if (failures < free)
         return seconds(0);
     const auto doublings = std::min<std::int64_t>(failures - free, 10);
-    return std::min(longest_wait, seconds(std::int64_t{1} << doublings));
+    return std::min(Guesses::longest_wait, seconds(std::int64_t{1} << doublings));
 }
 
 }  // namespace guessing
@@ -62,7 +58,7 @@ struct Guesses::State {
     Steady::duration left_of(guessing::Account& account) const
     {
         const auto quiet = clock.steady_now() - account.last;
-        if (account.failures > 0 && quiet >= guessing::forgotten_after)
+        if (account.failures > 0 && quiet >= forgotten_after)
             account = {};
         return guessing::wait_after(account.failures, limits.login_failures_per_account) - quiet;
     }
@@ -86,9 +82,9 @@ Guesses::Verdict Guesses::begin(std::string_view account, std::string_view addre
 {
     const std::lock_guard lock(state_->guard);
     const auto now = state_->clock.steady_now();
-    auto& from = state_->window("guess", address, guessing::address_window);
+    auto& from = state_->window("guess", address, address_window);
     if (from.count >= state_->limits.login_failures_per_address)
-        return {guessing::rounded_up(guessing::address_window - (now - from.begin)),
+        return {guessing::rounded_up(address_window - (now - from.begin)),
                 !std::exchange(from.refused, true)};
     if (!account.empty()) {
         auto& at = state_->accounts.use(account);
@@ -104,7 +100,7 @@ void Guesses::succeeded(std::string_view account, std::string_view address)
 {
     const std::lock_guard lock(state_->guard);
     state_->accounts.erase(account);
-    auto& from = state_->window("guess", address, guessing::address_window);
+    auto& from = state_->window("guess", address, address_window);
     from.count = std::max<std::int64_t>(0, from.count - 1);
 }
 
@@ -113,7 +109,7 @@ void Guesses::undo(std::string_view account, std::string_view address)
     const std::lock_guard lock(state_->guard);
     if (auto* at = state_->accounts.find(account); at && at->failures > 0)
         --at->failures;
-    auto& from = state_->window("guess", address, guessing::address_window);
+    auto& from = state_->window("guess", address, address_window);
     from.count = std::max<std::int64_t>(0, from.count - 1);
 }
 

@@ -169,6 +169,20 @@ std::shared_ptr<StreamCounts::Counts> StreamCounts::make_counts()
     return std::make_shared<Counts>();
 }
 
+std::int64_t StreamCounts::count(const std::string& user_id) const
+{
+    const std::lock_guard lock(counts_->guard);
+    const auto found = counts_->open.find(user_id);
+    return found == counts_->open.end() ? 0 : found->second;
+}
+
+Error StreamCounts::refusal(std::int64_t most)
+{
+    return Error(Errc::rate_limited, "Too many streams at once: at most " + std::to_string(most) + ".")
+        .reason("rate_limit_exceeded")
+        .retry_after(std::chrono::seconds(1));
+}
+
 Result<std::unique_ptr<StreamPlace>> StreamCounts::open(std::string_view user_id, std::int64_t most)
 {
     std::string id(user_id);
@@ -178,9 +192,7 @@ Result<std::unique_ptr<StreamPlace>> StreamCounts::open(std::string_view user_id
         if (count >= most) {
             if (count == 0)
                 counts_->open.erase(id);
-            return Error(Errc::rate_limited, "Too many streams at once: at most " + std::to_string(most) + ".")
-                .reason("rate_limit_exceeded")
-                .retry_after(std::chrono::seconds(1));
+            return refusal(most);
         }
         ++count;
     }

@@ -88,6 +88,8 @@ private:
 class StreamCounts {
 public:
     Result<std::unique_ptr<StreamPlace>> open(std::string_view user_id, std::int64_t most);
+    std::int64_t count(const std::string& user_id) const;
+    static Error refusal(std::int64_t most);
 
 private:
     class Place;

@@ -2,6 +2,7 @@
 #include "dure/auth/rate_limiter.hpp"
 
 #include "auth/rate_buckets.hpp"
+#include "auth/shared_streams.hpp"
 #include "dure/redis/client.hpp"
 
 namespace dure::auth {
@@ -37,9 +38,9 @@ public:
     InProcessLimiter(const Clock& clock, std::size_t capacity) : buckets_(clock, capacity) {}
 
     Task<RateVerdict> take(RateSubject subject) override { co_return buckets_.take(subject); }
-    Result<std::unique_ptr<StreamPlace>> open_stream(std::string_view user_id, std::int64_t most) override
+    Task<Result<std::unique_ptr<StreamPlace>>> open_stream(std::string user_id, std::int64_t most) override
     {
-        return streams_.open(user_id, most);
+        co_return streams_.open(user_id, most);
     }
 
 private:
@@ -50,13 +51,13 @@ private:
 class RedisLimiter final : public RateLimiter {
 public:
     RedisLimiter(redis::Client& redis, const Clock& clock, std::size_t capacity)
-        : redis_(redis), script_(take_script), fallback_(clock, capacity)
+        : redis_(redis), script_(take_script), fallback_(clock, capacity), streams_(redis)
     {}
 
     Task<RateVerdict> take(RateSubject subject) override;
-    Result<std::unique_ptr<StreamPlace>> open_stream(std::string_view user_id, std::int64_t most) override
+    Task<Result<std::unique_ptr<StreamPlace>>> open_stream(std::string user_id, std::int64_t most) override
     {
-        return streams_.open(user_id, most);
+        return streams_.open(std::move(user_id), most);
     }
 
 private:
@@ -70,7 +71,7 @@ private:
     redis::Client& redis_;
     const redis::Script script_;
     LocalBuckets fallback_;  // while Redis is away
-    StreamCounts streams_;
+    SharedStreams streams_;
 };
 
 RedisLimiter::Call RedisLimiter::call_for(const RateSubject& subject)

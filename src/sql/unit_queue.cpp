@@ -19,7 +19,9 @@ bool UnitQueue::push(Unit& unit)
 std::vector<Unit*> UnitQueue::pop(std::size_t most)
 {
     std::unique_lock lock(guard_);
+    ++idle_;
     filled_.wait(lock, [this] { return closed_ || !units_.empty(); });
+    --idle_;
     const auto count = static_cast<std::ptrdiff_t>(std::min(most, units_.size()));
     std::vector<Unit*> taken(units_.begin(), units_.begin() + count);
     units_.erase(units_.begin(), units_.begin() + count);
@@ -57,6 +59,12 @@ std::size_t UnitQueue::size() const
 {
     const std::lock_guard lock(guard_);
     return units_.size();
+}
+
+std::size_t UnitQueue::idle() const
+{
+    const std::lock_guard lock(guard_);
+    return idle_;
 }
 
 void finish(Unit& unit)

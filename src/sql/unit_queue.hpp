@@ -24,6 +24,8 @@ public:
     std::vector<Unit*> take_older(Steady::time_point moment);
     void close();
     std::size_t size() const;
+    // Threads that wait in pop().
+    std::size_t idle() const;
 
 private:
     const std::size_t limit_;
@@ -31,6 +33,7 @@ private:
     std::condition_variable filled_;
     std::deque<Unit*> units_;
     bool closed_ = false;
+    std::size_t idle_ = 0;
 };
 
 // Tells the caller. The unit may be gone when this returns.

@@ -7,7 +7,7 @@
 #include "dure/auth/accounts.hpp"
 #include "dure/auth/administration.hpp"
 #include "dure/auth/authenticator.hpp"
-#include "dure/auth/guesses.hpp"
+#include "dure/auth/guess_limiter.hpp"
 #include "dure/auth/key_service.hpp"
 #include "dure/auth/passwords.hpp"
 #include "dure/auth/tokens.hpp"
@@ -50,7 +50,7 @@ protected:
         if (!sql::migrate(*database_, store::migrations(), 1))
             throw std::runtime_error("migrate");
         journal_ = std::make_unique<events::Journal>(*database_, *bus_, clock_);
-        guesses_ = std::make_unique<Guesses>(clock_, limits_);
+        guesses_ = in_process_guesses(clock_, limits_);
         passwords_ = std::make_unique<Passwords>(settings_);
         const auto key = [](char c) { return SecretString(std::string(32, c)); };
         tokens_ = std::make_shared<const Tokens>(TokenKeys{key('a'), key('b'), key('c')}, settings_.token_lifetime);
@@ -126,7 +126,7 @@ protected:
     std::unique_ptr<sql::Database> database_;
     std::unique_ptr<events::Bus> bus_ = events::in_process_bus();
     std::unique_ptr<events::Journal> journal_;
-    std::unique_ptr<Guesses> guesses_;
+    std::unique_ptr<GuessLimiter> guesses_;
     std::unique_ptr<Passwords> passwords_;
     std::shared_ptr<const Tokens> tokens_;
     std::unique_ptr<Authenticator> authenticator_;

@@ -1,5 +1,6 @@
 // Rate limits: the arithmetic on a stepped clock, then the same rules through a real Redis that two replicas share
 // and that goes away.
+#include "auth/shared_streams.hpp"
 #include "dure/auth/rate_limiter.hpp"
 
 #include <gtest/gtest.h>
@@ -178,16 +179,18 @@ TEST(RateLimiter, CountsOpenStreamsOfEachUserUntilTheyEnd)
 {
     const RateClock clock;
     const auto limiter = in_process_limiter(clock);
-    auto one = limiter->open_stream("u", 2);
-    auto two = limiter->open_stream("u", 2);
-    EXPECT_TRUE(one && two);
-    const auto refused = limiter->open_stream("u", 2);
-    EXPECT_EQ(refused.error().code(), Errc::rate_limited);
-    EXPECT_TRUE(refused.error().extra().retry_after);
-    EXPECT_TRUE(limiter->open_stream("v", 2));
-    one->reset();
-    EXPECT_TRUE(limiter->open_stream("u", 2));
-    EXPECT_FALSE(limiter->open_stream("w", 0));
+    test::run([&]() -> Task<void> {
+        auto one = co_await limiter->open_stream("u", 2);
+        auto two = co_await limiter->open_stream("u", 2);
+        EXPECT_TRUE(one && two);
+        const auto refused = co_await limiter->open_stream("u", 2);
+        EXPECT_EQ(refused.error().code(), Errc::rate_limited);
+        EXPECT_TRUE(refused.error().extra().retry_after);
+        EXPECT_TRUE(co_await limiter->open_stream("v", 2));
+        one->reset();
+        EXPECT_TRUE(co_await limiter->open_stream("u", 2));
+        EXPECT_FALSE(co_await limiter->open_stream("w", 0));
+    });
 }
 
 class RedisLimits : public testing::Test {
@@ -254,6 +257,67 @@ TEST_F(RedisLimits, HoldAcrossReplicas)
     EXPECT_EQ(taken(30, {{}, {}, "::ffff:192.0.2.1", limits, false}), 0);
     EXPECT_EQ(server.ask("TTL dure:rate:all:user:nobody"), ":-2");
     EXPECT_LE(std::stoi(server.ask("TTL dure:rate:all:user:v").substr(1)), 61);  // a bucket that is full is no key
+}
+
+TEST_F(RedisLimits, OpenStreamsAreCountedAcrossReplicasUntilTheyEnd)
+{
+    const std::function<Task<void>()> job = [&]() -> Task<void> {
+        auto one = co_await a->open_stream("u", 2);
+        auto two = co_await b->open_stream("u", 2);
+        EXPECT_TRUE(one && two);
+        for (auto* replica : {a.get(), b.get()})
+            EXPECT_EQ((co_await replica->open_stream("u", 2)).error().code(), Errc::rate_limited);
+        EXPECT_TRUE(co_await b->open_stream("v", 2));
+        one->reset();
+        const auto end = Steady::now() + std::chrono::seconds(10);
+        bool again = false;
+        while (!again && Steady::now() < end)   // it is given back behind the answer
+            again = (co_await b->open_stream("u", 2)).has_value();
+        EXPECT_TRUE(again);
+    };
+    test::run_on_core(cores, job);
+}
+
+TEST_F(RedisLimits, APlaceIsRenewedWhileItsStreamIsOpenAndComesBackAfterAFlush)
+{
+    SharedStreams short_leases(first, std::chrono::milliseconds(300));
+    SharedStreams long_leases(second);
+    const std::function<Task<void>()> job = [&]() -> Task<void> {
+        auto place = co_await short_leases.open("u", 1);
+        EXPECT_TRUE(place);
+        for (const auto end = Steady::now() + std::chrono::milliseconds(900); Steady::now() < end;)   // three leases
+            EXPECT_FALSE(co_await long_leases.open("u", 1));
+        EXPECT_TRUE(co_await first.command({"FLUSHALL"}));
+        bool counted = false;
+        for (const auto end = Steady::now() + std::chrono::seconds(10); !counted && Steady::now() < end;)
+            counted = (co_await first.command({"ZCARD", "dure:streams:u"})).value().integer == 1;
+        EXPECT_TRUE(counted);
+    };
+    test::run_on_core(cores, job);
+}
+
+TEST_F(RedisLimits, WhatAKilledReplicaHeldRunsOut)
+{
+    const std::function<Task<void>()> job = [&]() -> Task<void> {
+        // A lease nobody renews: its replica is gone.
+        EXPECT_TRUE(co_await first.command({"ZADD", "dure:streams:u", "1000", "of a dead replica"}));
+        EXPECT_TRUE(co_await b->open_stream("u", 1));
+    };
+    test::run_on_core(cores, job);
+}
+
+TEST_F(RedisLimits, EachReplicaGivesHalfOfTheStreamsWhileRedisIsAway)
+{
+    server.kill();
+    const std::function<Task<void>()> job = [&]() -> Task<void> {
+        for (auto* replica : {a.get(), b.get()}) {
+            const auto one = co_await replica->open_stream("u", 4);
+            const auto two = co_await replica->open_stream("u", 4);
+            EXPECT_TRUE(one && two);
+            EXPECT_EQ((co_await replica->open_stream("u", 4)).error().code(), Errc::rate_limited);
+        }
+    };
+    test::run_on_core(cores, job);
 }
 
 TEST_F(RedisLimits, AFlushOnlyFillsTheBuckets)

@@ -28,6 +28,11 @@ struct BusKind {
     std::function<std::unique_ptr<Bus>(std::size_t capacity)> make;
 };
 
+void PrintTo(const BusKind& kind, std::ostream* out)
+{
+    *out << kind.name;
+}
+
 class BusTest : public testing::TestWithParam<BusKind> {};
 
 TEST_P(BusTest, EverySubscriberGetsEveryEvent)
@@ -114,8 +119,8 @@ TEST_P(BusTest, ClosingTellsOldAndNewSubscribers)
 INSTANTIATE_TEST_SUITE_P(
     Kinds, BusTest,
     testing::Values(BusKind{"in_process", [](std::size_t room) { return in_process_bus(room); }},
-                    BusKind{"redis_here", [](std::size_t room) { return std::make_unique<BusOverRedis>(room, 1); }},
-                    BusKind{"redis_elsewhere", [](std::size_t room) { return std::make_unique<BusOverRedis>(room, 2); }}),
+                    BusKind{"redis_here", [](std::size_t room) { return std::make_unique<BusOverRedis>(room, false); }},
+                    BusKind{"redis_elsewhere", [](std::size_t room) { return std::make_unique<BusOverRedis>(room, true); }}),
     [](const auto& info) { return info.param.name; });
 
 }  // namespace

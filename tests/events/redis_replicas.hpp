@@ -54,24 +54,25 @@ inline bool connected(RedisReplica& from, RedisReplica& to)
 // A bus of one replica, or one whose events come from another replica, for what every bus has to do.
 class BusOverRedis final : public Bus {
 public:
-    BusOverRedis(std::size_t room, std::size_t replicas)
+    BusOverRedis(std::size_t room, bool elsewhere)
+        : from_(redis_, room), other_(redis_, room), to_(elsewhere ? other_ : from_)
     {
-        for (std::size_t i = 0; i < replicas; ++i)
-            replicas_.push_back(std::make_unique<RedisReplica>(redis_, room));
-        if (replicas > 1 && !connected(*replicas_.front(), *replicas_.back()))
+        if (!connected(from_, other_) || !connected(other_, from_))
             throw std::runtime_error("the replicas do not hear each other");
     }
 
-    void publish(std::vector<model::Event> events) override { replicas_.front()->bus->publish(std::move(events)); }
+    void publish(std::vector<model::Event> events) override { from_.bus->publish(std::move(events)); }
     std::unique_ptr<Subscription> subscribe(boost::asio::any_io_executor executor) override
     {
-        return replicas_.back()->bus->subscribe(std::move(executor));
+        return to_.bus->subscribe(std::move(executor));
     }
-    void close() override { replicas_.back()->bus->close(); }
+    void close() override { to_.bus->close(); }
 
 private:
     test::RedisProcess redis_;
-    std::vector<std::unique_ptr<RedisReplica>> replicas_;
+    RedisReplica from_;
+    RedisReplica other_;
+    RedisReplica& to_;
 };
 
 }  // namespace dure::events

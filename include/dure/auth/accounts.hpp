@@ -34,7 +34,7 @@ class Database;
 namespace dure::auth {
 
 class Authenticator;
-class Guesses;
+class GuessLimiter;
 class Passwords;
 struct Tokens;
 
@@ -68,7 +68,7 @@ struct AccountParts {
     Logger& logger;
     Authenticator& authenticator;
     Passwords& passwords;
-    Guesses& guesses;
+    GuessLimiter& guesses;
     mail::Outgoing& mail;
     std::shared_ptr<const Tokens> tokens;
     const config::Auth& settings;

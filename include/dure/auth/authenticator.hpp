@@ -28,14 +28,14 @@ class Database;
 
 namespace dure::auth {
 
-class Guesses;
+class GuessLimiter;
 struct Tokens;
 
 class Authenticator {
 public:
     struct Options {
         std::shared_ptr<const Tokens> tokens = nullptr;   // null: no access tokens, keys only
-        Guesses* guesses = nullptr;                       // null: guessing is not limited
+        GuessLimiter* guesses = nullptr;                   // null: guessing is not limited
         events::Journal* journal = nullptr;               // null: the first use of a key leaves no event
         std::chrono::milliseconds remembered{5000};  // a change made elsewhere counts after this at the latest
         std::size_t entries = 10000;

@@ -20,6 +20,10 @@ public:
         std::size_t entries = 100000;  // of each kind; the one unused for longest goes first
     };
 
+    static constexpr std::chrono::seconds address_window{600};
+    static constexpr std::chrono::seconds longest_wait{900};
+    static constexpr std::chrono::hours forgotten_after{24};
+
     Guesses(const Clock& clock, const config::Limits& limits);
     Guesses(const Clock& clock, const config::Limits& limits, Options options);
     ~Guesses();

@@ -56,8 +56,9 @@ public:
     virtual ~RateLimiter() = default;
     // Takes one from every bucket of the subject, or from none.
     virtual Task<RateVerdict> take(RateSubject subject) = 0;
-    // A place among the `most` streams that one user may have open in this process; rate_limited when all are taken.
-    virtual Result<std::unique_ptr<StreamPlace>> open_stream(std::string_view user_id, std::int64_t most) = 0;
+    // A place among the `most` streams that one user may have open; rate_limited when all are taken. Without Redis each
+    // replica gives half.
+    virtual Task<Result<std::unique_ptr<StreamPlace>>> open_stream(std::string user_id, std::int64_t most) = 0;
 };
 
 // At most `capacity` users, keys and addresses are remembered; the one used least recently is forgotten first.

@@ -81,6 +81,12 @@ public:
     virtual Dialect dialect() const = 0;
     // Units waiting for a thread, for metrics.
     virtual std::size_t queued() const = 0;
+    // The driver's threads, each with a connection of its own, and how many of them wait for work; for metrics.
+    struct Threads {
+        std::size_t all = 0;
+        std::size_t idle = 0;
+    };
+    virtual Threads threads() const = 0;
 
 protected:
     enum class Access { read, write };

@@ -51,7 +51,7 @@ Task<Result<void>> Completions::handle(RequestContext& context)
     if (!call)
         co_return call.error();
     call->hints = read_hints(context);
-    const auto place = places_.take(context, call->stream);
+    const auto place = co_await places_.take(context, call->stream);
     if (!place)
         co_return place.error();
     const auto caller = caller_of(context);

@@ -80,7 +80,7 @@ Task<Result<void>> Messages::handle(RequestContext& context, bool streamed)
     const auto call = message_fields().read_body(schema::JsonView(*body));
     if (!call)
         co_return call.error();
-    const auto place = places_.take(context, streamed);
+    const auto place = co_await places_.take(context, streamed);
     if (!place)
         co_return place.error();
     const auto caller = caller_of(context);

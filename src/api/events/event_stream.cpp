@@ -111,7 +111,7 @@ Handler stream_events(const ApiParts& parts)
         const auto given = event_stream::start_of(context, *input);
         if (!given)
             co_return given.error();
-        const auto place = places.take(context, true);
+        const auto place = co_await places.take(context, true);
         if (!place)
             co_return place.error();
         auto after = *given;

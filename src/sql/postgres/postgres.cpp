@@ -58,6 +58,7 @@ public:
 
     Dialect dialect() const override { return Dialect::postgres; }
     std::size_t queued() const override { return pool_.queue.size(); }
+    Threads threads() const override { return {threads_.size(), pool_.queue.idle()}; }
 
 protected:
     Result<void> submit(Unit& unit, Access access) override

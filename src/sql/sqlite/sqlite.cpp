@@ -100,6 +100,7 @@ public:
 
     Dialect dialect() const override { return Dialect::sqlite; }
     std::size_t queued() const override { return writes_.size() + reads_.size(); }
+    Threads threads() const override { return {threads_.size(), writes_.idle() + reads_.idle()}; }
 
 protected:
     Result<void> submit(Unit& unit, Access access) override

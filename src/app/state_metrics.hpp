@@ -1,0 +1,22 @@
+// What parts of the process know about themselves, as gauges that are read when somebody looks at the metrics.
+#pragma once
+
+#include "dure/events/access_audit.hpp"
+#include "dure/metrics/registry.hpp"
+#include "dure/redis/client.hpp"
+#include "dure/sql/database.hpp"
+#include "dure/store/usage_writer.hpp"
+
+namespace dure::app {
+
+struct WatchedParts {
+    const sql::Database& database;
+    const store::UsageWriter& usage;
+    const events::AccessAudit& audit;
+    const redis::Client* redis;   // null: there is none
+};
+
+// The parts are there whenever the registry's text is asked for.
+void show_state(metrics::Registry& registry, WatchedParts parts);
+
+}  // namespace dure::app
