@@ -58,6 +58,7 @@ CREATE TABLE graph_runs (
     status      TEXT NOT NULL,
     worker      TEXT NOT NULL,
     epoch       BIGINT NOT NULL,
+    attempts    BIGINT NOT NULL,
     lease_until BIGINT NOT NULL,
     crashes     BIGINT NOT NULL,
     crashed_at  TEXT NOT NULL,

@@ -55,8 +55,8 @@ std::vector<runs::Run> claimed_runs(sql::Database& database, std::size_t count)
         run.epoch = 1;
         must(database.run_now([&](sql::Connection& c) {
             return c.execute("INSERT INTO graph_runs (id, thread_id, owner_id, graph, input, options, status, worker, "
-                             "epoch, lease_until, crashes, crashed_at, stop, created_at) VALUES ($1, $2, '', 'bench', "
-                             "'null', '{}', 'running', 'bench', 1, 0, 0, '', '', 0)",
+                             "epoch, attempts, lease_until, crashes, crashed_at, stop, created_at) VALUES ($1, $2, '', 'bench', "
+                             "'null', '{}', 'running', 'bench', 1, 1, 0, 0, '', '', 0)",
                              run.id, run.thread);
         }),
              "claim");

@@ -5,8 +5,9 @@ namespace dure::runs {
 
 namespace {
 
-const std::string run_columns = "id, thread_id, owner_id, graph, input, options, status, worker, epoch, lease_until, "
-                                "crashes, crashed_at, stop, error, output, created_at, started_at, ended_at";
+const std::string run_columns =
+    "id, thread_id, owner_id, graph, input, options, status, worker, epoch, attempts, lease_until, "
+    "crashes, crashed_at, stop, error, output, created_at, started_at, ended_at";
 constexpr std::int64_t most_events = 1000;
 
 std::optional<Json> maybe_json(const sql::Row& row, std::string_view column)
@@ -32,6 +33,7 @@ Run run_from(const sql::Row& row)
     run.status = status_named(row.text("status")).value();
     run.worker = row.text("worker");
     run.epoch = row.integer("epoch");
+    run.attempts = row.integer("attempts");
     run.lease_until = row.integer("lease_until");
     run.crashes = row.integer("crashes");
     const auto& stop = row.text("stop");
@@ -85,7 +87,8 @@ std::string with_lock(sql::Connection& connection, std::string sql, std::string_
 
 std::string claim_sql(sql::Connection& connection, std::string_view which)
 {
-    return "UPDATE graph_runs SET status = 'running', worker = $1, epoch = epoch + 1, lease_until = $2, started_at = "
+    return "UPDATE graph_runs SET status = 'running', worker = $1, epoch = epoch + 1, attempts = attempts + 1, "
+           "lease_until = $2, started_at = "
            "COALESCE(started_at, $3) WHERE id IN (" +
            with_lock(connection, std::string(which), " FOR UPDATE SKIP LOCKED") + ") RETURNING " + run_columns;
 }
@@ -127,7 +130,7 @@ Result<Run> RunRows::start(Run fresh, Multitask multitask)
         return room.error();
     static const std::string sql =
         "INSERT INTO graph_runs (" + run_columns +
-        ") VALUES ($1, $2, $3, $4, $5, $6, 'pending', '', 0, 0, 0, '', '', NULL, NULL, $7, NULL, NULL) RETURNING " +
+        ") VALUES ($1, $2, $3, $4, $5, $6, 'pending', '', 0, 0, 0, 0, '', '', NULL, NULL, $7, NULL, NULL) RETURNING " +
         run_columns;
     return one_run(connection_.query(sql, fresh.id, fresh.thread, fresh.owner, fresh.graph, dump(fresh.input),
                                      dump(fresh.options), fresh.created_at));
@@ -172,7 +175,8 @@ Result<Run> RunRows::resume(const std::string& id, const std::string& owner, con
     if (!open->empty())
         return busy();
     static const std::string sql =
-        "UPDATE graph_runs SET status = 'pending', input = $2, crashes = 0, crashed_at = '', stop = '', error = NULL, "
+        "UPDATE graph_runs SET status = 'pending', input = $2, attempts = 0, crashes = 0, crashed_at = '', stop = '', "
+        "error = NULL, "
         "output = NULL, ended_at = NULL WHERE id = $1 AND status IN ('interrupted', 'error', 'timeout', 'cancelled') "
         "RETURNING " +
         run_columns;

@@ -39,6 +39,7 @@ struct Run {
     Status status = Status::pending;
     std::string worker;           // who holds or last held it
     std::int64_t epoch = 0;       // counts the claims (D8)
+    std::int64_t attempts = 0;    // claims since it was started or resumed; above 1: it was begun before
     UnixMillis lease_until = 0;
     std::int64_t crashes = 0;     // at the same checkpoint (D9)
     Stop stop = Stop::no;

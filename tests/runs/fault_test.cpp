@@ -1,0 +1,319 @@
+// Crashes and zombies for real: worker processes are killed (kill -9) at random moments, or stopped for longer than their
+// lease, while runs of ten nodes go on whose effects are recorded in a file outside the database (D4, D8). The worker
+// process is this program again: see FaultWorker. scripts/faults runs the long form (FAULT_THREADS, FAULT_KILLS).
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <random>
+#include <set>
+#include <sstream>
+
+#include "dure/base/timeout.hpp"
+#include "dure/runs/worker.hpp"
+#include "runs/runs_fixture.hpp"
+
+namespace dure::runs {
+
+namespace {
+
+constexpr int nodes_of_a_run = 10;
+
+long number_from_environment(const char* name, long otherwise)
+{
+    const char* text = std::getenv(name);
+    return text ? std::strtol(text, nullptr, 10) : otherwise;
+}
+
+std::unique_ptr<sql::Database> open_place(const std::string& place)
+{
+    if (place.starts_with("postgres"))
+        return test::open_or_throw(test::postgres_options(place));
+    return test::open_or_throw(test::sqlite_options(place));
+}
+
+// The world outside: one line per effect, whole at once, never lost by the death of the writer.
+class Effects {
+public:
+    explicit Effects(const std::string& path)
+        : file_(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600))
+    {}
+    ~Effects() { ::close(file_); }
+    Effects(const Effects&) = delete;
+    Effects& operator=(const Effects&) = delete;
+
+    void record(std::string_view what, const std::string& run, std::size_t node)
+    {
+        const auto line = std::string(what) + " " + run + " " + std::to_string(node) + "\n";
+        EXPECT_EQ(::write(file_, line.data(), line.size()), static_cast<ssize_t>(line.size()));
+    }
+
+private:
+    int file_;
+};
+
+// What the graph engine does for a chain of nodes: the head says what is done, each node's result is durable before it
+// counts as finished.
+Task<Ending> walk_chain(RunWriter& writer, Effects& effects, long node_time)
+{
+    const auto& run = writer.run();
+    Ending ending;
+    ending.status = Status::error;
+    auto head = co_await writer.load(run.thread, "", "", true);
+    if (!head)
+        co_return ending;
+    auto before = *head ? (*head)->checkpoint : graph::Checkpoint();
+    for (auto node = before.versions.size(); node < nodes_of_a_run; ++node) {
+        effects.record("start", run.id, node);
+        try {
+            co_await sleep_for(std::chrono::microseconds(1000 * node_time + std::random_device{}() % 3000));
+        } catch (const boost::system::system_error&) {
+            effects.record("lost", run.id, node);  // stopped, because the lease is somebody else's
+            throw;
+        }
+        graph::Checkpoint next;
+        next.id = new_id();
+        next.parent = before.id;
+        next.run = run.id;
+        next.step = static_cast<std::int64_t>(node);
+        next.versions = before.versions;
+        graph::ChannelWrite write;
+        write.channel = "node" + std::to_string(node);
+        write.data = std::make_shared<const Json>(run.epoch);
+        next.versions[write.channel] = next.id;
+        before = next;
+        next.writes.push_back(std::move(write));
+        graph::Batch batch;
+        batch.checkpoints.push_back(std::move(next));
+        if (auto told = co_await writer.tell("", "updates", Json{{"node", node}}); !told)
+            co_return ending;
+        if (auto saved = co_await writer.save(run.thread, std::move(batch)); !saved) {
+            effects.record(saved.error().reason() == "LEASE_LOST" ? "lost" : "failed", run.id, node);
+            co_return ending;
+        }
+        effects.record("finish", run.id, node);
+    }
+    ending.status = Status::success;
+    co_return ending;
+}
+
+class Child {
+public:
+    // Times in milliseconds; without a lease the process is the only one.
+    Child(const std::string& place, const std::string& effects, long lease, long node_time)
+    {
+        const auto program = std::filesystem::read_symlink("/proc/self/exe").string();
+        pid_ = ::fork();
+        if (pid_ != 0)
+            return;
+        ::setenv("FAULT_PLACE", place.c_str(), 1);
+        ::setenv("FAULT_EFFECTS", effects.c_str(), 1);
+        ::setenv("FAULT_LEASE", std::to_string(lease).c_str(), 1);
+        ::setenv("FAULT_NODE_TIME", std::to_string(node_time).c_str(), 1);
+        const int nowhere = ::open("/dev/null", O_WRONLY);
+        ::dup2(nowhere, 1);
+        ::execl(program.c_str(), program.c_str(), "--gtest_also_run_disabled_tests",
+                "--gtest_filter=FaultWorker.DISABLED_WorksUntilItIsKilled", nullptr);
+        ::_exit(127);
+    }
+    ~Child() { end(); }
+    Child(const Child&) = delete;
+    Child& operator=(const Child&) = delete;
+
+    void send(int signal) const { ::kill(pid_, signal); }
+    void end()
+    {
+        if (pid_ <= 0)
+            return;
+        send(SIGKILL);
+        ::waitpid(pid_, nullptr, 0);
+        pid_ = 0;
+    }
+
+private:
+    pid_t pid_ = 0;
+};
+
+class FaultTest : public testing::TestWithParam<test::Driver> {
+protected:
+    void SetUp() override
+    {
+        place_ = GetParam().name == "sqlite" ? folder_.file("dure.db") : test::PostgresSchemas::make();
+        database_ = migrated(open_place(place_));
+    }
+
+    void start_runs(long how_many)
+    {
+        static const SystemClock clock;
+        Runs runs(*database_, clock);
+        test::run([&]() -> Task<void> {
+            for (long i = 0; i < how_many; ++i) {
+                runs::Run run;
+                run.thread = "t" + std::to_string(i);
+                run.graph = "chain";
+                const auto started = co_await runs.start(run, Multitask::enqueue);
+                if (!started)
+                    throw std::runtime_error(started.error().detail());
+            }
+        });
+    }
+    std::int64_t count(const std::string& sql)
+    {
+        const auto found = test::read_now(*database_, [&](sql::Connection& c) -> Result<std::int64_t> {
+            const auto rows = c.query(sql);
+            if (!rows)
+                return rows.error();
+            return rows->front().integer(0);
+        });
+        if (!found)
+            throw std::runtime_error(found.error().detail());
+        return *found;
+    }
+    std::int64_t open_runs() { return count("SELECT COUNT(*) FROM graph_runs WHERE status IN ('pending', 'running')"); }
+    template <class Condition>
+    bool eventually(Condition holds, std::chrono::seconds longest = std::chrono::seconds(100))
+    {
+        const auto deadline = Deadline::after(longest);
+        while (!holds()) {
+            if (deadline.passed())
+                return false;
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        }
+        return true;
+    }
+
+    std::string recorded() const
+    {
+        std::ifstream file(effects());
+        return {std::istreambuf_iterator<char>(file), {}};
+    }
+
+    // Every node of every run finished once, and none began again after that. What a zombie began from byte `zombie` on does
+    // not count: nobody can keep it from the outside world until its first write is refused.
+    void check_effects(long runs, std::size_t zombie = std::string::npos)
+    {
+        std::istringstream file(recorded());
+        std::set<std::pair<std::string, int>> finished;
+        std::string what, run;
+        for (int node = 0; file >> what >> run >> node;) {
+            if (what == "start" && static_cast<std::size_t>(file.tellg()) > zombie)
+                continue;
+            if (what == "start")
+                EXPECT_FALSE(finished.contains({run, node}))
+                    << "node " << node << " of " << run << " ran after its end";
+            else if (what == "finish")
+                EXPECT_TRUE(finished.emplace(run, node).second)
+                    << "node " << node << " of " << run << " finished twice";
+            else
+                EXPECT_EQ(what, "lost");
+        }
+        // A process may die between the commit and its note of it; what is durable counts as finished then.
+        EXPECT_EQ(count("SELECT COUNT(*) FROM graph_checkpoints"), runs * nodes_of_a_run);
+        EXPECT_EQ(
+            count("SELECT COUNT(*) FROM (SELECT thread_id, step FROM graph_checkpoints GROUP BY thread_id, step) AS d"),
+            runs * nodes_of_a_run);
+        EXPECT_EQ(count("SELECT COUNT(*) FROM graph_runs WHERE status = 'success'"), runs);
+        EXPECT_EQ(count("SELECT COUNT(*) FROM graph_run_events"), runs * nodes_of_a_run);
+        EXPECT_EQ(count("SELECT COALESCE(SUM(seq), 0) FROM graph_run_events"),
+                  runs * nodes_of_a_run * (nodes_of_a_run + 1) / 2)
+            << "numbers without gaps";
+    }
+
+    std::string effects() const { return folder_.file("effects"); }
+
+    test::TemporaryFolder folder_;
+    std::string place_;
+    std::shared_ptr<sql::Database> database_;
+};
+
+}  // namespace
+
+TEST(FaultWorker, DISABLED_WorksUntilItIsKilled)
+{
+    const char* place = std::getenv("FAULT_PLACE");
+    if (!place)
+        GTEST_SKIP() << "started by the fault tests only";
+    const auto lease = number_from_environment("FAULT_LEASE", 0);
+    const auto node_time = number_from_environment("FAULT_NODE_TIME", 0);
+    const auto database = open_place(place);
+    Effects effects(std::getenv("FAULT_EFFECTS"));
+    const SystemClock clock;
+    Logger log(Logger::Options{LogLevel::error, false, ""});
+    Runs runs(*database, clock);
+    WorkerOptions options;
+    options.crash_limit = 1'000'000;
+    options.look_interval = std::chrono::milliseconds(20);
+    options.only_process = lease == 0;
+    if (lease > 0)
+        options.lease = std::chrono::milliseconds(lease);
+    boost::asio::io_context loop(1);
+    Worker worker(
+        runs, loop.get_executor(), log,
+        [&effects, node_time](RunWriter& writer, RunControl&) { return walk_chain(writer, effects, node_time); },
+        options);
+    boost::asio::co_spawn(loop, worker.work(), [](std::exception_ptr thrown) {
+        if (thrown)
+            std::rethrow_exception(thrown);
+    });
+    loop.run();
+}
+
+TEST_P(FaultTest, D4_KilledWorkersLoseNothingAndRepeatNothingFinished)
+{
+    const auto runs = number_from_environment("FAULT_THREADS", 60);
+    const auto kills = number_from_environment("FAULT_KILLS", 8);
+    const auto seed = std::random_device{}();
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::minstd_rand random(seed);
+    const long lease = GetParam().name == "sqlite" ? 0 : 300;  // one process owns the file; others wait for leases
+    start_runs(runs);
+    for (long killed = 0; killed < kills && open_runs() > 0; ++killed) {
+        const auto begun = count("SELECT COUNT(*) FROM graph_checkpoints");
+        Child child(place_, effects(), lease, 8);
+        ASSERT_TRUE(
+            eventually([&] { return open_runs() == 0 || count("SELECT COUNT(*) FROM graph_checkpoints") > begun; }));
+        std::this_thread::sleep_for(std::chrono::milliseconds(random() % 40));
+        child.end();
+    }
+    Child last(place_, effects(), lease, 0);
+    ASSERT_TRUE(eventually([&] { return open_runs() == 0; }));
+    last.end();
+    check_effects(runs);
+}
+
+TEST_P(FaultTest, D8_AStoppedWorkersWritesAreRefusedAfterItsLease)
+{
+    const auto runs = number_from_environment("FAULT_THREADS", 60);
+    constexpr long lease = 400;
+    start_runs(runs);
+    Child zombie(place_, effects(), lease, 30);
+    const auto free_to_write = [this] {  // a process stopped inside a transaction of SQLite would hold everybody
+        return database_
+            ->run_now([](sql::Connection& c) { return c.execute("UPDATE graph_threads SET id = id WHERE id = ''"); })
+            .has_value();
+    };
+    ASSERT_TRUE(eventually([&] {
+        if (count("SELECT COUNT(*) FROM graph_checkpoints") == 0)
+            return false;
+        zombie.send(SIGSTOP);
+        if (count("SELECT COUNT(*) FROM graph_runs WHERE status = 'running'") > 0 && free_to_write())
+            return true;
+        zombie.send(SIGCONT);
+        return false;
+    }));
+    Child heir(place_, effects(), lease, 1);
+    ASSERT_TRUE(eventually([&] { return open_runs() == 0; }));
+    heir.end();
+    const auto awake_from = recorded().size();
+    zombie.send(SIGCONT);
+    EXPECT_TRUE(eventually([&] { return recorded().find("lost ") != std::string::npos; }, std::chrono::seconds(20)))
+        << "nobody was refused; after waking: " << recorded().substr(awake_from);
+    zombie.end();
+    check_effects(runs, awake_from);
+    EXPECT_GT(count("SELECT MAX(epoch) FROM graph_runs"), 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Drivers, FaultTest, testing::ValuesIn(test::all_drivers()), test::driver_name);
+
+}  // namespace dure::runs
