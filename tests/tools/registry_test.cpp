@@ -140,7 +140,7 @@ TEST_F(RegistryTest, UnknownForbiddenAndUnavailableToolsAreOutcomes)
     EXPECT_NE(call("known").error.find("not allowed"), std::string::npos);
 }
 
-TEST_F(RegistryTest, SlowThrowingAndOversizedToolsAreOutcomes)
+TEST_F(RegistryTest, SlowAndThrowingToolsAreOutcomes)
 {
     bool cancelled = false;
     add("slow", [&cancelled](const Json&) -> Task<Result<Json>> {
@@ -165,10 +165,25 @@ TEST_F(RegistryTest, SlowThrowingAndOversizedToolsAreOutcomes)
     EXPECT_EQ(call("throws").error, "The tool failed.");
     EXPECT_LT(Steady::now() - began, 25ms);
 
-    add("large", answers(std::string(256 * 1024, 'x')));
-    EXPECT_NE(call("large").error.find("256 KiB"), std::string::npos);
-    add("fits", answers(std::string(256 * 1024 - 2, 'x')));
-    EXPECT_TRUE(call("fits").success);
+}
+
+TEST_F(RegistryTest, CutsTooLargeResultsAndSaysSo)
+{
+    const std::string limit(256 * 1024, 'x');
+    add("fits", answers(limit));
+    EXPECT_EQ(call("fits").text(), limit);
+    add("large", answers(limit + "y"));
+    const auto large = call("large");
+    EXPECT_TRUE(large.success);
+    EXPECT_TRUE(large.text().starts_with(limit + "\n[cut: "));
+    EXPECT_NE(large.text().find("262145 bytes"), std::string::npos);
+    add("list", answers(Json::array({limit})));
+    EXPECT_TRUE(call("list").result.is_string());   // no longer a document
+    std::string korean(1, 'x');
+    while (korean.size() <= limit.size())
+        korean += "가";
+    add("korean", answers(korean));
+    EXPECT_EQ(call("korean").text().find("\xef\xbf\xbd"), std::string::npos);   // not cut inside of a character
 }
 
 TEST_F(RegistryTest, CancellingTheCallerCancelsTheTool)

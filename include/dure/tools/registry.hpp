@@ -1,70 +1,55 @@
-// Tools an agent can call: a name, a description, a JSON schema of the arguments, and what runs. The registry checks
-// arguments against the schema, applies time and size limits, and turns every failure into a result the model can read.
+// The registry of tools. It checks permission and arguments, applies time and size limits, remembers results of pure
+// tools, and turns every failure into an outcome the model can read. Tools come in groups ("built-in", "files",
+// "mcp:NAME"); a group is replaced as a whole while calls run: they keep the tools they began with.
 #pragma once
 
-#include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "dure/base/clock.hpp"
-#include "dure/base/error.hpp"
-#include "dure/base/json.hpp"
 #include "dure/base/log.hpp"
-#include "dure/base/task.hpp"
 #include "dure/config/settings.hpp"
-#include "dure/model/chat.hpp"
+#include "dure/tools/tool.hpp"
 
 namespace dure::tools {
 
-// Who a tool runs for.
-struct Caller {
-    std::string user_id;
-    std::string request_id;
-    std::string idempotency_key;
-    bool may_execute = false;      // permission tools:execute
-};
-
-struct Outcome {
-    bool success = false;
-    Json result;                   // of a success
-    std::string error;             // of a failure, one sentence for the model
-    std::int64_t duration_ms = 0;
-    bool cached = false;
-    std::string text() const;      // what the model is told
-};
-
-class Tool {
-public:
-    virtual ~Tool() = default;
-    virtual const model::ToolDefinition& definition() const = 0;
-    virtual std::string source() const = 0;                       // "built-in", a file, an MCP server's name
-    virtual std::string why_unavailable() const { return {}; }    // not empty: it is not offered to a model
-    virtual bool pure() const { return false; }                   // same arguments, same result: may be cached
-    // Arguments have passed the schema. An error is a tool error: its message is shown to the model.
-    virtual Task<Result<Json>> execute(const Json& arguments, const Caller& caller, Deadline deadline) = 0;
-};
-
-// Thread-safe: tools are added while it is built, then only read.
+// Thread-safe, except observe(), which comes before the first call.
 class Registry {
 public:
     Registry(Logger& logger, const config::Tools& settings);
     ~Registry();
 
-    void add(std::unique_ptr<Tool> tool);     // throws InvariantBroken on a taken name or a broken schema
-    std::vector<const Tool*> all() const;
-    const Tool* find(std::string_view name) const;
-    // Definitions of the tools that are available, in the order they were added.
-    std::vector<model::ToolDefinition> offered() const;
+    // A built-in tool. Throws InvariantBroken on a taken name or a broken schema.
+    void add(std::unique_ptr<Tool> tool);
+    // Everything of `group` is replaced in one step. What cannot be taken (name taken by another group or twice, name
+    // that is no function name, broken schema) is left out and listed.
+    std::vector<LoadProblem> replace(const std::string& group, std::vector<std::shared_ptr<Tool>> tools);
 
-    // Never fails as such: unknown tool, missing permission, wrong arguments, timeout and oversize are Outcomes.
+    // In the order of groups, then as given. The pointers keep their tools alive.
+    std::vector<std::shared_ptr<const Tool>> all() const;
+    std::shared_ptr<const Tool> find(std::string_view name) const;
+    // Group that has the name; empty: it is free.
+    std::string group_of(std::string_view name) const;
+    // Definitions of the tools that a model may call now: available, and not waiting for a person's approval.
+    std::vector<model::ToolDefinition> offered() const;
+    // Grows with every change of the set of tools (not of their availability); for caches made from definitions.
+    std::uint64_t version() const;
+
+    // Never fails as such: unknown tool, missing permission, wrong arguments, timeout are Outcomes. Calls may run at the
+    // same time, of the same tool too. A result over 256 KiB is cut, and says so at its end.
     Task<Outcome> execute(std::string_view name, std::string_view arguments_json, const Caller& caller);
+    // Called after each execute() of a known tool, on the thread of the call.
+    void observe(std::function<void(const CallRecord&)> observer);
 
 private:
     struct State;
     std::unique_ptr<State> state_;
 };
+
+// What OpenAI takes as a function's name: 1 to 64 of [a-zA-Z0-9_-].
+bool is_function_name(std::string_view name);
 
 std::unique_ptr<Tool> make_calculator();
 

@@ -1,0 +1,43 @@
+// Schemas of an OpenAPI document as JSON schemas of tool arguments: what is referred to moves into $defs, once per name,
+// so that recursive schemas stay finite; words that only OpenAPI knows are translated or left out.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <string>
+
+#include "dure/base/json.hpp"
+
+namespace dure::tools {
+
+// What is wrong with an operation; thrown inside of the OpenAPI reader only.
+struct OpenApiProblem {
+    std::string message;
+};
+
+// The value a $ref (or a chain of them) leads to; others are given back as they are.
+const Json& openapi_resolve(const Json& document, const Json& value);
+
+// Of one operation. `budget` counts values of all operations of the document down.
+class OpenApiSchemas {
+public:
+    OpenApiSchemas(const Json& document, std::size_t& budget) : document_(document), budget_(budget) {}
+
+    Json convert(const Json& schema) { return convert(schema, 0); }
+    // Of everything convert() referred to; empty: nothing.
+    Json definitions();
+
+private:
+    Json convert(const Json& schema, int depth);
+    Json convert_object(const Json& schema, int depth);
+    Json convert_properties(const Json& properties, int depth);
+    Json reference(const std::string& pointer);
+
+    const Json& document_;
+    std::size_t& budget_;
+    std::map<std::string, std::string> names_;   // pointer -> name in $defs
+    std::deque<std::string> open_;               // pointers that are not converted yet
+    Json definitions_ = Json::object();
+};
+
+}  // namespace dure::tools

@@ -1,0 +1,36 @@
+// How JSON-RPC messages reach an MCP server: a child process's pipes or Streamable HTTP. One transport is one connection:
+// when it is lost, a new one is made. Used on the core it was made on, only.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "dure/base/clock.hpp"
+#include "dure/base/error.hpp"
+#include "dure/base/json.hpp"
+#include "dure/base/task.hpp"
+
+namespace dure::tools::mcp {
+
+// What a transport tells its owner, at any time between open() and close(). The functions may not wait.
+struct TransportEvents {
+    std::function<void(Json message)> on_message;         // requests, notifications and responses of the server
+    std::function<void(const std::string& why)> on_lost;  // once; the connection is of no use any more
+};
+
+class Transport {
+public:
+    virtual ~Transport() = default;
+    // The process is started; HTTP needs nothing.
+    virtual Task<Result<void>> open() = 0;
+    // Sends one message. A request's response comes through on_message: at the latest when send() returns with HTTP,
+    // at any time later with a process. Errors: reason "session" when the server has forgotten the session.
+    virtual Task<Result<void>> send(std::string message, bool expects_answer, Deadline deadline) = 0;
+    // After initialize: the version both speak; HTTP opens its stream of notifications.
+    virtual void initialized(const std::string& version) = 0;
+    // Ends the session and whatever runs for it, within the deadline.
+    virtual Task<void> close(Deadline deadline) = 0;
+};
+
+}  // namespace dure::tools::mcp
