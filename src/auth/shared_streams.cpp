@@ -84,12 +84,14 @@ Task<Result<std::unique_ptr<StreamPlace>>> SharedStreams::open(std::string user_
         co_return here.error();
     const auto executor = co_await boost::asio::this_coro::executor;
     auto held = std::make_shared<Held>(executor, redis_, script_, user_id, lease_);
+    // From here on it is given back on every way out, also when the caller leaves while Redis is asked.
+    auto place = std::make_unique<Place>(std::move(*here), held);
+    boost::asio::co_spawn(executor, hold(held), boost::asio::detached);
     const auto reply = co_await redis_.eval(*script_, {held->key}, held->arguments(std::to_string(most)));
     const bool taken = reply ? reply->integer == 0 : here_.count(user_id) > std::max<std::int64_t>(1, most / 2);
     if (taken)
         co_return StreamCounts::refusal(most);
-    boost::asio::co_spawn(executor, hold(held), boost::asio::detached);
-    co_return std::make_unique<Place>(std::move(*here), std::move(held));
+    co_return std::unique_ptr<StreamPlace>(std::move(place));
 }
 
 }  // namespace dure::auth

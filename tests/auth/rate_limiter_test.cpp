@@ -296,6 +296,21 @@ TEST_F(RedisLimits, APlaceIsRenewedWhileItsStreamIsOpenAndComesBackAfterAFlush)
     test::run_on_core(cores, job);
 }
 
+TEST_F(RedisLimits, WhoLeavesWhileHisPlaceIsAskedForHoldsNone)
+{
+    test::run_on_core(cores, [&]() -> Task<void> { EXPECT_TRUE(co_await first.command({"PING"})); });
+    server.freeze();
+    test::Running asking(cores, [&]() -> Task<void> { (void)co_await a->open_stream("u", 1); });
+    asking.cancel();
+    EXPECT_THROW(asking.wait(), boost::system::system_error);
+    server.thaw();
+    const auto end = Steady::now() + std::chrono::seconds(10);
+    while (server.ask("ZCARD dure:streams:u") != ":0" && Steady::now() < end)
+        std::this_thread::yield();
+    EXPECT_EQ(server.ask("ZCARD dure:streams:u"), ":0");
+    test::run_on_core(cores, [&]() -> Task<void> { EXPECT_TRUE(co_await a->open_stream("u", 1)); });
+}
+
 TEST_F(RedisLimits, WhatAKilledReplicaHeldRunsOut)
 {
     const std::function<Task<void>()> job = [&]() -> Task<void> {
