@@ -91,12 +91,25 @@ constexpr std::string_view native_schemas = R"json({
 "ReplayedState": {"type":"object","required":["aggregate_id","aggregate_type","version","state","at"],"properties":{
   "aggregate_id":{"type":"string"},"aggregate_type":{"type":"string"},"version":{"type":"integer"},"state":{"type":"object"},
   "at":{"type":"string","format":"date-time"}}},
+"ReloadedModels": {"type":"object","required":["models"],"properties":{"models":{"type":"integer"}}},
 "UsageReport": {"type":"object","required":["from","to","rows"],"properties":{
   "from":{"type":"string","format":"date-time"},"to":{"type":"string","format":"date-time"},
   "rows":{"type":"array","items":{"type":"object","required":["requests","prompt_tokens","completion_tokens","total_tokens","cost_usd"],"properties":{
     "day":{"type":"string","format":"date"},"model":{"type":"string"},"user_id":{"type":"string"},"key_id":{"type":["string","null"]},
     "requests":{"type":"integer"},"prompt_tokens":{"type":"integer"},"completion_tokens":{"type":"integer"},"total_tokens":{"type":"integer"},
     "cached_tokens":{"type":"integer"},"reasoning_tokens":{"type":"integer"},"cost_usd":{"type":"number"}}}}}},
+"Tool": {"type":"object","required":["name","description","schema","source","available","unavailable_reason"],"properties":{
+  "name":{"type":"string"},"description":{"type":"string"},"schema":{"type":"object"},"source":{"type":"string"},
+  "available":{"type":"boolean"},"unavailable_reason":{"type":["string","null"]},"pure":{"type":"boolean"},
+  "needs_approval":{"type":"boolean"},"permission":{"type":"string"}}},
+"ToolList": {"type":"object","required":["tools","total","page","page_size"],"properties":{
+  "tools":{"type":"array","items":{"$ref":"#/components/schemas/Tool"}},"total":{"type":"integer"},"page":{"type":"integer"},"page_size":{"type":"integer"}}},
+"ToolCallRequest": {"type":"object","additionalProperties":false,"properties":{"arguments":{"type":["object","null"]}}},
+"ToolOutcome": {"type":"object","required":["success","duration_ms","cached"],"properties":{
+  "success":{"type":"boolean"},"result":{},"error":{"type":"string"},"duration_ms":{"type":"integer"},"cached":{"type":"boolean"}}},
+"ToolReload": {"type":"object","required":["tools","failed"],"properties":{"tools":{"type":"integer"},
+  "failed":{"type":"array","items":{"type":"object","properties":{
+    "source":{"type":"string"},"name":{"type":["string","null"]},"error":{"type":"string"}}}}}},
 "EventStream": {"type":"string","description":"server-sent events"},
 "Text": {"type":"string"},
 "Any": {"type":"object"},
@@ -121,7 +134,9 @@ OrderedJson component_schemas()
 
 OrderedJson query_schema(std::string_view parameter)
 {
-    if (parameter == "limit")
+    if (parameter == "page")
+        return {{"type", "integer"}, {"minimum", 1}};
+    if (parameter == "limit" || parameter == "page_size")
         return {{"type", "integer"}, {"minimum", 1}, {"maximum", 100}};
     if (parameter == "from_version" || parameter == "to_version")
         return {{"type", "integer"}, {"minimum", 1}};

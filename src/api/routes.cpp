@@ -13,6 +13,7 @@
 #include "api/chat/usage.hpp"
 #include "api/events/events.hpp"
 #include "api/system/system.hpp"
+#include "api/tools/tools.hpp"
 
 namespace dure::api {
 
@@ -25,6 +26,7 @@ std::vector<Route> routes(const ApiParts* parts)
     const auto probe = open.rated(RateClass::unlimited);
     const auto person = Access::person();
     const auto manager = Access::person("users:manage");
+    const auto tool_user = Access::permission("tools:execute");
     const auto metrics_reader = Access::permission("metrics:read");
     std::vector<Route> table;
     const auto add = [&](http::Method method, std::string_view pattern, Access access, auto make_handler, Doc doc) {
@@ -73,11 +75,20 @@ std::vector<Route> routes(const ApiParts* parts)
 
     add(get, "/api/usage", Access::any(), get_usage, {"getUsage", "Chat", "Tokens, cost in USD and requests: the caller's, or everybody's with users:manage", {}, "UsageReport", 200, "application/json", {"group_by", "from", "to"}});
 
+    // Tools
+    add(get, "/api/tools", tool_user, list_tools, {"listTools", "Tools", "Every tool, with why it is not available if it is not", {}, "ToolList", 200, "application/json", {"page", "page_size"}});
+    add(get, "/api/tools/{name}", tool_user, get_tool, {"getTool", "Tools", "One tool", {}, "Tool"});
+    add(post, "/api/tools/{name}/execute", tool_user, execute_tool, {"executeTool", "Tools", "Run a tool; what goes wrong in it is an answer with success:false", "ToolCallRequest", "ToolOutcome"});
+    add(post, "/api/tools/reload", Access::permission("tools:manage"), reload_tools, {"reloadTools", "Tools", "Read the tool files and the tools of MCP servers again", {}, "ToolReload"});
+
     // Events: of what the caller owns, or everybody's with events:read
     add(get, "/api/events/aggregate/{id}", Access::any(), get_aggregate_events, {"getAggregateEvents", "Events", "What happened to one aggregate, oldest first; next is the from_version of the next page", {}, "EventPage", 200, "application/json", {"aggregate_type", "from_version", "limit"}});
     add(get, "/api/events/replay/{id}", Access::any(), replay_aggregate, {"replayAggregate", "Events", "An aggregate's state as it was", {}, "ReplayedState", 200, "application/json", {"aggregate_type", "to_version", "at"}});
     add(get, "/api/events/audit", Access::any(), audit_events, {"auditEvents", "Events", "The audit log, newest first", {}, "AuditPage", 200, "application/json", {"user_id", "event_type", "from_date", "to_date", "limit", "cursor"}});
     add(get, "/api/events/stream", Access::any(), stream_events, {"streamEvents", "Events", "Events as they happen, as server-sent events; their ids are positions, Last-Event-ID is honoured", {}, "EventStream", 200, "text/event-stream", {"after", "aggregate_id"}});
+
+    // Models
+    add(post, "/api/models/reload", Access::permission("models:manage"), reload_models, {"reloadModels", "Models", "Read providers and models of the configuration anew, as SIGHUP does", {}, "ReloadedModels"});
 
     // System
     add(get, "/", open, root, {"root", "System", "Name, version and links", {}, "Root"});

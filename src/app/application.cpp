@@ -11,6 +11,7 @@
 #include "app/address.hpp"
 #include "app/first_start.hpp"
 #include "app/metrics_page.hpp"
+#include "app/models.hpp"
 #include "app/people.hpp"
 #include "app/readiness.hpp"
 #include "app/secret_key.hpp"
@@ -18,7 +19,6 @@
 #include "app/signals.hpp"
 #include "app/state_metrics.hpp"
 #include "app/storage.hpp"
-#include "app/unbuilt.hpp"
 #include "app/version.hpp"
 #include "dure/agents/agent.hpp"
 #include "dure/api/api.hpp"
@@ -29,12 +29,14 @@
 #include "dure/events/access_audit.hpp"
 #include "dure/events/service.hpp"
 #include "dure/http/client.hpp"
+#include "dure/http/egress.hpp"
 #include "dure/http/server.hpp"
 #include "dure/llm/gateway.hpp"
 #include "dure/metrics/registry.hpp"
 #include "dure/sessions/service.hpp"
 #include "dure/store/usage_writer.hpp"
 #include "dure/tools/registry.hpp"
+#include "dure/tools/toolbox.hpp"
 
 namespace dure::app {
 
@@ -90,6 +92,15 @@ http::ClientOptions outgoing_limits(const config::Settings& settings, std::size_
     return options;
 }
 
+// How long a start waits for the first answers of MCP servers, and a stop for their end.
+constexpr auto tool_servers_patience = std::chrono::seconds(5);
+
+Result<http::EgressPolicy> egress_policy(const config::Settings& settings)
+{
+    return http::EgressPolicy::make({settings.egress.allow, settings.egress.ports, settings.server.host,
+                                     static_cast<std::uint16_t>(settings.server.port)});
+}
+
 int refuse(const std::string& why)
 {
     std::cerr << "dure: " << why << std::endl;
@@ -141,12 +152,10 @@ void shut_down(api::Api& api, http::Server& server, const chat::ChatService& cha
 
 }  // namespace
 
-int serve(const config::Settings& settings)
+int serve(const config::Settings& settings, std::function<config::Loaded()> load_again)
 {
     ::prctl(PR_SET_DUMPABLE, 0);   // no core dumps: memory holds keys
     Signals signals;               // before any thread, so that every thread inherits the mask
-    if (const auto missing = unbuilt_settings(settings); !missing.empty())
-        return refuse(missing);
 
     Logger logger(log_options(settings.log));
 
@@ -175,8 +184,15 @@ int serve(const config::Settings& settings)
     // What thinks: models, tools, agents.
     http::Client client(cores, outgoing_limits(settings, cores.size()));
     llm::Gateway gateway(cores, client, metrics, logger, settings);
+    Models models(gateway, std::move(load_again), logger);
     tools::Registry tools(logger, settings.tools);
     tools.add(tools::make_calculator());
+    const auto egress = egress_policy(settings);
+    if (!egress)
+        return refuse(egress.error());
+    auto toolbox = tools::Toolbox::make({cores, client, *egress, tools, logger, settings.tools});
+    if (!toolbox)
+        return refuse(toolbox.error());
     agents::Agents agents(gateway, tools, logger, settings.agent);
 
     // What remembers: sessions and usage.
@@ -195,7 +211,8 @@ int serve(const config::Settings& settings)
     Readiness readiness(*storage->database, storage->folder);
     api::Api api({chat, sessions, people.authenticator, *sharing->limiter, people.accounts, people.administration,
                   people.keys, metrics, logger, settings, std::string(version), derive_key(*secret, "cursor"),
-                  [&readiness] { return readiness.check(); }, event_reads, usage_reports, audit});
+                  [&readiness] { return readiness.check(); }, event_reads, usage_reports, audit,
+                  [&models] { return models.reload_from_a_core(); }, tools, **toolbox});
     http::Server server(cores, api, logger, server_options(settings.server));
     if (auto listening = server.listen(); !listening)
         return refuse(listening.error());
@@ -207,6 +224,7 @@ int serve(const config::Settings& settings)
             return refuse(listening.error());
     }
     cores.start();
+    (*toolbox)->start(tool_servers_patience);
 
     const auto url = std::string(settings.server.tls_cert.empty() ? "http" : "https") + "://" +
                      url_host(settings.server.host) + ":" + std::to_string(server.port());
@@ -215,8 +233,9 @@ int serve(const config::Settings& settings)
     if (metrics_server)
         logger.info("metrics have an address of their own", {{"port", std::to_string(metrics_server->port())}});
     std::cerr << "dure " << version << " listening on " << url << " (" << storage->description << ")" << std::endl;
-    signals.wait_for_stop();
+    signals.wait_for_stop([&] { (void)models.reload(); });
     shut_down(api, server, chat, people.mailer, usage, settings.server.shutdown_deadline, logger);
+    (*toolbox)->stop(Deadline::after(tool_servers_patience));
     if (metrics_server)
         metrics_server->close_all(std::chrono::milliseconds(500));
     cores.stop();

@@ -7,6 +7,7 @@
 
 #include "app/administration.hpp"
 #include "app/application.hpp"
+#include "app/models.hpp"
 #include "app/version.hpp"
 #include "dure/api/api.hpp"
 #include "dure/config/load.hpp"
@@ -141,6 +142,9 @@ struct Commands {
         auto* config = app.add_subcommand("config", "Configuration")->require_subcommand(1);
         config_check = config->add_subcommand("check", "Read everything, print the effective configuration and every problem");
         add_common(*config_check, options);
+        auto* models = app.add_subcommand("models", "Models")->require_subcommand(1);
+        models_check = models->add_subcommand("check", "Ask every target of every model for a short answer; exit code 1 if any fails");
+        add_common(*models_check, options);
         openapi = app.add_subcommand("openapi", "Print the OpenAPI document");
         version = app.add_subcommand("version", "Print version, commit and libraries");
     }
@@ -151,6 +155,7 @@ struct Commands {
     CLI::App* admin_create;
     CLI::App* key_create;
     CLI::App* config_check;
+    CLI::App* models_check;
     CLI::App* openapi;
     CLI::App* version;
 };
@@ -171,7 +176,10 @@ int run(const Commands& commands, const Options& options)
     }
     if (commands.version->parsed())
         return show_version();
-    return with_settings(options, app::serve);
+    if (commands.models_check->parsed())
+        return with_settings(options, models_check);
+    const auto settings = load_settings(options);
+    return settings ? app::serve(*settings, [load = load_options(options)] { return config::load(load); }) : refused;
 }
 
 }  // namespace

@@ -5,17 +5,19 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <utility>
 
 namespace dure::app {
 
 namespace {
 
-sigset_t stop_signals()
+sigset_t handled_signals()
 {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     return set;
 }
 
@@ -24,16 +26,17 @@ sigset_t stop_signals()
 Signals::Signals()
 {
     std::signal(SIGPIPE, SIG_IGN);   // a peer that left is an error of the write, not the end of the process
-    const auto set = stop_signals();
+    const auto set = handled_signals();
     pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
-void Signals::wait_for_stop()
+void Signals::wait_for_stop(const std::function<void()>& reload)
 {
-    const auto set = stop_signals();
+    const auto set = handled_signals();
     int received = 0;
-    while (sigwait(&set, &received) != 0) {
-    }
+    while (sigwait(&set, &received) != 0 || received == SIGHUP)
+        if (std::exchange(received, 0) == SIGHUP)
+            reload();
     std::signal(SIGTERM, SIG_DFL);
     std::signal(SIGINT, SIG_DFL);
     pthread_sigmask(SIG_UNBLOCK, &set, nullptr);

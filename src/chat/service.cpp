@@ -6,7 +6,6 @@
 #include "chat/agent_call.hpp"
 #include "chat/background_tasks.hpp"
 #include "chat/messages.hpp"
-#include "chat/price.hpp"
 #include "chat/summaries.hpp"
 #include "chat/turn.hpp"
 #include "dure/agents/agent.hpp"

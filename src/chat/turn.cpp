@@ -5,7 +5,6 @@
 #include <boost/system/system_error.hpp>
 
 #include "chat/channel_sink.hpp"
-#include "chat/price.hpp"
 #include "dure/base/cancellation.hpp"
 #include "dure/base/task_group.hpp"
 #include "dure/events/access_audit.hpp"
@@ -115,7 +114,7 @@ Task<Result<void>> Turns::run_and_record(const Turn& turn, Answer& answer, Task<
 // The outcome of the work, or of storing it when that failed.
 Task<Result<void>> Turns::record(const Turn& turn, Answer& answer, const Ended& ended)
 {
-    answer.cost_nano = price_of(answer);
+    answer.cost_nano = answer.completion.usage.cost_nano.value_or(0);
     auto outcome = ended.outcome;
     // A request that was refused before anything came of it is no turn.
     const bool refused = !ended.whole() && !ended.cancelled && !has_output(answer.completion);
@@ -131,18 +130,6 @@ Task<Result<void>> Turns::record(const Turn& turn, Answer& answer, const Ended& 
             outcome = recorded;
     co_await add_usage(turn, answer, ended.status(answer), ended.took);
     co_return outcome;
-}
-
-// The agent costs what the model it thinks with costs.
-std::int64_t Turns::price_of(const Answer& answer) const
-{
-    const auto& settings = parts_.settings;
-    const auto& thinks_with = settings.agent.model.empty() ? parts_.gateway.default_model() : settings.agent.model;
-    const auto& id = answer.model == agents::agent_model ? thinks_with : answer.model;
-    for (const auto& model : settings.model)
-        if (model.id == id)
-            return cost_nano(answer.completion.usage, model.prices);
-    return 0;
 }
 
 // Runs of tools that no recorded turn names: of requests without a session, and of turns that were not stored.

@@ -54,7 +54,6 @@ private:
     Task<Result<void>> run_and_record(const Turn& turn, Answer& answer, Task<Result<void>> work);
     Task<Result<void>> record(const Turn& turn, Answer& answer, const Ended& ended);
     Task<void> add_usage(const Turn& turn, const Answer& answer, std::string_view status, Steady::duration took);
-    std::int64_t price_of(const Answer& answer) const;
     Task<Result<void>> record_tools(const Turn& turn, const Answer& answer);
     Task<Result<void>> record_turn(const Turn& turn, Answer& answer, bool cut);
     Task<Result<void>> streamed_agent(const Turn& turn, const agents::AgentRequest& request,

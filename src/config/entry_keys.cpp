@@ -56,8 +56,8 @@ const std::vector<Key>& model_keys()
         key_of<Model>(
             "name", [](Model& m) { return &m.name; }, "Label; empty: the id"),
         key_of<Model>(
-            "kind", [](Model& m) { return &m.kind; }, "What it is for")
-            .one_of({"chat", "embedding"}),
+            "kind", [](Model& m) { return &m.kind; }, "auto: embedding when its id says embed or models.embeddings names it")
+            .one_of({"auto", "chat", "embedding"}),
         key_of<Model>(
             "targets", [](Model& m) { return &m.targets; }, "provider/model, tried in this order")
             .like("openai/gpt-4o"),

@@ -10,6 +10,7 @@ struct KnownModel {
     const char* name;
     const char* openai;        // its name at OpenAI; empty: not sold there
     const char* openrouter;
+    const char* anthropic;     // its name at Anthropic; empty: not sold there
     std::int64_t context_window;
     std::int64_t max_output;
     Prices prices;
@@ -18,11 +19,12 @@ struct KnownModel {
 // Nano-dollars per million tokens: {input, cached input, cache write, output}.
 constexpr std::int64_t cent = 10'000'000;
 constexpr KnownModel models[] = {
-    {"gpt-4o", "GPT-4o", "gpt-4o", "openai/gpt-4o", 128000, 16384, {250 * cent, 125 * cent, 0, 1000 * cent}},
+    {"gpt-4o", "GPT-4o", "gpt-4o", "openai/gpt-4o", "", 128000, 16384, {250 * cent, 125 * cent, 0, 1000 * cent}},
     {"gpt-4o-mini",
      "GPT-4o mini",
      "gpt-4o-mini",
      "openai/gpt-4o-mini",
+     "",
      128000,
      16384,
      {15 * cent, 75 * cent / 10, 0, 60 * cent}},
@@ -30,6 +32,7 @@ constexpr KnownModel models[] = {
      "Claude 3 Sonnet",
      "",
      "anthropic/claude-3-sonnet",
+     "claude-3-sonnet-20240229",
      200000,
      4096,
      {300 * cent, 0, 0, 1500 * cent}},
@@ -55,10 +58,6 @@ Provider provider(const char* name, const char* base_url, const char* key)
 void add_known_providers(const Variables& variables, Collector& collector)
 {
     auto& settings = collector.loaded.settings;
-    if (known::has(variables, "ANTHROPIC_API_KEY"))
-        collector.loaded.warnings.push_back(
-            "ANTHROPIC_API_KEY is set, but this version does not speak Anthropic's interface: it adds no "
-            "model. Claude models can be reached through OPENROUTER_API_KEY.");
     if (!settings.providers.empty() || !settings.model.empty())
         return;   // a file that lists its own knows better
     const bool openai = known::has(variables, "OPENAI_API_KEY");
@@ -68,10 +67,18 @@ void add_known_providers(const Variables& variables, Collector& collector)
     if (openrouter)
         settings.providers.push_back(
             known::provider("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"));
+    const bool anthropic = known::has(variables, "ANTHROPIC_API_KEY");
+    if (anthropic) {
+        settings.providers.push_back(known::provider("anthropic", "https://api.anthropic.com", "ANTHROPIC_API_KEY"));
+        settings.providers.back().dialect = "anthropic";
+        settings.providers.back().version = "2023-06-01";   // what the models below were made for
+    }
     for (const auto& one : known::models) {
         Model model;
         if (openai && *one.openai != '\0')
             model.targets.push_back(std::string("openai/") + one.openai);
+        if (anthropic && *one.anthropic != '\0')
+            model.targets.push_back(std::string("anthropic/") + one.anthropic);
         if (openrouter)
             model.targets.push_back(std::string("openrouter/") + one.openrouter);
         if (model.targets.empty())

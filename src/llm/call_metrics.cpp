@@ -31,7 +31,11 @@ metrics::Labels with_label(metrics::Labels labels, std::string name, std::string
 
 CallMetrics::CallMetrics(metrics::Registry& registry)
     : registry_(registry),
-      usage_estimated_(registry.counter("dure_usage_estimated_total", "Answers whose token usage had to be estimated"))
+      usage_estimated_(registry.counter("dure_usage_estimated_total", "Answers whose token usage had to be estimated")),
+      cost_(registry.counter("dure_cost_nanousd_total", "What model calls cost, in nano-dollars")),
+      overhead_(registry.histogram("dure_gateway_overhead_seconds",
+                                   "Time of a model call that was not spent waiting for the provider", {},
+                                   rising_buckets(0.00002, 2, 16)))
 {
 }
 
@@ -59,8 +63,9 @@ CallMetrics::CallSet& CallMetrics::call_set(const CallSummary& call)
         registry_.histogram("gen_ai_client_operation_time_to_first_chunk_seconds", "Time to the first output of streams",
                             labels, times),
         registry_.histogram("gen_ai_client_token_usage", token_help, with_label(labels, "gen_ai_token_type", "input"), tokens),
-        registry_.histogram("gen_ai_client_token_usage", token_help, with_label(labels, "gen_ai_token_type", "output"),
-                            tokens)};
+        registry_.histogram("gen_ai_client_token_usage", token_help, with_label(labels, "gen_ai_token_type", "output"), tokens),
+        registry_.histogram("gen_ai_client_operation_time_per_output_chunk_seconds",
+                            "Time between the pieces of a streamed output", labels, times)};
     const std::unique_lock lock(guard_);
     const std::array<std::string, 4> kept = {std::string(key[0]), std::string(key[1]), std::string(key[2]), std::string(key[3])};
     return calls_.emplace(kept, made).first->second;
@@ -70,6 +75,11 @@ void CallMetrics::finished(const CallSummary& call)
 {
     auto& set = call_set(call);
     set.duration.observe(seconds_of(call.took));
+    overhead_.observe(seconds_of(call.overhead));
+    if (call.usage.cost_nano && *call.usage.cost_nano > 0)
+        cost_.increment(static_cast<double>(*call.usage.cost_nano));
+    if (call.first_output && call.pieces > 1)
+        set.per_chunk.observe(seconds_of(call.took - *call.first_output) / static_cast<double>(call.pieces - 1));
     if (call.first_output)
         set.first_chunk.observe(seconds_of(*call.first_output));
     if (call.usage.total() == 0)
@@ -103,6 +113,32 @@ void CallMetrics::attempt(const Target& target, const std::optional<Failure>& fa
             .counter("dure_stream_interrupted_total", "Streams that broke after their first output",
                      {{"provider", target.provider}, {"class", std::string(kind)}})
             .increment();
+}
+
+void CallMetrics::cache_request(std::string_view result)
+{
+    registry_
+        .counter("dure_cache_requests_total", "Requests to models with a response cache by result",
+                 {{"result", std::string(result)}})
+        .increment();
+}
+
+void CallMetrics::connections(std::size_t active, std::size_t idle)
+{
+    const auto set = [&](const char* state, std::size_t count) {
+        registry_.gauge("dure_upstream_connections", "Connections towards providers", {{"state", state}})
+            .set(static_cast<double>(count));
+    };
+    set("active", active);
+    set("idle", idle);
+}
+
+void CallMetrics::breaker_state(const Target& target, TargetHealth::Breaker state)
+{
+    registry_
+        .gauge("dure_upstream_breaker_state", "0: closed, 1: half open, 2: open",
+               {{"provider", target.provider}, {"model", target.model}})
+        .set(state == TargetHealth::Breaker::open ? 2 : state == TargetHealth::Breaker::half_open ? 1 : 0);
 }
 
 void CallMetrics::fell_back(const std::string& from, const std::string& to, FailureClass kind)

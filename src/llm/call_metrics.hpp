@@ -24,6 +24,8 @@ struct CallSummary {
     Steady::duration took{};
     std::optional<Steady::duration> first_output;
     model::Usage usage;
+    Steady::duration overhead{};          // total minus the waits for the provider
+    std::size_t pieces = 0;               // writes of a stream
 };
 
 // Thread-safe.
@@ -34,6 +36,11 @@ public:
     void finished(const CallSummary& call);
     void attempt(const Target& target, const std::optional<Failure>& failure);
     void fell_back(const std::string& from, const std::string& to, FailureClass kind);
+    void cache_request(std::string_view result);   // hit, miss, shared, stored, bypass
+    // Shown by the next scrape; called by it.
+    void breaker_state(const Target& target, TargetHealth::Breaker state);
+    void connections(std::size_t active, std::size_t idle);
+    metrics::Registry& registry() { return registry_; }
     void usage_estimated() { usage_estimated_.increment(); }
 
 private:
@@ -42,6 +49,7 @@ private:
         metrics::Histogram& first_chunk;
         metrics::Histogram& input_tokens;
         metrics::Histogram& output_tokens;
+        metrics::Histogram& per_chunk;
     };
     // Label values by their views: a look-up builds no strings.
     template <std::size_t size>
@@ -69,6 +77,8 @@ private:
 
     metrics::Registry& registry_;
     metrics::Counter& usage_estimated_;
+    metrics::Counter& cost_;
+    metrics::Histogram& overhead_;
     std::shared_mutex guard_;
     Known<4, CallSet> calls_;                      // operation, model, target, error
     Known<3, metrics::Counter*> attempts_;         // provider, model, outcome

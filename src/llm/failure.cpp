@@ -7,6 +7,7 @@
 #include <cmath>
 #include <ctime>
 
+#include "dure/base/clock.hpp"
 #include "dure/base/log.hpp"
 #include "dure/base/text.hpp"
 
@@ -24,7 +25,7 @@ struct ClientForm {
     std::string_view sentence;   // when nothing better is known
 };
 
-constexpr std::array<ClientForm, 16> client_forms = {{
+constexpr std::array<ClientForm, 17> client_forms = {{
     {FailureClass::connect, "connect", Errc::upstream_failed, "upstream_unreachable", "The model provider cannot be reached."},
     {FailureClass::timeout, "timeout", Errc::timeout, "upstream_timeout", "The model provider did not answer in time."},
     {FailureClass::server, "server", Errc::upstream_failed, "upstream_error", "The model provider failed."},
@@ -49,6 +50,8 @@ constexpr std::array<ClientForm, 16> client_forms = {{
      "The model provider's answer broke off."},
     {FailureClass::busy, "busy", Errc::unavailable, "no_target_available",
      "Too many requests towards the model provider are running."},
+    {FailureClass::no_target, "no_target", Errc::unavailable, "no_target_available",
+     "No model behind this name takes requests at the moment."},
     {FailureClass::cancelled, "cancelled", Errc::cancelled, "cancelled", "The request was cancelled."},
 }};
 
@@ -219,7 +222,7 @@ Error to_error(const Failure& failure)
     if (failure.retry_after) {
         const auto whole = std::chrono::ceil<std::chrono::seconds>(*failure.retry_after);
         (void)std::move(error).retry_after(std::max(whole, std::chrono::seconds(1)));
-    } else if (failure.kind == FailureClass::busy) {
+    } else if (failure.kind == FailureClass::busy || failure.kind == FailureClass::no_target) {
         (void)std::move(error).retry_after(std::chrono::seconds(1));
     }
     return error;
@@ -280,6 +283,35 @@ Failure classify_answer(int status, std::string_view body)
     if (parsed.is_discarded() && status >= 500 && status != 503 && status != 529)
         problem.type = "server_error";   // an HTML page of a gateway between
     return classify(problem);
+}
+
+std::optional<std::chrono::milliseconds> parse_limit_reset(std::string_view text, std::int64_t now_unix_ms)
+{
+    constexpr std::int64_t longest = 86'400'000;
+    text = trim(text);
+    if (text.find('T') != std::string_view::npos) {
+        const auto time = parse_rfc3339(text);
+        return time ? std::optional(std::chrono::milliseconds(std::clamp<std::int64_t>(*time - now_unix_ms, 0, longest)))
+                    : std::nullopt;
+    }
+    double sum = 0;
+    bool any = false;
+    while (!text.empty()) {
+        double value = 0;
+        const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+        if (parsed.ec != std::errc() || !std::isfinite(value) || value < 0)
+            return std::nullopt;
+        text.remove_prefix(static_cast<std::size_t>(parsed.ptr - text.data()));
+        const auto unit = text.substr(0, text.starts_with("ms") ? 2 : 1);
+        const double factor = unit == "ms" ? 1 : unit == "s" ? 1000 : unit == "m" ? 60'000 : unit == "h" ? 3'600'000 : 0;
+        if (factor == 0)
+            return std::nullopt;
+        text.remove_prefix(unit.size());
+        sum += value * factor;
+        any = true;
+    }
+    return any ? std::optional(std::chrono::milliseconds(static_cast<std::int64_t>(std::min<double>(sum, longest))))
+               : std::nullopt;
 }
 
 std::optional<std::chrono::milliseconds> parse_retry_after(std::string_view milliseconds, std::string_view seconds_or_date,

@@ -28,6 +28,7 @@ enum class FailureClass {
     protocol,
     interrupted,
     busy,          // our own limit of running requests towards the provider
+    no_target,     // every target is cooled down or broken; nothing was sent
     cancelled,     // the reader has gone
 };
 std::string_view name_of(FailureClass kind);
@@ -43,6 +44,7 @@ struct Failure {
     std::string detail;             // for the log
     int status = 0;                 // upstream's, 0: none
     std::optional<std::chrono::milliseconds> retry_after;
+    std::optional<std::chrono::milliseconds> limit_reset;   // from the rate limit headers: until there is room again
     bool same_target_forbidden = false;   // x-should-retry: false
     bool after_output = false;      // the client has seen a part of the answer
 };
@@ -62,6 +64,8 @@ struct UpstreamProblem {
 // Reads {"error":{…}}, {"error":"text"}, {"object":"error",…} and {"message":…}; other shapes leave the fields empty.
 UpstreamProblem read_problem(int status, const OrderedJson& body);
 Failure classify(const UpstreamProblem& problem);
+// How long until the limit has room again: `1s`, `6m0s`, `12ms` (OpenAI), or an RFC 3339 time (Anthropic).
+std::optional<std::chrono::milliseconds> parse_limit_reset(std::string_view text, std::int64_t now_unix_ms);
 // A whole error answer, also when the body is not JSON.
 Failure classify_answer(int status, std::string_view body);
 // retry-after-ms, retry-after (seconds, fractional, or an HTTP date against `now_unix_ms`).

@@ -4,36 +4,51 @@
 //   relay/stream/complete -> serve -> try_targets -> [slot of the provider] -> Provider::attempt
 #include "dure/llm/gateway.hpp"
 
+#include <atomic>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/system/system_error.hpp>
+#include <mutex>
 
 #include "dure/base/cancellation.hpp"
+#include "dure/base/text.hpp"
 #include "dure/base/timeout.hpp"
-#include "dure/schema/json_view.hpp"
-#include "llm/call_metrics.hpp"
-#include "llm/catalog.hpp"
+#include "llm/call_end.hpp"
+#include "llm/exact_cache.hpp"
+#include "llm/needs.hpp"
+#include "llm/price.hpp"
 #include "llm/retry_plan.hpp"
+#include "llm/target_check.hpp"
 
 namespace dure::llm {
 
 struct Gateway::State {
     State(http::Client& client, metrics::Registry& registry, Logger& log, const config::Settings& settings)
-        : logger(log), catalog(settings, client, log), metrics(registry), embeddings(settings.models.embeddings),
-          heartbeat(settings.server.limits.sse_heartbeat)
+        : logger(log), http_client(client), shared_catalog(std::make_shared<const Catalog>(settings, client, log)),
+          metrics(registry), heartbeat(settings.server.limits.sse_heartbeat)
     {
     }
 
-    Task<Result<void>> serve(const ModelEntry& model, const Ask& ask, Reply& reply);
-    Task<Result<void>> try_targets(const ModelEntry& model, const Ask& ask, Reply& reply);
-    Task<std::optional<Failure>> attempt(const Target& target, const Ask& ask, Reply& reply);
-    void note_attempt(const Target& target, const Ask& ask, const std::optional<Failure>& failure);
+    Task<Result<void>> serve(const Catalog& catalog, const ModelEntry& model, const Ask& ask, Reply& reply);
+    Task<Result<void>> try_targets(const Catalog& catalog, const ModelEntry& model, const Ask& ask, Reply& reply);
+    Task<std::optional<Failure>> attempt(const Catalog& catalog, const Target& target, std::size_t key, const Ask& ask,
+                                         Reply& reply);
+    void note_attempt(const Target& target, std::size_t key, const Ask& ask, const Reply& reply,
+                      const std::optional<Failure>& failure);
+    Task<Result<void>> answer(const Catalog& catalog, const ModelEntry& model, const Ask& ask, Reply& reply, CallEnd& end);
+    Task<Result<void>> play(const model::Completion& stored, const Ask& ask, Reply& reply);
+    void show_gauges();
+    void refresh_gauges();
+    std::shared_ptr<const Catalog> current() const { return shared_catalog.load(); }
 
     Logger& logger;
-    Catalog catalog;
+    http::Client& http_client;
+    std::atomic<std::shared_ptr<const Catalog>> shared_catalog;   // calls under way keep the one they began with
+    std::mutex reloading;
     CallMetrics metrics;
-    std::string embeddings;
+    ExactCache cache;
     Steady::duration heartbeat;
+    std::shared_ptr<State*> alive = std::make_shared<State*>(this);   // the metrics outlive the gateway
 };
 
 namespace {
@@ -52,75 +67,51 @@ Error unknown_model(std::string_view model)
         .param("model");
 }
 
-std::size_t prompt_bytes(const Ask& ask)
-{
-    if (ask.relay != nullptr)
-        return ask.relay->body.size();
-    std::size_t bytes = 0;
-    for (const auto& message : ask.typed->messages) {
-        bytes += message.text().size();
-        for (const auto& call : message.tool_calls)
-            bytes += call.name.size() + call.arguments.size();
-    }
-    return bytes;
-}
-
-// The end of a call, however it ends (a cancelled one too, hence a destructor): settles usage and writes the metrics.
-// A cut or usage-less answer is charged by its bytes (llm-upstreams §8); one without any output costs nothing.
-class CallEnd {
+// The state of a model's targets as a retry plan sees it, now.
+class ModelAdmissions final : public Admissions {
 public:
-    CallEnd(const ModelEntry& model, const Ask& ask, const Reply& reply, CallMetrics& metrics)
-        : model_(model), ask_(ask), reply_(reply), metrics_(metrics)
+    explicit ModelAdmissions(const ModelEntry& model) : model_(model) {}
+    Admission admit(std::size_t target, std::span<const std::size_t> tried_keys) override
     {
+        return model_.targets[target].health->admit(Steady::now(), tried_keys);
     }
-    CallEnd(const CallEnd&) = delete;
-    CallEnd& operator=(const CallEnd&) = delete;
-    ~CallEnd()
-    {
-        settle_usage();
-        CallSummary call;
-        call.operation = "chat";
-        call.model = model_.info.id;
-        call.answered_by = reply_.completion.answered_by;
-        call.error = error_;
-        call.took = Steady::now() - started_;
-        if (reply_.first_output_at())
-            call.first_output = *reply_.first_output_at() - started_;
-        call.usage = reply_.completion.usage;
-        metrics_.finished(call);
-    }
-
-    void with(const Result<void>& result) { error_ = result ? std::string() : result.error().reason(); }
+    bool may_retry(std::size_t target) override { return model_.targets[target].health->may_retry(Steady::now()); }
 
 private:
-    void settle_usage()
-    {
-        auto& answer = reply_.completion;
-        std::size_t said = answer.text.size() + answer.reasoning.size() + answer.refusal.size();
-        for (const auto& call : answer.tool_calls)
-            said += call.name.size() + call.arguments.size();
-        const bool known = answer.usage.prompt_tokens > 0 || answer.usage.completion_tokens > 0;
-        if (known || (said == 0 && !answer.complete()))
-            return;
-        answer.usage.prompt_tokens = static_cast<std::int64_t>((prompt_bytes(ask_) + 3) / 4);
-        answer.usage.completion_tokens = static_cast<std::int64_t>((said + 3) / 4);
-        answer.usage.estimated = true;
-        metrics_.usage_estimated();
-    }
-
     const ModelEntry& model_;
-    const Ask& ask_;
-    const Reply& reply_;
-    CallMetrics& metrics_;
-    const Steady::time_point started_ = Steady::now();
-    std::string error_ = "cancelled";
 };
 
-std::vector<RetryPlan::Candidate> candidates_of(const ModelEntry& model)
+// An admitted attempt; one that ends without an outcome (cancelled) gives a probe's place back.
+class Admitted {
+public:
+    Admitted(TargetHealth& health, std::size_t key) : health_(health), key_(key) {}
+    Admitted(const Admitted&) = delete;
+    Admitted& operator=(const Admitted&) = delete;
+    ~Admitted()
+    {
+        if (!noted_)
+            health_.abandoned();
+    }
+    void ended(const std::optional<Failure>& failure)
+    {
+        if (failure && (failure->kind == FailureClass::cancelled || failure->kind == FailureClass::busy))
+            return;
+        health_.note(key_, failure, Steady::now());
+        noted_ = true;
+    }
+
+private:
+    TargetHealth& health_;
+    std::size_t key_;
+    bool noted_ = false;
+};
+
+std::vector<RetryPlan::Candidate> candidates_of(const ModelEntry& model, const std::vector<bool>& capable)
 {
     std::vector<RetryPlan::Candidate> all;
-    for (const auto& target : model.targets)
-        all.push_back(RetryPlan::Candidate{target.provider, model.info.context_window});
+    all.reserve(model.targets.size());
+    for (std::size_t i = 0; i < model.targets.size(); ++i)
+        all.push_back({model.targets[i].provider, model.targets[i].context_window, capable[i]});
     return all;
 }
 
@@ -131,21 +122,6 @@ void forget_attempt(Reply& reply)
     reply.completion = model::Completion();
     reply.completion.attempts = attempts;
     reply.body.clear();
-}
-
-// Tools are never dropped for a target that has none (llm-upstreams §9 case 30).
-Result<void> check_tools(const ModelInfo& model, std::string_view body)
-{
-    if (model.tools)
-        return {};
-    const schema::JsonView request(body);
-    const auto tools = request.find("tools");
-    const auto choice = request.find("tool_choice");
-    if (!tools || !tools->is_array() || tools->size() == 0 || (choice && choice->string_is("none")))
-        return {};
-    return Error(Errc::invalid_argument, "The model '" + model.id + "' cannot call tools.")
-        .reason("tools_not_supported")
-        .param("tools");
 }
 
 // What became of the work: one of the two, once it has ended.
@@ -165,18 +141,18 @@ Task<void> keep_outcome(Task<Result<void>> work, Ended& ended)
 
 }  // namespace
 
-Task<Result<void>> Gateway::State::serve(const ModelEntry& model, const Ask& ask, Reply& reply)
+Task<Result<void>> Gateway::State::serve(const Catalog& catalog, const ModelEntry& model, const Ask& ask, Reply& reply)
 {
     using namespace boost::asio::experimental::awaitable_operators;
     CallEnd end(model, ask, reply, metrics);
     if (!reply.streams()) {
-        auto result = co_await try_targets(model, ask, reply);
+        auto result = co_await answer(catalog, model, ask, reply, end);
         end.with(result);
         co_return result;
     }
     // Neither side throws to end the other: an exception at the end of every stream would cost more than the stream.
     Ended ended;
-    co_await (keep_outcome(try_targets(model, ask, reply), ended) || reply.keep_alive());
+    co_await (keep_outcome(answer(catalog, model, ask, reply, end), ended) || reply.keep_alive());
     if (is_cancelled(co_await boost::asio::this_coro::cancellation_state))
         throw boost::system::system_error(boost::asio::error::operation_aborted);
     if (reply.reader_gone())
@@ -187,51 +163,155 @@ Task<Result<void>> Gateway::State::serve(const ModelEntry& model, const Ask& ask
     co_return *ended.result;
 }
 
-Task<Result<void>> Gateway::State::try_targets(const ModelEntry& model, const Ask& ask, Reply& reply)
+// A model with a response cache is asked through it.
+Task<Result<void>> Gateway::State::answer(const Catalog& catalog, const ModelEntry& model, const Ask& ask, Reply& reply,
+                                          CallEnd& end)
 {
-    const RetryPlan::Rules rules{model.attempts, model.next_after_content_filter};
-    RetryPlan plan(candidates_of(model), rules, random_fraction);
-    for (auto step = plan.first();;) {
+    auto key = model.exact_cache ? cache_key(model, ask) : std::string();
+    if (key.empty()) {
+        if (model.exact_cache)
+            metrics.cache_request("bypass");
+        co_return co_await try_targets(catalog, model, ask, reply);
+    }
+    ExactCache::Lead lead;
+    bool shared = false;
+    const auto found = co_await cache.find(std::move(key), ask.context.deadline, lead, shared);
+    metrics.cache_request(!found ? "miss" : shared ? "shared" : "hit");
+    reply.cache_hit(found != nullptr);
+    if (found) {
+        end.from_cache();
+        co_return co_await play(*found, ask, reply);
+    }
+    auto result = co_await try_targets(catalog, model, ask, reply);
+    const auto& made = reply.completion;
+    if (!result || !made.complete()) {
+        lead.end(nullptr, false);
+        co_return result;
+    }
+    const auto provider = made.answered_by.substr(0, made.answered_by.find('/'));
+    const bool keep = made.finish_reason == "stop" && catalog.provider(provider).settings.dialect != "mock";
+    lead.end(std::make_shared<const model::Completion>(made), keep);
+    co_return result;
+}
+
+Task<Result<void>> Gateway::State::play(const model::Completion& stored, const Ask& ask, Reply& reply)
+{
+    constexpr std::size_t text_per_piece = 2048;
+    reply.completion = stored;
+    reply.completion.attempts = 0;
+    if (ask.relay != nullptr && !ask.stream)
+        reply.body = completion_body(stored, ask.model_id);
+    if (!reply.streams())
+        co_return Result<void>();
+    std::vector<model::Piece> pieces;
+    const auto add = [&](std::string model::Piece::* member, std::string_view text) {
+        while (!text.empty()) {
+            const auto part = utf8_prefix(text, text_per_piece);
+            pieces.emplace_back().*member = part;
+            text.remove_prefix(part.size());
+        }
+    };
+    add(&model::Piece::reasoning, stored.reasoning);
+    add(&model::Piece::text, stored.text);
+    add(&model::Piece::refusal, stored.refusal);
+    for (std::size_t i = 0; i < stored.tool_calls.size(); ++i) {
+        const auto& call = stored.tool_calls[i];
+        pieces.emplace_back().tool_calls.push_back({static_cast<int>(i), call.id, call.name, call.arguments});
+    }
+    for (const auto& piece : pieces)
+        if (auto sent = co_await reply.piece(piece); !sent)
+            co_return sent;
+    co_return Result<void>();
+}
+
+void Gateway::State::show_gauges()
+{
+    metrics.registry().before_text([alive = std::weak_ptr<State*>(alive)] {
+        if (const auto state = alive.lock())
+            (*state)->refresh_gauges();
+    });
+}
+
+void Gateway::State::refresh_gauges()
+{
+    const auto now = Steady::now();
+    const auto shown = current();
+    for (const auto& model : shown->models())
+        for (const auto& target : model.targets)
+            metrics.breaker_state(target, target.health->breaker(now));
+    const auto connections = http_client.counts();
+    metrics.connections(connections.open - std::min(connections.idle, connections.open), connections.idle);
+}
+
+Task<Result<void>> Gateway::State::try_targets(const Catalog& catalog, const ModelEntry& model, const Ask& ask, Reply& reply)
+{
+    const auto capable = capable_targets(model, ask);
+    if (!capable)
+        co_return capable.error();
+    ModelAdmissions admissions(model);
+    RetryPlan plan(candidates_of(model, *capable), {model.attempts, model.next_after_content_filter}, random_fraction,
+                   &admissions);
+    const Target* before = nullptr;
+    std::optional<FailureClass> left_for;
+    for (auto step = plan.first(ask.context.deadline.left());;) {
+        if (step.stop)
+            co_return to_error(plan.most_useful());
+        if (step.pause > Steady::duration::zero()) {
+            const Reply::Wait waiting(reply);
+            co_await sleep_for(step.pause);
+        }
+        if (step.again) {
+            step = plan.first(ask.context.deadline.left());
+            continue;
+        }
         const auto& target = model.targets[step.target];
+        if (before != nullptr && before != &target)
+            metrics.fell_back(before->label(), target.label(), *left_for);
+        before = &target;
+        forget_attempt(reply);
         ++reply.completion.attempts;
-        const auto failure = co_await attempt(target, ask, reply);
-        note_attempt(target, ask, failure);
+        const auto failure = co_await attempt(catalog, target, step.key, ask, reply);
         co_await reply.quiet();
         if (!failure)
             co_return Result<void>();
+        if (failure->after_output)
+            co_return to_error(*failure);
         const bool repaired = failure->kind == FailureClass::unsupported_param &&
                               catalog.provider(target.provider).provider->repair(target, *failure);
-        const auto before = step.target;
+        left_for = failure->kind;
         step = plan.after(*failure, repaired, ask.context.deadline.left());
-        if (step.stop)
-            co_return to_error(failure->after_output ? *failure : plan.most_useful());
-        if (step.target != before)
-            metrics.fell_back(target.label(), model.targets[step.target].label(), failure->kind);
-        if (step.pause > Steady::duration::zero())
-            co_await sleep_for(step.pause);
-        forget_attempt(reply);
     }
 }
 
-Task<std::optional<Failure>> Gateway::State::attempt(const Target& target, const Ask& ask, Reply& reply)
+Task<std::optional<Failure>> Gateway::State::attempt(const Catalog& catalog, const Target& target, std::size_t key,
+                                                     const Ask& ask, Reply& reply)
 {
     const auto& entry = catalog.provider(target.provider);
+    Admitted admitted(*target.health, key);
     auto refusal = Bulkhead::Refusal::deadline;
     const auto slot = co_await entry.running->enter(ask.context.deadline, refusal);
     if (!slot)
         co_return Failure(FailureClass::busy, "");
     reply.completion.answered_by = target.label();
-    reply.from_mock_fallback(entry.dialect == "mock" && reply.completion.attempts > 1);
-    co_return co_await entry.provider->attempt(target, ask, reply);
+    reply.prices = &target.prices;
+    reply.from_mock_fallback(entry.settings.dialect == "mock" && reply.completion.attempts > 1);
+    auto failure = co_await entry.provider->attempt(target, key, ask, reply);
+    admitted.ended(failure);
+    note_attempt(target, key, ask, reply, failure);
+    co_return failure;
 }
 
-void Gateway::State::note_attempt(const Target& target, const Ask& ask, const std::optional<Failure>& failure)
+void Gateway::State::note_attempt(const Target& target, std::size_t key, const Ask& ask, const Reply& reply,
+                                  const std::optional<Failure>& failure)
 {
     metrics.attempt(target, failure);
     if (!failure || failure->kind == FailureClass::cancelled)
         return;
     logger.warn("model attempt failed", {{"request_id", ask.context.request_id},
                                          {"target", target.label()},
+                                         {"key", key},
+                                         {"attempt", reply.completion.attempts},
+                                         {"upstream_request_id", reply.completion.upstream_request_id},
                                          {"class", name_of(failure->kind)},
                                          {"status", failure->status},
                                          {"after_output", failure->after_output},
@@ -242,6 +322,7 @@ Gateway::Gateway(Cores&, http::Client& client, metrics::Registry& metrics, Logge
                  const config::Settings& settings)
     : state_(std::make_unique<State>(client, metrics, logger, settings))
 {
+    state_->show_gauges();
 }
 
 Gateway::~Gateway() = default;
@@ -249,7 +330,7 @@ Gateway::~Gateway() = default;
 std::vector<ModelInfo> Gateway::models() const
 {
     std::vector<ModelInfo> all;
-    for (const auto& model : state_->catalog.models())
+    for (const auto& model : state_->current()->models())
         if (!model.embeds)
             all.push_back(model.info);
     return all;
@@ -257,100 +338,145 @@ std::vector<ModelInfo> Gateway::models() const
 
 std::optional<ModelInfo> Gateway::find(std::string_view model) const
 {
-    const auto* entry = state_->catalog.find(model);
+    const auto catalog = state_->current();
+    const auto* entry = catalog->find(model);
     return entry == nullptr || entry->embeds ? std::nullopt : std::optional(entry->info);
 }
 
 bool Gateway::serves(std::string_view model) const
 {
-    const auto* entry = state_->catalog.find(model);
+    const auto catalog = state_->current();
+    const auto* entry = catalog->find(model);
     return entry != nullptr && !entry->embeds;
 }
 
-const std::string& Gateway::default_model() const
+std::string Gateway::default_model() const
 {
-    return state_->catalog.default_model();
+    return state_->current()->default_model();
 }
 
 bool Gateway::embeds(std::string_view model) const
 {
-    const auto* entry = model.empty() ? nullptr : state_->catalog.find(model);
+    const auto catalog = state_->current();
+    const auto* entry = model.empty() ? nullptr : catalog->find(model);
     return entry != nullptr && entry->embeds;
+}
+
+Result<void> Gateway::reload(const config::Settings& settings)
+{
+    const std::lock_guard lock(state_->reloading);
+    try {
+        const auto before = state_->current();
+        state_->shared_catalog.store(std::make_shared<const Catalog>(settings, state_->http_client, state_->logger, before.get()));
+    } catch (const InvariantBroken& wrong) {
+        return Error(Errc::invalid_argument, wrong.what()).reason("invalid_configuration");
+    }
+    return {};
+}
+
+Task<void> Gateway::check_targets(std::function<void(const TargetCheck&)> report)
+{
+    const auto catalog = state_->current();
+    for (const auto& model : catalog->models())
+        for (const auto& target : model.targets) {
+            const auto start = Steady::now();
+            const auto failure = co_await try_target(*catalog, model, target);
+            TargetCheck check{model.info.id, target.label(), {}, {}};
+            if (failure) {
+                const auto error = to_error(*failure);
+                check.error = error.reason() + ": " + error.message();
+                if (!error.detail().empty() && error.detail() != error.message())
+                    check.error += " (" + error.detail() + ")";
+            }
+            check.took = std::chrono::duration_cast<std::chrono::milliseconds>(Steady::now() - start);
+            report(check);
+        }
 }
 
 Task<Result<void>> Gateway::complete(const CompletionRequest& request, const CallContext& context, model::Completion& into)
 {
-    const auto* model = state_->catalog.find(request.model);
+    const auto catalog = state_->current();
+    const auto* model = catalog->find(request.model);
     if (model == nullptr || model->embeds)
         co_return unknown_model(request.model);
     Ask ask(context);
     ask.typed = &request;
     ask.model_id = model->info.id;
-    ask.max_output = model->max_output;
     Reply reply(co_await boost::asio::this_coro::executor, into, nullptr, state_->heartbeat);
-    co_return co_await state_->serve(*model, ask, reply);
+    co_return co_await state_->serve(*catalog, *model, ask, reply);
 }
 
 Task<Result<void>> Gateway::stream(const CompletionRequest& request, const CallContext& context, model::AnswerSink& sink,
                                    model::Completion& into)
 {
-    const auto* model = state_->catalog.find(request.model);
+    const auto catalog = state_->current();
+    const auto* model = catalog->find(request.model);
     if (model == nullptr || model->embeds)
         co_return unknown_model(request.model);
     Ask ask(context);
     ask.typed = &request;
     ask.stream = true;
     ask.model_id = model->info.id;
-    ask.max_output = model->max_output;
     // Nobody reads along: the whole answer counts as before output, and a broken one is tried again.
     Reply reply(co_await boost::asio::this_coro::executor, into, sink.reads_along() ? &sink : nullptr,
                 state_->heartbeat);
-    co_return co_await state_->serve(*model, ask, reply);
+    co_return co_await state_->serve(*catalog, *model, ask, reply);
 }
 
 Task<Result<void>> Gateway::relay(const RelayRequest& request, const CallContext& context, model::AnswerSink& sink,
                                   RelayRecord& record)
 {
-    const auto* model = state_->catalog.find(request.model);
+    const auto catalog = state_->current();
+    const auto* model = catalog->find(request.model);
     if (model == nullptr || model->embeds)
         co_return unknown_model(request.model);
-    if (auto fits = check_tools(model->info, request.body); !fits)
-        co_return fits;
     Ask ask(context);
     ask.relay = &request;
     ask.stream = request.stream;
     ask.model_id = request.model.empty() ? std::string_view(model->info.id) : request.model;
-    ask.max_output = model->max_output;
     Reply reply(co_await boost::asio::this_coro::executor, record.completion, request.stream ? &sink : nullptr,
                 state_->heartbeat, &record);
-    auto result = co_await state_->serve(*model, ask, reply);
+    auto result = co_await state_->serve(*catalog, *model, ask, reply);
     record.body = std::move(reply.body);
     co_return result;
 }
 
 Task<Result<EmbeddingAnswer>> Gateway::embed(const EmbeddingRequest& request, const CallContext& context)
 {
-    const auto* model = state_->catalog.find(request.model.empty() ? state_->embeddings : request.model);
+    const auto catalog = state_->current();
+    const auto* model = catalog->find(request.model.empty() ? catalog->embeddings() : request.model);
     if (model == nullptr || !model->embeds)
         co_return unknown_model(request.model);
     const auto& target = model->targets.front();   // never another model by fallback: vectors would not fit together
-    const auto& entry = state_->catalog.provider(target.provider);
+    const auto& entry = catalog->provider(target.provider);
     auto refusal = Bulkhead::Refusal::deadline;
     const auto slot = co_await entry.running->enter(context.deadline, refusal);
     if (!slot)
         co_return to_error(Failure(FailureClass::busy, ""));
-    const std::vector<RetryPlan::Candidate> alone{RetryPlan::Candidate{target.provider, 0}};
-    RetryPlan plan(alone, RetryPlan::Rules{model->attempts, false}, random_fraction);
-    for (auto step = plan.first();;) {
-        EmbeddingAnswer answer;
-        const auto failure = co_await entry.provider->embed(target, request, context, answer);
-        state_->metrics.attempt(target, failure);
-        if (!failure)
-            co_return answer;
-        step = plan.after(*failure, false, context.deadline.left());
+    ModelAdmissions admissions(*model);
+    std::vector<RetryPlan::Candidate> alone{{target.provider, 0, true}};
+    RetryPlan plan(std::move(alone), {model->attempts, false}, random_fraction, &admissions);
+    for (auto step = plan.first(context.deadline.left());;) {
         if (step.stop)
             co_return to_error(plan.most_useful());
         co_await sleep_for(step.pause);
+        if (step.again) {
+            step = plan.first(context.deadline.left());
+            continue;
+        }
+        EmbeddingAnswer answer;
+        Admitted admitted(*target.health, step.key);
+        const auto failure = co_await entry.provider->embed(target, step.key, request, context, answer);
+        admitted.ended(failure);
+        state_->metrics.attempt(target, failure);
+        if (!failure) {
+            if (!answer.usage.cost_nano)
+                answer.usage.cost_nano = cost_nano(answer.usage, target.prices);
+            co_return answer;
+        }
+        const bool repaired =
+            failure->kind == FailureClass::unsupported_param && entry.provider->repair(target, *failure);
+        step = plan.after(*failure, repaired, context.deadline.left());
     }
 }
 

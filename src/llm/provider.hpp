@@ -10,6 +10,7 @@
 #include "dure/base/task.hpp"
 #include "dure/llm/gateway.hpp"
 #include "llm/failure.hpp"
+#include "llm/health.hpp"
 #include "llm/reply.hpp"
 
 namespace dure::llm {
@@ -22,13 +23,19 @@ struct Ask {
     const RelayRequest* relay = nullptr;
     bool stream = false;
     std::string_view model_id;            // the configured name, which the answer bears
-    std::int64_t max_output = 0;
 };
 
 // A provider's model behind a configured model.
 struct Target {
     std::string provider;                 // its configured name
     std::string model;                    // the provider's name for the model
+    std::shared_ptr<TargetHealth> health;
+    config::Prices prices;
+    std::int64_t context_window = 0;
+    std::int64_t max_output = 0;
+    bool tools = true;
+    bool vision = false;
+    bool one_plain_choice = false;        // neither n > 1 nor logprobs
     std::string label() const { return provider + "/" + model; }
 };
 
@@ -36,8 +43,9 @@ class Provider {
 public:
     virtual ~Provider() = default;
     // Empty: the answer is whole. An attempt that failed before its first output leaves nothing with the sink.
-    virtual Task<std::optional<Failure>> attempt(const Target& target, const Ask& ask, Reply& reply) = 0;
-    virtual Task<std::optional<Failure>> embed(const Target& target, const EmbeddingRequest& request,
+    // `key` counts the provider's configured keys.
+    virtual Task<std::optional<Failure>> attempt(const Target& target, std::size_t key, const Ask& ask, Reply& reply) = 0;
+    virtual Task<std::optional<Failure>> embed(const Target& target, std::size_t key, const EmbeddingRequest& request,
                                                const CallContext& context, EmbeddingAnswer& into) = 0;
     // After `unsupported_param`: notes what to leave out from now on; false when there is nothing that can be repaired.
     virtual bool repair(const Target& target, const Failure& failure) = 0;

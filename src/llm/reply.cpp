@@ -25,11 +25,13 @@ Task<Result<void>> Reply::write(Write operation)
     if (sink_ == nullptr)
         co_return Result<void>();
     writing_ = true;
-    co_await quiet();
+    if (ticking_)
+        co_await quiet();
     if (!first_output_at_)
         first_output_at_ = Steady::now();
     if (record_ != nullptr)
         record_->output_started = true;
+    ++writes_;
     auto result = co_await operation();
     writing_ = false;
     next_tick_ = Steady::now() + heartbeat_;
@@ -58,6 +60,12 @@ void Reply::from_mock_fallback(bool yes)
 {
     if (record_ != nullptr)
         record_->from_mock_fallback = yes;
+}
+
+void Reply::cache_hit(bool yes)
+{
+    if (record_ != nullptr)
+        record_->cache_hit = yes;
 }
 
 Task<void> Reply::keep_alive()

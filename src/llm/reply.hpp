@@ -22,11 +22,28 @@ public:
 
     model::Completion& completion;
     std::string body;                     // of a relay without stream
+    const config::Prices* prices = nullptr;   // of the target that answers
 
     void dropped(std::vector<std::string> params);
     void from_mock_fallback(bool yes);
     bool streams() const { return sink_ != nullptr; }
     bool output_started() const { return first_output_at_.has_value(); }
+    std::size_t writes() const { return writes_; }
+    // Time spent in waits for a provider and in pauses of the gateway's own making, for the overhead metric. Hold one of
+    // these over such a wait.
+    class Wait {
+    public:
+        explicit Wait(Reply& owner) : owner_(owner), since_(Steady::now()) {}
+        Wait(const Wait&) = delete;
+        Wait& operator=(const Wait&) = delete;
+        ~Wait() { owner_.upstream_time_ += Steady::now() - since_; }
+
+    private:
+        Reply& owner_;
+        Steady::time_point since_;
+    };
+    Steady::duration upstream_time() const { return upstream_time_; }
+    void cache_hit(bool yes);
     const std::optional<Steady::time_point>& first_output_at() const { return first_output_at_; }
     // An error means that the reader has gone. Nothing happens when nobody reads along.
     Task<Result<void>> piece(const model::Piece& piece);
@@ -52,6 +69,8 @@ private:
     bool writing_ = false;
     bool reader_gone_ = false;
     std::optional<Steady::time_point> first_output_at_;
+    Steady::duration upstream_time_{};
+    std::size_t writes_ = 0;
 };
 
 }  // namespace dure::llm

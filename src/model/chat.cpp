@@ -38,7 +38,11 @@ Usage& Usage::operator+=(const Usage& other)
     completion_tokens += other.completion_tokens;
     cached_tokens += other.cached_tokens;
     reasoning_tokens += other.reasoning_tokens;
+    cache_write_tokens += other.cache_write_tokens;
+    reported = reported || other.reported;
     estimated = estimated || other.estimated;
+    if (other.cost_nano)
+        cost_nano = cost_nano.value_or(0) + *other.cost_nano;
     return *this;
 }
 

@@ -5,7 +5,6 @@
 
 #include "chat/agent_call.hpp"
 #include "chat/background_tasks.hpp"
-#include "chat/price.hpp"
 
 namespace dure::chat {
 namespace {
@@ -131,27 +130,6 @@ TEST(AgentCall, PassesWhatFormsTheAnswerAndRefusesSeveralChoices)
     call.n = 2;
     ASSERT_FALSE(agent_request(call));
     EXPECT_EQ(agent_request(call).error().param(), "n");
-}
-
-TEST(Price, SumsFirstAndRoundsOnceHalfUp)
-{
-    config::Prices prices;
-    prices.input = 2'500'000'000;    // 2.50 USD per million tokens
-    prices.cached = 1'250'000'000;
-    prices.output = 10'000'000'000;
-    model::Usage usage;
-    usage.prompt_tokens = 1000;
-    usage.cached_tokens = 400;
-    usage.completion_tokens = 100;
-    // 600 * 2500 + 400 * 1250 + 100 * 10000 nano-dollars
-    EXPECT_EQ(cost_nano(usage, prices), 1'500'000 + 500'000 + 1'000'000);
-    prices = {};
-    prices.input = 500'000;          // one token is half a nano-dollar
-    usage = {};
-    usage.prompt_tokens = 1;
-    EXPECT_EQ(cost_nano(usage, prices), 1);
-    prices.input = 499'999;
-    EXPECT_EQ(cost_nano(usage, prices), 0);
 }
 
 }  // namespace

@@ -344,12 +344,15 @@ TEST_F(Load, LeavesAFileWithOwnModelsAlone)
     EXPECT_THAT(loaded.warnings, ElementsAre(HasSubstr("dure.toml:4: variable MY_KEY of provider local is not set")));
 }
 
-TEST_F(Load, WarnsThatAnAnthropicKeyAddsNothing)
+TEST_F(Load, AnAnthropicKeyAddsTheNativeProvider)
 {
     options_.environment["ANTHROPIC_API_KEY"] = "sk-ant";
     const auto loaded = load();
-    EXPECT_THAT(loaded.settings.providers, IsEmpty());
-    EXPECT_THAT(loaded.warnings, ElementsAre(HasSubstr("ANTHROPIC_API_KEY")));
+    ASSERT_EQ(loaded.settings.providers.size(), 1u);
+    EXPECT_EQ(loaded.settings.providers[0].dialect, "anthropic");
+    EXPECT_EQ(loaded.settings.providers[0].keys.at(0).reveal(), "sk-ant");
+    EXPECT_EQ(loaded.settings.models.default_model, "claude-3-sonnet");
+    EXPECT_THAT(loaded.warnings, IsEmpty());
 }
 
 }  // namespace dure::config

@@ -79,6 +79,7 @@ protected:
             gateway_ = std::make_unique<Gateway>(cores, client, metrics, logger, settings);
         return *gateway_;
     }
+    void forget_gateway() { gateway_.reset(); }
     static CallContext context(std::chrono::milliseconds limit = std::chrono::seconds(20))
     {
         return CallContext("req-1", "user-1", Deadline::after(limit));

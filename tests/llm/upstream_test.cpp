@@ -96,6 +96,7 @@ TEST_P(FailureTable, EndsAsTheContractSays)
     timeouts().head = 300ms;
     timeouts().first_output = 300ms;
     for (const bool streamed : {true, false}) {
+        forget_gateway();   // what the first run has cooled down
         const auto before = upstream.request_count();
         const auto result = streamed ? stream_now() : whole_now();
         ASSERT_FALSE(result) << row.name;
@@ -420,18 +421,6 @@ TEST_F(Upstream, EmbeddingsKeepTheirOrder)
         EXPECT_EQ(answer->usage.prompt_tokens, 4);
     });
     EXPECT_EQ(Json::parse(upstream.requests().at(0).body)["encoding_format"], "float");
-}
-
-TEST_F(Upstream, AModelBehindTheAnthropicDialectIsRefusedByName)
-{
-    settings.providers.at(0).dialect = "anthropic";
-    try {
-        (void)gateway();
-        FAIL() << "was accepted";
-    } catch (const InvariantBroken& refused) {
-        EXPECT_THAT(refused.what(), HasSubstr("anthropic"));
-        EXPECT_THAT(refused.what(), HasSubstr("gpt"));
-    }
 }
 
 }  // namespace

@@ -34,6 +34,10 @@ class Registry;
 namespace dure::sessions {
 class SessionService;
 }
+namespace dure::tools {
+class Registry;
+class Toolbox;
+}
 
 namespace dure::api {
 
@@ -55,6 +59,10 @@ struct ApiParts {
     events::EventService& events;
     chat::UsageReports& usage;
     events::AccessAudit& audit;
+    // Reads providers and models anew; gives the number of models.
+    std::function<Task<Result<std::size_t>>()> reload_models;
+    tools::Registry& tools;
+    tools::Toolbox& toolbox;
 };
 
 class Api final : public http::Application {

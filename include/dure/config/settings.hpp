@@ -140,7 +140,7 @@ struct Prices {
 struct Model {
     std::string id;
     std::string name;
-    std::string kind = "chat";                    // chat, embedding
+    std::string kind = "auto";                    // auto, chat, embedding
     std::vector<std::string> targets;              // "provider/upstream-model"
     bool tools = true;
     bool vision = false;

@@ -7,6 +7,8 @@
 // the upstream connection at once and leaves the record as it was.
 #pragma once
 
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -70,6 +72,14 @@ struct ModelInfo {
 using model::EmbeddingAnswer;
 using model::EmbeddingRequest;
 
+// What became of one target of a model when it was tried.
+struct TargetCheck {
+    std::string model;
+    std::string target;               // "provider/model"
+    std::string error;                // code and sentence; empty: it works
+    std::chrono::milliseconds took{};
+};
+
 // Thread-safe; awaited on a core.
 class Gateway {
 public:
@@ -81,7 +91,7 @@ public:
     std::vector<ModelInfo> models() const;
     std::optional<ModelInfo> find(std::string_view model) const;
     bool serves(std::string_view model) const;   // find() without a copy
-    const std::string& default_model() const;
+    std::string default_model() const;
     bool embeds(std::string_view model) const;
 
     // not_found (reason "model_not_found") for an unknown model, from every call.
@@ -91,6 +101,12 @@ public:
     Task<Result<void>> relay(const RelayRequest& request, const CallContext& context, model::AnswerSink& sink,
                              RelayRecord& record);
     Task<Result<EmbeddingAnswer>> embed(const EmbeddingRequest& request, const CallContext& context);
+
+    // Takes providers, models and breaker from these settings; calls under way end with what they began with. An error
+    // leaves everything as it was. Blocks for moments only.
+    Result<void> reload(const config::Settings& settings);
+    // Tries each target of each model once, one after the other, with a short request; no fallback, no retry.
+    Task<void> check_targets(std::function<void(const TargetCheck&)> report);
 
 private:
     struct State;

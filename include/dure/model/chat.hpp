@@ -46,7 +46,10 @@ struct Usage {
     std::int64_t completion_tokens = 0;
     std::int64_t cached_tokens = 0;
     std::int64_t reasoning_tokens = 0;
+    std::int64_t cache_write_tokens = 0;
+    bool reported = false;                // these are the provider's numbers; an explicit 0 is one
     bool estimated = false;               // the provider gave none: bytes / 4 (llm-upstreams §8)
+    std::optional<std::int64_t> cost_nano;   // nano-dollars: what the provider says it billed, else by the target's prices
 
     std::int64_t total() const { return prompt_tokens + completion_tokens; }
     Usage& operator+=(const Usage& other);
@@ -101,6 +104,7 @@ struct RelayRecord {
     bool output_started = false;    // the client has seen something of the answer
     std::vector<std::string> dropped_params;   // for x-dure-dropped-params
     bool from_mock_fallback = false;
+    std::optional<bool> cache_hit;             // of a model with a response cache: hit or miss, for x-dure-cache
 };
 
 struct EmbeddingRequest {

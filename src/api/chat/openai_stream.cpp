@@ -21,6 +21,8 @@ QueryParameters answer_headers(const chat::Answer& answer)
     }
     if (answer.from_mock_fallback)
         headers.emplace_back("x-dure-fallback", "mock");
+    if (answer.cache_hit)
+        headers.emplace_back("x-dure-cache", *answer.cache_hit ? "hit" : "miss");
     return headers;
 }
 
@@ -40,7 +42,13 @@ Task<Result<void>> OpenAiStream::start()
     co_return co_await context_.start_event_stream(answer_headers(answer_));
 }
 
+// Once a token: behind the first one there is nothing between the caller and the connection.
 Task<Result<void>> OpenAiStream::write(std::string_view bytes)
+{
+    return started_ ? context_.exchange().write(bytes) : start_and_write(bytes);
+}
+
+Task<Result<void>> OpenAiStream::start_and_write(std::string_view bytes)
 {
     if (auto ready = co_await start(); !ready)
         co_return ready;
@@ -61,7 +69,7 @@ Task<Result<void>> OpenAiStream::piece(const model::Piece& piece)
 Task<Result<void>> OpenAiStream::rendered(std::string_view events)
 {
     relayed_ = true;
-    co_return co_await write(events);
+    return write(events);
 }
 
 Task<Result<void>> OpenAiStream::progress(const model::Progress& progress)

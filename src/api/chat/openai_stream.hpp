@@ -29,6 +29,7 @@ public:
 private:
     Task<Result<void>> start();
     Task<Result<void>> write(std::string_view bytes);
+    Task<Result<void>> start_and_write(std::string_view bytes);
 
     RequestContext& context_;
     const chat::Answer& answer_;
@@ -40,7 +41,7 @@ private:
     bool relayed_ = false;        // rendered() was used: chunks come from upstream
 };
 
-// x-dure-model, x-dure-attempts, x-dure-dropped-params, x-dure-fallback of an answer.
+// x-dure-model, x-dure-attempts, x-dure-dropped-params, x-dure-fallback, x-dure-cache of an answer.
 QueryParameters answer_headers(const chat::Answer& answer);
 
 }  // namespace dure::api

@@ -39,6 +39,16 @@ Handler metrics_text(const ApiParts& parts)
     };
 }
 
+Handler reload_models(const ApiParts& parts)
+{
+    return [reload = parts.reload_models](RequestContext& context) -> Task<Result<void>> {
+        const auto count = co_await reload();
+        if (!count)
+            co_return count.error();
+        co_return co_await context.respond_json_text(200, dump(OrderedJson{{"models", *count}}));
+    };
+}
+
 Handler openapi_json(const ApiParts& parts)
 {
     auto text = std::make_shared<std::string>(openapi_document(routes(nullptr), parts.version).dump());

@@ -141,7 +141,7 @@ Task<std::optional<Failure>> play(const Answer& answer, std::chrono::millisecond
 
 }  // namespace
 
-Task<std::optional<Failure>> MockProvider::attempt(const Target&, const Ask& ask, Reply& reply)
+Task<std::optional<Failure>> MockProvider::attempt(const Target&, std::size_t, const Ask& ask, Reply& reply)
 {
     auto conversation = ask.typed != nullptr ? Result<Conversation>(from_typed(*ask.typed, ask.context))
                                              : from_body(ask.relay->body, ask.context);
@@ -157,13 +157,14 @@ Task<std::optional<Failure>> MockProvider::attempt(const Target&, const Ask& ask
         co_return failure;
     reply.completion.finish_reason = made.finish_reason;
     reply.completion.usage = made.usage;
+    reply.completion.usage.reported = true;
     reply.completion.usage.completion_tokens *= conversation->choices;
     if (ask.relay != nullptr && !ask.stream)
         reply.body = body_of(made, conversation->choices, ask.model_id);
     co_return std::nullopt;
 }
 
-Task<std::optional<Failure>> MockProvider::embed(const Target& target, const EmbeddingRequest& request,
+Task<std::optional<Failure>> MockProvider::embed(const Target& target, std::size_t, const EmbeddingRequest& request,
                                                  const CallContext&, EmbeddingAnswer& into)
 {
     auto answer = embed_locally(request);

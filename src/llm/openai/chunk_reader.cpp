@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "dure/base/text.hpp"
 
@@ -45,6 +46,12 @@ std::int64_t count_of(const schema::JsonView& value)
     return static_cast<std::int64_t>(std::clamp(value.as_double().value_or(0), 0.0, 9e15));
 }
 
+// OpenRouter's usage.cost: US dollars.
+std::int64_t nano_dollars(double dollars)
+{
+    return static_cast<std::int64_t>(std::llround(std::clamp(dollars, 0.0, 1e6) * 1e9));
+}
+
 std::int64_t count_within(const schema::JsonView& object, std::string_view name)
 {
     return count_of(object.find(name).value_or(schema::JsonView()));
@@ -55,6 +62,10 @@ std::int64_t count_within(const schema::JsonView& object, std::string_view name)
 model::Usage usage_of(const OrderedJson& usage)
 {
     model::Usage numbers;
+    numbers.reported = usage.is_object() && usage.contains("prompt_tokens");
+    if (const auto cost = usage.find("cost"); cost != usage.end() && cost->is_number())
+        numbers.cost_nano = nano_dollars(cost->get<double>());
+    numbers.cache_write_tokens = count_of(usage.value("prompt_tokens_details", OrderedJson()), "cache_write_tokens");
     numbers.prompt_tokens = count_of(usage, "prompt_tokens");
     numbers.completion_tokens = count_of(usage, "completion_tokens");
     numbers.cached_tokens = count_of(usage.value("prompt_tokens_details", OrderedJson()), "cached_tokens");
@@ -66,14 +77,19 @@ model::Usage usage_of(const schema::JsonView& usage)
 {
     model::Usage numbers;
     usage.for_each_member([&](std::string_view key, const schema::JsonView& value) {
-        if (key == "prompt_tokens")
+        if (key == "prompt_tokens") {
             numbers.prompt_tokens = count_of(value);
-        else if (key == "completion_tokens")
+            numbers.reported = true;
+        } else if (key == "cost" && value.as_double()) {
+            numbers.cost_nano = nano_dollars(*value.as_double());
+        } else if (key == "completion_tokens") {
             numbers.completion_tokens = count_of(value);
-        else if (key == "prompt_tokens_details")
+        } else if (key == "prompt_tokens_details") {
             numbers.cached_tokens = count_within(value, "cached_tokens");
-        else if (key == "completion_tokens_details")
+            numbers.cache_write_tokens = count_within(value, "cache_write_tokens");
+        } else if (key == "completion_tokens_details") {
             numbers.reasoning_tokens = count_within(value, "reasoning_tokens");
+        }
     });
     return numbers;
 }

@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "dure/base/text.hpp"
+#include "llm/exchange.hpp"
 #include "llm/openai/embeddings.hpp"
 #include "llm/openai/request.hpp"
 #include "llm/openai/stream_attempt.hpp"
@@ -15,55 +16,6 @@ namespace dure::llm::openai {
 
 namespace {
 
-constexpr std::size_t largest_answer = 64u << 20;
-constexpr std::size_t largest_error_answer = 256u << 10;
-
-// {base}/path, whether or not the base ends in a slash; its query is kept.
-http::Url endpoint_url(const config::Provider& settings, std::string_view path)
-{
-    auto base = settings.base_url;
-    std::string query;
-    if (const auto mark = base.find('?'); mark != std::string::npos) {
-        query = base.substr(mark);
-        base.resize(mark);
-    }
-    while (base.ends_with('/'))
-        base.pop_back();
-    auto url = http::parse_url(base + std::string(path) + query);
-    if (!url)
-        throw InvariantBroken("provider '" + settings.name + "': base_url cannot be used: " + url.error().message());
-    return std::move(*url);
-}
-
-Failure failure_of_send(const Error& error)
-{
-    const auto kind_of = [](const Error& one) {
-        if (one.reason() == "connect")
-            return FailureClass::connect;
-        if (one.code() == Errc::timeout)
-            return FailureClass::timeout;
-        if (one.code() == Errc::unavailable)
-            return FailureClass::busy;
-        return one.reason() == "protocol" ? FailureClass::protocol : FailureClass::interrupted;
-    };
-    Failure failure(kind_of(error), "");
-    failure.detail = error.message() + (error.detail().empty() ? "" : ": " + error.detail());
-    return failure;
-}
-
-void note_headers(const http::ResponseStream& response, Failure& failure)
-{
-    failure.retry_after = parse_retry_after(response.header("retry-after-ms"), response.header("retry-after"),
-                                            SystemClock().now());
-    failure.same_target_forbidden = response.header("x-should-retry") == "false";
-}
-
-bool is_type(const http::ResponseStream& response, std::string_view type)
-{
-    const auto value = response.header("content-type");
-    return equals_ignoring_case(trim(value.substr(0, value.find(';'))), type);
-}
-
 class OpenAiProvider final : public Provider {
 public:
     OpenAiProvider(const config::Provider& settings, http::Client& client, Logger& logger)
@@ -72,16 +24,17 @@ public:
     {
     }
 
-    Task<std::optional<Failure>> attempt(const Target& target, const Ask& ask, Reply& reply) override;
-    Task<std::optional<Failure>> embed(const Target& target, const EmbeddingRequest& request, const CallContext& context,
-                                       EmbeddingAnswer& into) override;
+    Task<std::optional<Failure>> attempt(const Target& target, std::size_t key, const Ask& ask, Reply& reply) override;
+    Task<std::optional<Failure>> embed(const Target& target, std::size_t key, const EmbeddingRequest& request,
+                                       const CallContext& context, EmbeddingAnswer& into) override;
     bool repair(const Target& target, const Failure& failure) override;
 
 private:
     using Sent = Result<std::unique_ptr<http::ResponseStream>>;
     // A coroutine of its own: what is sent is not kept for as long as the answer lasts.
-    Task<Sent> send(const Target& target, const Ask& ask, Reply& reply, Deadline deadline);
-    http::ClientRequest make_request(const http::Url& url, std::string_view body, Deadline deadline, bool stream) const;
+    Task<Sent> send(const Target& target, std::size_t key, const Ask& ask, Reply& reply, Deadline deadline);
+    http::ClientRequest make_request(const http::Url& url, std::size_t key, std::string_view body, Deadline deadline,
+                                     bool stream) const;
     Repairs repairs_of(const Target& target);
     Task<Failure> failed_answer(http::ResponseStream& response, Deadline deadline) const;
     Task<std::optional<Failure>> streamed(http::ResponseStream& response, const Ask& ask, Reply& reply,
@@ -98,15 +51,15 @@ private:
     std::map<std::string, Repairs, std::less<>> repairs_;   // by upstream model
 };
 
-http::ClientRequest OpenAiProvider::make_request(const http::Url& url, std::string_view body, Deadline deadline,
-                                                 bool stream) const
+http::ClientRequest OpenAiProvider::make_request(const http::Url& url, std::size_t key, std::string_view body,
+                                                 Deadline deadline, bool stream) const
 {
     http::ClientRequest request(http::Method::post, url);
     request.headers.emplace_back("Content-Type", "application/json");
     request.headers.emplace_back("Accept", stream ? "text/event-stream" : "application/json");
     request.headers.emplace_back("Accept-Encoding", "identity");
-    if (!settings_.keys.empty() && !settings_.keys.front().empty())
-        request.headers.emplace_back("Authorization", "Bearer " + std::string(settings_.keys.front().reveal()));
+    if (key < settings_.keys.size() && !settings_.keys[key].empty())
+        request.headers.emplace_back("Authorization", "Bearer " + std::string(settings_.keys[key].reveal()));
     for (const auto& [name, value] : settings_.headers)
         request.headers.emplace_back(name, value);
     request.body = body;
@@ -129,22 +82,23 @@ bool OpenAiProvider::repair(const Target& target, const Failure& failure)
     return learn(repairs_[target.model], failure.param);
 }
 
-Task<OpenAiProvider::Sent> OpenAiProvider::send(const Target& target, const Ask& ask, Reply& reply, Deadline deadline)
+Task<OpenAiProvider::Sent> OpenAiProvider::send(const Target& target, std::size_t key, const Ask& ask, Reply& reply, Deadline deadline)
 {
     const auto repairs = repairs_of(target);
     std::vector<std::string> dropped;
     const auto body = ask.relay != nullptr ? relay_body(*ask.relay, target.model, repairs, dropped)
                                            : typed_body(*ask.typed, target.model, ask.stream, repairs);
     reply.dropped(std::move(dropped));
-    const auto request = make_request(chat_, body, deadline, ask.stream);
+    const auto request = make_request(chat_, key, body, deadline, ask.stream);
+    const Reply::Wait waiting(reply);
     co_return co_await client_.send(request);
 }
 
-Task<std::optional<Failure>> OpenAiProvider::attempt(const Target& target, const Ask& ask, Reply& reply)
+Task<std::optional<Failure>> OpenAiProvider::attempt(const Target& target, std::size_t key, const Ask& ask, Reply& reply)
 {
     const auto deadline = ask.stream ? ask.context.deadline : attempt_deadline(ask);
     const auto sent_at = Steady::now();
-    const auto sent = co_await send(target, ask, reply, deadline);
+    const auto sent = co_await send(target, key, ask, reply, deadline);
     if (!sent)
         co_return failure_of_send(sent.error());
     auto& response = **sent;
@@ -160,7 +114,7 @@ Task<Failure> OpenAiProvider::failed_answer(http::ResponseStream& response, Dead
 {
     const auto body = co_await response.read_all(largest_error_answer, deadline.sooner(settings_.timeouts.byte_silence));
     auto failure = classify_answer(response.status(), body ? std::string_view(*body) : std::string_view());
-    note_headers(response, failure);
+    note_limits(response, failure);
     co_return failure;
 }
 
@@ -169,6 +123,7 @@ Task<std::optional<Failure>> OpenAiProvider::streamed(http::ResponseStream& resp
 {
     StreamAttempt attempt(ask, reply, StreamTimers(settings_.timeouts, sent, ask.context.deadline, !reply.streams()));
     if (is_type(response, "application/json")) {   // a stream was asked for, a whole answer came
+        const Reply::Wait waiting(reply);
         const auto body = co_await response.read_all(largest_answer, attempt_deadline(ask));
         if (!body)
             co_return failure_of_send(body.error());
@@ -187,20 +142,22 @@ Task<std::optional<Failure>> OpenAiProvider::streamed(http::ResponseStream& resp
 Task<std::optional<Failure>> OpenAiProvider::whole(http::ResponseStream& response, const Ask& ask, Reply& reply,
                                                    Deadline deadline)
 {
+    std::optional<Reply::Wait> waiting(reply);
     const auto body = co_await response.read_all(largest_answer, deadline);
+    waiting.reset();
     if (!body)
         co_return body.error().code() == Errc::payload_too_large ? Failure(FailureClass::protocol, "")
                                                                  : failure_of_send(body.error());
     co_return read_whole(*body, ask.model_id, reply.completion, ask.relay != nullptr ? &reply.body : nullptr);
 }
 
-Task<std::optional<Failure>> OpenAiProvider::embed(const Target& target, const EmbeddingRequest& request,
+Task<std::optional<Failure>> OpenAiProvider::embed(const Target& target, std::size_t key, const EmbeddingRequest& request,
                                                    const CallContext& context, EmbeddingAnswer& into)
 {
     const auto deadline = context.deadline.sooner(settings_.timeouts.total);
     for (const auto& batch : embedding_batches(request)) {
         const auto body = embedding_body(request, batch, target.model);
-        const auto call = make_request(embeddings_, body, deadline, false);
+        const auto call = make_request(embeddings_, key, body, deadline, false);
         const auto sent = co_await client_.send(call);
         if (!sent)
             co_return failure_of_send(sent.error());

@@ -26,8 +26,8 @@ RelayTranslator::Options translator_options(const Ask& ask)
 
 }  // namespace
 
-StreamAttempt::StreamAttempt(const Ask& ask, Reply& reply, StreamTimers timers)
-    : ask_(ask), reply_(reply), timers_(timers), translator_(translator_options(ask), reply.completion)
+StreamAttempt::StreamAttempt(const Ask& ask, Reply& reply, StreamTimers timers, ForeignEvents* foreign)
+    : ask_(ask), reply_(reply), timers_(timers), foreign_(foreign), translator_(translator_options(ask), reply.completion)
 {
 }
 
@@ -40,21 +40,48 @@ Failure StreamAttempt::fail(Failure failure) const
 void StreamAttempt::take(const http::SseEvent& event)
 {
     auto& reader = translator_.reader();
+    ++held_events_;
+    if (foreign_ != nullptr)
+        return take_foreign(event);
     if (ask_.relay != nullptr) {
         translator_.event(event.event, event.data, out_);
-    } else {
-        if (!reader.read_quick(event.event, event.data))
-            reader.read(event.event, event.data);
-        for (const auto& delta : reader.deltas()) {
-            if (delta.index != 0)
-                continue;
-            piece_.text += delta.piece.text;
-            piece_.reasoning += delta.piece.reasoning;
-            piece_.refusal += delta.piece.refusal;
-            piece_.tool_calls.insert(piece_.tool_calls.end(), delta.piece.tool_calls.begin(), delta.piece.tool_calls.end());
-        }
+        return;
     }
-    ++held_events_;
+    if (!reader.read_quick(event.event, event.data))
+        reader.read(event.event, event.data);
+    collect_piece();
+}
+
+void StreamAttempt::collect_piece()
+{
+    for (const auto& delta : translator_.reader().deltas()) {
+        if (delta.index != 0)
+            continue;
+        piece_.text += delta.piece.text;
+        piece_.reasoning += delta.piece.reasoning;
+        piece_.refusal += delta.piece.refusal;
+        piece_.tool_calls.insert(piece_.tool_calls.end(), delta.piece.tool_calls.begin(), delta.piece.tool_calls.end());
+    }
+}
+
+void StreamAttempt::take_document(OrderedJson chunk)
+{
+    if (ask_.relay != nullptr)
+        return translator_.document(std::move(chunk), out_);
+    translator_.reader().read_document(std::move(chunk));
+    collect_piece();
+}
+
+void StreamAttempt::take_foreign(const http::SseEvent& event)
+{
+    std::vector<OrderedJson> chunks;
+    const auto meaning = foreign_->read(event.event, event.data, chunks);
+    for (auto& one : chunks)
+        take_document(std::move(one));
+    if (meaning == ForeignEvents::Meaning::raw)
+        translator_.reader().read(event.event, event.data);
+    else if (meaning == ForeignEvents::Meaning::end)
+        translator_.reader().read({}, "[DONE]");
 }
 
 // False when the stream has failed.
@@ -76,7 +103,7 @@ bool StreamAttempt::take_bytes(std::string_view bytes)
     seen_progress_ = reader.progress();
     if (reader.output())
         timers_.output();
-    if (reader.complete() || reader.done())
+    if (reader.complete() || reader.done() || (foreign_ != nullptr && foreign_->end_seen()))
         timers_.end_signal(now);
     return !reader.failure().has_value();
 }
@@ -111,7 +138,9 @@ Task<std::optional<Failure>> StreamAttempt::flush()
 Task<std::optional<Failure>> StreamAttempt::run(http::ResponseStream& response)
 {
     for (;;) {
+        std::optional<Reply::Wait> waiting(reply_);
         const auto bytes = co_await response.read(Deadline(timers_.next()));
+        waiting.reset();
         if (!bytes) {
             const auto error = bytes.error();
             co_return co_await conclude(&error);
@@ -147,6 +176,12 @@ Task<std::optional<Failure>> StreamAttempt::conclude(const Error* broken)
         co_return std::nullopt;
     if (reader.failure())
         co_return fail(*reader.failure());
+    if (foreign_ != nullptr) {
+        std::vector<OrderedJson> chunks;
+        foreign_->body_ended(chunks);
+        for (auto& one : chunks)
+            take_document(std::move(one));
+    }
     if (reader.complete()) {
         finished_ = true;
         if (ask_.relay != nullptr)

@@ -7,6 +7,7 @@
 
 #include "dure/http/client.hpp"
 #include "dure/http/sse.hpp"
+#include "llm/openai/foreign_events.hpp"
 #include "llm/openai/relay_translator.hpp"
 #include "llm/openai/stream_timers.hpp"
 #include "llm/provider.hpp"
@@ -15,7 +16,8 @@ namespace dure::llm::openai {
 
 class StreamAttempt {
 public:
-    StreamAttempt(const Ask& ask, Reply& reply, StreamTimers timers);
+    // `foreign`: the provider's stream is of another dialect; outlives the attempt.
+    StreamAttempt(const Ask& ask, Reply& reply, StreamTimers timers, ForeignEvents* foreign = nullptr);
 
     Task<std::optional<Failure>> run(http::ResponseStream& response);
     // A whole completion came instead of a stream.
@@ -24,6 +26,9 @@ public:
 
 private:
     void take(const http::SseEvent& event);
+    void take_foreign(const http::SseEvent& event);
+    void take_document(OrderedJson chunk);
+    void collect_piece();
     bool take_bytes(std::string_view bytes);
     Task<std::optional<Failure>> flush();
     Task<std::optional<Failure>> conclude(const Error* broken);
@@ -33,6 +38,7 @@ private:
     const Ask& ask_;
     Reply& reply_;
     StreamTimers timers_;
+    ForeignEvents* foreign_;
     http::SseReader events_;
     RelayTranslator translator_;
     std::string out_;            // rendered chunks not yet given to the reader

@@ -6,9 +6,10 @@
 #include "dure/config/settings.hpp"
 #include "dure/model/chat.hpp"
 
-namespace dure::chat {
+namespace dure::llm {
 
-// Nano-dollars. Cached prompt tokens are part of prompt_tokens and priced apart.
+// Nano-dollars. Cached and cache-writing prompt tokens are part of prompt_tokens and priced apart; cache writes
+// without a price of their own cost what input costs.
 std::int64_t cost_nano(const model::Usage& usage, const config::Prices& prices);
 
-}  // namespace dure::chat
+}  // namespace dure::llm

@@ -1,0 +1,206 @@
+// Translates the request, sends it, and reads the answer with the readers of the OpenAI dialect; see provider.hpp.
+//
+//   attempt -> translate_request -> client -> whole: completion_of -> read_whole
+//                                          -> stream: StreamAttempt fed by EventTranslator
+#include "llm/anthropic/provider.hpp"
+
+#include <map>
+#include <mutex>
+
+#include "dure/base/text.hpp"
+#include "llm/anthropic/answer.hpp"
+#include "llm/anthropic/request.hpp"
+#include "llm/exchange.hpp"
+#include "llm/openai/request.hpp"
+#include "llm/openai/stream_attempt.hpp"
+#include "llm/openai/whole_answer.hpp"
+
+namespace dure::llm::anthropic {
+
+namespace {
+
+constexpr std::string_view version_with_sampling = "2023-06-01";
+constexpr std::size_t largest_body = 32u << 20;
+
+// {base}/v1/messages, whether or not the base names the v1.
+http::Url messages_url(const config::Provider& settings)
+{
+    auto base = std::string_view(settings.base_url).substr(0, settings.base_url.find('?'));
+    while (base.ends_with('/'))
+        base.remove_suffix(1);
+    return endpoint_url(settings, base.ends_with("/v1") ? "/messages" : "/v1/messages");
+}
+
+Failure refused_request(const Error& error)
+{
+    Failure failure(FailureClass::bad_request, error.message());
+    failure.param = error.param();
+    failure.code = error.reason();
+    failure.status = 400;
+    return failure;
+}
+
+class AnthropicProvider final : public Provider {
+public:
+    AnthropicProvider(const config::Provider& settings, http::Client& client, Logger& logger)
+        : settings_(settings), client_(client), logger_(logger), url_(messages_url(settings))
+    {}
+
+    Task<std::optional<Failure>> attempt(const Target& target, std::size_t key, const Ask& ask, Reply& reply) override;
+    Task<std::optional<Failure>> embed(const Target&, std::size_t, const EmbeddingRequest&, const CallContext&,
+                                       EmbeddingAnswer&) override
+    {
+        co_return Failure(FailureClass::model_missing, "");
+    }
+    bool repair(const Target& target, const Failure& failure) override;
+
+private:
+    using Sent = Result<std::unique_ptr<http::ResponseStream>>;
+    Result<TranslatedRequest> translate(const Target& target, const Ask& ask);
+    Task<Sent> send(std::size_t key, const std::string& body, const Ask& ask, Reply& reply, Deadline deadline);
+    Task<std::optional<Failure>> streamed(http::ResponseStream& response, const std::string& answer_tool,
+                                          const Ask& ask, Reply& reply, Steady::time_point sent);
+    Task<std::optional<Failure>> whole(http::ResponseStream& response, const std::string& answer_tool, const Ask& ask,
+                                       Reply& reply, Deadline deadline);
+    Deadline attempt_deadline(const Ask& ask) const { return ask.context.deadline.sooner(settings_.timeouts.total); }
+
+    const config::Provider settings_;
+    http::Client& client_;
+    Logger& logger_;
+    const http::Url url_;
+    std::mutex guard_;
+    std::map<std::string, std::vector<std::string>, std::less<>> refused_;   // fields a model does not take
+};
+
+bool AnthropicProvider::repair(const Target& target, const Failure& failure)
+{
+    const auto field = failure.param.substr(0, failure.param.find('.'));
+    for (const auto* droppable :
+         {"temperature", "top_p", "top_k", "thinking", "output_config", "metadata", "stop_sequences"})
+        if (field == droppable) {
+            const std::lock_guard lock(guard_);
+            auto& known = refused_[target.model];
+            if (std::find(known.begin(), known.end(), field) != known.end())
+                return false;
+            known.push_back(field);
+            return true;
+        }
+    return false;
+}
+
+Result<TranslatedRequest> AnthropicProvider::translate(const Target& target, const Ask& ask)
+{
+    RequestOptions options;
+    options.model = target.model;
+    options.max_output = target.max_output;
+    options.sampling = settings_.version == version_with_sampling;
+    options.stream = ask.stream;
+    auto request = ask.relay != nullptr
+                       ? OrderedJson::parse(ask.relay->body, nullptr, false)
+                       : OrderedJson::parse(openai::typed_body(*ask.typed, target.model, false, openai::Repairs()),
+                                            nullptr, false);
+    auto translated = translate_request(std::move(request), options);
+    if (!translated)
+        return translated;
+    const std::lock_guard lock(guard_);
+    if (const auto known = refused_.find(target.model); known != refused_.end())
+        for (const auto& field : known->second)
+            if (translated->body.erase(field) > 0)
+                translated->dropped.push_back(field);
+    return translated;
+}
+
+Task<AnthropicProvider::Sent> AnthropicProvider::send(std::size_t key, const std::string& body, const Ask& ask,
+                                                      Reply& reply, Deadline deadline)
+{
+    http::ClientRequest request(http::Method::post, url_);
+    request.headers.emplace_back("Content-Type", "application/json");
+    request.headers.emplace_back("Accept", ask.stream ? "text/event-stream" : "application/json");
+    request.headers.emplace_back("Accept-Encoding", "identity");
+    request.headers.emplace_back("anthropic-version", settings_.version);
+    if (key < settings_.keys.size() && !settings_.keys[key].empty())
+        request.headers.emplace_back("x-api-key", std::string(settings_.keys[key].reveal()));
+    for (const auto& [name, value] : settings_.headers)
+        request.headers.emplace_back(name, value);
+    request.body = body;
+    request.timeouts.connect = settings_.timeouts.connect;
+    request.timeouts.head = ask.stream ? settings_.timeouts.head : settings_.timeouts.total;
+    request.deadline = deadline;
+    const Reply::Wait waiting(reply);
+    co_return co_await client_.send(request);
+}
+
+Task<std::optional<Failure>> AnthropicProvider::attempt(const Target& target, std::size_t key, const Ask& ask,
+                                                        Reply& reply)
+{
+    auto translated = translate(target, ask);
+    if (!translated)
+        co_return refused_request(translated.error());
+    reply.dropped(std::move(translated->dropped));
+    const auto body = dump(translated->body);
+    if (body.size() > largest_body) {
+        Failure failure(FailureClass::bad_request, "The request is larger than the model provider takes (32 MB).");
+        failure.status = 413;
+        co_return failure;
+    }
+    const auto deadline = ask.stream ? ask.context.deadline : attempt_deadline(ask);
+    const auto sent_at = Steady::now();
+    const auto sent = co_await send(key, body, ask, reply, deadline);
+    if (!sent)
+        co_return failure_of_send(sent.error());
+    auto& response = **sent;
+    reply.completion.upstream_request_id = std::string(utf8_prefix(response.header("request-id"), 200));
+    if (response.status() < 200 || response.status() > 299) {
+        const auto said =
+            co_await response.read_all(largest_error_answer, deadline.sooner(settings_.timeouts.byte_silence));
+        auto failure = classify_answer(response.status(), said ? std::string_view(*said) : std::string_view());
+        note_limits(response, failure);
+        co_return failure;
+    }
+    if (ask.stream && !is_type(response, "application/json"))
+        co_return co_await streamed(response, translated->answer_tool, ask, reply, sent_at);
+    co_return co_await whole(response, translated->answer_tool, ask, reply, attempt_deadline(ask));
+}
+
+Task<std::optional<Failure>> AnthropicProvider::streamed(http::ResponseStream& response, const std::string& answer_tool,
+                                                         const Ask& ask, Reply& reply, Steady::time_point sent)
+{
+    if (!is_type(response, "text/event-stream") && !response.header("content-type").empty())
+        co_return Failure(FailureClass::protocol, "");
+    EventTranslator events(answer_tool);
+    openai::StreamAttempt attempt(
+        ask, reply, openai::StreamTimers(settings_.timeouts, sent, ask.context.deadline, !reply.streams()), &events);
+    auto failure = co_await attempt.run(response);
+    if (attempt.skipped() > 0)
+        logger_.warn(
+            "stream events that are not JSON",
+            {{"request_id", ask.context.request_id}, {"provider", settings_.name}, {"count", attempt.skipped()}});
+    co_return failure;
+}
+
+Task<std::optional<Failure>> AnthropicProvider::whole(http::ResponseStream& response, const std::string& answer_tool,
+                                                      const Ask& ask, Reply& reply, Deadline deadline)
+{
+    std::optional<Reply::Wait> waiting(reply);
+    const auto body = co_await response.read_all(largest_answer, deadline);
+    waiting.reset();
+    if (!body)
+        co_return body.error().code() == Errc::payload_too_large ? Failure(FailureClass::protocol, "")
+                                                                 : failure_of_send(body.error());
+    auto document = completion_of(openai::parse_foreign(*body).document, answer_tool);
+    if (!ask.stream)
+        co_return openai::read_whole(dump(document), ask.model_id, reply.completion,
+                                     ask.relay != nullptr ? &reply.body : nullptr);
+    openai::StreamAttempt attempt(
+        ask, reply, openai::StreamTimers(settings_.timeouts, Steady::now(), ask.context.deadline, !reply.streams()));
+    co_return co_await attempt.run_whole(std::move(document));
+}
+
+}  // namespace
+
+std::unique_ptr<Provider> make_provider(const config::Provider& settings, http::Client& client, Logger& logger)
+{
+    return std::make_unique<AnthropicProvider>(settings, client, logger);
+}
+
+}  // namespace dure::llm::anthropic

@@ -1,0 +1,37 @@
+// The end of a call, however it ends (a cancelled one too, hence a destructor): settles usage and cost and writes the metrics.
+// A cut or usage-less answer is charged by its bytes (llm-upstreams §8); one without any output costs nothing.
+#pragma once
+
+#include <string>
+
+#include "llm/call_metrics.hpp"
+#include "llm/catalog.hpp"
+
+namespace dure::llm {
+
+class CallEnd {
+public:
+    CallEnd(const ModelEntry& model, const Ask& ask, const Reply& reply, CallMetrics& metrics)
+        : model_(model), ask_(ask), reply_(reply), metrics_(metrics)
+    {}
+    CallEnd(const CallEnd&) = delete;
+    CallEnd& operator=(const CallEnd&) = delete;
+    ~CallEnd();
+
+    void with(const Result<void>& result) { error_ = result ? std::string() : result.error().reason(); }
+    // Nothing was asked of a provider: the numbers are those of the stored answer, and it costs nothing.
+    void from_cache() { from_cache_ = true; }
+
+private:
+    void settle_usage();
+
+    const ModelEntry& model_;
+    const Ask& ask_;
+    const Reply& reply_;
+    CallMetrics& metrics_;
+    const Steady::time_point started_ = Steady::now();
+    std::string error_ = "cancelled";
+    bool from_cache_ = false;
+};
+
+}  // namespace dure::llm

@@ -1,0 +1,233 @@
+// Keys over canonical JSON, a list by last use, and flights whose waiters are woken on their own cores; see exact_cache.hpp.
+#include "llm/exact_cache.hpp"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
+
+#include "dure/base/channel.hpp"
+#include "dure/base/text.hpp"
+#include "llm/openai/request.hpp"
+
+namespace dure::llm {
+
+namespace {
+
+constexpr std::string_view key_version = "1";
+
+// 1 and 1.0 are the same number.
+void even_numbers(Json& value)
+{
+    if (value.is_number_float()) {
+        const auto number = value.get<double>();
+        if (number >= -9e15 && number <= 9e15 && number == static_cast<double>(static_cast<std::int64_t>(number)))
+            value = static_cast<std::int64_t>(number);
+    } else if (value.is_structured()) {
+        for (auto& one : value)
+            even_numbers(one);
+    }
+}
+
+bool truthy_member(const Json& request, const char* name)
+{
+    const auto found = request.find(name);
+    return found != request.end() && !found->is_null() && *found != false;
+}
+
+std::size_t size_of(const model::Completion& answer)
+{
+    std::size_t bytes = sizeof answer + answer.text.size() + answer.reasoning.size() + answer.refusal.size();
+    for (const auto& call : answer.tool_calls)
+        bytes += call.id.size() + call.name.size() + call.arguments.size();
+    return bytes;
+}
+
+}  // namespace
+
+std::string cache_key(const ModelEntry& model, const Ask& ask)
+{
+    const auto text = ask.relay != nullptr ? std::string(ask.relay->body)
+                                           : openai::typed_body(*ask.typed, model.info.id, false, openai::Repairs());
+    auto request = Json::parse(text, nullptr, false);
+    if (!request.is_object())
+        return {};
+    if (request.value("n", Json()).is_number() && request["n"] != 1)
+        return {};
+    for (const auto* name : {"logprobs", "audio", "modalities"})
+        if (truthy_member(request, name))
+            return {};
+    for (const auto* name : {"stream", "stream_options", "user", "metadata", "safety_identifier", "model"})
+        request.erase(name);
+    for (auto member = request.begin(); member != request.end();)
+        member = member.key().starts_with("dure_") ? request.erase(member) : std::next(member);
+    even_numbers(request);
+    Json all;
+    all["version"] = key_version;
+    all["user"] = ask.context.user_id;
+    all["endpoint"] = "chat";
+    all["model"] = model.info.id;
+    all["revision"] = model.revision;
+    all["request"] = std::move(request);
+    return sha256(all.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+struct ExactCache::Waiter {
+    explicit Waiter(boost::asio::any_io_executor where) : executor(where), signal(where) {}
+    boost::asio::any_io_executor executor;
+    Signal signal;  // used on the waiter's own core only
+    std::optional<Outcome> outcome;  // under the lock
+    Answer answer;
+};
+
+ExactCache::Lead::~Lead()
+{
+    if (cache_ != nullptr)
+        cache_->end_flight(key_, Outcome::lead_again, nullptr, false);
+}
+
+void ExactCache::Lead::end(Answer answer, bool keep)
+{
+    if (cache_ == nullptr)
+        return;
+    cache_->end_flight(key_, answer ? Outcome::answered : Outcome::alone, answer, keep);
+    cache_ = nullptr;
+}
+
+Task<ExactCache::Answer> ExactCache::find(std::string key, Deadline deadline, Lead& lead, bool& shared)
+{
+    const auto executor = co_await boost::asio::this_coro::executor;
+    for (;;) {
+        const auto waiter = std::make_shared<Waiter>(executor);
+        {
+            const std::lock_guard lock(guard_);
+            if (auto answer = stored(key))
+                co_return answer;
+            const auto [flight, first] = flights_.try_emplace(key);
+            if (first) {
+                lead.cache_ = this;
+                lead.key_ = std::move(key);
+                co_return nullptr;
+            }
+            flight->second.push_back(waiter);
+        }
+        struct Leave {  // also when the wait is cancelled
+            ExactCache& cache;
+            const std::string& key;
+            const std::shared_ptr<Waiter>& waiter;
+            ~Leave() { cache.forget(key, waiter); }
+        } leave{*this, key, waiter};
+        for (;;) {
+            {
+                const std::lock_guard lock(guard_);
+                if (waiter->outcome)
+                    break;
+            }
+            if (deadline.passed())
+                co_return nullptr;
+            co_await waiter->signal.wait(deadline.at());
+        }
+        if (*waiter->outcome == Outcome::answered) {
+            shared = true;
+            co_return waiter->answer;
+        }
+        if (*waiter->outcome == Outcome::alone)
+            co_return nullptr;
+    }
+}
+
+void ExactCache::end_flight(const std::string& key, Outcome outcome, const Answer& answer, bool keep_it)
+{
+    std::vector<std::shared_ptr<Waiter>> waiters;
+    {
+        const std::lock_guard lock(guard_);
+        if (const auto flight = flights_.find(key); flight != flights_.end()) {
+            waiters = std::move(flight->second);
+            flights_.erase(flight);
+        }
+        if (keep_it && answer)
+            keep(key, answer);
+        for (const auto& waiter : waiters) {
+            waiter->outcome = outcome;
+            waiter->answer = answer;
+        }
+    }
+    for (const auto& waiter : waiters)
+        boost::asio::post(waiter->executor, [waiter] { waiter->signal.notify(); });
+}
+
+void ExactCache::forget(const std::string& key, const std::shared_ptr<Waiter>& waiter)
+{
+    const std::lock_guard lock(guard_);
+    if (const auto flight = flights_.find(key); flight != flights_.end())
+        std::erase(flight->second, waiter);
+}
+
+ExactCache::Answer ExactCache::stored(const std::string& key)
+{
+    const auto found = by_key_.find(key);
+    if (found == by_key_.end())
+        return nullptr;
+    const auto entry = found->second;
+    if (entry->until <= Steady::now()) {
+        bytes_ -= entry->bytes;
+        by_key_.erase(found);
+        entries_.erase(entry);
+        return nullptr;
+    }
+    entries_.splice(entries_.begin(), entries_, entry);
+    return entry->answer;
+}
+
+void ExactCache::keep(const std::string& key, const Answer& answer)
+{
+    const auto bytes = size_of(*answer);
+    if (bytes > limits_.bytes_per_answer || by_key_.contains(key))
+        return;
+    entries_.push_front({key, answer, bytes, Steady::now() + limits_.age});
+    by_key_.emplace(key, entries_.begin());
+    bytes_ += bytes;
+    while (bytes_ > limits_.bytes || entries_.size() > limits_.entries)
+        drop_last();
+}
+
+void ExactCache::drop_last()
+{
+    bytes_ -= entries_.back().bytes;
+    by_key_.erase(entries_.back().key);
+    entries_.pop_back();
+}
+
+std::string completion_body(const model::Completion& answer, std::string_view model)
+{
+    OrderedJson message;
+    message["role"] = "assistant";
+    message["content"] = answer.text.empty() && !answer.tool_calls.empty() ? OrderedJson() : OrderedJson(answer.text);
+    if (!answer.reasoning.empty())
+        message["reasoning_content"] = answer.reasoning;
+    message["refusal"] = answer.refusal.empty() ? OrderedJson() : OrderedJson(answer.refusal);
+    for (const auto& call : answer.tool_calls) {
+        OrderedJson entry;
+        entry["id"] = call.id;
+        entry["type"] = "function";
+        entry["function"]["name"] = call.name;
+        entry["function"]["arguments"] = call.arguments;
+        message["tool_calls"].push_back(std::move(entry));
+    }
+    OrderedJson choice;
+    choice["index"] = 0;
+    choice["message"] = std::move(message);
+    choice["logprobs"] = nullptr;
+    choice["finish_reason"] = answer.finish_reason;
+    OrderedJson body;
+    body["id"] = "chatcmpl-" + random_base62(24);
+    body["object"] = "chat.completion";
+    body["created"] = SystemClock().now() / 1000;
+    body["model"] = model;
+    body["choices"].push_back(std::move(choice));
+    body["usage"]["prompt_tokens"] = answer.usage.prompt_tokens;
+    body["usage"]["completion_tokens"] = answer.usage.completion_tokens;
+    body["usage"]["total_tokens"] = answer.usage.total();
+    return dump(body);
+}
+
+}  // namespace dure::llm

@@ -1,0 +1,23 @@
+// What the exchanges of all dialects share: URLs of a provider, and how a failed send or an error answer becomes a Failure.
+#pragma once
+
+#include <string_view>
+
+#include "dure/config/settings.hpp"
+#include "dure/http/client.hpp"
+#include "llm/failure.hpp"
+
+namespace dure::llm {
+
+inline constexpr std::size_t largest_answer = 64u << 20;
+inline constexpr std::size_t largest_error_answer = 256u << 10;
+
+// {base}/path, whether or not the base ends in a slash; its query is kept. Throws InvariantBroken for a base that is no URL.
+http::Url endpoint_url(const config::Provider& settings, std::string_view path);
+Failure failure_of_send(const Error& error);
+// Whether the answer has this media type.
+bool is_type(const http::ResponseStream& response, std::string_view type);
+// retry-after, x-should-retry, and for a 429 the reset headers of both dialects.
+void note_limits(const http::ResponseStream& response, Failure& failure);
+
+}  // namespace dure::llm

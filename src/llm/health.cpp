@@ -1,0 +1,203 @@
+// The marks a failure leaves on its target, and how long they last; see health.hpp.
+#include "llm/health.hpp"
+
+#include <algorithm>
+
+namespace dure::llm {
+
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr minutes quota_pause{10};
+constexpr minutes refused_key_pause{5};          // then one probe
+constexpr minutes missing_model_pause{5};
+constexpr minutes longest_cool_down{10};
+constexpr seconds first_cool_down{5};            // of a 429 that names no time
+constexpr seconds longest_growing_cool_down{60};
+constexpr std::uint32_t fewest_for_share = 10;   // requests before the share of failures counts
+constexpr std::chrono::milliseconds probe_wait{100};
+
+// Failures that tell of a target in trouble; those of the caller's making never count.
+bool counts_for_breaker(FailureClass kind)
+{
+    switch (kind) {
+    case FailureClass::connect:
+    case FailureClass::timeout:
+    case FailureClass::server:
+    case FailureClass::overloaded:
+    case FailureClass::protocol:
+    case FailureClass::interrupted: return true;
+    default: return false;
+    }
+}
+
+std::int64_t second_of(Steady::time_point time)
+{
+    return std::chrono::duration_cast<seconds>(time.time_since_epoch()).count();
+}
+
+}  // namespace
+
+Admission KeyRing::admit(std::size_t key, Steady::time_point now)
+{
+    const std::lock_guard lock(guard_);
+    auto& state = keys_[key];
+    if (!state.off)
+        return {key, {}, {}};
+    if (state.until > now)
+        return {std::nullopt, state.until - now, *state.off};
+    state.until = now + refused_key_pause;   // this one is the probe
+    return {key, {}, {}};
+}
+
+void KeyRing::off(std::size_t key, Steady::time_point until, FailureClass why)
+{
+    const std::lock_guard lock(guard_);
+    auto& state = keys_[key];
+    state.off = why;
+    state.until = std::max(state.until, until);
+}
+
+void KeyRing::works(std::size_t key)
+{
+    const std::lock_guard lock(guard_);
+    keys_[key].off.reset();
+}
+
+TargetHealth::TargetHealth(std::shared_ptr<KeyRing> keys, Rules rules)
+    : ring_(std::move(keys)), rules_(rules), keys_(ring_->size())
+{}
+
+Admission TargetHealth::admit(Steady::time_point now, std::span<const std::size_t> tried)
+{
+    const std::lock_guard lock(guard_);
+    if (missing_until_ > now)
+        return {std::nullopt, missing_until_ - now, FailureClass::model_missing};
+    if (times_opened_ > 0 && open_until_ > now)
+        return {std::nullopt, open_until_ - now, FailureClass::no_target};
+    if (probing_)
+        return {std::nullopt, probe_wait, FailureClass::no_target};
+    std::optional<Admission> refusal;
+    for (std::size_t i = 0; i < keys_.size(); ++i) {
+        const auto key = (turn_ + i) % keys_.size();
+        if (std::find(tried.begin(), tried.end(), key) != tried.end())
+            continue;
+        auto admission = keys_[key].cooled_until > now
+                             ? Admission{std::nullopt, keys_[key].cooled_until - now, FailureClass::no_target}
+                             : ring_->admit(key, now);
+        if (admission.key) {
+            turn_ = (key + 1) % keys_.size();
+            probing_ = times_opened_ > 0;
+            return admission;
+        }
+        if (!refusal || admission.free_in < refusal->free_in)
+            refusal = admission;
+    }
+    return refusal.value_or(Admission{std::nullopt, longest_cool_down, FailureClass::no_target});
+}
+
+bool TargetHealth::may_retry(Steady::time_point now)
+{
+    const std::lock_guard lock(guard_);
+    return times_opened_ == 0 || (open_until_ <= now && !probing_);
+}
+
+void TargetHealth::note(std::size_t key, const std::optional<Failure>& failure, Steady::time_point now)
+{
+    if (!failure)
+        ring_->works(key);
+    else if (failure->kind == FailureClass::auth)
+        ring_->off(key, now + refused_key_pause, FailureClass::auth);
+    else if (failure->kind == FailureClass::quota)
+        ring_->off(key, now + quota_pause, FailureClass::quota);
+    const std::lock_guard lock(guard_);
+    const bool was_probe = std::exchange(probing_, false);
+    if (!failure) {
+        keys_[key].limits_in_a_row = 0;
+        failures_in_a_row_ = 0;
+        times_opened_ = 0;
+        count(false, now);
+        return;
+    }
+    if (failure->kind == FailureClass::model_missing)
+        missing_until_ = now + missing_model_pause;
+    if (failure->kind == FailureClass::rate_limit ||
+        (failure->kind == FailureClass::overloaded && failure->retry_after))
+        cool(key, *failure, now);
+    if (!counts_for_breaker(failure->kind) || rules_.failures == 0)
+        return;
+    count(true, now);
+    ++failures_in_a_row_;
+    if (was_probe || failures_in_a_row_ >= rules_.failures || mostly_fails(now))
+        open_breaker(now);
+}
+
+void TargetHealth::abandoned()
+{
+    const std::lock_guard lock(guard_);
+    probing_ = false;
+}
+
+TargetHealth::Breaker TargetHealth::breaker(Steady::time_point now)
+{
+    const std::lock_guard lock(guard_);
+    if (times_opened_ == 0)
+        return Breaker::closed;
+    return open_until_ > now ? Breaker::open : Breaker::half_open;
+}
+
+// The later deadline always wins.
+void TargetHealth::cool(std::size_t key, const Failure& failure, Steady::time_point now)
+{
+    auto& state = keys_[key];
+    Steady::duration pause{};
+    if (failure.retry_after || failure.limit_reset) {
+        pause = std::max<Steady::duration>(failure.retry_after.value_or(std::chrono::milliseconds(0)),
+                                           failure.limit_reset.value_or(std::chrono::milliseconds(0)));
+        pause = std::min<Steady::duration>(pause, longest_cool_down);
+    } else {
+        pause = std::min<Steady::duration>(first_cool_down * (1 << std::min(state.limits_in_a_row, 4)),
+                                           longest_growing_cool_down);
+    }
+    ++state.limits_in_a_row;
+    state.cooled_until = std::max(state.cooled_until, now + pause);
+}
+
+void TargetHealth::count(bool failed, Steady::time_point now)
+{
+    const auto number = second_of(now);
+    auto& second = seconds_[static_cast<std::size_t>(number) % seconds_.size()];
+    if (second.number != number)
+        second = {number, 0, 0};
+    ++second.all;
+    second.failed += failed ? 1 : 0;
+}
+
+bool TargetHealth::mostly_fails(Steady::time_point now) const
+{
+    const auto number = second_of(now);
+    std::uint32_t all = 0;
+    std::uint32_t failed = 0;
+    for (const auto& second : seconds_) {
+        if (second.number <= number - static_cast<std::int64_t>(seconds_.size()))
+            continue;
+        all += second.all;
+        failed += second.failed;
+    }
+    return all >= fewest_for_share && failed * 2 >= all;
+}
+
+void TargetHealth::open_breaker(Steady::time_point now)
+{
+    if (times_opened_ > 0 && open_until_ > now)
+        return;   // stragglers of before do not lengthen the pause
+    const auto pause = std::min(rules_.open * (1 << std::min(times_opened_, 20)), rules_.max_open);
+    ++times_opened_;
+    open_until_ = now + pause;
+    failures_in_a_row_ = 0;
+    seconds_.fill(Second());
+}
+
+}  // namespace dure::llm

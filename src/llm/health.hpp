@@ -1,0 +1,98 @@
+// What is known of a target's state over all requests (llm-upstreams §6): cool-downs, keys that are off, the breaker. No
+// sockets and no clock: every call is told the time.
+//
+//   admit(now, tried) -> a key, or for how long and why not  ...  note(key, outcome, now)
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "dure/base/clock.hpp"
+#include "llm/failure.hpp"
+
+namespace dure::llm {
+
+// Whether a target takes a request now.
+struct Admission {
+    std::optional<std::size_t> key;  // the provider's key to use; empty: refused
+    Steady::duration free_in{};  // of a refusal
+    FailureClass why = FailureClass::no_target;  // of a refusal
+};
+
+// The keys of one provider; shared by its targets. A provider without keys has one, which is empty. Thread-safe.
+class KeyRing {
+public:
+    explicit KeyRing(std::size_t count) : keys_(count == 0 ? 1 : count) {}
+
+    std::size_t size() const { return keys_.size(); }
+    // A key that is off comes back for one probe at a time when its pause is over.
+    Admission admit(std::size_t key, Steady::time_point now);
+    void off(std::size_t key, Steady::time_point until, FailureClass why);
+    void works(std::size_t key);
+
+private:
+    struct State {
+        std::optional<FailureClass> off;
+        Steady::time_point until{};
+    };
+    std::mutex guard_;
+    std::vector<State> keys_;
+};
+
+// One (provider, model). Thread-safe.
+class TargetHealth {
+public:
+    struct Rules {
+        std::int64_t failures = 3;  // in a row; 0: no breaker
+        Steady::duration open = std::chrono::seconds(5);
+        Steady::duration max_open = std::chrono::seconds(60);
+    };
+    enum class Breaker { closed, open, half_open };
+
+    TargetHealth(std::shared_ptr<KeyRing> keys, Rules rules);
+
+    // Keys are given in turn; `tried` are left out.
+    Admission admit(Steady::time_point now, std::span<const std::size_t> tried);
+    // For a second try of the same request with the same key: cool-downs are the caller's own wait, the breaker is not.
+    bool may_retry(Steady::time_point now);
+    // An admitted attempt has ended; empty: with success.
+    void note(std::size_t key, const std::optional<Failure>& failure, Steady::time_point now);
+    // An admitted attempt has ended without telling anything of the target.
+    void abandoned();
+    Breaker breaker(Steady::time_point now);
+
+private:
+    struct KeyState {
+        Steady::time_point cooled_until{};
+        int limits_in_a_row = 0;
+    };
+    // Outcomes of one second.
+    struct Second {
+        std::int64_t number = -1;
+        std::uint32_t failed = 0;
+        std::uint32_t all = 0;
+    };
+    void cool(std::size_t key, const Failure& failure, Steady::time_point now);
+    void count(bool failed, Steady::time_point now);
+    bool mostly_fails(Steady::time_point now) const;
+    void open_breaker(Steady::time_point now);
+
+    const std::shared_ptr<KeyRing> ring_;
+    const Rules rules_;
+    std::mutex guard_;
+    std::vector<KeyState> keys_;
+    std::size_t turn_ = 0;
+    Steady::time_point missing_until_{};
+    std::int64_t failures_in_a_row_ = 0;
+    int times_opened_ = 0;  // 0: closed
+    Steady::time_point open_until_{};
+    bool probing_ = false;
+    std::array<Second, 30> seconds_;
+};
+
+}  // namespace dure::llm

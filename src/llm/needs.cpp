@@ -1,0 +1,110 @@
+// Reads the few fields that decide and sorts the targets by them; see needs.hpp.
+#include "llm/needs.hpp"
+
+#include <algorithm>
+#include <functional>
+
+#include "dure/schema/json_view.hpp"
+
+namespace dure::llm {
+
+namespace {
+
+constexpr std::size_t bytes_per_token = 4;
+
+Needs relay_needs(std::string_view body)
+{
+    Needs needs;
+    bool forbidden = false;
+    schema::JsonView(body).for_each_member([&](std::string_view key, const schema::JsonView& value) {
+        if (key == "tools")
+            needs.tools = value.is_array() && value.size() > 0;
+        else if (key == "tool_choice")
+            forbidden = value.string_is("none");
+        else if (key == "n")
+            needs.several_choices = value.as_int64().value_or(1) > 1;
+        else if (key == "logprobs")
+            needs.logprobs = value.raw() == "true";
+        else if (key == "messages")
+            needs.images = value.raw().find("\"image_url\"") != std::string_view::npos;
+    });
+    needs.tools = needs.tools && !forbidden;
+    needs.prompt_tokens = needs.images ? 0 : static_cast<std::int64_t>(body.size() / bytes_per_token);
+    return needs;
+}
+
+Needs typed_needs(const CompletionRequest& request)
+{
+    Needs needs;
+    needs.tools = !request.tools.empty() && request.tool_choice != "none";
+    std::size_t bytes = 0;
+    for (const auto& message : request.messages) {
+        bytes += message.text().size();
+        if (message.content.is_array())
+            needs.images =
+                needs.images || std::any_of(message.content.begin(), message.content.end(), [](const auto& part) {
+                    return part.is_object() && part.value("type", OrderedJson()) == "image_url";
+                });
+    }
+    needs.prompt_tokens = needs.images ? 0 : static_cast<std::int64_t>(bytes / bytes_per_token);
+    return needs;
+}
+
+using Test = std::function<bool(const Target&)>;
+
+bool any(const std::vector<bool>& flags)
+{
+    return std::find(flags.begin(), flags.end(), true) != flags.end();
+}
+
+std::vector<bool> narrowed(const ModelEntry& model, std::vector<bool> flags, const Test& test)
+{
+    for (std::size_t i = 0; i < flags.size(); ++i)
+        flags[i] = flags[i] && test(model.targets[i]);
+    return flags;
+}
+
+// Only when something is left.
+void prefer(const ModelEntry& model, std::vector<bool>& flags, const Test& test)
+{
+    if (auto fewer = narrowed(model, flags, test); any(fewer))
+        flags = std::move(fewer);
+}
+
+}  // namespace
+
+Needs needs_of(const Ask& ask)
+{
+    return ask.relay != nullptr ? relay_needs(ask.relay->body) : typed_needs(*ask.typed);
+}
+
+Result<std::vector<bool>> capable_targets(const ModelEntry& model, const Ask& ask)
+{
+    std::vector<bool> flags(model.targets.size(), true);
+    if (!model.targets_differ)
+        return flags;
+    const auto needs = needs_of(ask);
+    if (needs.tools) {
+        flags = narrowed(model, std::move(flags), [](const Target& target) { return target.tools; });
+        if (!any(flags))
+            return Error(Errc::invalid_argument, "The model '" + model.info.id + "' cannot call tools.")
+                .reason("tools_not_supported")
+                .param("tools");
+    }
+    if (needs.several_choices || needs.logprobs) {
+        flags = narrowed(model, std::move(flags), [](const Target& target) { return !target.one_plain_choice; });
+        if (!any(flags)) {
+            const std::string param = needs.several_choices ? "n" : "logprobs";
+            return Error(Errc::invalid_argument,
+                         "The model '" + model.info.id + "' does not support the parameter '" + param + "'.")
+                .reason("unsupported_parameter")
+                .param(param);
+        }
+    }
+    if (needs.images)
+        prefer(model, flags, [](const Target& target) { return target.vision; });
+    prefer(model, flags, [&](const Target& target) { return target.context_window >= needs.prompt_tokens; });
+    return flags;
+}
+
+}  // namespace dure::llm
