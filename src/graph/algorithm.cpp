@@ -15,15 +15,15 @@ Error bad_destination(std::string_view from, std::string_view target)
 }
 
 Result<void> add_destination(const Definition& definition, std::string_view from, const std::string& target,
-                             const Value& argument, Destinations& into)
+                             const Destination& route, Destinations& into)
 {
-    if (target == end && !argument)
+    if (target == end && !route.argument())
         return {};
     const auto node = definition.find(target);
     if (!node)
         return bad_destination(from, target);
-    if (argument)
-        into.sends.push_back(PlannedTask{*node, argument});
+    if (route.argument())
+        into.sends.push_back(PlannedTask{*node, route.argument(), route.timeout()});
     else
         into.nodes.push_back(*node);
     return {};
@@ -52,7 +52,7 @@ Result<void> follow(const Definition& definition, const ConditionalEdges& edges,
         if (!declared)
             return bad_destination(from, route.node());
         const auto& target = edges.labelled && !route.argument() ? label->second : route.node();
-        if (auto added = add_destination(definition, from, target, route.argument(), into); !added)
+        if (auto added = add_destination(definition, from, target, route, into); !added)
             return added.error();
     }
     return {};
@@ -108,9 +108,9 @@ std::vector<PlannedTask> plan(const Definition& definition, Progress& progress)
     std::vector<PlannedTask> tasks;
     const auto take = [&](bool deferred) {
         for (std::size_t i = 0; i < progress.triggered.size(); ++i) {
-            if (!progress.triggered[i] || definition.nodes[i].defer != deferred)
+            if (!progress.triggered[i] || definition.nodes[i].options.defer != deferred)
                 continue;
-            tasks.push_back(PlannedTask{i, nullptr});
+            tasks.push_back(PlannedTask{i, nullptr, {}});
             progress.triggered[i] = false;
         }
     };
@@ -122,64 +122,166 @@ std::vector<PlannedTask> plan(const Definition& definition, Progress& progress)
     return tasks;
 }
 
+namespace {
+
+Result<void> check_form(const std::string& node, const Update& update)
+{
+    if (!update.values.is_null() && !update.values.is_object())
+        return Error(Errc::internal, "Node '" + node + "' returned neither an object nor nothing.")
+            .reason("INVALID_GRAPH_NODE_RETURN_VALUE");
+    for (const auto& further : update.then)
+        if (auto fits = check_form(node, further); !fits)
+            return fits;
+    return {};
+}
+
+void add_writes(std::string_view node, const Update& update, std::vector<Write>& writes)
+{
+    writes.push_back(Write{node, &update.values});
+    for (const auto& further : update.then)
+        add_writes(node, further, writes);
+}
+
+Result<void> add_goto(const Definition& definition, std::string_view from, const Update& update, Destinations& into)
+{
+    for (const auto& target : update.go_to)
+        if (auto added = add_destination(definition, from, target.node(), target, into); !added)
+            return added.error();
+    for (const auto& further : update.then)
+        if (auto added = add_goto(definition, from, further, into); !added)
+            return added.error();
+    return {};
+}
+
+// S8: what an ephemeral channel held was for the superstep that has just ended.
+void clear_ephemeral(const Definition& definition, State& state, Changes& changes)
+{
+    for (std::size_t i = 0; i < definition.reducers.size(); ++i) {
+        if (!definition.reducers[i].ephemeral || !state.value(i))
+            continue;
+        if (std::any_of(changes.begin(), changes.end(), [&](const ChannelChange& one) { return one.channel == i; }))
+            continue;
+        state.value(i) = nullptr;
+        changes.push_back(ChannelChange{i, true, {}});
+    }
+}
+
+}  // namespace
+
 Result<Destinations> destinations_of(const Definition& definition, const State& snapshot, std::size_t node,
                                      const Update& update)
 {
     const auto& from = definition.nodes[node];
-    if (!update.values.is_null() && !update.values.is_object())
-        return Error(Errc::internal, "Node '" + from.name + "' returned neither an object nor nothing.")
-            .reason("INVALID_GRAPH_NODE_RETURN_VALUE");
+    if (auto fits = check_form(from.name, update); !fits)
+        return fits.error();
     Destinations destinations;
     if (!from.edges.conditional.empty()) {
         State own = snapshot;
         Warnings ignored;   // apply() gives the same warnings for the run
-        if (auto folded = fold(definition, own, {Write{from.name, &update.values}}, ignored); !folded)
+        std::vector<Write> writes;
+        add_writes(from.name, update, writes);
+        if (auto folded = fold(definition, own, writes, ignored); !folded)
             return folded.error();
         for (const auto& edges : from.edges.conditional)
             if (auto followed = follow(definition, edges, from.name, own, destinations); !followed)
                 return followed.error();
     }
-    for (const auto& target : update.go_to)
-        if (auto added = add_destination(definition, from.name, target.node(), target.argument(), destinations); !added)
-            return added.error();
+    if (auto added = add_goto(definition, from.name, update, destinations); !added)
+        return added.error();
     return destinations;
 }
 
-Result<bool> apply(const Definition& definition, Progress& progress, const std::vector<FinishedTask>& finished,
-                   Warnings& warnings)
+Result<Changes> apply(const Definition& definition, Progress& progress, const std::vector<const FinishedTask*>& finished,
+                      Warnings& warnings)
 {
     std::vector<Write> writes;
     writes.reserve(finished.size());
-    for (const auto& task : finished)
-        writes.push_back(Write{definition.nodes[task.node].name, &task.update.values});
-    const auto changed = fold(definition, progress.state, writes, warnings);
-    if (!changed)
-        return changed.error();
-    for (const auto& task : finished)
-        trigger(progress, definition.nodes[task.node].edges, task.destinations);
-    for (const auto& task : finished)
-        arrive(definition, progress, task.node);
-    return *changed;
+    for (const auto* task : finished)
+        add_writes(definition.nodes[task->node].name, task->update, writes);
+    auto changes = fold(definition, progress.state, writes, warnings);
+    if (!changes)
+        return changes;
+    if (definition.has_ephemeral)
+        clear_ephemeral(definition, progress.state, *changes);
+    progress.wrote.clear();
+    for (const auto* task : finished) {
+        trigger(progress, definition.nodes[task->node].edges, task->destinations);
+        if (progress.wrote.empty() || progress.wrote.back() != task->node)
+            progress.wrote.push_back(task->node);
+    }
+    for (const auto* task : finished)
+        arrive(definition, progress, task->node);
+    return changes;
 }
 
-Result<void> accept_input(const Definition& definition, Progress& progress, const Json& input)
+Result<Json> known_input(const Definition& definition, const Json& input)
 {
     auto known = Json::object();
     if (input.is_object())
-        for (const auto& [key, value] : input.items())
-            if (const auto index = progress.state.index_of(key); index != State::unknown && definition.input_channels[index])
-                known[key] = value;
+        for (std::size_t i = 0; i < definition.reducers.size(); ++i)
+            if (const auto at = input.find((*definition.channel_names)[i]); at != input.end() && definition.input_channels[i])
+                known[at.key()] = *at;
     if (known.empty())
         return Error(Errc::invalid_argument, "The input has no value for any channel of the graph.").reason("EMPTY_INPUT");
-    Warnings none;
-    if (auto folded = fold(definition, progress.state, {Write{start, &known}}, none); !folded)
-        return folded.error();
+    return known;
+}
+
+Result<Changes> accept_input(const Definition& definition, Progress& progress, const Json& known, Warnings& warnings)
+{
+    auto changes = fold(definition, progress.state, {Write{start, &known}}, warnings);
+    if (!changes)
+        return changes;
     Destinations destinations;
     for (const auto& edges : definition.entry.conditional)
         if (auto followed = follow(definition, edges, start, progress.state, destinations); !followed)
             return followed.error();
+    drop_open(progress);
+    progress.wrote.clear();
     trigger(progress, definition.entry, destinations);
-    return {};
+    return changes;
+}
+
+Result<Changes> apply_command(const Definition& definition, Progress& progress, const Update& update, Warnings& warnings)
+{
+    if (auto fits = check_form(std::string(start), update); !fits)
+        return fits.error();
+    Destinations destinations;
+    if (auto added = add_goto(definition, start, update, destinations); !added)
+        return added.error();
+    std::vector<Write> writes;
+    add_writes(start, update, writes);
+    auto changes = fold(definition, progress.state, writes, warnings);
+    if (!changes)
+        return changes;
+    drop_open(progress);
+    progress.wrote.clear();
+    trigger(progress, OutgoingEdges(), destinations);
+    return changes;
+}
+
+Result<Changes> apply_as(const Definition& definition, Progress& progress, std::size_t node, const Update& update,
+                         Warnings& warnings)
+{
+    auto destinations = destinations_of(definition, progress.state, node, update);
+    if (!destinations)
+        return destinations.error();
+    std::vector<Write> writes;
+    add_writes(definition.nodes[node].name, update, writes);
+    auto changes = fold(definition, progress.state, writes, warnings);
+    if (!changes)
+        return changes;
+    progress.wrote.assign(1, node);
+    trigger(progress, definition.nodes[node].edges, *destinations);
+    arrive(definition, progress, node);
+    return changes;
+}
+
+void drop_open(Progress& progress)
+{
+    progress.triggered.assign(progress.triggered.size(), false);
+    progress.sent.clear();
+    for (auto& arrived : progress.arrived)
+        arrived.assign(arrived.size(), false);
 }
 
 }  // namespace dure::graph

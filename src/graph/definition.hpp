@@ -8,9 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "dure/graph/node.hpp"
-#include "dure/graph/reducer.hpp"
-#include "dure/graph/state.hpp"
+#include "dure/graph/graph.hpp"
 
 namespace dure::graph {
 
@@ -25,14 +23,24 @@ struct OutgoingEdges {
     std::vector<ConditionalEdges> conditional;
 };
 
+struct Subgraph {
+    CompiledGraph graph;
+    Persistence persistence = Persistence::inherit;
+    std::map<std::string, std::string> input_map;
+    std::map<std::string, std::string> output_map;
+};
+
 struct NodeDefinition {
     std::string name;
-    NodeFunction function;
-    bool defer = false;
+    NodeFunction function;                       // empty for a sub-graph
+    std::shared_ptr<const Subgraph> subgraph;
+    NodeOptions options;
+    std::vector<bool> visible;                   // channels of options.input; empty: all
     OutgoingEdges edges;
 };
 
 struct WaitingEdge {
+    std::string name;                            // "a,b>c": in checkpoints
     std::vector<std::size_t> from;
     std::size_t to = 0;
 };
@@ -45,8 +53,16 @@ struct Definition {
     std::vector<NodeDefinition> nodes;           // in byte order of the names
     std::vector<WaitingEdge> waiting;
     OutgoingEdges entry;                         // of START
+    std::vector<bool> stop_before;               // by node (I1)
+    std::vector<bool> stop_after;
+    ErrorHandler on_error;
+    std::string version;                         // hash of nodes, edges and channels (D11)
+    bool has_ephemeral = false;
 
     std::optional<std::size_t> find(std::string_view name) const;
 };
+
+// By name or by "*".
+bool names_node(const std::vector<std::string>& list, const std::string& node);
 
 }  // namespace dure::graph

@@ -1,23 +1,41 @@
-// Emitter and what a NodeContext emits through it; see emitter.hpp.
+// Emitter; see emitter.hpp.
 #include "graph/emitter.hpp"
 
-#include "dure/graph/node.hpp"
+#include <array>
+#include <utility>
+
+#include "dure/base/clock.hpp"
 
 namespace dure::graph {
+namespace {
+
+constexpr std::array<std::pair<Mode, std::string_view>, 7> mode_names = {{{Mode::values, "values"},
+                                                                          {Mode::updates, "updates"},
+                                                                          {Mode::messages, "messages"},
+                                                                          {Mode::custom, "custom"},
+                                                                          {Mode::tasks, "tasks"},
+                                                                          {Mode::checkpoints, "checkpoints"},
+                                                                          {Mode::debug, "debug"}}};
+
+}  // namespace
 
 std::string_view name_of(Mode mode)
 {
-    switch (mode) {
-    case Mode::values: return "values";
-    case Mode::updates: return "updates";
-    case Mode::messages: return "messages";
-    case Mode::custom: return "custom";
-    case Mode::tasks: return "tasks";
-    }
+    for (const auto& [one, name] : mode_names)
+        if (one == mode)
+            return name;
     return "";
 }
 
-Task<Result<void>> Emitter::emit(Mode mode, Json data)
+std::optional<Mode> mode_named(std::string_view wanted)
+{
+    for (const auto& [mode, name] : mode_names)
+        if (name == wanted)
+            return mode;
+    return std::nullopt;
+}
+
+Task<Result<void>> Emitter::emit(Mode mode, const std::string& ns, Json data)
 {
     while (busy_)
         co_await free_.wait();
@@ -33,32 +51,31 @@ Task<Result<void>> Emitter::emit(Mode mode, Json data)
         Emitter& emitter;
     };
     const Turn turn(*this);
-    const Event event(++last_, mode, std::move(data));
+    const Event event(++last_, ns, mode, std::move(data));
     auto told = co_await sink_->event(event);
     if (!told)
-        co_return Error(Errc::cancelled, "Nobody listens to the run any more.").reason("CANCELLED").detail(told.error().message());
+        co_return Error(Errc::cancelled, "Nobody listens to the run any more.")
+            .reason("CANCELLED")
+            .detail(told.error().message());
     co_return Result<void>();
 }
 
-Task<Result<void>> NodeContext::emit_message(Json chunk)
+Task<Result<void>> Emitter::emit_with_debug(Mode mode, const std::string& ns, std::int64_t step, Json data)
 {
-    if (!emitter_.wants(Mode::messages))
+    if (wants(Mode::debug, ns)) {
+        auto wrapped = Json::object();
+        wrapped["type"] = mode == Mode::checkpoints            ? "checkpoint"
+                          : data.value("event", "") == "start" ? "task"
+                                                               : "task_result";
+        wrapped["step"] = step;
+        wrapped["timestamp"] = rfc3339(SystemClock().now());
+        wrapped["payload"] = data;
+        if (auto told = co_await emit(Mode::debug, ns, std::move(wrapped)); !told)
+            co_return told;
+    }
+    if (!wants(mode, ns))
         co_return Result<void>();
-    auto metadata = Json::object();
-    metadata["node"] = node_;
-    metadata["step"] = step_;
-    metadata["ns"] = "";
-    auto data = Json::array();
-    data.push_back(std::move(chunk));
-    data.push_back(std::move(metadata));
-    co_return co_await emitter_.emit(Mode::messages, std::move(data));
-}
-
-Task<Result<void>> NodeContext::emit_custom(Json data)
-{
-    if (!emitter_.wants(Mode::custom))
-        co_return Result<void>();
-    co_return co_await emitter_.emit(Mode::custom, std::move(data));
+    co_return co_await emit(mode, ns, std::move(data));
 }
 
 }  // namespace dure::graph

@@ -126,7 +126,7 @@ void change_in_place(const Reducer& reducer, Value& value, const ChannelWrites& 
 
 }  // namespace
 
-Result<bool> fold(const Definition& definition, State& state, const std::vector<Write>& writes, Warnings& warnings)
+Result<Changes> fold(const Definition& definition, State& state, const std::vector<Write>& writes, Warnings& warnings)
 {
     const auto gathered = gather(state, writes, warnings);
     std::vector<Value> computed;
@@ -140,14 +140,19 @@ Result<bool> fold(const Definition& definition, State& state, const std::vector<
             return value.error();
         computed.push_back(std::move(*value));
     }
+    Changes changes;
+    changes.reserve(gathered.size());
     auto next = computed.begin();
     for (const auto& [index, channel] : gathered) {
-        if (auto& value = *next++; value)
+        auto& value = *next++;
+        const bool whole = static_cast<bool>(value);
+        if (whole)
             state.value(index) = std::move(value);
         else
             change_in_place(definition.reducers[index], state.value(index), channel);
+        changes.push_back(ChannelChange{index, whole, channel.updates});
     }
-    return !gathered.empty();
+    return changes;
 }
 
 }  // namespace dure::graph

@@ -13,7 +13,7 @@ struct Write {
     const Json* values = nullptr;   // an object, or null for nothing
 };
 
-// Writes in P1 order. True when a channel was written; an error leaves the state as it was.
-Result<bool> fold(const Definition& definition, State& state, const std::vector<Write>& writes, Warnings& warnings);
+// Writes in P1 order. What changed; an error leaves the state as it was. Ephemeral channels lose their old value.
+Result<Changes> fold(const Definition& definition, State& state, const std::vector<Write>& writes, Warnings& warnings);
 
 }  // namespace dure::graph

@@ -1,162 +1,376 @@
-// The loop and the entry of a run; see loop.hpp.
+// The supersteps of a level; see loop.hpp.
 #include "graph/loop.hpp"
 
-#include <boost/asio/this_coro.hpp>
+#include <algorithm>
+#include <utility>
 
 #include "dure/base/timeout.hpp"
+#include "graph/frontier.hpp"
+#include "graph/snapshot.hpp"
 
 namespace dure::graph {
+namespace {
 
-std::string_view name_of(RunStatus status)
+using Stage = SuperstepTask::Stage;
+
+// What the engine itself refused keeps its code; everything else is a failure of the node (F1).
+bool is_engine_code(const std::string& reason)
 {
-    switch (status) {
-    case RunStatus::pending: return "pending";
-    case RunStatus::running: return "running";
-    case RunStatus::success: return "success";
-    case RunStatus::error: return "error";
-    case RunStatus::timeout: return "timeout";
-    case RunStatus::cancelled: return "cancelled";
-    }
-    return "";
+    static constexpr std::string_view codes[] = {"INVALID_DESTINATION",
+                                                 "INVALID_GRAPH_NODE_RETURN_VALUE",
+                                                 "INVALID_CONCURRENT_GRAPH_UPDATE",
+                                                 "INVALID_UPDATE",
+                                                 "CANCELLED",
+                                                 "DRAINED",
+                                                 "NODE_TIMEOUT",
+                                                 "STEP_TIMEOUT",
+                                                 "GRAPH_RECURSION_LIMIT",
+                                                 "MISSING_CHECKPOINTER",
+                                                 "MULTIPLE_SUBGRAPHS",
+                                                 "GRAPH_VERSION_MISMATCH",
+                                                 "LEASE_LOST",
+                                                 "STORAGE_ERROR",
+                                                 "NODE_ERROR"};
+    return std::find(std::begin(codes), std::end(codes), reason) != std::end(codes);
 }
 
-Loop::Loop(const Definition& definition, const RunOptions& options, RunResult& into,
-           boost::asio::any_io_executor executor)
-    : definition_(definition), options_(options), into_(into), emitter_(std::move(executor), options.events),
-      progress_(definition)
+Error error_of_run(const std::string& node, const Error& cause)
 {
+    if (is_engine_code(cause.reason()))
+        return cause;
+    return Error(cause.code(), "Node '" + node + "' failed: " + cause.message())
+        .reason("NODE_ERROR")
+        .detail(cause.detail());
 }
 
-Task<void> Loop::run(Json input)
+}  // namespace
+
+Loop::Loop(const Definition& definition, RunScope& run, std::string ns, bool keeps, std::string marker)
+    : definition_(definition), run_(run), keeper_(definition, run, std::move(ns), keeps), progress_(definition),
+      marker_(std::move(marker))
 {
-    try {
-        co_await supersteps(std::move(input));
-    } catch (...) {
-        aborted_ = std::current_exception();
-    }
+    if (!marker_.empty())
+        keeper_.set_metadata(Json{{"task", marker_}});
 }
 
-Task<void> Loop::supersteps(Json input)
+bool Loop::fail(Error error)
 {
-    into_.status = RunStatus::running;
-    if (auto accepted = accept_input(definition_, progress_, input); !accepted)
-        co_return fail(accepted.error());
-    if (!co_await tell_values())
-        co_return;
+    end_.kind = LevelEnd::Kind::failed;
+    end_.error = std::move(error);
+    return false;
+}
+
+bool Loop::something_is_next() const
+{
+    return !progress_.sent.empty() ||
+           std::find(progress_.triggered.begin(), progress_.triggered.end(), true) != progress_.triggered.end();
+}
+
+// I1, of the tasks that stand in tasks_.
+bool Loop::stops(const std::vector<bool>& compiled, const std::vector<std::string>& asked) const
+{
+    return std::any_of(tasks_.begin(), tasks_.end(), [&](const SuperstepTask& task) {
+        const bool root = keeper_.ns().empty();
+        return compiled[task.plan.node] || (root && names_node(asked, definition_.nodes[task.plan.node].name));
+    });
+}
+
+void Loop::stop_here()
+{
+    end_.kind = LevelEnd::Kind::interrupted;
+}
+
+Task<void> Loop::supersteps()
+{
     while (true) {
-        tasks_ = plan(definition_, progress_);
+        prepare(plan(definition_, progress_));
         if (tasks_.empty())
             break;
-        if (into_.supersteps == options_.recursion_limit)
-            co_return fail(Error(Errc::internal, "The graph did not end within " +
-                                                     std::to_string(options_.recursion_limit) + " supersteps.")
-                               .reason("GRAPH_RECURSION_LIMIT"));
+        if (run_.options.drains && run_.options.drains->load(std::memory_order_relaxed)) {
+            fail(Error(Errc::cancelled, "The run stopped between two supersteps and can go on.").reason("DRAINED"));
+            co_return;
+        }
+        if (!continues_ && stops(definition_.stop_before, run_.options.interrupt_before))
+            co_return stop_here();
+        if (supersteps_ == run_.options.recursion_limit) {
+            fail(Error(Errc::internal,
+                       "The graph did not end within " + std::to_string(run_.options.recursion_limit) + " supersteps.")
+                     .reason("GRAPH_RECURSION_LIMIT"));
+            co_return;
+        }
+        const bool stops_after = stops(definition_.stop_after, run_.options.interrupt_after);
+        continues_ = false;
         if (!co_await superstep())
             co_return;
+        if (stops_after && something_is_next()) {
+            prepare(plan(definition_, progress_));
+            co_return stop_here();
+        }
     }
-    into_.status = RunStatus::success;
+    end_.kind = LevelEnd::Kind::success;
 }
 
-// False: the run has ended with an error.
+void Loop::prepare(std::vector<PlannedTask> planned)
+{
+    tasks_.clear();
+    tasks_.reserve(planned.size());
+    std::size_t sent = 0;
+    for (auto& plan : planned) {
+        auto& task = tasks_.emplace_back();
+        task.plan = std::move(plan);
+        if (task.plan.argument)
+            task.send_index = sent++;
+    }
+}
+
+// What pending writes say of a task: results are kept (F2), open questions wait (I6), answers and steps are at hand.
+void Loop::remember(SuperstepTask& task, const std::vector<const PendingWrite*>& writes)
+{
+    using Kind = PendingWrite::Kind;
+    if (writes.empty())
+        return;
+    task.memory = std::make_unique<TaskMemory>();
+    auto& memory = *task.memory;
+    std::map<std::string, const Json*> answers;
+    for (const auto* write : writes) {
+        switch (write->kind) {
+        case Kind::result:
+            if (auto finished = result_from(definition_, task.plan.node, write->data)) {
+                task.finished = std::move(*finished);
+                task.stage = Stage::finished;
+                task.kept = task.stored = true;
+            }
+            break;
+        case Kind::error: memory.failure = error_from(write->data); break;
+        case Kind::interrupt: task.interrupts.push_back(interrupt_from(write->data)); break;
+        case Kind::answer: answers[write->key] = &write->data.at("value"); break;
+        case Kind::step: memory.steps[write->key] = write->data; break;
+        case Kind::handed: memory.handed = error_from(write->data); break;
+        }
+    }
+    for (std::size_t k = 0; answers.contains(std::to_string(k)); ++k)
+        memory.answers.push_back(*answers[std::to_string(k)]);
+    if (task.finished) {
+        task.interrupts.clear();
+        return;
+    }
+    const bool subgraph = definition_.nodes[task.plan.node].subgraph != nullptr;
+    std::erase_if(task.interrupts, [&](const OpenInterrupt& one) { return !subgraph && answers.contains(one.key); });
+    if (subgraph) {
+        // Answers to a sub-graph's questions stand in its own namespace.
+        const auto before = task.interrupts.size();
+        std::erase_if(task.interrupts, [&](const OpenInterrupt& one) { return run_.answered.contains(one.id); });
+        if (before != task.interrupts.size()) {
+            task.interrupts.clear();
+            return;
+        }
+    }
+    if (!task.interrupts.empty() && !run_.executes_open) {
+        task.stage = Stage::open;
+        task.stored = true;
+    } else {
+        task.interrupts.clear();
+    }
+}
+
+// T5: a result that is there already is announced once more.
+Task<bool> Loop::announce_kept(Superstep& superstep)
+{
+    for (auto& task : tasks_)
+        if (task.kept)
+            if (auto told = co_await tell_outcome(superstep, task); !told)
+                co_return fail(told.error());
+    co_return true;
+}
+
+Task<bool> Loop::run_within_step_timeout(Superstep& superstep)
+{
+    if (run_.options.step_timeout.count() == 0) {
+        auto ran = co_await run_tasks(superstep);
+        co_return ran ? true : fail(ran.error());
+    }
+    std::optional<Error> failure;
+    const auto work = [&]() -> Task<void> {
+        try {
+            if (auto ran = co_await run_tasks(superstep); !ran)
+                failure = ran.error();
+        } catch (const RunCancelled&) {
+            throw boost::system::system_error(boost::asio::error::operation_aborted);
+        }
+    };
+    if (!co_await with_timeout(work(), Deadline::after(run_.options.step_timeout)))
+        for (auto& task : tasks_)
+            if (task.stage == Stage::ready) {
+                task.stage = Stage::failed;
+                task.failure = Error(Errc::timeout, "The superstep took too long.").reason("STEP_TIMEOUT");
+            }
+    co_return failure ? fail(*failure) : true;
+}
+
+// False: the level has ended.
 Task<bool> Loop::superstep()
 {
-    ++into_.supersteps;
-    const Superstep common{definition_,        progress_.state, options_,
-                           emitter_,           into_.supersteps, options_.recursion_limit - into_.supersteps};
-    auto ends = co_await run_tasks(common, tasks_);
-    std::vector<FinishedTask> finished;
-    if (!finish_tasks(std::move(ends), finished))
-        co_return false;
-    const auto changed = apply(definition_, progress_, finished, into_.warnings);
-    if (!changed) {
-        fail(changed.error());
-        co_return false;
+    ++supersteps_;
+    if (keeper_.ns().empty())
+        run_.result.supersteps = supersteps_;
+    Superstep superstep{definition_,
+                        run_,
+                        keeper_,
+                        progress_.state,
+                        keeper_.stored() ? keeper_.step() + 1 : supersteps_,
+                        run_.options.recursion_limit - supersteps_,
+                        tasks_,
+                        0,
+                        false};
+    superstep.continued = std::exchange(read_back_, false);
+    if (!pending_.empty()) {
+        for (auto& task : tasks_) {
+            std::vector<const PendingWrite*> own;
+            for (const auto& write : pending_)
+                if (write.task == superstep.id_of(task))
+                    own.push_back(&write);
+            remember(task, own);
+        }
+        pending_.clear();
+        if (!co_await announce_kept(superstep))
+            co_return false;
     }
-    tasks_.clear();
-    co_return !*changed || co_await tell_values();
+    if (!co_await run_within_step_timeout(superstep))
+        co_return false;
+    for (auto& task : tasks_)
+        if (task.finished && task.finished->update.to_parent) {
+            end_.kind = LevelEnd::Kind::to_parent;
+            end_.command = std::move(task.finished->update);
+            end_.command.to_parent = false;
+            co_return false;
+        }
+    const bool whole =
+        std::all_of(tasks_.begin(), tasks_.end(), [](const auto& task) { return task.finished.has_value(); });
+    co_return whole ? co_await finish_superstep(superstep) : co_await leave_open(superstep);
 }
 
-// F1: the first failure in P1 order is the run's error, all are listed. What the engine itself refused keeps its code.
-bool Loop::finish_tasks(std::vector<TaskEnd> ends, std::vector<FinishedTask>& finished)
+Task<bool> Loop::finish_superstep(Superstep& superstep)
 {
-    for (std::size_t i = 0; i < ends.size(); ++i) {
-        if (ends[i].finished)
-            finished.push_back(std::move(*ends[i].finished));
-        else if (ends[i].failure)
-            into_.failures.emplace_back(definition_.nodes[tasks_[i].node].name, std::move(*ends[i].failure));
+    std::vector<const FinishedTask*> finished;
+    finished.reserve(tasks_.size());
+    for (auto& task : tasks_)
+        finished.push_back(&*task.finished);
+    auto changes = apply(definition_, progress_, finished, run_.result.warnings);
+    if (!changes)
+        co_return co_await discard(superstep, changes.error());
+    if (keeper_.keeps()) {
+        Batch batch;
+        keeper_.add(Source::loop, progress_, &*changes, frontier_of(definition_, progress_), batch);
+        if (auto saved = co_await run_.saver.save(std::move(batch)); !saved)
+            co_return fail(saved.error());
     }
-    if (into_.failures.empty())
-        return true;
-    const auto& first = into_.failures.front();
-    const auto& reason = first.cause.reason();
-    const bool of_engine = reason == "INVALID_DESTINATION" || reason == "INVALID_GRAPH_NODE_RETURN_VALUE" ||
-                           reason == "INVALID_CONCURRENT_GRAPH_UPDATE" || reason == "INVALID_UPDATE" ||
-                           reason == "CANCELLED";
-    if (of_engine)
-        fail(first.cause);
-    else
-        fail(Error(first.cause.code(), "Node '" + first.node + "' failed: " + first.cause.message())
-                 .reason("NODE_ERROR")
-                 .detail(first.cause.detail()));
-    return false;
+    const bool changed = !changes->empty();
+    if (!co_await tell_all(superstep))
+        co_return false;
+    tasks_.clear();
+    if (changed && !co_await tell_values())
+        co_return false;
+    co_return co_await tell_checkpoint();
+}
+
+// Failures, questions, or both: what there is becomes durable, then known.
+Task<bool> Loop::leave_open(Superstep& superstep)
+{
+    if (keeper_.keeps()) {
+        Batch batch;
+        for (auto& task : tasks_)
+            add_outcome(superstep, task, batch);
+        if (auto saved = co_await run_.saver.save(std::move(batch)); !saved)
+            co_return fail(saved.error());
+    }
+    if (!co_await tell_all(superstep))
+        co_return false;
+    const SuperstepTask* first = nullptr;
+    for (auto& task : tasks_) {
+        end_.interrupts.insert(end_.interrupts.end(), task.interrupts.begin(), task.interrupts.end());
+        if (!task.failure)
+            continue;
+        first = first ? first : &task;
+        if (keeper_.ns().empty())
+            run_.result.failures.emplace_back(superstep.node(task).name, *task.failure, task.attempts);
+    }
+    if (first)
+        co_return fail(error_of_run(superstep.node(*first).name, *first->failure));
+    stop_here();
+    co_return false;
+}
+
+// S10: no update is applied, no result kept, and all tasks carry the error.
+Task<bool> Loop::discard(Superstep& superstep, const Error& error)
+{
+    if (keeper_.keeps()) {
+        Batch batch;
+        batch.drops.push_back(PendingDrop{keeper_.ns(), false, keeper_.position().id, {}, {}});
+        for (auto& task : tasks_)
+            batch.pending.push_back(superstep.pending(task, PendingWrite::Kind::error, "", error_json(error)));
+        keeper_.mark_pending();
+        if (auto saved = co_await run_.saver.save(std::move(batch)); !saved)
+            co_return fail(saved.error());
+    }
+    if (!co_await tell_all(superstep))
+        co_return false;
+    for (auto& task : tasks_)
+        task.finished.reset();
+    co_return fail(error);
+}
+
+Task<bool> Loop::tell_all(Superstep& superstep)
+{
+    for (auto& task : tasks_)
+        if (task.stage != Stage::ready && !task.told)
+            if (auto told = co_await tell_outcome(superstep, task); !told)
+                co_return fail(told.error());
+    co_return true;
 }
 
 Task<bool> Loop::tell_values()
 {
-    if (!emitter_.wants(Mode::values))
+    if (!run_.emitter.wants(Mode::values, keeper_.ns()))
         co_return true;
-    auto told = co_await emitter_.emit(Mode::values, progress_.state.to_json());
-    if (!told)
-        fail(told.error());
-    co_return static_cast<bool>(told);
+    auto told = co_await run_.emitter.emit(Mode::values, keeper_.ns(), shown_values(definition_, progress_.state));
+    co_return told ? true : fail(told.error());
 }
 
-void Loop::fail(Error error)
+Task<bool> Loop::tell_checkpoint()
 {
-    into_.status = error.reason() == "CANCELLED" ? RunStatus::cancelled : RunStatus::error;
-    into_.error = std::move(error);
+    if (!keeper_.keeps() || !run_.emitter.wants_or_debugs(Mode::checkpoints, keeper_.ns()))
+        co_return true;
+    auto snapshot = snapshot_of(definition_, run_.options.thread, keeper_.position(), progress_);
+    auto told =
+        co_await run_.emitter.emit_with_debug(Mode::checkpoints, keeper_.ns(), keeper_.step(), to_json(snapshot));
+    co_return told ? true : fail(told.error());
 }
 
-void Loop::close()
+Task<Result<void>> Loop::save_rest()
 {
-    // A superstep that did not end is as if it had not begun: all its tasks are next again (S10, F3).
+    const bool lost = end_.error && (end_.error->reason() == "LEASE_LOST" || end_.error->reason() == "STORAGE_ERROR");
+    if (!keeper_.keeps() || lost)
+        co_return Result<void>();
+    Batch batch;
+    Superstep superstep{definition_, run_, keeper_, progress_.state, keeper_.step() + 1, 0, tasks_, 0, false};
+    if (end_.kind != LevelEnd::Kind::to_parent)
+        for (auto& task : tasks_)
+            add_outcome(superstep, task, batch);
+    keeper_.add_last(progress_, batch);
+    co_return co_await run_.saver.save(std::move(batch));
+}
+
+void Loop::fill(RunResult& into)
+{
+    // A superstep that did not end is as if it had not begun: its tasks without result are next (S10, F3).
     for (const auto& task : tasks_)
-        into_.next.push_back(definition_.nodes[task.node].name);
-    into_.output = Json::object();
-    for (std::size_t i = 0; i < progress_.state.size(); ++i)
-        if (definition_.output_channels[i] && progress_.state.value(i))
-            into_.output[progress_.state.name(i)] = *progress_.state.value(i);
-    into_.state = std::move(progress_.state);
-}
-
-std::vector<std::string> CompiledGraph::nodes() const
-{
-    std::vector<std::string> names;
-    for (const auto& node : definition_->nodes)
-        names.push_back(node.name);
-    return names;
-}
-
-Task<void> CompiledGraph::run(Json input, const RunOptions& options, RunResult& into) const
-{
-    const auto definition = definition_;   // the run keeps its graph, whatever becomes of this object
-    Loop loop(*definition, options, into, co_await boost::asio::this_coro::executor);
-    bool in_time = true;
-    if (options.deadline.at() == Steady::time_point::max())
-        co_await loop.run(std::move(input));
-    else
-        in_time = co_await with_timeout(loop.run(std::move(input)), options.deadline);
-    loop.close();
-    if (!in_time) {
-        into.status = RunStatus::timeout;
-        into.error = Error(Errc::timeout, "The run took too long.").reason("RUN_TIMEOUT");
-        co_return;
-    }
-    if (!loop.aborted())
-        co_return;
-    into.status = RunStatus::cancelled;
-    into.error = Error(Errc::cancelled, "The run was cancelled.").reason("CANCELLED");
-    std::rethrow_exception(loop.aborted());
+        if (!task.finished)
+            into.next.push_back(definition_.nodes[task.plan.node].name);
+    for (const auto& one : end_.interrupts)
+        into.interrupts.push_back(Interrupt{one.id, one.value, one.node, one.ns});
+    into.checkpoint = keeper_.position().id;
+    into.output = shown_values(definition_, progress_.state);
+    into.state = std::move(progress_.state);
 }
 
 }  // namespace dure::graph

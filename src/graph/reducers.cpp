@@ -133,11 +133,29 @@ Reducer last()
     return reducer;
 }
 
+Reducer untracked()
+{
+    auto reducer = last();
+    reducer.name = "untracked";
+    reducer.tracked = false;
+    return reducer;
+}
+
+Reducer ephemeral()
+{
+    auto reducer = last();
+    reducer.name = "ephemeral";
+    reducer.ephemeral = true;
+    return reducer;
+}
+
 Reducer append()
 {
-    return container("append", Json::array(), want_array, [](Json& value, const Json& update) {
+    auto reducer = container("append", Json::array(), want_array, [](Json& value, const Json& update) {
         for_elements(update, [&](const Json& element) { value.push_back(element); });
     });
+    reducer.as_delta = true;
+    return reducer;
 }
 
 Reducer sum()
@@ -180,6 +198,7 @@ Reducer messages()
     auto reducer = container("messages", Json::array(), want_array, [](Json& value, const Json& update) {
         for_elements(update, [&](const Json& message) { put_message(value, message); });
     });
+    reducer.as_delta = true;
     reducer.check_update = [](const Json& update) -> std::optional<std::string> {
         bool objects = true;
         for_elements(update, [&](const Json& message) { objects = objects && message.is_object(); });
@@ -206,7 +225,7 @@ Reducer custom(std::string name, std::optional<Json> initial, std::function<Json
 
 std::optional<Reducer> by_name(std::string_view name)
 {
-    for (auto make : {last, append, sum, min, max, merge, unite, messages})
+    for (auto make : {last, append, sum, min, max, merge, unite, messages, untracked, ephemeral})
         if (auto reducer = make(); reducer.name == name)
             return reducer;
     return std::nullopt;

@@ -1,4 +1,4 @@
-// The coroutines of a superstep; see runner.hpp.
+// The tasks of a superstep side by side, and how their outcomes become known; see runner.hpp.
 #include "graph/runner.hpp"
 
 #include <boost/asio/this_coro.hpp>
@@ -6,118 +6,101 @@
 
 #include "dure/base/cancellation.hpp"
 #include "dure/base/task_group.hpp"
+#include "graph/frontier.hpp"
 
 namespace dure::graph {
 namespace {
 
-Error node_failed(const std::string& node, const char* what)
+using Stage = SuperstepTask::Stage;
+
+Json shown_interrupts(const std::vector<OpenInterrupt>& interrupts)
 {
-    return Error(Errc::internal, "Node '" + node + "' failed.").detail(what);
+    auto list = Json::array();
+    for (const auto& one : interrupts)
+        list.push_back(to_json(Interrupt{one.id, one.value, one.node, one.ns}));
+    return list;
 }
 
-Task<Result<void>> tell_start(const Superstep& superstep, const PlannedTask& task)
+Task<Result<void>> tell_update(Superstep& superstep, SuperstepTask& task)
 {
-    if (!superstep.emitter.wants(Mode::tasks))
+    if (!superstep.run.emitter.wants(Mode::updates, superstep.ns()))
         co_return Result<void>();
     auto data = Json::object();
-    data["event"] = "start";
-    data["name"] = superstep.definition.nodes[task.node].name;
-    data["step"] = superstep.step;
-    if (task.argument)
-        data["input"] = *task.argument;
-    co_return co_await superstep.emitter.emit(Mode::tasks, std::move(data));
+    if (task.finished) {
+        data[superstep.node(task).name] = shown_update(task.finished->update);
+        if (task.kept || task.cached)
+            data["__metadata__"]["cached"] = true;
+    } else if (!task.interrupts.empty()) {
+        data["__interrupt__"] = shown_interrupts(task.interrupts);
+    } else {
+        co_return Result<void>();
+    }
+    co_return co_await superstep.run.emitter.emit(Mode::updates, superstep.ns(), std::move(data));
 }
 
-Task<Result<void>> tell_end(const Superstep& superstep, const PlannedTask& task, const TaskEnd& outcome)
+Task<Result<void>> tell_end(Superstep& superstep, SuperstepTask& task)
 {
-    const auto& name = superstep.definition.nodes[task.node].name;
-    if (outcome.finished && superstep.emitter.wants(Mode::updates)) {
-        auto data = Json::object();
-        data[name] = outcome.finished->update.values;
-        if (auto told = co_await superstep.emitter.emit(Mode::updates, std::move(data)); !told)
-            co_return told;
-    }
-    if (!superstep.emitter.wants(Mode::tasks))
+    if (!superstep.run.emitter.wants_or_debugs(Mode::tasks, superstep.ns()))
         co_return Result<void>();
     auto data = Json::object();
     data["event"] = "end";
-    data["name"] = name;
+    data["id"] = superstep.id_of(task);
+    data["name"] = superstep.node(task).name;
     data["step"] = superstep.step;
-    if (outcome.finished)
-        data["result"] = outcome.finished->update.values;
+    if (task.finished)
+        data["result"] = shown_update(task.finished->update);
+    else if (task.failure)
+        data["error"] = error_json(*task.failure);
     else
-        data["error"] = outcome.failure->message();
-    co_return co_await superstep.emitter.emit(Mode::tasks, std::move(data));
+        data["interrupts"] = shown_interrupts(task.interrupts);
+    if (task.kept || task.cached)
+        data["cached"] = true;
+    co_return co_await superstep.run.emitter.emit_with_debug(Mode::tasks, superstep.ns(), superstep.step,
+                                                             std::move(data));
 }
 
-// The node and its conditional edges are one unit (E5).
-Task<TaskEnd> run_node(const Superstep& superstep, const PlannedTask& task)
+// Stores the outcome on its own unless it is the last of the superstep, and tells it.
+Task<Result<void>> settle(Superstep& superstep, SuperstepTask& task)
 {
-    TaskEnd outcome;
-    const auto& node = superstep.definition.nodes[task.node];
-    NodeContext context(node.name, superstep.snapshot, task.argument, superstep.options.context, superstep.emitter,
-                        superstep.options.deadline, superstep.step, superstep.remaining);
-    std::exception_ptr aborted;
-    try {
-        auto update = co_await node.function(context);
-        if (!update) {
-            outcome.failure = update.error();
-            co_return outcome;
-        }
-        auto destinations = destinations_of(superstep.definition, superstep.snapshot, task.node, *update);
-        if (destinations)
-            outcome.finished = FinishedTask{task.node, std::move(*update), std::move(*destinations)};
-        else
-            outcome.failure = destinations.error();
-        co_return outcome;
-    } catch (const boost::system::system_error& error) {
-        if (error.code() == boost::asio::error::operation_aborted)
-            aborted = std::current_exception();
-        outcome.failure = node_failed(node.name, error.what());
-    } catch (const std::exception& error) {
-        outcome.failure = node_failed(node.name, error.what());
+    const bool last = superstep.running == 0;
+    const bool early = !superstep.keeper.keeps() || superstep.run.options.durability != Durability::sync;
+    if (!early && last)
+        co_return Result<void>();
+    if (!early && task.stage != Stage::failed) {
+        Batch batch;
+        add_outcome(superstep, task, batch);
+        if (auto saved = co_await superstep.run.saver.save(std::move(batch)); !saved)
+            co_return saved;
     }
-    // Asking for the state does not throw, also when cancelled; a node may see an abort that was not ours.
-    if (aborted) {
-        const auto state = co_await boost::asio::this_coro::cancellation_state;
-        if (state.cancelled() != boost::asio::cancellation_type::none)
-            std::rethrow_exception(aborted);
-    }
-    co_return outcome;
+    co_return co_await tell_outcome(superstep, task);
 }
 
-Task<TaskEnd> run_task(const Superstep& superstep, const PlannedTask& task)
+Task<Result<void>> run_task(Superstep& superstep, SuperstepTask& task)
 {
-    if (auto told = co_await tell_start(superstep, task); !told) {
-        TaskEnd unheard;
-        unheard.failure = told.error();
-        co_return unheard;
-    }
-    auto outcome = co_await run_node(superstep, task);
-    if (auto told = co_await tell_end(superstep, task, outcome); !told && !outcome.failure) {
-        outcome.finished.reset();
-        outcome.failure = told.error();
-    }
-    co_return outcome;
+    auto executed = co_await execute_task(superstep, task);
+    --superstep.running;
+    if (!executed)
+        co_return executed;
+    co_return co_await settle(superstep, task);
 }
 
 // Several tasks at once: workers take the next task in P1 order until all are taken or one has failed.
 class SideBySide {
 public:
-    SideBySide(const Superstep& superstep, const std::vector<PlannedTask>& tasks, boost::asio::any_io_executor executor)
-        : superstep_(superstep), tasks_(tasks), ends_(tasks.size()), group_(executor), changed_(executor)
-    {
-    }
+    SideBySide(Superstep& superstep, std::vector<SuperstepTask*> tasks)
+        : superstep_(superstep), tasks_(std::move(tasks)), group_(superstep.run.executor),
+          changed_(superstep.run.executor)
+    {}
 
-    Task<std::vector<TaskEnd>> run()
+    Task<Result<void>> run()
     {
-        const auto bound = superstep_.options.max_concurrency;
+        const auto bound = superstep_.run.options.max_concurrency;
         working_ = bound == 0 ? tasks_.size() : std::min(bound, tasks_.size());
         for (auto left = working_; left > 0; --left)
             group_.spawn(work());
         bool aborted = false;
         try {
-            while (working_ > 0 && !failed_)
+            while (working_ > 0 && !stopped_)
                 co_await changed_.wait();
         } catch (const boost::system::system_error&) {
             aborted = true;
@@ -131,18 +114,28 @@ public:
         co_await group_.wait();
         if (aborted)
             throw boost::system::system_error(boost::asio::error::operation_aborted);
-        co_return std::move(ends_);
+        if (error_)
+            co_return *error_;
+        co_return Result<void>();
     }
 
 private:
     Task<void> work()
     {
         const Leaving leaving(*this);
-        while (next_ < tasks_.size() && !failed_) {
-            const auto mine = next_++;
-            ends_[mine] = co_await run_task(superstep_, tasks_[mine]);
-            if (ends_[mine].failure)
-                failed_ = true;
+        while (next_ < tasks_.size() && !stopped_) {
+            auto& mine = *tasks_[next_++];
+            Result<void> done;
+            try {
+                done = co_await run_task(superstep_, mine);
+            } catch (const RunCancelled&) {
+                co_return;
+            }
+            if (!done && !error_)
+                error_ = done.error();
+            const bool cancels = mine.stage == Stage::failed && superstep_.run.options.on_failure == OnFailure::cancel;
+            const bool leaves = mine.finished && mine.finished->update.to_parent;
+            stopped_ = stopped_ || error_ || cancels || leaves;
         }
     }
 
@@ -158,27 +151,89 @@ private:
         SideBySide& all;
     };
 
-    const Superstep& superstep_;
-    const std::vector<PlannedTask>& tasks_;
-    std::vector<TaskEnd> ends_;
+    Superstep& superstep_;
+    std::vector<SuperstepTask*> tasks_;
     std::size_t next_ = 0;
     std::size_t working_ = 0;
-    bool failed_ = false;
+    bool stopped_ = false;
+    std::optional<Error> error_;
     TaskGroup group_;
     Signal changed_;
 };
 
 }  // namespace
 
-Task<std::vector<TaskEnd>> run_tasks(const Superstep& superstep, const std::vector<PlannedTask>& tasks)
+Task<Result<void>> tell_start(Superstep& superstep, SuperstepTask& task)
 {
-    if (tasks.size() > 1) {
-        SideBySide all(superstep, tasks, co_await boost::asio::this_coro::executor);
-        co_return co_await all.run();
+    if (!superstep.run.emitter.wants_or_debugs(Mode::tasks, superstep.ns()))
+        co_return Result<void>();
+    auto data = Json::object();
+    data["event"] = "start";
+    data["id"] = superstep.id_of(task);
+    data["name"] = superstep.node(task).name;
+    data["step"] = superstep.step;
+    data["input"] = task.plan.argument ? *task.plan.argument : superstep.snapshot.to_json();
+    data["triggers"] = superstep.path_of(task);
+    data["attempt"] = task.attempts;
+    if (task.memory)
+        data["replayed"] = true;
+    co_return co_await superstep.run.emitter.emit_with_debug(Mode::tasks, superstep.ns(), superstep.step,
+                                                             std::move(data));
+}
+
+Task<Result<void>> tell_outcome(Superstep& superstep, SuperstepTask& task)
+{
+    if (task.told)
+        co_return Result<void>();
+    task.told = true;
+    if (auto told = co_await tell_update(superstep, task); !told)
+        co_return told;
+    co_return co_await tell_end(superstep, task);
+}
+
+void add_outcome(Superstep& superstep, SuperstepTask& task, Batch& into)
+{
+    const bool passing = task.failure && (task.failure->reason() == "DRAINED" || task.failure->reason() == "CANCELLED");
+    if (task.stored || !superstep.keeper.keeps() || passing)
+        return;
+    task.stored = true;
+    if (task.finished) {
+        into.pending.push_back(
+            superstep.pending(task, PendingWrite::Kind::result, "", result_json(superstep.definition, *task.finished)));
+    } else if (task.failure) {
+        into.pending.push_back(superstep.pending(task, PendingWrite::Kind::error, "", error_json(*task.failure)));
+    } else if (!task.interrupts.empty()) {
+        // Of a sub-graph they stand for those that were open before; of a node the k-th replaces none.
+        const auto& own = superstep.id_of(task);
+        if (superstep.node(task).subgraph)
+            into.drops.push_back(PendingDrop{
+                superstep.ns(), false, superstep.keeper.position().id, {own}, {PendingWrite::Kind::interrupt}});
+        for (std::size_t i = 0; i < task.interrupts.size(); ++i) {
+            const auto& one = task.interrupts[i];
+            auto key = one.task == own ? one.key : "sub-graph " + std::to_string(i);
+            into.pending.push_back(
+                superstep.pending(task, PendingWrite::Kind::interrupt, std::move(key), stored_interrupt(one)));
+        }
+    } else {
+        task.stored = false;
+        return;
     }
-    std::vector<TaskEnd> ends;
-    ends.push_back(co_await run_task(superstep, tasks.front()));
-    co_return ends;
+    superstep.keeper.mark_pending();
+}
+
+Task<Result<void>> run_tasks(Superstep& superstep)
+{
+    std::vector<SuperstepTask*> ready;
+    for (auto& task : superstep.tasks)
+        if (task.stage == Stage::ready)
+            ready.push_back(&task);
+    superstep.running = ready.size();
+    if (ready.empty())
+        co_return Result<void>();
+    if (ready.size() == 1)
+        co_return co_await run_task(superstep, *ready.front());
+    SideBySide all(superstep, std::move(ready));
+    co_return co_await all.run();
 }
 
 }  // namespace dure::graph

@@ -1,34 +1,27 @@
-// Runs the tasks of one superstep on the run's own executor. A single task is awaited directly, several run side by side
-// up to max_concurrency; the first failure cancels the others (F2). Reads nothing of the graph but the nodes it runs.
+// Runs the ready tasks of one superstep on the run's own executor. A single task is awaited directly, several run side by
+// side up to max_concurrency; the first failure cancels the others (F2). Each task: attempts (attempt.cpp), then its outcome
+// is durable, then it is told (D1). The last outcome of a superstep is left to the loop, which stores it with the checkpoint.
 #pragma once
 
-#include <any>
-#include <optional>
-#include <vector>
-
-#include "dure/graph/graph.hpp"
-#include "graph/algorithm.hpp"
-#include "graph/emitter.hpp"
+#include "graph/superstep.hpp"
 
 namespace dure::graph {
 
-// What the tasks of a superstep have in common.
-struct Superstep {
-    const Definition& definition;
-    const State& snapshot;
-    const RunOptions& options;
-    Emitter& emitter;
-    std::int64_t step = 0;
-    std::int64_t remaining = 0;
-};
+// Throws operation_aborted when the run is cancelled, after all tasks have ended. An error is one of the run itself: storage
+// that fails, nobody who listens.
+Task<Result<void>> run_tasks(Superstep& superstep);
 
-// How one task ended; neither member is set for one that was cancelled or not begun because a sibling failed.
-struct TaskEnd {
-    std::optional<FinishedTask> finished;
-    std::optional<Error> failure;
-};
+// What the loop does with outcomes that were left to it. Not told twice.
+Task<Result<void>> tell_outcome(Superstep& superstep, SuperstepTask& task);
+// Pending writes of an outcome that has not been stored.
+void add_outcome(Superstep& superstep, SuperstepTask& task, Batch& into);
 
-// Ends in the order of the tasks. Throws operation_aborted when the run is cancelled, after all tasks have ended.
-Task<std::vector<TaskEnd>> run_tasks(const Superstep& superstep, const std::vector<PlannedTask>& tasks);
+// attempt.cpp: executes the task until it has an outcome: retries, timeouts, error handler, cache.
+Task<Result<void>> execute_task(Superstep& superstep, SuperstepTask& task);
+
+// subgraph.cpp: the node is a compiled graph. Its outcome is written into the task.
+Task<Result<Update>> execute_subgraph(TaskExecution& execution);
+
+Task<Result<void>> tell_start(Superstep& superstep, SuperstepTask& task);
 
 }  // namespace dure::graph

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "dure/base/text.hpp"
 #include "dure/graph/graph.hpp"
 #include "graph/definition.hpp"
 
@@ -12,6 +13,7 @@ namespace {
 struct DraftNode {
     NodeFunction function;
     NodeOptions options;
+    std::shared_ptr<const Subgraph> subgraph;
 };
 
 struct DraftEdge {
@@ -30,7 +32,37 @@ bool reserved(std::string_view name)
            name.find_first_of("|:") != std::string_view::npos;
 }
 
+// What a checkpoint of this graph depends on (D11): names of channels with their reducers, of nodes, and edges.
+std::string version_of(const Definition& definition)
+{
+    std::string text;
+    for (std::size_t i = 0; i < definition.reducers.size(); ++i)
+        text += "c " + (*definition.channel_names)[i] + " " + definition.reducers[i].name + "\n";
+    const auto add_edges = [&](const OutgoingEdges& edges) {
+        for (const auto to : edges.plain)
+            text += "e " + definition.nodes[to].name + "\n";
+        for (const auto& conditional : edges.conditional) {
+            text += "?\n";
+            for (const auto& [label, target] : conditional.labels)
+                text += "l " + label + " " + target + "\n";
+        }
+    };
+    add_edges(definition.entry);
+    for (const auto& node : definition.nodes) {
+        text += "n " + node.name + (node.subgraph ? " " + node.subgraph->graph.version() : "") + "\n";
+        add_edges(node.edges);
+    }
+    for (const auto& edge : definition.waiting)
+        text += "w " + edge.name + "\n";
+    return hex(sha256(text)).substr(0, 32);
+}
+
 }  // namespace
+
+bool names_node(const std::vector<std::string>& list, const std::string& node)
+{
+    return std::any_of(list.begin(), list.end(), [&](const std::string& name) { return name == "*" || name == node; });
+}
 
 struct StateGraph::Draft {
     std::map<std::string, Reducer> channels;
@@ -80,8 +112,18 @@ StateGraph& StateGraph::add_node(std::string name, NodeFunction function, NodeOp
 {
     if (reserved(name))
         draft_->problems.push_back("'" + name + "' is a reserved name");
-    else if (!draft_->nodes.emplace(name, DraftNode{std::move(function), std::move(options)}).second)
+    else if (!draft_->nodes.emplace(name, DraftNode{std::move(function), std::move(options), nullptr}).second)
         draft_->problems.push_back("node '" + name + "' is there twice");
+    return *this;
+}
+
+StateGraph& StateGraph::add_subgraph(std::string name, CompiledGraph graph, SubgraphOptions options)
+{
+    add_node(name, nullptr, options);
+    auto subgraph = std::make_shared<Subgraph>(
+        Subgraph{std::move(graph), options.persistence, std::move(options.input_map), std::move(options.output_map)});
+    if (const auto at = draft_->nodes.find(name); at != draft_->nodes.end())
+        at->second.subgraph = std::move(subgraph);
     return *this;
 }
 
@@ -148,7 +190,7 @@ void StateGraph::Draft::check_conditionals(std::vector<std::string>& found) cons
                 found.push_back("branch '" + label + "' of '" + conditional.from + "' leads to the unknown node '" + target + "'");
     }
     for (const auto& [name, node] : nodes) {
-        if (!node.function)
+        if (!node.function && !node.subgraph)
             found.push_back("node '" + name + "' has no function");
         for (const auto& target : node.options.destinations)
             if (!knows(target) && target != end)
@@ -198,10 +240,19 @@ void StateGraph::Draft::check_reachable(std::vector<std::string>& found) const
 
 void StateGraph::Draft::check_channels(const CompileOptions& options, std::vector<std::string>& found) const
 {
-    for (const auto* list : {&options.input, &options.output})
-        for (const auto& name : *list)
+    const auto check = [&](const std::vector<std::string>& names, const std::string& who) {
+        for (const auto& name : names)
             if (channels.find(name) == channels.end())
-                found.push_back("the input or output names the unknown channel '" + name + "'");
+                found.push_back(who + " names the unknown channel '" + name + "'");
+    };
+    check(options.input, "the input");
+    check(options.output, "the output");
+    for (const auto& [name, node] : nodes)
+        check(node.options.input, "the input of node '" + name + "'");
+    for (const auto* list : {&options.interrupt_before, &options.interrupt_after})
+        for (const auto& name : *list)
+            if (name != "*" && !knows(name))
+                found.push_back("an interrupt names the unknown node '" + name + "'");
 }
 
 Definition StateGraph::Draft::build(const CompileOptions& options) const
@@ -218,9 +269,21 @@ Definition StateGraph::Draft::build(const CompileOptions& options) const
         definition.output_channels.push_back(listed(options.output, name));
     }
     definition.channel_names = std::make_shared<const std::vector<std::string>>(std::move(names));
-    for (const auto& [name, node] : nodes)
-        definition.nodes.push_back(NodeDefinition{name, node.function, node.options.defer, OutgoingEdges()});
+    for (const auto& [name, node] : nodes) {
+        std::vector<bool> visible;
+        for (const auto& channel : *definition.channel_names)
+            if (!node.options.input.empty())
+                visible.push_back(listed(node.options.input, channel));
+        definition.nodes.push_back(
+            NodeDefinition{name, node.function, node.subgraph, node.options, std::move(visible), OutgoingEdges()});
+        definition.stop_before.push_back(names_node(options.interrupt_before, name));
+        definition.stop_after.push_back(names_node(options.interrupt_after, name));
+    }
+    for (const auto& reducer : definition.reducers)
+        definition.has_ephemeral = definition.has_ephemeral || reducer.ephemeral;
+    definition.on_error = options.on_error;
     build_edges(definition);
+    definition.version = version_of(definition);
     return definition;
 }
 
@@ -239,8 +302,11 @@ void StateGraph::Draft::build_edges(Definition& definition) const
         }
         WaitingEdge waiting;
         waiting.to = to;
-        for (const auto& from : edge.from)
+        for (const auto& from : edge.from) {
             waiting.from.push_back(*definition.find(from));
+            waiting.name += (waiting.name.empty() ? "" : ",") + from;
+        }
+        waiting.name += ">" + edge.to;
         definition.waiting.push_back(std::move(waiting));
     }
     for (const auto& conditional : conditionals)

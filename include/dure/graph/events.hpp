@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -11,8 +12,12 @@
 
 namespace dure::graph {
 
-enum class Mode : unsigned { values = 1, updates = 2, messages = 4, custom = 8, tasks = 16 };
+// values: the state; updates: {node: update}, {"__interrupt__": [{id, value}]}; messages: [chunk, metadata]; custom: what a node
+// says; tasks: {event: "start" | "end", id, name, …}; checkpoints: a StateSnapshot; debug: {type, step, timestamp, payload} of
+// the last two.
+enum class Mode : unsigned { values = 1, updates = 2, messages = 4, custom = 8, tasks = 16, checkpoints = 32, debug = 64 };
 std::string_view name_of(Mode mode);
+std::optional<Mode> mode_named(std::string_view name);
 
 class Modes {
 public:
@@ -32,7 +37,10 @@ private:
 constexpr Modes operator|(Mode a, Mode b) { return Modes(a) | Modes(b); }
 
 struct Event {
-    Event(std::uint64_t number, Mode of, Json what) : seq(number), mode(of), data(std::move(what)) {}
+    Event(std::uint64_t number, std::string where, Mode of, Json what)
+        : seq(number), ns(std::move(where)), mode(of), data(std::move(what))
+    {
+    }
     std::uint64_t seq;   // 1, 2, 3 … per run, without gaps
     std::string ns;      // path of the sub-graph; "" is the root
     Mode mode;
@@ -44,6 +52,7 @@ class EventSink {
 public:
     virtual ~EventSink() = default;
     virtual Modes modes() const = 0;
+    virtual bool subgraphs() const { return false; }   // events of sub-graphs too
     virtual Task<Result<void>> event(const Event& event) = 0;
 };
 

@@ -6,52 +6,25 @@
 // A run goes in supersteps: plan (src/graph/algorithm) → run the tasks (runner) → fold their updates → tell (loop).
 #pragma once
 
-#include <any>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "dure/base/clock.hpp"
-#include "dure/base/error.hpp"
-#include "dure/base/task.hpp"
-#include "dure/graph/events.hpp"
 #include "dure/graph/node.hpp"
 #include "dure/graph/reducer.hpp"
-#include "dure/graph/state.hpp"
+#include "dure/graph/run.hpp"
 
 namespace dure::graph {
 
 struct Definition;
 
-struct RunOptions {
-    std::int64_t recursion_limit = 25;         // P6
-    std::size_t max_concurrency = 0;           // P5; 0: no bound
-    Deadline deadline = Deadline::never();     // of the whole run: RUN_TIMEOUT
-    EventSink* events = nullptr;
-    std::any context;                          // a T*, read back by NodeContext::context<T>()
-};
-
-enum class RunStatus { pending, running, success, error, timeout, cancelled };
-std::string_view name_of(RunStatus status);
-
-struct NodeFailure {
-    NodeFailure(std::string which, Error why) : node(std::move(which)), cause(std::move(why)) {}
-    std::string node;
-    Error cause;
-};
-
-// Filled while the run goes, so that a cancelled run leaves what it had.
-struct RunResult {
-    RunStatus status = RunStatus::pending;
-    State state;                               // after the last whole superstep
-    Json output;                               // the state's output channels
-    std::vector<std::string> next;             // nodes that would have run next; empty after success
-    std::int64_t supersteps = 0;
-    std::optional<Error> error;                // its reason() is a code of graph-semantics §14
-    std::vector<NodeFailure> failures;         // of NODE_ERROR, in P1 order
-    std::vector<std::string> warnings;         // S6, once per node and key
+struct HistoryOptions {
+    std::string ns;                            // of a sub-graph
+    Json metadata = Json::object();            // as HistoryQuery
+    std::string before;
+    std::int64_t limit = 100;
 };
 
 // Immutable; cheap to copy; any number of runs at once, from any core.
@@ -60,9 +33,24 @@ public:
     explicit CompiledGraph(std::shared_ptr<const Definition> definition) : definition_(std::move(definition)) {}
 
     // Fails only by cancellation of the awaiting coroutine (operation_aborted); everything else is in `into`.
-    Task<void> run(Json input, const RunOptions& options, RunResult& into) const;
+    Task<void> run(RunInput input, const RunOptions& options, RunResult& into) const;
+
+    // The head of the thread, with the results of finished tasks whose superstep is open (K3); a named checkpoint exactly as
+    // it was written. Nothing: there is none. `subgraphs`: the states of open sub-graphs too.
+    Task<Result<std::optional<StateSnapshot>>> get_state(Checkpointer& checkpointer, std::string thread,
+                                                         std::string checkpoint = {}, bool subgraphs = false) const;
+    // Newest first (K4).
+    Task<Result<std::vector<StateSnapshot>>> history(Checkpointer& checkpointer, std::string thread,
+                                                     HistoryOptions options = HistoryOptions()) const;
+    // K5. Gives the id of the new checkpoint. as_node empty: the node that wrote last. Errors: AMBIGUOUS_UPDATE,
+    // INVALID_UPDATE, INVALID_CONCURRENT_GRAPH_UPDATE, not_found (the checkpoint).
+    Task<Result<std::string>> update_state(Checkpointer& checkpointer, std::string thread, Update values,
+                                           std::string as_node = {}, std::string at = {}) const;
 
     std::vector<std::string> nodes() const;
+    std::vector<std::string> channels() const;
+    const std::string& version() const;        // of nodes, edges and channels (D11)
+    std::shared_ptr<const Definition> definition() const { return definition_; }
 
 private:
     std::shared_ptr<const Definition> definition_;
@@ -71,11 +59,30 @@ private:
 struct NodeOptions {
     bool defer = false;                        // E3
     std::vector<std::string> destinations;     // nodes its Commands may name; makes them reachable for compile()
+    std::vector<std::string> input;            // channels the node sees; empty: all (S7)
+    std::vector<RetryPolicy> retry;            // empty: the run's
+    NodeTimeouts timeouts;
+    ErrorHandler on_error;                     // empty: the graph's, if there is one
+    std::optional<CachePolicy> cache;
+    std::vector<std::string> tags;             // into the metadata of its messages
+};
+
+// What a sub-graph keeps (G3). inherit: its own state starts afresh on every execution of its node but survives interrupts,
+// failures and crashes of it; own: it lasts over the runs of the thread; none: nothing is kept.
+enum class Persistence { inherit, own, none };
+
+struct SubgraphOptions : NodeOptions {
+    Persistence persistence = Persistence::inherit;
+    std::map<std::string, std::string> input_map;    // the sub-graph's channel → ours; empty: channels of the same name
+    std::map<std::string, std::string> output_map;   // ours → the sub-graph's channel; empty: channels of the same name
 };
 
 struct CompileOptions {
     std::vector<std::string> input;            // channels an input may write; empty: all (S7)
     std::vector<std::string> output;           // channels of RunResult::output; empty: all
+    std::vector<std::string> interrupt_before; // nodes or "*" (I1)
+    std::vector<std::string> interrupt_after;
+    ErrorHandler on_error;                     // of nodes without one of their own (F6)
 };
 
 // Labels that are the names of their nodes: add_conditional_edges("a", route, targets({"b", "c", end})).
@@ -92,6 +99,8 @@ public:
     StateGraph& add_channel(std::string name, Reducer reducer = reducers::last());
     StateGraph& add_channel(std::string name, Reducer reducer, Json initial);
     StateGraph& add_node(std::string name, NodeFunction function, NodeOptions options = NodeOptions());
+    // A compiled graph as a node (G1). A shared append channel gets the sub-graph's whole list: map it when that is not meant.
+    StateGraph& add_subgraph(std::string name, CompiledGraph graph, SubgraphOptions options = SubgraphOptions());
     StateGraph& add_edge(std::string_view from, std::string_view to);
     // Waiting edge (E2): `to` runs once after each of `from` has finished.
     StateGraph& add_edge(std::initializer_list<std::string_view> from, std::string_view to);

@@ -8,49 +8,58 @@
 #include "dure/base/clock.hpp"
 #include "dure/base/error.hpp"
 #include "dure/base/task.hpp"
+#include "dure/graph/policy.hpp"
 #include "dure/graph/state.hpp"
 
 namespace dure::graph {
 
-class Emitter;
+class TaskExecution;
+class Store;
 
 // Lives as long as the execution of the node.
 class NodeContext {
 public:
-    NodeContext(const std::string& node, const State& state, const Value& argument, const std::any& context,
-                Emitter& emitter, Deadline deadline, std::int64_t step, std::int64_t remaining)
-        : node_(node), state_(state), argument_(argument), context_(context), emitter_(emitter), deadline_(deadline),
-          step_(step), remaining_(remaining)
-    {
-    }
+    explicit NodeContext(TaskExecution& execution) : execution_(execution) {}
 
-    // The snapshot taken before the superstep (S9).
-    const State& state() const { return state_; }
+    // The snapshot taken before the superstep (S9), limited to the node's input channels (S7).
+    const State& state() const;
     // The input of a sent task (C1); null for a task triggered by an edge.
-    const Json* argument() const { return argument_.get(); }
+    const Json* argument() const;
     // The caller's services: what RunOptions::context points to (X3).
     template <class T>
     T& context() const
     {
-        return *std::any_cast<T*>(context_);
+        return *std::any_cast<T*>(services());
     }
-    const std::string& node() const { return node_; }
-    std::int64_t step() const { return step_; }
-    std::int64_t remaining_steps() const { return remaining_; }   // supersteps left after this one
-    Deadline deadline() const { return deadline_; }
+    const std::string& node() const;
+    std::int64_t step() const;               // number of the superstep on its thread
+    std::int64_t remaining_steps() const;    // supersteps left after this one (P6)
+    int attempt() const;                     // 1, 2 …
+    const std::string& task_id() const;      // D5
+    const std::string& run_id() const;
+    const std::string& thread_id() const;    // empty without a thread
+    const std::string& ns() const;           // G2
+    Store* store() const;                    // null when the run has none
+    // For the j-th call that leaves the process (D6): the same when the task is executed again.
+    std::string idempotency_key(std::string_view call) const;
+    Deadline deadline() const;
 
     Task<Result<void>> emit_message(Json chunk);   // mode messages, with this node as metadata
     Task<Result<void>> emit_custom(Json data);     // mode custom
+    void heartbeat();                              // refreshes the idle timeout (F5)
+
+    // Asks a person (I2): gives the answer if there is one; else an error, INTERRUPTED, which the node returns at once. On
+    // resume the node runs again from its start and its k-th call gives the k-th answer (I3). MISSING_CHECKPOINTER (I9).
+    Task<Result<Json>> interrupt(Json value);
+
+    // Runs `work` once: its result is durable under (task, name), and given back without running it when the task is
+    // executed again (D7). An error is not kept. invalid_argument: the name was used before in this execution.
+    Task<Result<Json>> step(std::string name, std::function<Task<Result<Json>>()> work);
 
 private:
-    const std::string& node_;
-    const State& state_;
-    const Value& argument_;
-    const std::any& context_;
-    Emitter& emitter_;
-    Deadline deadline_;
-    std::int64_t step_;
-    std::int64_t remaining_;
+    const std::any& services() const;
+
+    TaskExecution& execution_;
 };
 
 using NodeFunction = std::function<Task<Result<Update>>(NodeContext&)>;

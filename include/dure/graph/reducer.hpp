@@ -21,6 +21,9 @@ struct Reducer {
     std::optional<Json> initial;   // value before the first write; nothing: absent
     bool last_value = false;       // no folding: S1 and S4
     bool in_place = false;         // apply never fails on what the checks let through
+    bool as_delta = false;         // checkpoints store what was added, not the whole (K8); needs in_place
+    bool tracked = true;           // false: in memory during the run, never in a checkpoint (S8)
+    bool ephemeral = false;        // gone after the next superstep (S8)
     Apply apply;
     Check check_update;            // empty: every update is fine
     Check check_value;             // of an Overwrite
@@ -35,12 +38,14 @@ Reducer min();
 Reducer max();
 Reducer merge();      // of objects, key by key
 Reducer unite();      // "union": elements that are not there yet
+Reducer untracked();  // as last, but never in a checkpoint
+Reducer ephemeral();  // as last, for the next superstep only
 Reducer messages();   // append; same `id` replaces; {"type":"remove","id"} deletes, id "__remove_all__" everything so far
 
 // reduce(old, update) on copies; an exception of it discards the superstep.
 Reducer custom(std::string name, std::optional<Json> initial, std::function<Json(const Json&, const Json&)> reduce);
 
-// By the names of S3; nothing for an unknown one.
+// By the names of S3, "untracked" and "ephemeral"; nothing for an unknown one.
 std::optional<Reducer> by_name(std::string_view name);
 
 }  // namespace reducers

@@ -2,6 +2,7 @@
 // and no node copies the conversation. Rules S1, S5, S9 of graph-semantics. What a node gives back is an Update.
 #pragma once
 
+#include <chrono>
 #include <initializer_list>
 #include <memory>
 #include <string>
@@ -47,9 +48,13 @@ private:
 
 // One task of `node` in the next superstep whose input is `argument` (C1).
 struct Send {
-    Send(std::string to, Json with) : node(std::move(to)), argument(std::move(with)) {}
+    Send(std::string to, Json with, std::chrono::milliseconds limit = {})
+        : node(std::move(to)), argument(std::move(with)), timeout(limit)
+    {
+    }
     std::string node;
     Json argument;
+    std::chrono::milliseconds timeout;   // of an attempt, in place of the node's own; 0: the node's
 };
 
 // Where a path goes on: a node, END or a Send.
@@ -58,14 +63,19 @@ public:
     Destination(std::string node) : node_(std::move(node)) {}
     Destination(std::string_view node) : node_(node) {}
     Destination(const char* node) : node_(node) {}
-    Destination(Send send) : node_(std::move(send.node)), argument_(std::make_shared<Json>(std::move(send.argument))) {}
+    Destination(Send send)
+        : node_(std::move(send.node)), argument_(std::make_shared<Json>(std::move(send.argument))), timeout_(send.timeout)
+    {
+    }
 
     const std::string& node() const { return node_; }
     const Value& argument() const { return argument_; }   // null: not a Send
+    std::chrono::milliseconds timeout() const { return timeout_; }
 
 private:
     std::string node_;
     Value argument_;
+    std::chrono::milliseconds timeout_{0};
 };
 
 // What a routing function returns: nothing, one destination or several.
@@ -85,6 +95,8 @@ struct Update {
 
     Json values;
     Routes go_to;
+    bool to_parent = false;      // of a sub-graph's node: ends the sub-graph and counts as its node's result (C4)
+    std::vector<Update> then;    // further Commands of the same node, applied in order (C3)
 };
 
 // S5: the value replaces what a reducer has gathered.

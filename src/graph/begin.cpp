@@ -1,0 +1,247 @@
+// Where a level begins: a fresh input, a Command, an older checkpoint, or just where the thread stands. See loop.hpp.
+#include <algorithm>
+
+#include "graph/frontier.hpp"
+#include "graph/loop.hpp"
+
+namespace dure::graph {
+namespace {
+
+using Kind = PendingWrite::Kind;
+
+// An object whose keys all have the form of interrupt ids answers by id (I5); any other value is the answer itself.
+bool answers_by_id(const Json& resume)
+{
+    if (!resume.is_object() || resume.empty())
+        return false;
+    return std::all_of(resume.items().begin(), resume.items().end(), [](const auto& item) {
+        const std::string& key = item.key();
+        return key.size() == 32 && key.find_first_not_of("0123456789abcdef") == std::string::npos;
+    });
+}
+
+// Questions of tasks without a result that have no answer yet; those of sub-graphs stand in their parents' rows.
+std::vector<OpenInterrupt> open_interrupts(const std::vector<PendingWrite>& pending)
+{
+    const auto has = [&](const std::string& task, Kind kind, const std::string& key) {
+        return std::any_of(pending.begin(), pending.end(), [&](const PendingWrite& write) {
+            return write.task == task && write.kind == kind && write.key == key;
+        });
+    };
+    std::vector<OpenInterrupt> open;
+    for (const auto& write : pending)
+        if (write.kind == Kind::interrupt && !has(write.task, Kind::result, "") &&
+            !has(write.task, Kind::answer, write.key))
+            open.push_back(interrupt_from(write.data));
+    return open;
+}
+
+Error no_such_interrupt(const std::string& id)
+{
+    return Error(Errc::conflict, "There is no open interrupt '" + id + "'.").reason("UNKNOWN_INTERRUPT");
+}
+
+}  // namespace
+
+Task<void> Loop::run_root(const RunInput& input)
+{
+    if (co_await begin(input))
+        co_await supersteps();
+}
+
+// False: the level has ended.
+Task<bool> Loop::begin(const RunInput& input)
+{
+    std::string head;
+    const bool named = !run_.options.checkpoint.empty();
+    if (!keeper_.keeps() && (named || (input.command() && input.command()->resume)))
+        co_return fail(Error(Errc::invalid_argument, "Going on from a checkpoint needs a checkpointer and a thread.")
+                           .reason("MISSING_CHECKPOINTER"));
+    if (keeper_.keeps()) {
+        auto loaded = co_await keeper_.load("", progress_, pending_);
+        if (!loaded)
+            co_return fail(loaded.error());
+        head = keeper_.position().id;
+        if (named && head != run_.options.checkpoint) {
+            keeper_.set_newest(head);
+            loaded = co_await keeper_.load(run_.options.checkpoint, progress_, pending_);
+            if (!loaded)
+                co_return fail(loaded.error());
+            if (!*loaded)
+                co_return fail(
+                    Error(Errc::not_found, "The thread has no checkpoint '" + run_.options.checkpoint + "'."));
+        }
+    }
+    if (run_.options.recovers && input_was_accepted()) {
+        if (const auto* command = input.command();
+            command && command->resume && !co_await take_answers(*command->resume))
+            co_return false;
+        co_return co_await continue_from(false, head);
+    }
+    if (const auto* fresh = input.fresh())
+        co_return co_await accept(*fresh);
+    if (const auto* command = input.command())
+        co_return co_await follow_command(*command, head);
+    if (!keeper_.stored())
+        co_return fail(
+            Error(Errc::invalid_argument, "The run has no input and its thread no checkpoint.").reason("EMPTY_INPUT"));
+    run_.executes_open = !run_.options.recovers;
+    co_return co_await continue_from(named, head);
+}
+
+// Of this run, before its process died (D4): it made the newest checkpoint, or gave answers there.
+bool Loop::input_was_accepted() const
+{
+    if (keeper_.stored() && keeper_.position().run == run_.result.run)
+        return true;
+    return std::any_of(pending_.begin(), pending_.end(), [&](const PendingWrite& write) {
+        return write.kind == Kind::answer && write.data.value("run", "") == run_.result.run;
+    });
+}
+
+Task<bool> Loop::accept(const Json& input)
+{
+    auto known = known_input(definition_, input);
+    if (!known)
+        co_return fail(known.error());
+    co_return co_await start_from(*known, true);
+}
+
+// K2: the input as a checkpoint of its own, then START. Both in one transaction.
+Task<bool> Loop::start_from(const Json& known, bool also_input)
+{
+    pending_.clear();
+    Batch batch;
+    if (keeper_.keeps() && also_input) {
+        const Changes none;
+        keeper_.add(Source::input, progress_, keeper_.stored() ? &none : nullptr, Json{{"input", known}}, batch);
+    }
+    auto changes = accept_input(definition_, progress_, known, run_.result.warnings);
+    if (!changes)
+        co_return fail(changes.error());
+    if (keeper_.keeps()) {
+        keeper_.add(Source::loop, progress_, &*changes, frontier_of(definition_, progress_), batch);
+        if (auto saved = co_await run_.saver.save(std::move(batch)); !saved)
+            co_return fail(saved.error());
+    }
+    co_return co_await tell_values() && co_await tell_checkpoint();
+}
+
+Task<bool> Loop::follow_command(const Command& command, const std::string& head)
+{
+    const bool moves = !command.update.is_null() || !command.go_to.empty();
+    if (command.resume && moves)
+        co_return fail(
+            Error(Errc::invalid_argument, "An answer does not go with an update or a goto.").reason("INVALID_UPDATE"));
+    if (command.resume) {
+        if (keeper_.position().id != head)
+            pending_.clear();   // answers of an old branch are never reused (K6)
+        if (!co_await take_answers(*command.resume))
+            co_return false;
+        co_return co_await continue_from(false, head);
+    }
+    if (!moves || !keeper_.stored())
+        co_return fail(Error(Errc::invalid_argument, "The command is empty, or its thread has no checkpoint.")
+                           .reason("EMPTY_INPUT"));
+    const Update update(command.update, command.go_to);
+    auto changes = apply_command(definition_, progress_, update, run_.result.warnings);
+    if (!changes)
+        co_return fail(changes.error());
+    pending_.clear();
+    Batch batch;
+    keeper_.add(Source::input, progress_, &*changes, frontier_of(definition_, progress_), batch);
+    if (auto saved = co_await run_.saver.save(std::move(batch)); !saved)
+        co_return fail(saved.error());
+    co_return co_await tell_values() && co_await tell_checkpoint();
+}
+
+// I5, I7: checked as a whole, then durable, before anything runs.
+Task<bool> Loop::take_answers(const Json& resume)
+{
+    const auto open = open_interrupts(pending_);
+    std::map<std::string, Json> answers;
+    if (answers_by_id(resume))
+        answers = resume.get<std::map<std::string, Json>>();
+    else if (open.size() == 1)
+        answers[open.front().id] = resume;
+    else if (!run_.options.recovers)
+        co_return fail(Error(Errc::conflict, std::to_string(open.size()) + " interrupts are open: answer by their ids.")
+                           .reason("AMBIGUOUS_RESUME"));
+    Batch batch;
+    for (const auto& [id, value] : answers) {
+        run_.answered.insert(id);
+        const auto one =
+            std::find_if(open.begin(), open.end(), [&](const OpenInterrupt& each) { return each.id == id; });
+        if (one == open.end() && run_.options.recovers)
+            continue;   // it was answered before the process died
+        if (one == open.end())
+            co_return fail(no_such_interrupt(id));
+        auto data = Json::object();
+        data["value"] = value;
+        data["run"] = run_.result.run;
+        batch.pending.push_back(
+            PendingWrite{one->ns, one->checkpoint, one->task, Kind::answer, one->key, std::move(data)});
+    }
+    for (const auto& write : batch.pending)
+        if (write.ns == keeper_.ns())
+            pending_.push_back(write);
+    if (auto saved = co_await run_.saver.save_now(std::move(batch)); !saved)
+        co_return fail(saved.error());
+    co_return true;
+}
+
+// K6: from an older checkpoint a new branch begins, and nothing of the old one is reused.
+Task<bool> Loop::continue_from(bool named, const std::string& head)
+{
+    const auto& frontier = keeper_.position().frontier;
+    continues_ = read_back_ = true;
+    if (named && keeper_.position().id != head) {
+        const bool branch_of_its_own =
+            keeper_.position().source == Source::update || keeper_.position().source == Source::fork;
+        Batch batch;
+        if (branch_of_its_own) {
+            batch.drops.push_back(PendingDrop{keeper_.ns(), false, keeper_.position().id, {}, {}});
+        } else if (!frontier.contains("input")) {
+            const Changes none;
+            keeper_.add(Source::fork, progress_, &none, Json(frontier), batch);
+        }
+        pending_.clear();
+        if (auto saved = co_await run_.saver.save(std::move(batch)); !saved)
+            co_return fail(saved.error());
+        if (!branch_of_its_own && !co_await tell_checkpoint())
+            co_return false;
+    }
+    if (keeper_.position().frontier.contains("input")) {
+        const Json known = keeper_.position().frontier.at("input");
+        co_return co_await start_from(known, keeper_.position().id != head && named);
+    }
+    co_return true;
+}
+
+// G3, G4: what its task left unfinished goes on; else it begins with the input.
+Task<void> Loop::run_subgraph(Json input, Persistence persistence, bool fresh)
+{
+    if (keeper_.keeps() && !(fresh && persistence == Persistence::inherit)) {
+        auto loaded = co_await keeper_.load("", progress_, pending_);
+        if (!loaded) {
+            fail(loaded.error());
+            co_return;
+        }
+        const bool ours =
+            persistence == Persistence::inherit || keeper_.position().metadata.value("task", "") == marker_;
+        if (*loaded && ours) {
+            if (co_await continue_from(false, keeper_.position().id))
+                co_await supersteps();
+            co_return;
+        }
+    }
+    auto known = Json::object();
+    for (std::size_t i = 0; i < definition_.reducers.size() && input.is_object(); ++i)
+        if (const auto at = input.find((*definition_.channel_names)[i]);
+            at != input.end() && definition_.input_channels[i])
+            known[at.key()] = *at;
+    if (co_await start_from(known, true))
+        co_await supersteps();
+}
+
+}  // namespace dure::graph

@@ -1,0 +1,69 @@
+// What all levels of one run share: the root graph and its sub-graphs. Saver hands batches to the checkpointer as the
+// run's durability says (D1). One core.
+#pragma once
+
+#include <memory>
+#include <set>
+
+#include "dure/base/task_group.hpp"
+#include "dure/graph/run.hpp"
+#include "graph/emitter.hpp"
+
+namespace dure::graph {
+
+class Saver {
+public:
+    Saver(boost::asio::any_io_executor executor, const RunOptions& options)
+        : executor_(std::move(executor)), options_(options)
+    {}
+
+    // sync: returns when it is durable. async: returns at once, after the batch before it is durable. exit: keeps it.
+    Task<Result<void>> save(Batch batch);
+    // Durable whatever the mode: answers (I7), step results (D7).
+    Task<Result<void>> save_now(Batch batch);
+    // Everything handed over is durable. The end of a run awaits it.
+    Task<Result<void>> flush();
+
+private:
+    Task<void> save_behind(Batch batch);
+
+    boost::asio::any_io_executor executor_;
+    const RunOptions& options_;
+    Batch held_;  // exit
+    std::unique_ptr<TaskGroup> behind_;  // async; at most one
+    std::optional<Error> failure_;  // of a save behind
+};
+
+struct RunScope {
+    RunScope(boost::asio::any_io_executor on, const RunOptions& with, RunResult& into)
+        : executor(on), options(with), result(into), emitter(on, with.events), saver(on, with)
+    {}
+    UnixMillis now() const { return options.clock ? options.clock->now() : SystemClock().now(); }
+
+    boost::asio::any_io_executor executor;
+    const RunOptions& options;
+    RunResult& result;
+    Emitter emitter;
+    Saver saver;
+    std::set<std::string> answered;  // interrupt ids that this run's command answers
+    bool executes_open = false;  // a null run: tasks that wait for an answer ask again (I8)
+    std::set<std::string> own_subgraphs;  // namespaces of lasting sub-graphs that run now (MULTIPLE_SUBGRAPHS)
+};
+
+// Thrown through a level after it has dealt with its cancellation; no std::exception, so that no node's failure hides it.
+struct RunCancelled {};
+
+// An interrupt with what is needed to answer it.
+struct OpenInterrupt {
+    std::string id;
+    Json value;
+    std::string node;
+    std::string ns;
+    std::string checkpoint;
+    std::string task;
+    std::string key;  // k, as text
+};
+Json stored_interrupt(const OpenInterrupt& interrupt);
+OpenInterrupt interrupt_from(const Json& stored);
+
+}  // namespace dure::graph
