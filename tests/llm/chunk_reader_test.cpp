@@ -9,8 +9,8 @@ namespace {
 
 std::string chunk(const std::string& choice, const std::string& rest = "")
 {
-    return R"({"id":"c\u0031","object":"chat.completion.chunk","created":17,"model":"m","choices":[{"index":0,)" + choice +
-           "}]" + rest + "}";
+    return R"({"id":"c\u0031","object":"chat.completion.chunk","created":17,"model":"m","choices":[{"index":0,)" +
+           choice + "}]" + rest + "}";
 }
 
 // A whole stream with text, calls in fragments, a finish and usage.
@@ -18,7 +18,8 @@ const std::vector<std::string> stream = {
     chunk(R"("delta":{"role":"assistant","content":""},"finish_reason":null)"),
     chunk(R"("delta":{"reasoning_content":"\ud55c"},"logprobs":null,"finish_reason":null)"),
     chunk(R"("delta":{"content":"a\n\"글\""},"finish_reason":null)"),
-    chunk(R"("delta":{"tool_calls":[{"index":0,"id":"t1","type":"function","function":{"name":"sum","arguments":""}}]})"),
+    chunk(
+        R"("delta":{"tool_calls":[{"index":0,"id":"t1","type":"function","function":{"name":"sum","arguments":""}}]})"),
     chunk(R"("delta":{"tool_calls":[{"index":0,"function":{"arguments":"{\"a\":"}}]},"finish_reason":null)"),
     chunk(R"("delta":{"tool_calls":[{"index":0,"function":{"arguments":"1}"}}]},"finish_reason":null)"),
     chunk(R"("delta":{},"finish_reason":"tool_calls")"),
@@ -64,9 +65,9 @@ TEST(ChunkReader, LeavesSpecialEventsToTheExactWay)
 {
     for (const auto& event :
          {chunk(R"("delta":{"content":"\ud800"})"), chunk(R"("delta":{"reasoning":"r"})"),
-          chunk(R"("delta":{"content":"a"})", R"(,"error":{"message":"x"})"), chunk(R"("delta":{"content":"a"},"error":{})"),
-          chunk(R"("delta":{"refusal":"no"})"), chunk(R"("delta":{},"finish_reason":"eos")"), std::string("[DONE]"),
-          std::string("no json"), std::string()}) {
+          chunk(R"("delta":{"content":"a"})", R"(,"error":{"message":"x"})"),
+          chunk(R"("delta":{"content":"a"},"error":{})"), chunk(R"("delta":{"refusal":"no"})"),
+          chunk(R"("delta":{},"finish_reason":"eos")"), std::string("[DONE]"), std::string("no json"), std::string()}) {
         model::Completion answer;
         ChunkReader reader(answer, 1);
         EXPECT_FALSE(reader.read_quick("", event)) << event;

@@ -11,14 +11,17 @@ namespace dure::llm::openai {
 
 namespace {
 
-const std::string usage = R"("usage":{"prompt_tokens":7,"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":2}})";
+const std::string usage =
+    R"("usage":{"prompt_tokens":7,"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":2}})";
 
 std::string answer(const std::string& message, const std::string& rest = usage)
 {
-    return R"({"id":"c1","model":"m","choices":[{"index":0,"message":)" + message + R"(,"finish_reason":"stop"}],)" + rest + "}";
+    return R"({"id":"c1","model":"m","choices":[{"index":0,"message":)" + message + R"(,"finish_reason":"stop"}],)" +
+           rest + "}";
 }
 
-const std::string ordinary = answer(R"({"role":"assistant","content":"\ud55c\n\"글\"","refusal":null,"x":[1,{"y":"]"}]})");
+const std::string ordinary =
+    answer(R"({"role":"assistant","content":"\ud55c\n\"글\"","refusal":null,"x":[1,{"y":"]"}]})");
 
 TEST(WholeAnswer, GivesAnOrdinaryOneOnWithNothingButItsModelChanged)
 {
@@ -57,30 +60,41 @@ TEST(WholeScanner, LeavesEverythingElseToTheSlowWay)
     const std::string plain = R"({"role":"assistant","content":"a"})";
     ScannedWhole scanned;
     ASSERT_TRUE(scan_whole(answer(plain), scanned));
-    for (const auto& text :
-         {answer(R"({"role":"user","content":"a"})"), answer(R"({"content":"a"})"), answer(R"({"role":"assistant"})"),
-          answer(R"({"role":"assistant","content":null})"), answer(R"({"role":"assistant","content":"a","content":"b"})"),
-          answer(R"({"role":"assistant","content":"a","refusal":"no"})"),
-          answer(R"({"role":"assistant","content":"a","reasoning":"r"})"),
-          answer(R"({"role":"assistant","content":"a","tool_calls":[]})"),
-          answer(R"({"role":"assistant","content":"a","cont\u0065nt":"b"})"),
-          answer(R"({"role":"assistant","content":"\ud800"})"), answer("{\"role\":\"assistant\",\"content\":\"\xff\"}"),
-          answer(plain, R"("usage":null)"), answer(plain, usage + R"(,"error":{"message":"x"})"),
-          answer(plain, usage + R"(,"choices":[])"), answer(plain, usage + R"(,"model":"n")"), answer(plain) + "x",
-          answer(plain).substr(0, answer(plain).size() - 1), std::string(), std::string("[]"), std::string("null")})
+    for (const auto& text : {answer(R"({"role":"user","content":"a"})"),
+                             answer(R"({"content":"a"})"),
+                             answer(R"({"role":"assistant"})"),
+                             answer(R"({"role":"assistant","content":null})"),
+                             answer(R"({"role":"assistant","content":"a","content":"b"})"),
+                             answer(R"({"role":"assistant","content":"a","refusal":"no"})"),
+                             answer(R"({"role":"assistant","content":"a","reasoning":"r"})"),
+                             answer(R"({"role":"assistant","content":"a","tool_calls":[]})"),
+                             answer(R"({"role":"assistant","content":"a","cont\u0065nt":"b"})"),
+                             answer(R"({"role":"assistant","content":"\ud800"})"),
+                             answer("{\"role\":\"assistant\",\"content\":\"\xff\"}"),
+                             answer(plain, R"("usage":null)"),
+                             answer(plain, usage + R"(,"error":{"message":"x"})"),
+                             answer(plain, usage + R"(,"choices":[])"),
+                             answer(plain, usage + R"(,"model":"n")"),
+                             answer(plain) + "x",
+                             answer(plain).substr(0, answer(plain).size() - 1),
+                             std::string(),
+                             std::string("[]"),
+                             std::string("null")})
         EXPECT_FALSE(scan_whole(text, scanned)) << text;
 }
 
 TEST(UsageScanner, TakesChunksWithUsageAlone)
 {
     std::string_view found;
-    ASSERT_TRUE(scan_usage_chunk(R"({"id":"c","object":"chat.completion.chunk","choices":[],"usage":{"a":1},"x":[{}]})", found));
+    ASSERT_TRUE(scan_usage_chunk(R"({"id":"c","object":"chat.completion.chunk","choices":[],"usage":{"a":1},"x":[{}]})",
+                                 found));
     EXPECT_EQ(found, R"({"a":1})");
     for (const std::string_view text :
          {R"({"choices":[{}],"usage":{}})", R"({"choices":[],"usage":null})", R"({"choices":[]})", R"({"usage":{}})",
           R"({"choices":[],"usage":{},"usage":{}})", R"({"choices":[],"usage":{},"error":{}})",
           R"({"choices":[],"usage":{},"type":"error"})", R"({"object":"error","choices":[],"usage":{}})",
-          R"({"choices":[],"usage":{"a":}})", R"({"choices":[],"usage":{}} )", "{\"choices\":[],\n\"usage\":{}}", "", "[]"})
+          R"({"choices":[],"usage":{"a":}})", R"({"choices":[],"usage":{}} )", "{\"choices\":[],\n\"usage\":{}}", "",
+          "[]"})
         EXPECT_FALSE(scan_usage_chunk(text, found)) << text;
 }
 

@@ -10,13 +10,13 @@ namespace dure::llm::openai {
 
 class ForeignEvents {
 public:
-    enum class Meaning { chunks, raw, end };   // raw: read it as one of OpenAI's (an error, something that is not JSON)
+    enum class Meaning { chunks, raw, end };  // raw: read it as one of OpenAI's (an error, something that is not JSON)
     virtual ~ForeignEvents() = default;
     // Chunks of the OpenAI form go into `chunks`; for `end` too, before the end.
     virtual Meaning read(std::string_view name, std::string_view data, std::vector<OrderedJson>& chunks) = 0;
     // The body has ended: the closing chunks if an end signal has come without its last event, else nothing.
     virtual void body_ended(std::vector<OrderedJson>& chunks) = 0;
-    virtual bool end_seen() const = 0;         // the answer is whole, its last event may be missing
+    virtual bool end_seen() const = 0;  // the answer is whole, its last event may be missing
 };
 
 }  // namespace dure::llm::openai

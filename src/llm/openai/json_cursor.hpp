@@ -33,9 +33,9 @@ protected:
     }
     bool literal(std::string_view word);
     bool number();
-    bool string(std::string_view& raw);              // without its quotes, not decoded
-    bool skip(int depth = 0);                        // any value
-    bool value_span(std::string_view& span);         // any value, as it is written
+    bool string(std::string_view& raw);  // without its quotes, not decoded
+    bool skip(int depth = 0);  // any value
+    bool value_span(std::string_view& span);  // any value, as it is written
 
     // member(key, place of the key's quote, place of the comma before it or npos), standing before the value. Keys with an
     // escape are refused: no key that anybody looks for is written so.

@@ -50,7 +50,8 @@ private:
         if (key == "message")
             return members([this](std::string_view name) { return message_member(name); });
         if (key == "finish_reason")
-            return whole_.finish.empty() && string(whole_.finish) && (whole_.finish == "stop" || whole_.finish == "length");
+            return whole_.finish.empty() && string(whole_.finish) &&
+                   (whole_.finish == "stop" || whole_.finish == "length");
         return key != "error" && skip();
     }
 

@@ -7,10 +7,10 @@
 namespace dure::llm::openai {
 
 struct ScannedWhole {
-    std::string_view model;               // raw, with its quotes
-    std::string_view content;             // raw text without quotes
-    std::string_view finish;              // stop, length
-    std::string_view usage;               // raw, an object
+    std::string_view model;  // raw, with its quotes
+    std::string_view content;  // raw text without quotes
+    std::string_view finish;  // stop, length
+    std::string_view usage;  // raw, an object
 };
 
 // False: not an ordinary answer.

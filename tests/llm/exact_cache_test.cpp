@@ -1,0 +1,192 @@
+// The exact response cache and the reload, over real sockets.
+#include <gmock/gmock.h>
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/post.hpp>
+
+#include "llm/exact_cache.hpp"
+#include "llm/gateway_fixture.hpp"
+#include "support/openai_script.hpp"
+#include "support/scripted_upstream.hpp"
+
+namespace dure::llm::test {
+
+namespace {
+
+using namespace dure::test;
+using namespace std::chrono_literals;
+
+class Cached : public GatewayTest {
+protected:
+    Cached()
+    {
+        add_upstream(upstream.base());
+        settings.model.at(0).cache = "exact";
+        settings.model.at(0).prices.output = 1'000'000'000;
+        upstream.handle([](const RecordedRequest& request) {
+            return request.body.find("\"stream\":true") == std::string::npos ? completion_script("answer")
+                                                                             : text_stream_script("an answer");
+        });
+    }
+    Result<void> ask(const std::string& rest, bool streamed = false, const std::string& user = "user-1")
+    {
+        record = {};
+        sink = KeepingSink();
+        const CallContext call("req", user, Deadline::after(20s));
+        return relay("gpt", R"({"model":"gpt",)" + rest + "}", streamed, false, sink, record, call);
+    }
+    ScriptedUpstream upstream;
+    KeepingSink sink;
+    RelayRecord record;
+};
+
+const std::string cached_question = R"("messages":[{"role":"user","content":"hi"}])";
+
+TEST_F(Cached, TheSameRequestIsAnsweredFromMemoryAtNoCost)
+{
+    ASSERT_TRUE(ask(cached_question));
+    EXPECT_EQ(record.cache_hit, false);
+    EXPECT_EQ(record.completion.usage.cost_nano, 5000);
+    const auto first = Json::parse(record.body);
+    ASSERT_TRUE(ask(cached_question));
+    EXPECT_EQ(record.cache_hit, true);
+    EXPECT_EQ(record.completion.usage.cost_nano, 0);
+    const auto second = Json::parse(record.body);
+    EXPECT_EQ(second["choices"][0]["message"]["content"], "answer");
+    EXPECT_EQ(second["usage"], first["usage"]);
+    EXPECT_NE(second["id"], first["id"]);
+    ASSERT_TRUE(ask(cached_question + R"(,"stream":true)", true));
+    EXPECT_EQ(sink.text, "answer") << "a hit can be streamed";
+    EXPECT_EQ(upstream.request_count(), 1);
+}
+
+TEST_F(Cached, WhatDoesNotShapeTheAnswerDoesNotMatterWhatDoesIsApart)
+{
+    ASSERT_TRUE(ask(cached_question + R"(,"temperature":1)"));
+    for (
+        const auto* same :
+        {R"(  "temperature" : 1.0 , "user":"x", "metadata":{"a":1}, "messages":[{"content":"hi","role":"user"}])",
+         R"("messages":[{"role":"user","content":"hi"}],"temperature":1,"dure_session":"s","safety_identifier":"q")"}) {
+        ASSERT_TRUE(ask(same));
+        EXPECT_EQ(record.cache_hit, true) << same;
+    }
+    for (const auto& other :
+         {cached_question, cached_question + R"(,"temperature":0.5)", cached_question + R"(,"temperature":1,"seed":1)",
+          std::string(R"("temperature":1,"messages":[{"role":"user","content":"hi "}])"),
+          cached_question + R"(,"temperature":1,"odd":[1,2])", cached_question + R"(,"temperature":1,"odd":[2,1])"}) {
+        ASSERT_TRUE(ask(other));
+        EXPECT_EQ(record.cache_hit, false) << other;
+    }
+    ASSERT_TRUE(ask(cached_question + R"(,"temperature":1)", false, "user-2"));
+    EXPECT_EQ(record.cache_hit, false) << "of another user";
+}
+
+TEST_F(Cached, OnlyCompleteAnswersThatStoppedAreKept)
+{
+    upstream.enqueue({send(http_answer(200, "application/json", dure::test::completion_body("cut", "length")))});
+    ASSERT_TRUE(ask(cached_question));
+    ASSERT_TRUE(ask(cached_question));
+    EXPECT_EQ(record.completion.text, "answer");
+    upstream.enqueue(error_script(400, "no", "invalid_request_error"));
+    EXPECT_FALSE(ask(cached_question + R"(,"seed":5)"));
+    ASSERT_TRUE(ask(cached_question + R"(,"seed":5)"));
+    for (const auto* never : {R"(,"n":2)", R"(,"logprobs":true)"}) {
+        ASSERT_TRUE(ask(cached_question + never));
+        EXPECT_EQ(record.cache_hit, std::nullopt) << never;
+    }
+}
+
+TEST_F(Cached, EqualRequestsInFlightShareOneUpstreamCall)
+{
+    upstream.handle([](const RecordedRequest&) { return Script{pause(100ms), completion_script("shared").at(0)}; });
+    (void)gateway();
+    const std::string body = R"({"model":"gpt",)" + cached_question + "}";
+    RelayRequest request;
+    request.model = "gpt";
+    request.body = body;
+    const auto call = context();
+    std::vector<RelayRecord> records(8);
+    auto task = [&](RelayRecord& into) -> Task<void> {
+        EXPECT_TRUE((co_await gateway().relay(request, call, sink, into)).has_value());
+    };
+    std::vector<std::future<void>> running;
+    for (auto& one : records)
+        running.push_back(boost::asio::co_spawn(cores.at(0), task(one), boost::asio::use_future));
+    for (auto& one : running)
+        one.get();
+    for (const auto& one : records)
+        EXPECT_EQ(one.completion.text, "shared");
+    EXPECT_EQ(upstream.request_count(), 1);
+}
+
+TEST_F(Cached, TheFirstThatLeavesDoesNotCancelTheOthers)
+{
+    upstream.enqueue({await_peer_close()});
+    upstream.enqueue(completion_script("for those who stayed"));
+    (void)gateway();
+    const std::string body = R"({"model":"gpt",)" + cached_question + "}";
+    RelayRequest request;
+    request.model = "gpt";
+    request.body = body;
+    const auto call = context();
+    RelayRecord first, second;
+    auto task = [&](RelayRecord& into) -> Task<void> { (void)co_await gateway().relay(request, call, sink, into); };
+    boost::asio::cancellation_signal leave;
+    std::promise<void> left;
+    boost::asio::co_spawn(
+        cores.at(0), task(first),
+        boost::asio::bind_cancellation_slot(leave.slot(), [&](std::exception_ptr) { left.set_value(); }));
+    ASSERT_TRUE(upstream.wait_until([&] { return upstream.request_count() == 1; }));
+    auto stays = boost::asio::co_spawn(cores.at(0), task(second), boost::asio::use_future);
+    boost::asio::post(cores.at(0), [&] { leave.emit(boost::asio::cancellation_type::terminal); });
+    left.get_future().get();
+    stays.get();
+    EXPECT_EQ(second.completion.text, "for those who stayed");
+}
+
+TEST_F(Cached, AReloadTakesNewModelsAndKeepsWhatRunsAndWhatIsCooled)
+{
+    upstream.enqueue(error_script(429, "slow", "rate_limit_error", nullptr, {{"Retry-After", "120"}}));
+    EXPECT_FALSE(ask(cached_question));
+    auto changed = settings;
+    changed.model.push_back(changed.model.at(0));
+    changed.model.back().id = "gpt-2";
+    ASSERT_TRUE(gateway().reload(changed));
+    EXPECT_TRUE(gateway().serves("gpt-2"));
+    const auto cooled = ask(cached_question);
+    ASSERT_FALSE(cooled);
+    EXPECT_EQ(cooled.error().reason(), "no_target_available");
+    changed.providers.at(0).keys = {SecretString("another")};
+    ASSERT_TRUE(gateway().reload(changed));
+    EXPECT_TRUE(ask(cached_question)) << "another key has not been cooled down";
+    changed.models.default_model = "nobody";
+    EXPECT_FALSE(gateway().reload(changed));
+    EXPECT_TRUE(gateway().serves("gpt-2")) << "a broken configuration changes nothing";
+}
+
+TEST_F(Cached, EveryTargetIsTriedByTheCheck)
+{
+    add_upstream("http://127.0.0.1:1", "down");
+    std::vector<TargetCheck> seen;
+    on_core([&]() -> Task<void> {
+        co_await gateway().check_targets([&](const TargetCheck& one) { seen.push_back(one); });
+    });
+    ASSERT_GE(seen.size(), 2u);
+    EXPECT_EQ(seen[0].target, "up/upstream-gpt");
+    EXPECT_EQ(seen[0].error, "");
+    EXPECT_EQ(seen[1].target, "down/upstream-gpt");
+    EXPECT_THAT(seen[1].error, ::testing::HasSubstr("upstream_unreachable"));
+}
+
+TEST_F(Cached, WhatOpenRouterSaysItBilledWinsOverThePrices)
+{
+    auto answer = Json::parse(dure::test::completion_body("x"));
+    answer["usage"]["cost"] = 0.00123;
+    upstream.enqueue({send(http_answer(200, "application/json", answer.dump()))});
+    ASSERT_TRUE(ask(cached_question));
+    EXPECT_EQ(record.completion.usage.cost_nano, 1230000);
+}
+
+}  // namespace
+
+}  // namespace dure::llm::test

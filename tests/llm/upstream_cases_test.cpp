@@ -1,0 +1,575 @@
+// The cases of llm-upstreams §9 by number, against scripted providers over real sockets. Cases 27, 32 and 33 need the whole
+// server: tests/integration/upstream_cases_test.cpp.
+#include <gmock/gmock.h>
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/post.hpp>
+
+#include "llm/gateway_fixture.hpp"
+#include "support/openai_script.hpp"
+#include "support/scripted_upstream.hpp"
+
+namespace dure::llm::test {
+
+namespace {
+
+using namespace dure::test;
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+const std::string case_stream =
+    R"({"model":"gpt","messages":[{"role":"user","content":"hi"}],"stream":true,"max_tokens":5})";
+const std::string case_whole = R"({"model":"gpt","messages":[{"role":"user","content":"hi"}]})";
+
+// Models "gpt" (one target, `up`) and, after chain(), `up` then `other`.
+class UpstreamCases : public GatewayTest {
+protected:
+    UpstreamCases() { add_upstream(upstream.base()); }
+    void chain() { add_upstream(other.base(), "other"); }
+    config::ProviderTimeouts& timeouts() { return settings.providers.at(0).timeouts; }
+    Result<void> stream_now()
+    {
+        record = {};
+        return relay("gpt", case_stream, true, true, sink, record);
+    }
+    Result<void> whole_now()
+    {
+        record = {};
+        return relay("gpt", case_whole, false, false, sink, record);
+    }
+    void always(const Script& script)
+    {
+        upstream.handle([script](const RecordedRequest&) { return script; });
+    }
+    void expect_error(const Result<void>& result, Errc code, const std::string& reason)
+    {
+        ASSERT_FALSE(result);
+        EXPECT_EQ(result.error().code(), code) << result.error().reason();
+        EXPECT_EQ(result.error().reason(), reason);
+        EXPECT_FALSE(record.output_started);
+    }
+    void expect_broken_after_part(const Script& behind_output, const std::string& reason)
+    {
+        Script script{send(sse_head() + chunk(role_chunk()) + chunk(text_chunk("part")))};
+        script.insert(script.end(), behind_output.begin(), behind_output.end());
+        upstream.enqueue(script);
+        const auto result = stream_now();
+        ASSERT_FALSE(result);
+        EXPECT_EQ(result.error().reason(), reason);
+        EXPECT_TRUE(record.output_started);
+        EXPECT_EQ(record.completion.text, "part");
+        EXPECT_TRUE(record.completion.usage.estimated);
+        EXPECT_GT(record.completion.usage.prompt_tokens, 0);
+        EXPECT_EQ(upstream.request_count(), 1);
+        EXPECT_THAT(sink.bytes, Not(HasSubstr("[DONE]")));
+    }
+
+    ScriptedUpstream upstream;
+    ScriptedUpstream other;
+    KeepingSink sink;
+    RelayRecord record;
+};
+
+Script limited(const Fields& fields = {}, const Json& code = nullptr)
+{
+    return error_script(429, "slow down", "rate_limit_error", code, fields);
+}
+
+TEST_F(UpstreamCases, Case01_A429WithAShortPauseIsWaitedForOnce)
+{
+    upstream.enqueue(limited({{"retry-after-ms", "80"}}));
+    upstream.enqueue(completion_script("ok"));
+    const auto start = Steady::now();
+    ASSERT_TRUE(whole_now());
+    EXPECT_GE(Steady::now() - start, 80ms);
+    forget_gateway();
+    always(limited({{"retry-after-ms", "80"}}));
+    const auto result = whole_now();
+    expect_error(result, Errc::rate_limited, "rate_limit_exceeded");
+    EXPECT_TRUE(result.error().extra().retry_after);
+    EXPECT_EQ(upstream.request_count(), 4);
+}
+
+TEST_F(UpstreamCases, Case02_A429FarAwayGoesToTheNextTargetAndCoolsThisOne)
+{
+    chain();
+    upstream.enqueue(limited({{"Retry-After", "120"}}));
+    other.handle([](const RecordedRequest&) { return text_stream_script("fine"); });
+    ASSERT_TRUE(stream_now());
+    EXPECT_EQ(record.completion.answered_by, "other/upstream-gpt");
+    ASSERT_TRUE(stream_now());
+    EXPECT_EQ(record.completion.attempts, 1);
+    EXPECT_EQ(upstream.request_count(), 1) << "it is cooled down";
+}
+
+TEST_F(UpstreamCases, Case03_A429WithoutHeaderTakesTheOtherKeyFirst)
+{
+    settings.providers.at(0).keys.emplace_back("sk-provider-secret-2");
+    chain();
+    upstream.handle([](const RecordedRequest& request) {
+        return request.header("authorization") == "Bearer sk-provider-secret-1" ? limited()
+                                                                                : completion_script("second key");
+    });
+    ASSERT_TRUE(whole_now());
+    EXPECT_EQ(record.completion.text, "second key");
+    EXPECT_EQ(other.request_count(), 0);
+    ASSERT_TRUE(whole_now());
+    EXPECT_EQ(record.completion.attempts, 1) << "the first key is cooled down";
+    forget_gateway();
+    always(limited());
+    other.enqueue(completion_script("the next"));
+    ASSERT_TRUE(whole_now());
+    EXPECT_EQ(record.completion.text, "the next");
+    EXPECT_EQ(record.completion.attempts, 3);
+}
+
+TEST_F(UpstreamCases, Case04_AUsedUpQuotaTurnsTheKeyOff)
+{
+    for (const auto& script : {limited({}, "insufficient_quota"), error_script(402, "pay", "x")}) {
+        forget_gateway();
+        upstream.enqueue(script);
+        const auto before = upstream.request_count();
+        expect_error(whole_now(), Errc::upstream_failed, "upstream_quota");
+        expect_error(whole_now(), Errc::upstream_failed, "upstream_quota");
+        EXPECT_EQ(upstream.request_count() - before, 1) << "a key that is off is not tried";
+    }
+}
+
+TEST_F(UpstreamCases, Case05_ARefusedKeyEndsTheProviderForTheRequest)
+{
+    settings.model.at(0).targets.push_back("up/second-model");
+    chain();
+    upstream.enqueue(error_script(401, "bad key", "authentication_error"));
+    other.enqueue(completion_script("other"));
+    ASSERT_TRUE(whole_now());
+    EXPECT_EQ(record.completion.answered_by, "other/upstream-gpt");
+    EXPECT_EQ(upstream.request_count(), 1);
+    forget_gateway();
+    settings.model.at(0).targets.resize(1);
+    upstream.enqueue(error_script(401, "bad key", "authentication_error"));
+    expect_error(whole_now(), Errc::upstream_failed, "upstream_auth");
+}
+
+TEST_F(UpstreamCases, Case06_A500IsRetriedOnceOnTheSameTarget)
+{
+    chain();
+    upstream.enqueue(error_script(500, "boom", "server_error"));
+    upstream.enqueue(text_stream_script("fine now"));
+    ASSERT_TRUE(stream_now());
+    EXPECT_EQ(record.completion.answered_by, "up/upstream-gpt");
+    EXPECT_EQ(record.completion.attempts, 2);
+}
+
+TEST_F(UpstreamCases, Case07_APersistentOverloadOpensTheBreaker)
+{
+    for (const int status : {503, 529}) {
+        forget_gateway();
+        const auto before = upstream.request_count();
+        always(error_script(status, "busy", "overloaded_error"));
+        expect_error(whole_now(), Errc::unavailable, "upstream_overloaded");
+        EXPECT_EQ(upstream.request_count() - before, 2);
+        expect_error(whole_now(), Errc::unavailable, "upstream_overloaded");
+        EXPECT_EQ(upstream.request_count() - before, 3) << "the third failure opens it";
+        expect_error(whole_now(), Errc::unavailable, "no_target_available");
+        EXPECT_EQ(upstream.request_count() - before, 3);
+    }
+}
+
+TEST_F(UpstreamCases, Case08_ARefusedConnectionGoesToTheNextTarget)
+{
+    settings.providers.clear();
+    settings.model.clear();
+    add_upstream("http://127.0.0.1:1");
+    expect_error(whole_now(), Errc::upstream_failed, "upstream_unreachable");
+    forget_gateway();
+    chain();
+    other.enqueue(completion_script("reached"));
+    ASSERT_TRUE(whole_now());
+    EXPECT_EQ(record.completion.text, "reached");
+}
+
+TEST_F(UpstreamCases, Case09_SilenceIsWaitedForOnce)
+{
+    timeouts().head = timeouts().total = timeouts().first_output = 150ms;
+    always({await_peer_close()});
+    expect_error(stream_now(), Errc::timeout, "upstream_timeout");
+    EXPECT_EQ(upstream.request_count(), 1);
+    forget_gateway();
+    chain();
+    other.enqueue(text_stream_script("awake"));
+    ASSERT_TRUE(stream_now());
+    EXPECT_EQ(record.completion.text, "awake");
+    EXPECT_EQ(upstream.request_count(), 2);
+}
+
+TEST_F(UpstreamCases, Case10_CommentsAloneAreNoOutput)
+{
+    timeouts().first_output = 150ms;
+    Script comments{send(sse_head() + chunk(role_chunk()))};
+    for (int i = 0; i < 100; ++i) {
+        comments.push_back(send(chunk(": OPENROUTER PROCESSING\n\n")));
+        comments.push_back(pause(10ms));
+    }
+    upstream.enqueue(comments);
+    expect_error(stream_now(), Errc::timeout, "upstream_timeout");
+    EXPECT_TRUE(sink.bytes.empty());
+}
+
+TEST_F(UpstreamCases, Case11_AStaleConnectionIsReplacedUnseen)
+{
+    upstream.enqueue(completion_script("first"));
+    upstream.enqueue({reset()});
+    upstream.enqueue(completion_script("second"));
+    ASSERT_TRUE(whole_now());
+    ASSERT_TRUE(whole_now());
+    EXPECT_EQ(record.completion.text, "second");
+    EXPECT_EQ(record.completion.attempts, 1);
+    EXPECT_EQ(upstream.request_count(), 3);
+}
+
+TEST_F(UpstreamCases, Case12_AnErrorEventBeforeOutputIsAFailureLikeAnyOther)
+{
+    chain();
+    upstream.enqueue({send(sse_head() + chunk(role_chunk()) + chunk(sse_data(error_body("x", "insufficient_quota"))) +
+                           last_chunk())});
+    other.enqueue(text_stream_script("good"));
+    ASSERT_TRUE(stream_now());
+    EXPECT_EQ(record.completion.text, "good");
+    EXPECT_THAT(sink.bytes, Not(HasSubstr("error")));
+}
+
+TEST_F(UpstreamCases, Case13_AnErrorEventAfterOutputEndsTheStream)
+{
+    expect_broken_after_part(
+        {send(chunk(sse_data(error_body("x", "server_error"))) + chunk(done_event()) + last_chunk())},
+        "upstream_error");
+}
+
+TEST_F(UpstreamCases, Case14_AResetAfterOutputInterrupts)
+{
+    expect_broken_after_part({pause(30ms), reset()}, "stream_interrupted");
+}
+
+TEST_F(UpstreamCases, Case14_ABodyWithoutItsLastChunkInterrupts)
+{
+    expect_broken_after_part({close_connection()}, "stream_interrupted");
+}
+
+TEST_F(UpstreamCases, Case15_ACleanEndWithoutFinishInterrupts)
+{
+    expect_broken_after_part({send(last_chunk())}, "stream_interrupted");
+}
+
+TEST_F(UpstreamCases, Case16_AFinishWithoutDoneIsWhole)
+{
+    upstream.enqueue(
+        {send(sse_head() + chunk(role_chunk()) + chunk(text_chunk("x")) + chunk(finish_chunk("stop")) + last_chunk())});
+    ASSERT_TRUE(stream_now());
+    EXPECT_TRUE(sink.bytes.ends_with("data: [DONE]\n\n"));
+}
+
+TEST_F(UpstreamCases, Case17_BytesThatStopTimeOut)
+{
+    timeouts().byte_silence = 150ms;
+    expect_broken_after_part({await_peer_close()}, "upstream_timeout");
+    EXPECT_TRUE(upstream.wait_until([&] { return !upstream.peer_closes().empty(); })) << "the upstream is closed";
+}
+
+TEST_F(UpstreamCases, Case18_PingsAloneAreNoProgress)
+{
+    timeouts().progress_silence = 150ms;
+    Script pings;
+    for (int i = 0; i < 100; ++i) {
+        pings.push_back(send(chunk(": ping\n\n")));
+        pings.push_back(pause(20ms));
+    }
+    expect_broken_after_part(pings, "upstream_timeout");
+}
+
+TEST_F(UpstreamCases, Case19_TheThirdMalformedEventEndsTheStream)
+{
+    upstream.enqueue({send(sse_head() + chunk(role_chunk()) + chunk("data: {\n\n") + chunk(text_chunk("a")) +
+                           chunk("data: [\n\n") + chunk(finish_chunk("stop")) + chunk(done_event()) + last_chunk())});
+    ASSERT_TRUE(stream_now());
+    EXPECT_EQ(record.completion.text, "a");
+    Script script{send(sse_head() + chunk(role_chunk()) + chunk(text_chunk("part")) +
+                       chunk("data: {\n\ndata: {\n\ndata: {\n\n"))};
+    upstream.enqueue(script);
+    const auto result = stream_now();
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().reason(), "upstream_protocol_error");
+}
+
+TEST_F(UpstreamCases, Case20_ABrokenWholeAnswerIsMadeAgainUnseen)
+{
+    upstream.enqueue(
+        {send("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{\"choices\""),
+         reset()});
+    upstream.enqueue(completion_script("whole"));
+    ASSERT_TRUE(whole_now());
+    EXPECT_EQ(record.completion.text, "whole");
+    model::Completion completion;
+    upstream.enqueue(
+        {send("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{\"choices\""),
+         reset()});
+    upstream.enqueue(completion_script("typed"));
+    ASSERT_TRUE(complete(asking("hi", "gpt"), completion));
+    EXPECT_EQ(completion.text, "typed");
+}
+
+TEST_F(UpstreamCases, Case21_ATooLongPromptTriesLargerWindowsOnly)
+{
+    ScriptedUpstream large;
+    add_upstream(other.base(), "other");
+    add_upstream(large.base(), "large");
+    config::Model larger;
+    larger.id = "larger";
+    larger.targets = {"large/upstream-gpt"};
+    larger.context_window = 1000000;
+    settings.model.push_back(larger);
+    always(error_script(400, "This model's maximum context length is 4096 tokens", "invalid_request_error"));
+    large.enqueue(completion_script("it fits"));
+    ASSERT_TRUE(whole_now());
+    EXPECT_EQ(record.completion.answered_by, "large/upstream-gpt");
+    EXPECT_EQ(other.request_count(), 0) << "its window is no larger";
+    large.enqueue(error_script(400, "prompt is too long", "invalid_request_error"));
+    const auto result = whole_now();
+    expect_error(result, Errc::invalid_argument, "context_length_exceeded");
+    EXPECT_EQ(result.error().param(), "messages");
+}
+
+TEST_F(UpstreamCases, Case22_AContentPolicyStopsUnlessTheModelGoesOn)
+{
+    chain();
+    const auto refusal = error_script(400, "This was flagged", "x", "content_policy_violation");
+    upstream.enqueue(refusal);
+    const auto result = whole_now();
+    expect_error(result, Errc::invalid_argument, "content_policy_violation");
+    EXPECT_THAT(result.error().message(), HasSubstr("flagged"));
+    EXPECT_EQ(other.request_count(), 0);
+    forget_gateway();
+    settings.model.at(0).on_content_filter = "next";
+    upstream.enqueue(refusal);
+    other.enqueue(completion_script("allowed here"));
+    ASSERT_TRUE(whole_now());
+    EXPECT_EQ(record.completion.text, "allowed here");
+}
+
+TEST_F(UpstreamCases, Case23_AnUnsupportedParameterIsRepairedAndRemembered)
+{
+    upstream.enqueue(error_script(400, "Unsupported parameter: 'max_tokens' is not supported", "invalid_request_error",
+                                  "unsupported_parameter"));
+    upstream.enqueue(text_stream_script("a"));
+    upstream.enqueue(text_stream_script("b"));
+    ASSERT_TRUE(stream_now());
+    ASSERT_TRUE(stream_now());
+    EXPECT_EQ(upstream.request_count(), 3);
+    EXPECT_EQ(Json::parse(upstream.requests().at(2).body).value("max_completion_tokens", 0), 5);
+    always(error_script(400, "Unsupported parameter: 'messages'", "x", "unsupported_parameter"));
+    const auto result = stream_now();
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().reason(), "unsupported_parameter");
+    EXPECT_EQ(result.error().param(), "messages");
+}
+
+TEST_F(UpstreamCases, Case24_AModelMissingUpstreamGoesToTheNextAndIsOff)
+{
+    chain();
+    upstream.enqueue(error_script(404, "no such model", "x"));
+    other.handle([](const RecordedRequest&) { return completion_script("there"); });
+    ASSERT_TRUE(whole_now());
+    ASSERT_TRUE(whole_now());
+    EXPECT_EQ(upstream.request_count(), 1) << "it is off for a while";
+    forget_gateway();
+    settings.model.at(0).targets.resize(1);
+    upstream.enqueue(error_script(404, "no such model", "x"));
+    expect_error(whole_now(), Errc::upstream_failed, "upstream_model_missing");
+    expect_error(relay("nobody", case_whole, false, false, sink, record), Errc::not_found, "model_not_found");
+}
+
+TEST_F(UpstreamCases, Case25_WhatIsNoAnswerIsAProtocolError)
+{
+    for (const auto& answer : {http_answer(200, "text/html", "<html>"), http_answer(200, "application/json", ""),
+                               http_answer(200, "application/json", R"({"choices":[]})")}) {
+        forget_gateway();
+        const auto before = upstream.request_count();
+        always({send(answer)});
+        expect_error(whole_now(), Errc::upstream_failed, "upstream_protocol_error");
+        EXPECT_EQ(upstream.request_count() - before, 2);
+    }
+}
+
+// Cancels the call as soon as `when` says so, as a client that leaves does, and waits for the upstream to see it.
+class ClientLeaves : public UpstreamCases {
+protected:
+    void leave_when(const std::function<bool()>& when, bool streamed)
+    {
+        boost::asio::cancellation_signal signal;
+        RelayRequest request;
+        request.model = "gpt";
+        request.body = streamed ? case_stream : case_whole;
+        request.stream = streamed;
+        const auto call = context();
+        auto task = [&]() -> Task<void> { (void)co_await gateway().relay(request, call, sink, record); };
+        std::promise<std::exception_ptr> ended;
+        boost::asio::co_spawn(cores.at(0), task(),
+                              boost::asio::bind_cancellation_slot(
+                                  signal.slot(), [&](std::exception_ptr error) { ended.set_value(error); }));
+        const auto patience = Deadline::after(5s);
+        while (!when() && !patience.passed())
+            std::this_thread::sleep_for(1ms);
+        ASSERT_TRUE(when());
+        Steady::time_point left;
+        boost::asio::post(cores.at(0), [&] {
+            left = Steady::now();
+            signal.emit(boost::asio::cancellation_type::terminal);
+        });
+        EXPECT_NE(ended.get_future().get(), nullptr);
+        ASSERT_TRUE(upstream.wait_until([&] { return !upstream.peer_closes().empty(); }));
+        EXPECT_LE(upstream.peer_closes().at(0).at - left, 100ms);
+        ASSERT_TRUE(upstream.wait_until([&] { return upstream.open() == 0; }));
+    }
+    bool asked() const { return upstream.request_count() == 1; }
+};
+
+TEST_F(ClientLeaves, Case26_BeforeTheHead)
+{
+    upstream.enqueue({await_peer_close()});
+    leave_when([&] { return asked(); }, true);
+    EXPECT_EQ(record.completion.usage.total(), 0) << "nothing came, nothing is charged";
+}
+
+TEST_F(ClientLeaves, Case26_BeforeTheFirstToken)
+{
+    upstream.enqueue({send(sse_head() + chunk(role_chunk())), await_peer_close()});
+    leave_when([&] { return asked(); }, true);
+    EXPECT_FALSE(record.output_started);
+}
+
+TEST_F(ClientLeaves, Case26_MidStreamThePartIsChargedByEstimate)
+{
+    upstream.enqueue({send(sse_head() + chunk(role_chunk()) + chunk(text_chunk("part"))), await_peer_close()});
+    std::atomic<bool> seen{false};
+    sink.on_output = [&] { seen = true; };
+    leave_when([&] { return seen.load(); }, true);
+    EXPECT_EQ(record.completion.text, "part");
+    EXPECT_TRUE(record.completion.usage.estimated);
+    EXPECT_GT(record.completion.usage.prompt_tokens, 0);
+}
+
+TEST_F(ClientLeaves, Case26_OfAWholeAnswer)
+{
+    upstream.enqueue(
+        {send("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{\"choices\""),
+         await_peer_close()});
+    leave_when([&] { return asked(); }, false);
+}
+
+TEST_F(UpstreamCases, Case28_CooledTargetsFailFastAndAShortWhileIsWaitedFor)
+{
+    upstream.enqueue(limited({{"Retry-After", "120"}}));
+    expect_error(whole_now(), Errc::rate_limited, "rate_limit_exceeded");
+    const auto result = whole_now();
+    expect_error(result, Errc::unavailable, "no_target_available");
+    ASSERT_TRUE(result.error().extra().retry_after);
+    EXPECT_GT(result.error().extra().retry_after->count(), 100);
+    EXPECT_EQ(upstream.request_count(), 1);
+    forget_gateway();
+    settings.model.at(0).attempts = 1;
+    upstream.enqueue(limited({{"retry-after-ms", "300"}}));
+    upstream.enqueue(completion_script("after the wait"));
+    EXPECT_FALSE(whole_now());
+    ASSERT_TRUE(whole_now());
+    EXPECT_EQ(record.completion.text, "after the wait");
+}
+
+TEST_F(UpstreamCases, Case29_MissingUsageIsEstimatedAndAnExplicitZeroIsNot)
+{
+    settings.model.at(0).prices.input = 1'000'000'000;
+    upstream.enqueue(stream_script({role_chunk(), text_chunk("four"), finish_chunk("stop")}));
+    ASSERT_TRUE(stream_now());
+    EXPECT_TRUE(record.completion.usage.estimated);
+    EXPECT_EQ(record.completion.usage.completion_tokens, 1);
+    EXPECT_EQ(record.completion.usage.cost_nano, record.completion.usage.prompt_tokens * 1000);
+    upstream.enqueue(stream_script({role_chunk(), text_chunk("four"), finish_chunk("stop"), usage_chunk(0, 0)}));
+    ASSERT_TRUE(stream_now());
+    EXPECT_FALSE(record.completion.usage.estimated);
+    EXPECT_EQ(record.completion.usage.total(), 0);
+}
+
+TEST_F(UpstreamCases, Case30_TargetsWithoutToolsAreSkippedNeverTheTools)
+{
+    chain();
+    config::Model plain;
+    plain.id = "plain";
+    plain.targets = {"up/upstream-gpt"};
+    plain.tools = false;
+    settings.model.push_back(plain);
+    const std::string body =
+        R"({"model":"gpt","messages":[{"role":"user","content":"x"}],"tools":[{"type":"function","function":{"name":"f"}}]})";
+    other.enqueue(completion_script("with tools"));
+    ASSERT_TRUE(relay("gpt", body, false, false, sink, record));
+    EXPECT_EQ(record.completion.answered_by, "other/upstream-gpt");
+    EXPECT_EQ(upstream.request_count(), 0);
+    const auto refused = relay("plain", body, false, false, sink, record);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().reason(), "tools_not_supported");
+}
+
+TEST_F(UpstreamCases, Case31_ToolArgumentsThatAreNotJsonPassUnchanged)
+{
+    upstream.enqueue(
+        stream_script({role_chunk(), tool_chunk(tool_call_json(0, "call_1", "f", "{\"a\": ")),
+                       tool_chunk({{"index", 0}, {"function", {{"arguments", "oops"}}}}), finish_chunk("tool_calls")}));
+    ASSERT_TRUE(stream_now());
+    ASSERT_EQ(record.completion.tool_calls.size(), 1u);
+    EXPECT_EQ(record.completion.tool_calls[0].arguments, "{\"a\": oops");
+}
+
+// "Must be seen" 4: every request ends in a definite way, and no connection or place stays behind.
+TEST_F(UpstreamCases, SixteenConcurrentFaultsMixedAllEnd)
+{
+    timeouts().head = timeouts().first_output = timeouts().total = timeouts().byte_silence = 400ms;
+    settings.breaker.failures = 0;
+    const std::vector<Script> faults = {
+        error_script(429, "slow", "x", nullptr, {{"retry-after-ms", "1"}}),
+        error_script(500, "boom", "x"),
+        {await_peer_close()},
+        {send(sse_head() + chunk(text_chunk("a"))), reset()},
+        text_stream_script("slow but fine", 20ms),
+        {send("garbage\r\n\r\n"), close_connection()},
+        {send(sse_head() + chunk("data: " + std::string(5 << 20, 'x')))},
+        {send(sse_head() + chunk(role_chunk()) + chunk(text_chunk("x")) + last_chunk())}};
+    std::atomic<unsigned> turn{0};
+    upstream.handle([&](const RecordedRequest&) { return faults[turn++ % faults.size()]; });
+    (void)gateway();
+    const auto call = context();
+    std::atomic<int> ended{0};
+    auto caller = [&]() -> Task<void> {
+        for (int i = 0; i < 6; ++i) {
+            KeepingSink own;
+            RelayRecord result;
+            RelayRequest request;
+            request.model = "gpt";
+            request.body = case_stream;
+            request.stream = true;
+            const auto outcome = co_await gateway().relay(request, call, own, result);
+            EXPECT_TRUE(outcome || !outcome.error().reason().empty());
+            EXPECT_EQ(outcome.has_value(), own.bytes.find("[DONE]") != std::string::npos);
+            ++ended;
+        }
+    };
+    std::vector<std::future<void>> clients;
+    for (int i = 0; i < 16; ++i)
+        clients.push_back(boost::asio::co_spawn(cores.at(0), caller(), boost::asio::use_future));
+    for (auto& one : clients)
+        one.get();
+    EXPECT_EQ(ended, 96);
+    client.close_idle();
+    EXPECT_TRUE(upstream.wait_until([&] { return upstream.open() == 0; }));
+}
+
+}  // namespace
+
+}  // namespace dure::llm::test
