@@ -110,6 +110,14 @@ Task<Result<void>> AccessAudit::read_of_others(model::Actor actor, AccessRequest
     co_return Result<void>();
 }
 
+Task<Result<void>> AccessAudit::configuration_reloaded(model::Actor actor, Json what)
+{
+    const auto stored = co_await journal_.append(access_event(actor, "ConfigurationReloaded", {{"last_reload", std::move(what)}}));
+    if (!stored)
+        co_return stored.error();
+    co_return Result<void>();
+}
+
 Task<Result<void>> AccessAudit::tool_runs(model::Actor actor, std::vector<ToolRun> runs)
 {
     if (runs.empty())

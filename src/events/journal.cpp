@@ -1,6 +1,8 @@
 // Batch and Journal; see journal.hpp.
 #include "dure/events/journal.hpp"
 
+#include "events/append_batches.hpp"
+
 namespace dure::events {
 
 void Batch::add(store::NewEvent event, std::optional<std::int64_t> expected_version)
@@ -40,16 +42,16 @@ store::NewEvent event_by(const model::Actor& actor, std::string aggregate_type, 
     return event;
 }
 
+Journal::Journal(sql::Database& database, Bus& bus, const Clock& clock)
+    : database_(database), bus_(bus), clock_(clock), appends_(std::make_shared<AppendBatches>(database, bus))
+{}
+
 Task<Result<model::Event>> Journal::append(store::NewEvent event, std::optional<std::int64_t> expected_version)
 {
     if (event.created_at == 0)
         event.created_at = clock_.now();
-    auto stored = co_await database_.write([&](sql::Connection& connection) {
-        return store::Events(connection).append(event, expected_version);
-    });
-    if (stored)
-        bus_.publish({*stored});
-    co_return stored;
+    const auto appends = appends_;   // the journal may go before the last coroutine does
+    co_return co_await appends->append(std::move(event), expected_version);
 }
 
 }  // namespace dure::events

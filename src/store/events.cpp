@@ -1,5 +1,6 @@
 // Events: SQL beside each method. append = take the next position (and with it the lock of the order), then one insert that
-// counts the version; a second insert of the same event id changes nothing and is answered with the first.
+// counts the version; a second insert of the same event id changes nothing and is answered with the first. A refusal (wrong
+// version, taken id) has changed nothing either.
 #include "dure/store/events.hpp"
 
 #include "store/columns.hpp"
@@ -47,8 +48,8 @@ model::Event event_of(const NewEvent& fresh, std::string event_id)
 
 Error wrong_version(std::int64_t expected, std::int64_t found)
 {
-    return Error(Errc::conflict, "The aggregate is at version " + std::to_string(found) + ", not " +
-                                     std::to_string(expected) + ".")
+    return Error(Errc::conflict,
+                 "The aggregate is at version " + std::to_string(found) + ", not " + std::to_string(expected) + ".")
         .reason("version_conflict");
 }
 
@@ -61,6 +62,18 @@ Result<model::Event> first_result(Result<model::Event> stored, const NewEvent& a
         stored->event_type == again.event_type && stored->owner_id == again.owner_id)
         return stored;
     return Error(Errc::conflict, "This event id is taken.").reason("event_id_taken");
+}
+
+Result<std::int64_t> newest_version(sql::Connection& connection, const model::Event& event)
+{
+    return read_number(connection.query("SELECT COALESCE(MAX(version), 0) FROM events WHERE aggregate_id = $1 AND "
+                                        "aggregate_type = $2",
+                                        event.aggregate_id, event.aggregate_type));
+}
+
+Result<void> give_position_back(sql::Connection& connection)
+{
+    return without_count(connection.execute("UPDATE event_position SET position = position - 1 WHERE id = 1"));
 }
 
 // Conditions of a WHERE clause with their bound values, in the order they were added.
@@ -100,35 +113,44 @@ Result<std::vector<model::Event>> select_events(sql::Connection& connection, Con
 
 Result<model::Event> Events::append(const NewEvent& fresh, std::optional<std::int64_t> expected_version)
 {
-    if (!fresh.event_id.empty()) {   // before the lock: a repeat takes no position
+    if (!fresh.event_id.empty()) {  // before the lock: a repeat takes no position
         auto known = find(fresh.event_id);
         if (known || known.error().code() != Errc::not_found)
             return first_result(std::move(known), fresh);
     }
     auto event = event_of(fresh, fresh.event_id.empty() ? new_id() : fresh.event_id);
-    const auto taken =
-        read_number(connection_.query("UPDATE event_position SET position = position + 1 WHERE id = 1 "
-                                      "RETURNING position"));
+    const auto taken = read_number(connection_.query("UPDATE event_position SET position = position + 1 WHERE id = 1 "
+                                                     "RETURNING position"));
     if (!taken)
         return taken.error();
     event.position = *taken;
+    if (expected_version) {  // before the insert: a refusal leaves nothing behind, whatever else the unit does
+        const auto newest = newest_version(connection_, event);
+        if (!newest)
+            return newest.error();
+        if (*newest != *expected_version) {
+            if (auto back = give_position_back(connection_); !back)
+                return back.error();
+            if (auto known = find(event.event_id); known)  // stored by somebody else while this unit waited
+                return first_result(std::move(known), fresh);
+            return wrong_version(*expected_version, *newest);
+        }
+    }
     static const std::string sql =
         "INSERT INTO events (" + event_columns +
         ") VALUES ($1, $2, $3, $4, (SELECT COALESCE(MAX(version), 0) + 1 FROM events WHERE aggregate_id = $3 AND "
         "aggregate_type = $4), $5, $6, $7, $8, $9, $10) ON CONFLICT (event_id) DO NOTHING RETURNING version";
-    const auto stored = connection_.query(sql, event.position, event.event_id, event.aggregate_id,
-                                          event.aggregate_type, event.event_type, dump(event.data),
-                                          dump(event.metadata), event.owner_id, event.user_id, event.created_at);
+    const auto stored = connection_.query(sql, event.position, event.event_id, event.aggregate_id, event.aggregate_type,
+                                          event.event_type, dump(event.data), dump(event.metadata), event.owner_id,
+                                          event.user_id, event.created_at);
     if (!stored)
         return stored.error();
-    if (stored->empty()) {   // stored by somebody else while this unit waited for the lock
-        if (auto back = connection_.execute("UPDATE event_position SET position = position - 1 WHERE id = 1"); !back)
+    if (stored->empty()) {  // stored by somebody else while this unit waited for the lock
+        if (auto back = give_position_back(connection_); !back)
             return back.error();
         return first_result(find(event.event_id), fresh);
     }
     event.version = stored->front().integer("version");
-    if (expected_version && event.version != *expected_version + 1)
-        return wrong_version(*expected_version, event.version - 1);
     return event;
 }
 
@@ -155,8 +177,7 @@ Result<std::vector<std::string>> Events::types_of(std::string_view aggregate_id,
     Conditions conditions;
     conditions.add("aggregate_id =", aggregate_id);
     conditions.add_if("owner_id =", owner_id);
-    const auto sql =
-        "SELECT DISTINCT aggregate_type FROM events" + conditions.limited("aggregate_type", events_limit);
+    const auto sql = "SELECT DISTINCT aggregate_type FROM events" + conditions.limited("aggregate_type", events_limit);
     return read_all(connection_.query_with(sql, conditions.values()),
                     [](const sql::Row& row) { return row.text("aggregate_type"); });
 }

@@ -7,6 +7,7 @@
 // global order is taken, so that units hold it as briefly as can be and never wait for each other in a circle.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -17,6 +18,8 @@
 #include "dure/store/events.hpp"
 
 namespace dure::events {
+
+class AppendBatches;
 
 class Batch {
 public:
@@ -39,7 +42,7 @@ store::NewEvent event_by(const model::Actor& actor, std::string aggregate_type, 
 // Thread-safe; database, bus and clock must outlive it.
 class Journal {
 public:
-    Journal(sql::Database& database, Bus& bus, const Clock& clock) : database_(database), bus_(bus), clock_(clock) {}
+    Journal(sql::Database& database, Bus& bus, const Clock& clock);
 
     // `work` is Result<T>(sql::Connection&, Batch&); it may be run again, with a new batch. Its error, or a conflict of the
     // events, rolls everything back.
@@ -65,13 +68,14 @@ public:
         co_return outcome;
     }
 
-    // One event without other state; see store::Events::append.
+    // One event without other state; see store::Events::append. Those that come at the same time share a transaction.
     Task<Result<model::Event>> append(store::NewEvent event, std::optional<std::int64_t> expected_version = {});
 
 private:
     sql::Database& database_;
     Bus& bus_;
     const Clock& clock_;
+    const std::shared_ptr<AppendBatches> appends_;
 };
 
 }  // namespace dure::events

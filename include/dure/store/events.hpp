@@ -55,7 +55,7 @@ public:
 
     // conflict "version_conflict": the aggregate's newest version is not expected_version (0: there is none yet).
     // conflict "event_id_taken": the id belongs to an event of another aggregate, type or owner.
-    // An error is the error of the whole unit: return it.
+    // After these two the unit may go on, nothing was changed; every other error is the error of the whole unit: return it.
     // The same event id again gives the first result and stores nothing, whatever version is expected.
     Result<model::Event> append(const NewEvent& event, std::optional<std::int64_t> expected_version = {});
 
