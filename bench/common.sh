@@ -61,6 +61,8 @@ level = "warn"
 [agent]
 prompts = "$root/config/prompts"
 model = "mock-tools"
+[sessions]
+max_turns = 1000   # summaries are model calls of their own
 [server.limits]
 connections = 8192
 connections_per_address = 8192

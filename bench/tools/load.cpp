@@ -125,6 +125,12 @@ static void dial(Conn& c) {
     watch(c, true, c.connecting);
     if (!c.connecting) start(c);
 }
+// A token is text: the event that only says who speaks is none.
+static bool brings_text(string_view event) {
+    const string_view key = "\"content\":\"";
+    size_t at = event.find(key);
+    return at != event.npos && at + key.size() < event.size() && event[at + key.size()] != '"';
+}
 static void sse_line(Conn& c, string_view l, uint64_t t) {
     if (l.size() < 5 || memcmp(l.data(), "data:", 5)) return;
     l.remove_prefix(5);
@@ -136,8 +142,8 @@ static void sse_line(Conn& c, string_view l, uint64_t t) {
     ++c.events;
     bool counted = t >= t_count && t < t_end;
     if (counted) ++n_events;
-    if (!c.tfirst) c.tfirst = t;
-    else if (counted && L_gap.size() < 4000000) L_gap.push_back(uint32_t(t - c.tlast));
+    if (!c.tfirst && brings_text(l)) c.tfirst = t;
+    if (c.tlast && counted && L_gap.size() < 4000000) L_gap.push_back(uint32_t(t - c.tlast));
     c.tlast = t;
 }
 static void data(Conn& c, const char* p, size_t n, uint64_t t) {
