@@ -1,0 +1,1 @@
+dure_fuzz(flow_condition flows)
