@@ -8,6 +8,7 @@
 #include "dure/base/timeout.hpp"
 #include "runs/runs_fixture.hpp"
 #include "support/checkpointer_conformance.hpp"
+#include "support/run_on_core.hpp"
 
 namespace dure::runs {
 
@@ -495,6 +496,69 @@ TEST_P(WorkerTest, D4_AWorkerThatIsStoppedHardLeavesItsRunsToTheNext)
              EXPECT_EQ(run.output, "recovered");
              EXPECT_EQ(run.epoch, 2);
          });
+}
+
+// Workers, starters and readers on different cores: for TSan most of all.
+TEST_P(WorkerTest, RunsAreStartedExecutedAndReadOnDifferentCores)
+{
+    Cores cores(2);
+    cores.start();
+    std::vector<std::unique_ptr<Worker>> team;
+    std::vector<std::unique_ptr<test::Running>> working;
+    const RunBody body = [](RunWriter& writer, RunControl&) -> Task<Ending> {
+        for (int i = 0; i < 20; ++i)
+            EXPECT_TRUE(co_await writer.tell("", "custom", i));
+        co_return success(writer.run().input);
+    };
+    for (std::size_t core : {0, 1})
+        test::run_on_core(
+            cores,
+            [&, core]() -> Task<void> {
+                team.push_back(std::make_unique<Worker>(*runs_, cores.at(core).get_executor(), log_, body, options_));
+                co_return;
+            },
+            core);
+    for (std::size_t core : {0, 1})
+        working.push_back(
+            std::make_unique<test::Running>(cores, [&, core]() -> Task<void> { co_await team[core]->work(); }, core));
+    std::atomic<int> read = 0;
+    std::vector<std::unique_ptr<test::Running>> callers;
+    for (std::size_t caller = 0; caller < 8; ++caller)
+        callers.push_back(std::make_unique<test::Running>(
+            cores,
+            [&, caller]() -> Task<void> {
+                for (int i = 0; i < 5; ++i) {
+                    const auto run =
+                        co_await start("t" + std::to_string((caller + static_cast<std::size_t>(i)) % 4), i);
+                    auto reader = co_await runs_->read(run.id, "me", 0, {});
+                    EXPECT_EQ((co_await numbers_of(**reader)).size(), 20U);
+                    EXPECT_EQ((co_await ended(run.id)).output, i);
+                    ++read;
+                }
+            },
+            caller % 2));
+    for (auto& caller : callers)
+        caller->wait();
+    EXPECT_EQ(read, 40);
+    for (std::size_t core : {0, 1}) {
+        test::run_on_core(
+            cores,
+            [&, core]() -> Task<void> {
+                team[core]->drain(Deadline::after(std::chrono::seconds(10)));
+                co_return;
+            },
+            core);
+        working[core]->wait();
+        test::run_on_core(
+            cores,
+            [&, core]() -> Task<void> {
+                team[core].reset();
+                co_return;
+            },
+            core);
+    }
+    cores.stop();
+    cores.join();
 }
 
 INSTANTIATE_TEST_SUITE_P(Drivers, WorkerTest, testing::ValuesIn(test::all_drivers()), test::driver_name);

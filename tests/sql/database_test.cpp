@@ -66,6 +66,21 @@ TEST_P(DatabaseTest, RollsBackAUnitThatGivesAnError)
     EXPECT_TRUE(ids().empty());
 }
 
+TEST_P(DatabaseTest, AStatementMayBeATransactionOfItsOwn)
+{
+    const auto write = [this](std::string id) {
+        std::optional<Result<std::int64_t>> outcome;
+        test::run([&]() -> Task<void> {
+            outcome.emplace(co_await database_->write_statement([&](Connection& c) { return insert_in(c, id); }));
+        });
+        return *outcome;
+    };
+    EXPECT_EQ(write("a").value(), 1);
+    EXPECT_EQ(write("a").error().code(), Errc::conflict);
+    EXPECT_EQ(write("b").value(), 1) << "the failed one left nothing behind";
+    EXPECT_EQ(ids(), (std::vector<std::string>{"a", "b"}));
+}
+
 TEST_P(DatabaseTest, RollsBackAndRethrowsWhatAUnitThrows)
 {
     test::run([&]() -> Task<void> {
