@@ -45,7 +45,7 @@ http::Url endpoint_url(const config::Provider& settings, std::string_view path)
     return std::move(*url);
 }
 
-Failure failure_of_send(const Error& error)
+Failure failure_of_body(const Error& error)
 {
     const auto kind_of = [](const Error& one) {
         if (one.reason() == "connect")
@@ -58,6 +58,14 @@ Failure failure_of_send(const Error& error)
     };
     Failure failure(kind_of(error), "");
     failure.detail = error.message() + (error.detail().empty() ? "" : ": " + error.detail());
+    return failure;
+}
+
+Failure failure_of_send(const Error& error)
+{
+    auto failure = failure_of_body(error);
+    if (failure.kind == FailureClass::interrupted)
+        failure.kind = FailureClass::server;   // a new connection that ends without a word: nothing has begun that could break off
     return failure;
 }
 

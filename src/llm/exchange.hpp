@@ -14,7 +14,9 @@ inline constexpr std::size_t largest_error_answer = 256u << 10;
 
 // {base}/path, whether or not the base ends in a slash; its query is kept. Throws InvariantBroken for a base that is no URL.
 http::Url endpoint_url(const config::Provider& settings, std::string_view path);
+// A request that was not answered by a head; and a body that broke off.
 Failure failure_of_send(const Error& error);
+Failure failure_of_body(const Error& error);
 // Whether the answer has this media type.
 bool is_type(const http::ResponseStream& response, std::string_view type);
 // retry-after, x-should-retry, and for a 429 the reset headers of both dialects.

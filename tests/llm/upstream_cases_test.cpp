@@ -228,6 +228,13 @@ TEST_F(UpstreamCases, Case11_AStaleConnectionIsReplacedUnseen)
     EXPECT_EQ(upstream.request_count(), 3);
 }
 
+TEST_F(UpstreamCases, Case08_ANewConnectionThatEndsWithoutAWordIsAFailedServer)
+{
+    always({reset()});
+    expect_error(stream_now(), Errc::upstream_failed, "upstream_error");
+    EXPECT_EQ(upstream.request_count(), 2);
+}
+
 TEST_F(UpstreamCases, Case12_AnErrorEventBeforeOutputIsAFailureLikeAnyOther)
 {
     chain();

@@ -186,7 +186,7 @@ Task<std::optional<Failure>> AnthropicProvider::whole(http::ResponseStream& resp
     waiting.reset();
     if (!body)
         co_return body.error().code() == Errc::payload_too_large ? Failure(FailureClass::protocol, "")
-                                                                 : failure_of_send(body.error());
+                                                                 : failure_of_body(body.error());
     auto document = completion_of(openai::parse_foreign(*body).document, answer_tool);
     if (!ask.stream)
         co_return openai::read_whole(dump(document), ask.model_id, reply.completion,

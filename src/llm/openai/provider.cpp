@@ -102,7 +102,9 @@ Task<std::optional<Failure>> OpenAiProvider::attempt(const Target& target, std::
     if (!sent)
         co_return failure_of_send(sent.error());
     auto& response = **sent;
-    reply.completion.upstream_request_id = std::string(utf8_prefix(response.header("x-request-id"), 200));
+    const auto id = response.header("x-request-id");
+    reply.completion.upstream_request_id =
+        std::string(utf8_prefix(id.empty() ? response.header("x-generation-id") : id, 200));   // the latter: OpenRouter
     if (response.status() < 200 || response.status() > 299)
         co_return co_await failed_answer(response, deadline);
     if (!ask.stream)
@@ -126,7 +128,7 @@ Task<std::optional<Failure>> OpenAiProvider::streamed(http::ResponseStream& resp
         const Reply::Wait waiting(reply);
         const auto body = co_await response.read_all(largest_answer, attempt_deadline(ask));
         if (!body)
-            co_return failure_of_send(body.error());
+            co_return failure_of_body(body.error());
         co_return co_await attempt.run_whole(parse_foreign(*body).document);
     }
     if (!is_type(response, "text/event-stream") && !response.header("content-type").empty())
@@ -147,7 +149,7 @@ Task<std::optional<Failure>> OpenAiProvider::whole(http::ResponseStream& respons
     waiting.reset();
     if (!body)
         co_return body.error().code() == Errc::payload_too_large ? Failure(FailureClass::protocol, "")
-                                                                 : failure_of_send(body.error());
+                                                                 : failure_of_body(body.error());
     co_return read_whole(*body, ask.model_id, reply.completion, ask.relay != nullptr ? &reply.body : nullptr);
 }
 
@@ -166,7 +168,7 @@ Task<std::optional<Failure>> OpenAiProvider::embed(const Target& target, std::si
             co_return co_await failed_answer(response, deadline);
         const auto answer = co_await response.read_all(largest_answer, deadline);
         if (!answer)
-            co_return failure_of_send(answer.error());
+            co_return failure_of_body(answer.error());
         if (auto failure = read_embeddings(*answer, batch.count, into))
             co_return failure;
     }
