@@ -90,14 +90,17 @@ Result<std::unique_ptr<Toolbox>> Toolbox::make(const ToolboxParts& parts)
     return std::unique_ptr<Toolbox>(new Toolbox(std::move(state)));
 }
 
+// One after the other while there is patience, so that of two servers with a tool of the same name the first one in the
+// configuration has it.
 void Toolbox::start(Steady::duration patience)
 {
     state_->load_files();
-    for (const auto& server : state_->servers)
-        server->start();
     const auto until = Deadline::after(patience);
-    while (!until.passed() && !state_->every_server([](const mcp::Server& server) { return server.settled(); }))
-        std::this_thread::sleep_for(look_again);
+    for (const auto& server : state_->servers) {
+        server->start();
+        while (!until.passed() && !server->settled())
+            std::this_thread::sleep_for(look_again);
+    }
 }
 
 Task<ReloadReport> Toolbox::reload()

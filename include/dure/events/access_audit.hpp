@@ -18,6 +18,7 @@
 
 #include "dure/base/clock.hpp"
 #include "dure/base/error.hpp"
+#include "dure/base/json.hpp"
 #include "dure/base/log.hpp"
 #include "dure/base/task.hpp"
 #include "dure/model/event.hpp"
@@ -57,6 +58,9 @@ public:
     Task<Result<void>> read_of_others(model::Actor actor, AccessRequest request, std::string subject);
     // ToolExecuted, one per run.
     Task<Result<void>> tool_runs(model::Actor actor, std::vector<ToolRun> runs);
+
+    // ConfigurationReloaded; `what` says what was read again and how that went.
+    Task<Result<void>> configuration_reloaded(model::Actor actor, Json what);
 
     // Refusals that left no event, for metrics.
     std::uint64_t refusals_only_counted() const { return only_counted_.load(); }
