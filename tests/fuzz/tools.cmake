@@ -1,0 +1,3 @@
+dure_fuzz(openapi tools schema)
+dure_fuzz(tool_file tools)
+dure_fuzz(mcp tools)
