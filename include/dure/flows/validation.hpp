@@ -1,0 +1,19 @@
+// What a drawing means, checked (flow-format §9): the second half of what read_document() begins, all problems at once.
+// Built: kinds, ids, edges, handles, starts, containers, cycles, reachability, fields of each kind's config, policies,
+// conditions, syntax of expressions and misplaced secrets.
+#pragma once
+
+#include "dure/flows/document.hpp"
+
+namespace dure::flows {
+
+// Nodes and edges: kind_unknown, kind_not_available, unsupported_node (warn), id_duplicate, edge_dangling, edge_duplicate,
+// edge_self, handle_unknown, handle_single, note_has_edge, start_missing, start_multiple, start_has_input, parent_invalid,
+// border_crossed, nesting, body_empty, cycle, unreachable (warn), no_output (warn).
+void check_structure(const Document& document, Problems& problems);
+
+// Each node's config and policy: field_…, condition_type, case_empty, case_duplicate, nesting, kind_not_available (triggers),
+// expression_syntax, expression_unknown (roots), secret_misplaced.
+void check_configs(const Document& document, Problems& problems);
+
+}  // namespace dure::flows

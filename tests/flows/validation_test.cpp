@@ -1,0 +1,269 @@
+// Every code that check_structure() and check_configs() give, from a drawing that has just that fault; and all at once.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "dure/flows/validation.hpp"
+
+namespace dure::flows {
+namespace validation_test {
+
+std::vector<std::string> codes_of(const std::string& nodes, const std::string& edges)
+{
+    auto reading =
+        read_document(R"({"flow_type":"agentflow","name":"n","nodes":[)" + nodes + "],\"edges\":[" + edges + "]}");
+    EXPECT_FALSE(reading.problems.has_errors()) << problems_json(reading.problems).dump();
+    Problems problems;
+    check_structure(reading.document, problems);
+    check_configs(reading.document, problems);
+    std::vector<std::string> codes;
+    for (const auto& problem : problems.list()) {
+        codes.push_back(problem.code);
+        EXPECT_TRUE(problem.code == "start_missing" || problem.code == "no_output" || !problem.node_id.empty() ||
+                    !problem.edge_id.empty())
+            << problem.code;
+    }
+    return codes;
+}
+
+std::string node(const std::string& id, const std::string& kind, const std::string& config = "{}",
+                 const std::string& more = "")
+{
+    return R"({"id":")" + id + R"(","type":")" + kind + R"(","data":{"config":)" + config + "}" + more + "}";
+}
+
+std::string edge(const std::string& source, const std::string& target, const std::string& out = "out",
+                 const std::string& in = "in")
+{
+    return R"({"id":")" + source + out + target + in + R"(","source":")" + source + R"(","target":")" + target +
+           R"(","sourceHandle":")" + out + R"(","targetHandle":")" + in + R"("})";
+}
+
+const std::string begin = node("s", "start") + "," + node("r", "reply");
+const std::string joined = edge("s", "r");
+
+std::string with_llm(const std::string& data)
+{
+    return begin + R"(,{"id":"a","type":"llm","data":)" + data + "}";
+}
+
+std::string with_condition(const std::string& cases)
+{
+    return begin + "," + node("c", "condition", R"({"cases":)" + cases + "}");
+}
+
+struct Drawing {
+    const char* name;
+    std::string nodes, edges;
+    std::vector<std::string> codes;
+};
+
+void PrintTo(const Drawing& drawing, std::ostream* out)
+{
+    *out << drawing.name;
+}
+
+class Validation : public testing::TestWithParam<Drawing> {};
+
+TEST_P(Validation, NamesTheFault)
+{
+    EXPECT_EQ(codes_of(GetParam().nodes, GetParam().edges), GetParam().codes);
+}
+
+std::string drawing_name(const testing::TestParamInfo<Drawing>& info)
+{
+    return info.param.name;
+}
+
+const std::string inside_i = R"(,"parentId":"i")";
+
+INSTANTIATE_TEST_SUITE_P(
+    Structure, Validation,
+    testing::Values(
+        Drawing{"Fine", begin, joined, {}}, Drawing{"WithoutNodes", "", "", {}},
+        Drawing{"AgentsAlone", node("a", "agent") + "," + node("b", "agent"), "", {}},
+        Drawing{"UnknownKind", begin + "," + node("x", "teleport"), joined + "," + edge("s", "x"), {"kind_unknown"}},
+        Drawing{
+            "LaterKind", begin + "," + node("x", "retriever"), joined + "," + edge("s", "x"), {"kind_not_available"}},
+        Drawing{"Unsupported",
+                begin + "," + node("x", "unsupported"),
+                joined + "," + edge("s", "x", "out", "any"),
+                {"unsupported_node"}},
+        Drawing{"NodeIdTwice", begin + "," + node("r", "reply"), joined, {"id_duplicate"}},
+        Drawing{"EdgeIdTwice",
+                begin,
+                joined + R"(,{"id":"soutrin","source":"r","target":"x"})",
+                {"id_duplicate", "edge_dangling"}},
+        Drawing{"Dangling",
+                begin,
+                joined + "," + edge("gone", "r") + "," + edge("s", "lost"),
+                {"edge_dangling", "edge_dangling"}},
+        Drawing{"Self", begin, joined + "," + edge("r", "r"), {"edge_self"}},
+        Drawing{"EdgeTwice", begin, joined + R"(,{"id":"other","source":"s","target":"r"})", {"edge_duplicate"}},
+        Drawing{"Handles",
+                begin + "," + node("a", "llm"),
+                joined + "," + edge("s", "a", "left") + "," + edge("a", "r", "error", "up"),
+                {"handle_unknown", "handle_unknown", "handle_unknown"}},
+        Drawing{"ErrorHandle",
+                with_llm(R"({"policy":{"on_error":"branch"}})"),
+                joined + "," + edge("s", "a") + "," + edge("a", "r", "error"),
+                {}},
+        Drawing{"CaseHandle",
+                with_condition(R"([{"id":"yes","all":[{"left":"a","op":"eq","right":"a"}]}])"),
+                joined + "," + edge("s", "c") + "," + edge("c", "r", "yes") + "," + edge("c", "r", "else"),
+                {}},
+        Drawing{"UnknownCaseHandle",
+                with_condition(R"([{"id":"yes","all":[{"left":"a","op":"eq","right":"a"}]}])"),
+                joined + "," + edge("s", "c") + "," + edge("c", "r", "no"),
+                {"handle_unknown"}},
+        Drawing{"ActionHandles",
+                begin + "," + node("h", "human_input", R"({"prompt":"?"})"),
+                joined + "," + edge("s", "h") + "," + edge("h", "r", "approve") + "," + edge("h", "r", "timeout"),
+                {}},
+        Drawing{"TwoSupervisors",
+                begin + "," + node("a", "agent") + "," + node("v", "supervisor") + "," + node("w", "supervisor"),
+                joined + "," + edge("s", "v") + "," + edge("s", "w") + "," + edge("v", "a", "workers", "worker") + "," +
+                    edge("w", "a", "workers", "worker"),
+                {"handle_single"}},
+        Drawing{"NoteWithEdge", begin + "," + node("t", "note"), joined + "," + edge("t", "r"), {"note_has_edge"}},
+        Drawing{"StartHasInput", begin, joined + "," + edge("r", "s"), {"start_has_input"}},
+        Drawing{"NoStart", node("r", "reply"), "", {"start_missing"}},
+        Drawing{"TwoStarts", begin + "," + node("t", "start"), joined + "," + edge("t", "r"), {"start_multiple"}},
+        Drawing{"Circle",
+                begin + "," + node("a", "llm") + "," + node("b", "llm") + "," + node("c", "llm"),
+                joined + "," + edge("s", "a") + "," + edge("a", "b") + "," + edge("b", "a") + "," + edge("b", "c"),
+                {"cycle", "cycle"}},
+        Drawing{"Unreachable", begin + "," + node("a", "llm"), joined + "," + edge("a", "r"), {"unreachable"}},
+        Drawing{"NoOutput", node("s", "start") + "," + node("a", "llm"), edge("s", "a"), {"no_output"}},
+        Drawing{"ToolOfAnAgent",
+                begin + "," + node("a", "agent") + "," + node("t", "tool", R"({"tool":"calculator"})"),
+                joined + "," + edge("s", "a") + "," + edge("t", "a", "out", "tools"),
+                {}}),
+    drawing_name);
+
+INSTANTIATE_TEST_SUITE_P(
+    Containers, Validation,
+    testing::Values(Drawing{"Body",
+                            begin + "," + node("i", "iteration") + "," + node("a", "llm", "{}", inside_i),
+                            joined + "," + edge("s", "i"),
+                            {}},
+                    Drawing{
+                        "EmptyBody", begin + "," + node("i", "loop"), joined + "," + edge("s", "i"), {"body_empty"}},
+                    Drawing{"ParentIsNoContainer",
+                            begin + "," + node("a", "llm", "{}", R"(,"parentId":"r")"),
+                            joined,
+                            {"parent_invalid"}},
+                    Drawing{"ParentIsGone", begin + "," + node("a", "llm", "{}", inside_i), joined, {"parent_invalid"}},
+                    Drawing{"Border",
+                            begin + "," + node("i", "iteration") + "," + node("a", "llm", "{}", inside_i),
+                            joined + "," + edge("s", "i") + "," + edge("a", "r"),
+                            {"border_crossed"}},
+                    Drawing{"TooDeep",
+                            begin + "," + node("i", "loop") + "," + node("j", "loop", "{}", inside_i) + "," +
+                                node("k", "loop", "{}", R"(,"parentId":"j")") + "," +
+                                node("l", "loop", "{}", R"(,"parentId":"k")") + "," +
+                                node("m", "loop", "{}", R"(,"parentId":"l")") + "," +
+                                node("z", "set", R"({"ops":[]})", R"(,"parentId":"m")"),
+                            joined + "," + edge("s", "i"),
+                            {"nesting"}}),
+    drawing_name);
+
+const std::string unreached = "unreachable";
+
+INSTANTIATE_TEST_SUITE_P(
+    Configs, Validation,
+    testing::Values(
+        Drawing{"UnknownField", with_llm(R"({"config":{"promt":"x"}})"), joined, {unreached, "field_unknown"}},
+        Drawing{"MissingField", begin + "," + node("h", "http"), joined, {unreached, "field_missing"}},
+        Drawing{"WrongTypes",
+                with_llm(R"({"config":{"prompt":1,"temperature":"x","stop":["a",1],"stream":"no","messages":{}}})"),
+                joined,
+                {unreached, "field_type", "field_type", "field_type", "field_type", "field_type"}},
+        Drawing{"OutOfRange",
+                with_llm(R"({"config":{"temperature":2.1,"max_tokens":0}})"),
+                joined,
+                {unreached, "field_range", "field_range"}},
+        Drawing{"ExpressionForAList",
+                with_llm(R"({"config":{"messages":"{{state.m}}","stream":"{{vars.s}}"}})"),
+                joined,
+                {unreached}},
+        Drawing{"Choice",
+                begin + "," + node("h", "http", R"({"url":"u","method":"BREW"})"),
+                joined,
+                {unreached, "field_range"}},
+        Drawing{"LaterTrigger",
+                node("s", "start", R"({"trigger":"webhook"})") + "," + node("r", "reply"),
+                joined,
+                {"kind_not_available"}},
+        Drawing{"NoCases", with_condition("[]"), joined, {unreached, "case_empty"}},
+        Drawing{"CaseTwice",
+                with_condition(
+                    R"([{"id":"a","all":[{"left":"a","op":"empty"}]},{"id":"a","any":[{"left":"a","op":"empty"}]}])"),
+                joined,
+                {unreached, "case_duplicate"}},
+        Drawing{"CaseNamedElse",
+                with_condition(R"([{"id":"else","all":[{"left":"a","op":"empty"}]}])"),
+                joined,
+                {unreached, "case_duplicate"}},
+        Drawing{"CaseWithoutConditions", with_condition(R"([{"id":"a"}])"), joined, {unreached, "case_empty"}},
+        Drawing{"ConditionType",
+                with_condition(R"([{"id":"a","all":[{"left":"a","op":"gt","right":"b","type":"boolean"}]}])"),
+                joined,
+                {unreached, "condition_type"}},
+        Drawing{"PolicyWhereNone",
+                begin.substr(0, begin.size()) + R"(,{"id":"p","type":"set","data":{"config":{"ops":[]},"policy":{}}})",
+                joined,
+                {unreached, "field_unknown"}},
+        Drawing{
+            "Policy",
+            with_llm(
+                R"({"policy":{"on_error":"default","retry":{"max_attempts":11,"on":["never"],"x":1},"on_crash":"cry"}})"),
+            joined,
+            {unreached, "field_range", "field_missing", "field_unknown", "field_range", "field_range"}},
+        Drawing{"PolicyDefault",
+                with_llm(R"({"policy":{"on_error":"default","default":{"text":"sorry","txt":"?"}}})"),
+                joined,
+                {unreached, "field_unknown"}},
+        Drawing{"Syntax", with_llm(R"({"config":{"prompt":"{{input"}})"), joined, {unreached, "expression_syntax"}},
+        Drawing{"NestedSyntax",
+                begin + "," + node("t", "tool", R"({"tool":"t","arguments":{"a":[{"b":"{{input |}}"}]}})"),
+                joined,
+                {unreached, "expression_syntax"}},
+        Drawing{"UnknownRoot",
+                with_llm(R"({"config":{"prompt":"{{env.HOME}}"}})"),
+                joined,
+                {unreached, "expression_unknown"}},
+        Drawing{"SecretInAPrompt",
+                with_llm(R"({"config":{"prompt":"{{secrets.key}}"}})"),
+                joined,
+                {unreached, "secret_misplaced"}},
+        Drawing{
+            "SecretInABody",
+            begin + "," +
+                node("h", "http",
+                     R"({"url":"u","body":{"type":"text","text":"{{secrets.k}}"},"headers":{"A":"{{secrets.k}}"}})"),
+            joined,
+            {unreached, "secret_misplaced"}}),
+    drawing_name);
+
+TEST(Validation, AllProblemsComeAtOnce)
+{
+    const auto codes = codes_of(with_llm(R"({"config":{"promt":1}})") + "," + node("x", "teleport"),
+                                edge("s", "gone") + "," + edge("a", "a"));
+    for (const auto* code : {"kind_unknown", "edge_dangling", "edge_self", "field_unknown"})
+        EXPECT_NE(std::find(codes.begin(), codes.end(), code), codes.end()) << code;
+}
+
+TEST(Validation, AProblemInAConfigNamesItsPlace)
+{
+    const auto reading = read_document(R"({"flow_type":"chatflow","name":"n","nodes":[)" +
+                                       with_llm(R"({"config":{"temperature":3}})") + "]}");
+    Problems problems;
+    check_configs(reading.document, problems);
+    ASSERT_EQ(problems.list().size(), 1u);
+    EXPECT_EQ(problems.list()[0].location, (std::vector<std::string>{"nodes", "2", "data", "config", "temperature"}));
+    EXPECT_EQ(problems.list()[0].node_id, "a");
+}
+
+}  // namespace validation_test
+}  // namespace dure::flows
