@@ -1,0 +1,1 @@
+dure_fuzz(anthropic_events llm)
