@@ -51,8 +51,14 @@ const Function functions[] = {
     {"round", 1, 1, [](const Numbers& n) { return std::round(n[0]); }},
 };
 
-bool digit(char c) { return c >= '0' && c <= '9'; }
-bool letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+bool digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+bool letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
 
 class Parser {
 public:
@@ -72,7 +78,8 @@ public:
 private:
     char peek()
     {
-        while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\n' || text_[at_] == '\r'))
+        while (at_ < text_.size() &&
+               (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\n' || text_[at_] == '\r'))
             ++at_;
         return at_ < text_.size() ? text_[at_] : '\0';
     }
@@ -100,13 +107,11 @@ private:
             return refuse("The expression ends too early.");
         if (next < ' ' || next > '~')
             return refuse("The expression contains a control character.");
-        return refuse("Unexpected '" + std::string(1, next) + "' at position " + std::to_string(at_ + 1) + " of the expression.");
+        return refuse("Unexpected '" + std::string(1, next) + "' at position " + std::to_string(at_ + 1) +
+                      " of the expression.");
     }
 
-    double finite(double value)
-    {
-        return std::isfinite(value) ? value : refuse("The result is not a finite number.");
-    }
+    double finite(double value) { return std::isfinite(value) ? value : refuse("The result is not a finite number."); }
 
     double sum()
     {
@@ -133,7 +138,9 @@ private:
             const double right = with_sign();
             if (operation != '*' && right == 0)
                 return refuse("Division by zero.");
-            value = finite(operation == '*' ? value * right : operation == '/' ? value / right : std::fmod(value, right));
+            value = finite(operation == '*'   ? value * right
+                           : operation == '/' ? value / right
+                                              : std::fmod(value, right));
         }
         return value;
     }
@@ -239,7 +246,8 @@ private:
         if (problem_)
             return 0;
         if (arguments.size() < function.least || arguments.size() > function.most)
-            return refuse("'" + std::string(function.name) + "' got " + std::to_string(arguments.size()) + " arguments.");
+            return refuse("'" + std::string(function.name) + "' got " + std::to_string(arguments.size()) +
+                          " arguments.");
         return finite(function.call(arguments));
     }
 

@@ -10,8 +10,8 @@ namespace dure::tools {
 namespace {
 
 constexpr std::pair<std::string_view, std::string_view> replacements[] = {
-    {"×", "*"}, {"✕", "*"}, {"·", "*"}, {"⋅", "*"}, {"÷", "/"}, {"∕", "/"}, {"−", "-"}, {"–", "-"},
-    {"π", "pi"}, {"√", "sqrt"}, {"\u00a0", " "}, {"\u3000", " "},
+    {"×", "*"}, {"✕", "*"}, {"·", "*"},  {"⋅", "*"},    {"÷", "/"},      {"∕", "/"},
+    {"−", "-"}, {"–", "-"}, {"π", "pi"}, {"√", "sqrt"}, {"\u00a0", " "}, {"\u3000", " "},
 };
 
 std::size_t width_of(unsigned char first)
@@ -58,8 +58,8 @@ Result<std::string> normalize_expression(std::string_view text)
         else if (const char narrowed = narrow(character))
             plain += narrowed;
         else
-            return Error(Errc::invalid_argument, "The character '" + std::string(character) +
-                                                     "' has no meaning in an expression.");
+            return Error(Errc::invalid_argument,
+                         "The character '" + std::string(character) + "' has no meaning in an expression.");
     }
     return plain;
 }

@@ -13,7 +13,8 @@ model::ToolDefinition calculator_definition()
     definition.name = "calculator";
     definition.description =
         "Evaluates an arithmetic expression exactly as written and returns the number. Use it for every calculation. "
-        "Operators + - * / % ^ ! and parentheses; functions sqrt cbrt abs min max sin cos tan asin acos atan (radians) ln "
+        "Operators + - * / % ^ ! and parentheses; functions sqrt cbrt abs min max sin cos tan asin acos atan (radians) "
+        "ln "
         "log (base 10, or log(x, base)) log2 exp pow floor ceil round; constants pi e. "
         "수식 계산기: 사칙연산, 거듭제곱, 나머지, 제곱근, 삼각함수, 로그 등 모든 계산에 사용합니다.";
     definition.parameters = Json::parse(R"json({

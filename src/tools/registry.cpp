@@ -96,7 +96,7 @@ Result<Json> read_arguments(const Entry& entry, std::string_view text)
 {
     const auto wrong = [](std::string problem) { return Error(Errc::invalid_argument, std::move(problem)); };
     if (text.empty())
-        text = "{}";   // models leave the arguments of a parameterless tool out
+        text = "{}";  // models leave the arguments of a parameterless tool out
     if (text.size() > largest_arguments)
         return wrong("The arguments are larger than 1 MiB.");
     if (auto checked = schema::check_json(text, schema::JsonLimits()); !checked)
@@ -156,8 +156,7 @@ Deadline limit_of(const Tool& tool, Steady::duration configured)
 struct Registry::State {
     State(Logger& log, const config::Tools& settings)
         : logger(log), timeout(settings.timeout), cache(static_cast<std::size_t>(settings.result_cache), largest_cache)
-    {
-    }
+    {}
 
     std::shared_ptr<const Snapshot> snapshot() const
     {
@@ -248,7 +247,8 @@ std::vector<LoadProblem> Registry::replace(const std::string& group, std::vector
     for (auto& entry : made) {
         const auto& name = entry->tool->definition().name;
         if (const auto* taken = next->find(name))
-            problems.push_back({entry->tool->source(), name, "the name is taken by a tool of " + taken->tool->source()});
+            problems.push_back(
+                {entry->tool->source(), name, "the name is taken by a tool of " + taken->tool->source()});
         else
             next->add(std::move(entry));
     }
@@ -337,7 +337,8 @@ Task<Outcome> Registry::State::answer(const Entry& entry, std::string_view argum
     co_return outcome;
 }
 
-void Registry::State::tell(const Entry& entry, std::string_view arguments_json, const Outcome& outcome, const Caller& caller)
+void Registry::State::tell(const Entry& entry, std::string_view arguments_json, const Outcome& outcome,
+                           const Caller& caller)
 {
     const auto& name = entry.tool->definition().name;
     logger.info("tool called", {{"tool", name},
@@ -345,7 +346,7 @@ void Registry::State::tell(const Entry& entry, std::string_view arguments_json, 
                                 {"success", outcome.success},
                                 {"cached", outcome.cached},
                                 {"ms", outcome.duration_ms}});
-    if (!outcome.success)   // may hold words of the user
+    if (!outcome.success)  // may hold words of the user
         logger.debug("tool call failed", {{"tool", name}, {"request_id", caller.request_id}, {"error", outcome.error}});
     if (observer)
         observer({name, entry.tool->source(), hex(sha256(arguments_json)), caller.user_id, caller.request_id,
@@ -354,7 +355,7 @@ void Registry::State::tell(const Entry& entry, std::string_view arguments_json, 
 
 Task<Outcome> Registry::execute(std::string_view name, std::string_view arguments_json, const Caller& caller)
 {
-    const auto snapshot = state_->snapshot();   // kept until the end of the call
+    const auto snapshot = state_->snapshot();  // kept until the end of the call
     const auto* entry = snapshot->find(name);
     if (!entry)
         co_return failed("There is no tool named '" + to_valid_utf8(utf8_prefix(name, 64)) + "'.");

@@ -12,9 +12,9 @@ model::ToolDefinition search_definition()
 {
     model::ToolDefinition definition;
     definition.name = "search";
-    definition.description =
-        "Searches the web and returns titles, addresses and excerpts of the best results. Use it for current facts and news. "
-        "웹 검색: 최신 정보와 뉴스, 자료를 인터넷에서 찾아 줍니다.";
+    definition.description = "Searches the web and returns titles, addresses and excerpts of the best results. Use it "
+                             "for current facts and news. "
+                             "웹 검색: 최신 정보와 뉴스, 자료를 인터넷에서 찾아 줍니다.";
     definition.parameters = Json::parse(R"json({
         "type": "object",
         "properties": {
@@ -42,7 +42,9 @@ Json shortened(const Json& answer, std::size_t most)
         const auto url = text_in(one, "url");
         if (url.empty())
             continue;
-        list.push_back({{"title", text_in(one, "title")}, {"url", url}, {"excerpt", utf8_prefix(text_in(one, "content"), longest_excerpt)}});
+        list.push_back({{"title", text_in(one, "title")},
+                        {"url", url},
+                        {"excerpt", utf8_prefix(text_in(one, "content"), longest_excerpt)}});
     }
     return list;
 }
@@ -62,7 +64,8 @@ public:
         while (base.ends_with('/'))
             base.pop_back();
         http::FetchRequest request;
-        request.url = (base.ends_with("/search") ? base : base + "/search") + "?q=" + percent_encode(query) + "&format=json";
+        request.url =
+            (base.ends_with("/search") ? base : base + "/search") + "?q=" + percent_encode(query) + "&format=json";
         request.headers = {{"Accept", "application/json"}};
         request.deadline = deadline;
         request.largest_answer = largest_search_answer;

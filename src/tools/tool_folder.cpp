@@ -33,7 +33,8 @@ Result<std::string> read_text(const fs::path& path)
 
 bool is_openapi(const Json& document)
 {
-    return document.is_object() && ((document.contains("openapi") && document["openapi"].is_string()) || document.contains("swagger"));
+    return document.is_object() &&
+           ((document.contains("openapi") && document["openapi"].is_string()) || document.contains("swagger"));
 }
 
 class Folder {
@@ -71,7 +72,10 @@ private:
         std::move(from.begin(), from.end(), std::back_inserter(to));
     }
 
-    void problem(const std::string& name, std::string message) { out_.problems.push_back({"file:" + name, {}, std::move(message)}); }
+    void problem(const std::string& name, std::string message)
+    {
+        out_.problems.push_back({"file:" + name, {}, std::move(message)});
+    }
 
     void read_documents()
     {

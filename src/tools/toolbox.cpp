@@ -42,14 +42,16 @@ struct Toolbox::State {
     std::vector<LoadProblem> load_files()
     {
         const std::lock_guard lock(loading);
-        auto folder = read_tool_folder(parts.settings.directory, [this](const std::string& name) { return variable(name); });
+        auto folder =
+            read_tool_folder(parts.settings.directory, [this](const std::string& name) { return variable(name); });
         std::vector<std::shared_ptr<Tool>> tools;
         for (auto& plan : folder.tools)
             tools.push_back(make_http_tool(std::move(plan), {parts.client, parts.egress}));
         for (auto& problem : parts.registry.replace(files_group, std::move(tools)))
             folder.problems.push_back(std::move(problem));
         for (const auto& problem : folder.problems)
-            parts.logger.warn("tool left out", {{"source", problem.source}, {"tool", problem.name}, {"why", problem.message}});
+            parts.logger.warn("tool left out",
+                              {{"source", problem.source}, {"tool", problem.name}, {"why", problem.message}});
         return std::move(folder.problems);
     }
 
@@ -105,7 +107,8 @@ void Toolbox::start(Steady::duration patience)
 
 Task<ReloadReport> Toolbox::reload()
 {
-    auto files = co_await state_->disk.run([this]() -> Result<std::vector<LoadProblem>> { return state_->load_files(); });
+    auto files =
+        co_await state_->disk.run([this]() -> Result<std::vector<LoadProblem>> { return state_->load_files(); });
     ReloadReport report;
     if (files)
         report.failed = std::move(*files);

@@ -15,9 +15,8 @@ model::ToolDefinition weather_definition()
 {
     model::ToolDefinition definition;
     definition.name = "weather";
-    definition.description =
-        "Current weather and forecast of a place: temperature, humidity, wind, precipitation. "
-        "날씨 조회: 도시의 현재 기온, 습도, 바람, 강수와 일기예보를 알려 줍니다.";
+    definition.description = "Current weather and forecast of a place: temperature, humidity, wind, precipitation. "
+                             "날씨 조회: 도시의 현재 기온, 습도, 바람, 강수와 일기예보를 알려 줍니다.";
     definition.parameters = Json::parse(R"json({
         "type": "object",
         "properties": {
@@ -32,7 +31,7 @@ model::ToolDefinition weather_definition()
 
 bool has_korean(std::string_view text)
 {
-    for (const char c : text)   // Hangul syllables begin with EA … ED
+    for (const char c : text)  // Hangul syllables begin with EA … ED
         if (static_cast<unsigned char>(c) >= 0xea && static_cast<unsigned char>(c) <= 0xed)
             return true;
     return false;
@@ -93,8 +92,11 @@ void describe_code(Json& row)
 Json weather_result(const Place& place, const Json& answer)
 {
     auto result = Json::object();
-    result["location"] = {{"name", place.name}, {"country", place.country}, {"region", place.region},
-                          {"latitude", place.latitude}, {"longitude", place.longitude}};
+    result["location"] = {{"name", place.name},
+                          {"country", place.country},
+                          {"region", place.region},
+                          {"latitude", place.latitude},
+                          {"longitude", place.longitude}};
     for (const char* key : {"timezone", "current", "current_units", "daily_units"})
         if (answer.contains(key))
             result[key] = answer[key];
@@ -122,7 +124,10 @@ public:
 
     const model::ToolDefinition& definition() const override { return definition_; }
     std::string source() const override { return "built-in"; }
-    std::string why_unavailable() const override { return urls_.forecast.empty() ? "tools.weather_url is not configured" : ""; }
+    std::string why_unavailable() const override
+    {
+        return urls_.forecast.empty() ? "tools.weather_url is not configured" : "";
+    }
 
     Task<Result<Json>> execute(const Json& arguments, const Caller&, Deadline deadline) override
     {
@@ -131,14 +136,15 @@ public:
         if (!place)
             co_return place.error();
         const auto days = arguments.value("days", std::int64_t{1});
-        const auto answer = co_await ask(joined_url(urls_.forecast, "/v1/forecast") + "?latitude=" + dump(Json(place->latitude)) +
-                                             "&longitude=" + dump(Json(place->longitude)) +
-                                             "&current=temperature_2m,apparent_temperature,relative_humidity_2m,precipitation,"
-                                             "weather_code,wind_speed_10m"
-                                             "&daily=weather_code,temperature_2m_max,temperature_2m_min,"
-                                             "precipitation_probability_max,precipitation_sum&timezone=auto&forecast_days=" +
-                                             std::to_string(days),
-                                         deadline);
+        const auto answer =
+            co_await ask(joined_url(urls_.forecast, "/v1/forecast") + "?latitude=" + dump(Json(place->latitude)) +
+                             "&longitude=" + dump(Json(place->longitude)) +
+                             "&current=temperature_2m,apparent_temperature,relative_humidity_2m,precipitation,"
+                             "weather_code,wind_speed_10m"
+                             "&daily=weather_code,temperature_2m_max,temperature_2m_min,"
+                             "precipitation_probability_max,precipitation_sum&timezone=auto&forecast_days=" +
+                             std::to_string(days),
+                         deadline);
         if (!answer)
             co_return answer.error();
         if (!answer->contains("current") && !answer->contains("daily"))
@@ -150,9 +156,10 @@ private:
     Task<Result<Place>> find_place(const std::string& wanted, Deadline deadline)
     {
         for (const auto& spelling : place_spellings(wanted)) {
-            const auto answer = co_await ask(joined_url(urls_.geocoding, "/v1/search") + "?name=" + percent_encode(spelling) +
-                                                 "&count=1&language=" + (has_korean(wanted) ? "ko" : "en") + "&format=json",
-                                             deadline);
+            const auto answer =
+                co_await ask(joined_url(urls_.geocoding, "/v1/search") + "?name=" + percent_encode(spelling) +
+                                 "&count=1&language=" + (has_korean(wanted) ? "ko" : "en") + "&format=json",
+                             deadline);
             if (!answer)
                 co_return answer.error();
             if (auto place = first_place(*answer))
@@ -208,10 +215,21 @@ std::string_view weather_word(int code)
         std::string_view word;
     };
     static constexpr Range words[] = {
-        {0, 0, "clear sky"},      {1, 1, "mainly clear"},         {2, 2, "partly cloudy"},  {3, 3, "overcast"},
-        {45, 48, "fog"},          {51, 55, "drizzle"},            {56, 57, "freezing drizzle"}, {61, 65, "rain"},
-        {66, 67, "freezing rain"}, {71, 75, "snow"},              {77, 77, "snow grains"},  {80, 82, "rain showers"},
-        {85, 86, "snow showers"}, {95, 95, "thunderstorm"},       {96, 99, "thunderstorm with hail"},
+        {0, 0, "clear sky"},
+        {1, 1, "mainly clear"},
+        {2, 2, "partly cloudy"},
+        {3, 3, "overcast"},
+        {45, 48, "fog"},
+        {51, 55, "drizzle"},
+        {56, 57, "freezing drizzle"},
+        {61, 65, "rain"},
+        {66, 67, "freezing rain"},
+        {71, 75, "snow"},
+        {77, 77, "snow grains"},
+        {80, 82, "rain showers"},
+        {85, 86, "snow showers"},
+        {95, 95, "thunderstorm"},
+        {96, 99, "thunderstorm with hail"},
     };
     for (const auto& range : words)
         if (code >= range.first && code <= range.last)

@@ -9,8 +9,8 @@
 namespace dure::tools {
 
 struct WeatherUrls {
-    std::string forecast;    // "https://api.open-meteo.com"; empty: the tool is not available
-    std::string geocoding;   // empty: the same server
+    std::string forecast;  // "https://api.open-meteo.com"; empty: the tool is not available
+    std::string geocoding;  // empty: the same server
 };
 
 std::unique_ptr<Tool> make_weather(WeatherUrls urls, HttpToolWorld world);

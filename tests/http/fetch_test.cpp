@@ -21,7 +21,8 @@ protected:
     {
         std::optional<Result<FetchAnswer>> answer;
         request.deadline = Deadline::after(std::chrono::seconds(5));
-        test::run_on_core(cores, [&]() -> Task<void> { answer.emplace(co_await http::fetch(client, policy, std::move(request))); });
+        test::run_on_core(
+            cores, [&]() -> Task<void> { answer.emplace(co_await http::fetch(client, policy, std::move(request))); });
         return std::move(*answer);
     }
     Result<FetchAnswer> fetched(std::string url) { return fetched(policy_for({here()}), {.url = std::move(url)}); }
@@ -94,8 +95,9 @@ TEST_F(FetchTest, AnotherOriginIsCheckedAnewAndGetsNoCredentials)
 
 TEST_F(FetchTest, RedirectsInsideARefusedNetworkAreNotFollowed)
 {
-    for (const char* target : {"http://169.254.169.254/latest/meta-data/", "http://127.0.0.1:1/", "http://[::1]/", "http://2130706433/",
-                               "file:///etc/passwd", "http://user@8.8.8.8/", "http://10.0.0.1\\@8.8.8.8/"}) {
+    for (const char* target :
+         {"http://169.254.169.254/latest/meta-data/", "http://127.0.0.1:1/", "http://[::1]/", "http://2130706433/",
+          "file:///etc/passwd", "http://user@8.8.8.8/", "http://10.0.0.1\\@8.8.8.8/"}) {
         upstream.enqueue({send(redirect(302, target))});
         EXPECT_FALSE(fetched(upstream.base() + "/")) << target;
     }
@@ -112,7 +114,8 @@ TEST_F(FetchTest, EndsAfterThreeRedirects)
 
 TEST_F(FetchTest, PostBecomesGetWhereTheWebSaysSo)
 {
-    for (const auto& [status, method] : {std::pair{301, "GET"}, {302, "GET"}, {303, "GET"}, {307, "POST"}, {308, "POST"}}) {
+    for (const auto& [status, method] :
+         {std::pair{301, "GET"}, {302, "GET"}, {303, "GET"}, {307, "POST"}, {308, "POST"}}) {
         const auto before = upstream.requests().size();
         upstream.enqueue({send(redirect(status, "/next"))});
         upstream.enqueue({send(http_answer(200, "text/plain", "ok"))});
@@ -141,10 +144,14 @@ TEST(ResolveReference, FollowsTheFormsOfLocations)
 {
     const auto from = *parse_url("https://a.example/dir/page?q=1");
     const std::pair<const char*, const char*> cases[] = {
-        {"https://b.example/x", "https://b.example:443/x"}, {"//c.example/y", "https://c.example:443/y"},
-        {"/root", "https://a.example:443/root"},            {"next", "https://a.example:443/dir/next"},
-        {"?p=2", "https://a.example:443/dir/page?p=2"},     {"/x#frag", "https://a.example:443/x"},
-        {"http://d.example", "http://d.example:80/"},       {"dir2/a:b", "https://a.example:443/dir/dir2/a:b"},
+        {"https://b.example/x", "https://b.example:443/x"},
+        {"//c.example/y", "https://c.example:443/y"},
+        {"/root", "https://a.example:443/root"},
+        {"next", "https://a.example:443/dir/next"},
+        {"?p=2", "https://a.example:443/dir/page?p=2"},
+        {"/x#frag", "https://a.example:443/x"},
+        {"http://d.example", "http://d.example:80/"},
+        {"dir2/a:b", "https://a.example:443/dir/dir2/a:b"},
     };
     for (const auto& [location, wanted] : cases) {
         const auto url = resolve_reference(from, location);

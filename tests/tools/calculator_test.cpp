@@ -137,9 +137,15 @@ TEST(Calculator, PrintsWholeNumbersWithoutAFractionAndOthersShort)
         const char* expression;
         const char* printed;
     };
-    const Case cases[] = {{"12 * (3 + 4)", "84"}, {"7/2", "3.5"},   {"0.1+0.2", "0.30000000000000004"}, {"-0", "0"},
-                          {"0.1", "0.1"},         {"2^53", "9007199254740992"}, {"20!", "2432902008176640000"},
-                          {"1e300", "1e+300"},    {"-4/2", "-2"}};
+    const Case cases[] = {{"12 * (3 + 4)", "84"},
+                          {"7/2", "3.5"},
+                          {"0.1+0.2", "0.30000000000000004"},
+                          {"-0", "0"},
+                          {"0.1", "0.1"},
+                          {"2^53", "9007199254740992"},
+                          {"20!", "2432902008176640000"},
+                          {"1e300", "1e+300"},
+                          {"-4/2", "-2"}};
     const auto calculator = make_calculator();
     for (const auto& one : cases) {
         auto arguments = Json::object();

@@ -13,11 +13,12 @@ using testing::ElementsAre;
 
 Json document_with(const char* paths, const char* components = "{}")
 {
-    return {{"openapi", "3.0.3"},
-            {"info", {{"title", "t"}, {"version", "1"}}},
-            {"servers", {{{"url", "https://{region}.example.com/v2"}, {"variables", {{"region", {{"default", "eu"}}}}}}}},
-            {"paths", Json::parse(paths)},
-            {"components", Json::parse(components)}};
+    return {
+        {"openapi", "3.0.3"},
+        {"info", {{"title", "t"}, {"version", "1"}}},
+        {"servers", {{{"url", "https://{region}.example.com/v2"}, {"variables", {{"region", {{"default", "eu"}}}}}}}},
+        {"paths", Json::parse(paths)},
+        {"components", Json::parse(components)}};
 }
 
 OpenApiTools read(const Json& document, const OpenApiImport& import = {})
@@ -65,14 +66,19 @@ TEST(OpenApi, OneArgumentSchemaFromPathQueryHeaderAndBody)
     ASSERT_THAT(names(tools), ElementsAre("getPet", "put_pet"));
     const auto& schema = tools.tools[0].definition.parameters;
     EXPECT_EQ(schema["required"], Json::array({"petId"}));
-    EXPECT_EQ(schema["properties"]["petId"], Json::parse(R"({"type":"integer","exclusiveMinimum":0,"description":"Its number"})"));
-    EXPECT_EQ(schema["properties"]["lang"]["enum"], Json::array({"ko", "en"}));   // the operation's own replaces the path's
+    EXPECT_EQ(schema["properties"]["petId"],
+              Json::parse(R"({"type":"integer","exclusiveMinimum":0,"description":"Its number"})"));
+    EXPECT_EQ(schema["properties"]["lang"]["enum"],
+              Json::array({"ko", "en"}));   // the operation's own replaces the path's
     EXPECT_FALSE(schema["properties"].contains("Authorization"));
     EXPECT_FALSE(schema["properties"].contains("session"));
     const auto request = http_tool_request(
-        tools.tools[0], Json::parse(R"({"petId":7,"lang":"ko","fields":["a b","c"],"filter":{"k":"v"},"where":{"x":1},"X-Trace":"t"})"), {});
+        tools.tools[0],
+        Json::parse(R"({"petId":7,"lang":"ko","fields":["a b","c"],"filter":{"k":"v"},"where":{"x":1},"X-Trace":"t"})"),
+        {});
     ASSERT_TRUE(request);
-    EXPECT_EQ(request->url, "https://eu.example.com:443/v2/pets/7?lang=ko&fields=a%20b,c&filter%5Bk%5D=v&where=%7B%22x%22%3A1%7D");
+    EXPECT_EQ(request->url,
+              "https://eu.example.com:443/v2/pets/7?lang=ko&fields=a%20b,c&filter%5Bk%5D=v&where=%7B%22x%22%3A1%7D");
     EXPECT_THAT(request->headers, ElementsAre(testing::Pair("X-Trace", "t")));
 }
 
@@ -83,7 +89,10 @@ TEST(OpenApi, RecursiveSchemasStayFiniteAndValidate)
     const auto compiled = schema::JsonSchema::compile(schema);
     ASSERT_TRUE(compiled) << compiled.error().message();
     EXPECT_TRUE(compiled->unknown_keywords().empty());
-    EXPECT_TRUE(compiled->validate(Json::parse(R"({"petId":1,"body":{"name":null,"parent":{"name":"a","tags":[{"pet":{"name":"b"}}]}}})")).empty());
+    EXPECT_TRUE(compiled
+                    ->validate(Json::parse(
+                        R"({"petId":1,"body":{"name":null,"parent":{"name":"a","tags":[{"pet":{"name":"b"}}]}}})"))
+                    .empty());
     EXPECT_FALSE(compiled->validate(Json::parse(R"({"petId":1,"body":{"name":"a","parent":{"name":5}}})")).empty());
     EXPECT_FALSE(compiled->validate(Json::parse(R"({"petId":1})")).empty());
     const auto request = http_tool_request(tools.tools[1], Json::parse(R"({"petId":1,"body":{"name":"나비"}})"), {});
@@ -93,7 +102,8 @@ TEST(OpenApi, RecursiveSchemasStayFiniteAndValidate)
 TEST(OpenApi, NamesAreLegalAndUnique)
 {
     const std::string long_id(100, 'a');
-    auto document = document_with(R"({"/a":{"get":{"operationId":"same"},"post":{"operationId":"same"},"put":{"operationId":"same!"}},
+    auto document = document_with(
+        R"({"/a":{"get":{"operationId":"same"},"post":{"operationId":"same"},"put":{"operationId":"same!"}},
         "/도시/{x}":{"get":{"parameters":[{"name":"x","in":"path"}]}}, "/b":{"get":{"operationId":"날씨 조회"}}})");
     document["paths"]["/c"]["get"]["operationId"] = long_id;
     document["paths"]["/d"]["get"]["operationId"] = long_id + "b";
@@ -109,11 +119,12 @@ TEST(OpenApi, NamesAreLegalAndUnique)
 
 TEST(OpenApi, SameNamesInDifferentPlacesBecomeDifferentArguments)
 {
-    const auto tools = read(document_with(R"({"/a/{id}":{"post":{"operationId":"x","parameters":[{"name":"id","in":"path"},{"name":"id","in":"query"},
+    const auto tools = read(document_with(
+        R"({"/a/{id}":{"post":{"operationId":"x","parameters":[{"name":"id","in":"path"},{"name":"id","in":"query"},
         {"name":"body","in":"query"}],"requestBody":{"content":{"application/json":{"schema":{"type":"string"}}}}}}})"));
     ASSERT_TRUE(tools.problems.empty()) << tools.problems[0].message;
-    const auto request =
-        http_tool_request(tools.tools.at(0), Json::parse(R"({"id":1,"id_query":2,"body":3,"body_content":"text"})"), {});
+    const auto request = http_tool_request(tools.tools.at(0),
+                                           Json::parse(R"({"id":1,"id_query":2,"body":3,"body_content":"text"})"), {});
     ASSERT_TRUE(request);
     EXPECT_EQ(request->url, "https://eu.example.com:443/v2/a/1?id=2&body=3");
     EXPECT_EQ(request->body, "\"text\"");
@@ -150,7 +161,8 @@ TEST(OpenApi, WhatCannotBecomeAToolIsListedAndTheRestWorks)
 
 TEST(OpenApi, CredentialsComeFromTheImport)
 {
-    auto document = document_with(R"({"/a":{"get":{"operationId":"closed"}},"/b":{"get":{"operationId":"open","security":[]}},
+    auto document =
+        document_with(R"({"/a":{"get":{"operationId":"closed"}},"/b":{"get":{"operationId":"open","security":[]}},
         "/c":{"get":{"operationId":"either","security":[{"key":[]},{}]}}})");
     document["security"] = Json::parse(R"([{"key":[]}])");
     auto tools = read(document);
@@ -161,7 +173,8 @@ TEST(OpenApi, CredentialsComeFromTheImport)
     import.secret_headers.emplace_back("X-Key", SecretString("k"));
     tools = read(document, import);
     EXPECT_EQ(tools.tools.at(0).unavailable, "");
-    EXPECT_THAT(http_tool_request(tools.tools.at(0), Json::object(), {})->headers, ElementsAre(testing::Pair("X-Key", "k")));
+    EXPECT_THAT(http_tool_request(tools.tools.at(0), Json::object(), {})->headers,
+                ElementsAre(testing::Pair("X-Key", "k")));
 }
 
 TEST(OpenApi, AnImportChoosesAndRenames)
@@ -172,8 +185,10 @@ TEST(OpenApi, AnImportChoosesAndRenames)
     import.include = {"pets_get*", "post"};
     import.exclude = {"getSecret"};
     import.approval = true;
-    const auto tools = read(document_with(R"({"/a":{"get":{"operationId":"getA"},"post":{"operationId":"post"},"put":{"operationId":"put"}},
-        "/b":{"get":{"operationId":"getSecret"}}})"), import);
+    const auto tools = read(
+        document_with(R"({"/a":{"get":{"operationId":"getA"},"post":{"operationId":"post"},"put":{"operationId":"put"}},
+        "/b":{"get":{"operationId":"getSecret"}}})"),
+        import);
     EXPECT_THAT(names(tools), ElementsAre("pets_getA", "pets_post"));
     EXPECT_FALSE(tools.tools[0].acts);
     EXPECT_TRUE(tools.tools[1].acts);
@@ -183,7 +198,8 @@ TEST(OpenApi, AnImportChoosesAndRenames)
 TEST(OpenApi, WorkIsBounded)
 {
     // Twenty schemas that each refer twice to the next: written out they would be a million.
-    auto document = document_with(R"({"/a":{"post":{"operationId":"x","requestBody":{"content":{"application/json":{"schema":{"$ref":"#/components/schemas/S0"}}}}}}})");
+    auto document = document_with(
+        R"({"/a":{"post":{"operationId":"x","requestBody":{"content":{"application/json":{"schema":{"$ref":"#/components/schemas/S0"}}}}}}})");
     for (int i = 0; i < 20; ++i) {
         const Json next{{"$ref", "#/components/schemas/S" + std::to_string(i + 1)}};
         document["components"]["schemas"]["S" + std::to_string(i)] = {{"properties", {{"a", next}, {"b", next}}}};

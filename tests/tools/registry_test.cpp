@@ -164,7 +164,6 @@ TEST_F(RegistryTest, SlowAndThrowingToolsAreOutcomes)
     const auto began = Steady::now();
     EXPECT_EQ(call("throws").error, "The tool failed.");
     EXPECT_LT(Steady::now() - began, 25ms);
-
 }
 
 TEST_F(RegistryTest, CutsTooLargeResultsAndSaysSo)
@@ -197,9 +196,8 @@ TEST_F(RegistryTest, CancellingTheCallerCancelsTheTool)
     boost::asio::cancellation_signal signal;
     bool aborted = false;
     boost::asio::co_spawn(loop, registry().execute("slow", R"({"city":"a"})", caller_),
-                          boost::asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr error, Outcome) {
-                              aborted = error != nullptr;
-                          }));
+                          boost::asio::bind_cancellation_slot(
+                              signal.slot(), [&](std::exception_ptr error, Outcome) { aborted = error != nullptr; }));
     boost::asio::steady_timer timer(loop, 5ms);
     timer.async_wait([&](boost::system::error_code) { signal.emit(boost::asio::cancellation_type::terminal); });
     const auto began = Steady::now();

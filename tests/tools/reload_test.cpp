@@ -70,7 +70,8 @@ protected:
     // A tool that counts its runs.
     std::shared_ptr<Tool> counting(Traits traits)
     {
-        return tool("counted", [this](const Json&) -> Task<Result<Json>> { co_return Json(++runs_); }, std::move(traits));
+        return tool(
+            "counted", [this](const Json&) -> Task<Result<Json>> { co_return Json(++runs_); }, std::move(traits));
     }
 
     Logger logger_{[] {
@@ -105,9 +106,10 @@ TEST_F(ReloadTest, WhatCannotBeTakenIsListedAndTheRestWorks)
     registry_.add(make_calculator());
     Traits broken;
     broken.schema = {{"type", 5}};
-    const auto problems = registry_.replace(
-        "files", {tool("calculator", says("x")), tool("same", says("1")), tool("same", says("2")), tool("bad name", says("x")),
-                  tool(std::string(65, 'n'), says("x")), tool("broken", says("x"), broken), tool("fine", says("ok"))});
+    const auto problems =
+        registry_.replace("files", {tool("calculator", says("x")), tool("same", says("1")), tool("same", says("2")),
+                                    tool("bad name", says("x")), tool(std::string(65, 'n'), says("x")),
+                                    tool("broken", says("x"), broken), tool("fine", says("ok"))});
     ASSERT_EQ(problems.size(), 5u);
     EXPECT_EQ(call("fine").text(), "ok");
     EXPECT_EQ(call("same").text(), "1");
@@ -118,10 +120,10 @@ TEST_F(ReloadTest, ARunningCallKeepsItsTool)
 {
     settings_.timeout = config::Milliseconds(5000);
     registry_.replace("files", {tool("slow", [this](const Json&) -> Task<Result<Json>> {
-        registry_.replace("files", {});
-        co_await sleep_for(5ms);
-        co_return Json("from the old one");
-    })});
+                          registry_.replace("files", {});
+                          co_await sleep_for(5ms);
+                          co_return Json("from the old one");
+                      })});
     EXPECT_EQ(call("slow").text(), "from the old one");
     EXPECT_EQ(registry_.find("slow"), nullptr);
 }
@@ -170,7 +172,7 @@ TEST_F(ReloadTest, OthersResultsNewVersionsAndImpureToolsAreNotServedFromTheCach
     Traits traits;
     registry_.replace("files", {counting(traits)});
     call("counted");
-    EXPECT_FALSE(call("counted").cached);   // not pure
+    EXPECT_FALSE(call("counted").cached);  // not pure
 
     traits.pure = traits.per_caller = true;
     registry_.replace("files", {counting(traits)});
@@ -212,7 +214,7 @@ TEST_F(ReloadTest, AToolsOwnTimeLimitCounts)
                                        co_return Json();
                                    },
                                    hasty)});
-    EXPECT_NE(call("slow").error.find("in time"), std::string::npos);   // tools.timeout alone would be 10 s
+    EXPECT_NE(call("slow").error.find("in time"), std::string::npos);  // tools.timeout alone would be 10 s
 }
 
 TEST_F(ReloadTest, ObserversAreToldOfEveryCallWithoutItsContents)
@@ -247,7 +249,7 @@ TEST(ResultCache, ForgetsTheLeastRecentlyUsedAndTheExpired)
     EXPECT_EQ(cache.get("b", now), nullptr);
     EXPECT_NE(cache.get("a", now), nullptr);
     EXPECT_EQ(cache.get("c", now + 1min), nullptr);
-    EXPECT_EQ(cache.get("c", now), nullptr);   // gone for good
+    EXPECT_EQ(cache.get("c", now), nullptr);  // gone for good
 }
 
 TEST(ResultCache, IsBoundedInBytesToo)

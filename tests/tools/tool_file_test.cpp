@@ -57,9 +57,12 @@ TEST(ToolFile, ADeclarationBecomesARequest)
     EXPECT_EQ(plan.timeout, std::chrono::seconds(5));
     const auto request = http_tool_request(plan, {{"base", "a/b ../한"}, {"symbols", {"USD", "원&x"}}}, {});
     ASSERT_TRUE(request);
-    EXPECT_EQ(request->url, "https://api.example.com:443/v1/rates/a%2Fb%20..%2F%ED%95%9C?format=json&note=for%20a%2Fb%20..%2F%ED%95%9C"
-                            "&symbols=USD&symbols=%EC%9B%90%26x");
-    const std::vector<std::pair<std::string, std::string>> wanted{{"Accept", "application/json"}, {"Authorization", "Bearer s3cret"}};
+    EXPECT_EQ(
+        request->url,
+        "https://api.example.com:443/v1/rates/a%2Fb%20..%2F%ED%95%9C?format=json&note=for%20a%2Fb%20..%2F%ED%95%9C"
+        "&symbols=USD&symbols=%EC%9B%90%26x");
+    const std::vector<std::pair<std::string, std::string>> wanted{{"Accept", "application/json"},
+                                                                  {"Authorization", "Bearer s3cret"}};
     EXPECT_EQ(request->headers, wanted);   // no trace was given, so no header
     EXPECT_TRUE(request->body.empty());
 }
@@ -105,7 +108,8 @@ parameters = { type = "object", properties = { title = {}, count = {}, tags = {}
     const auto request = http_tool_request(file.tools.at(0), {{"title", "a \"b\""}, {"count", 3}}, caller);
     ASSERT_TRUE(request);
     EXPECT_EQ(request->body, R"({"count":3,"fixed":1,"literal":"{braces}","text":"a \"b\" x3","title":"a \"b\""})");
-    const std::vector<std::pair<std::string, std::string>> wanted{{"Idempotency-Key", "key-1"}, {"Content-Type", "application/json"}};
+    const std::vector<std::pair<std::string, std::string>> wanted{{"Idempotency-Key", "key-1"},
+                                                                  {"Content-Type", "application/json"}};
     EXPECT_EQ(request->headers, wanted);
 }
 
@@ -154,7 +158,9 @@ TEST(ToolFile, NamesWhatIsWrongAndKeepsTheRest)
         {"name = 'x'\ndescription = 'd'\nurl = 'https://a.example:{port}/'", "behind the host"},
         {"name = 'x'\ndescription = 'd'\nurl = 'https://a.example/{'", "tool[0].url"},
         {"name = 'x'\ndescription = 'd'\nurl = 'https://a.example/{id}'", "{id}"},
-        {"name = 'x'\ndescription = 'd'\nurl = 'https://a.example/{id}'\nparameters = {type='object',properties={id={}}}", "required"},
+        {"name = 'x'\ndescription = 'd'\nurl = 'https://a.example/{id}'\nparameters = "
+         "{type='object',properties={id={}}}",
+         "required"},
         {"name = 'x'\ndescription = 'd'\nurl = 'https://a.example/'\nquery = {q='{q}'}", "{q}"},
         {"name = 'x'\ndescription = 'd'\nurl = 'https://a.example/'\nmethod = 'TRACE'", "tool[0].method"},
         {"name = 'x'\ndescription = 'd'\nurl = 'https://a.example/'\nbody = {a=1}", "tool[0].body"},
@@ -162,15 +168,17 @@ TEST(ToolFile, NamesWhatIsWrongAndKeepsTheRest)
         {"name = 'x'\ndescription = 'd'\nurl = 'https://a.example/'\ntimeout = '5 days'", "tool[0].timeout"},
         {"name = 'x'\ndescription = 'd'\nurl = 'https://a.example/'\npure = 'yes'", "tool[0].pure"},
         {"name = 'x'\ndescription = 'd'\nurl = 'https://a.example/'\nresult = 'a.b'", "tool[0].result"},
-        {"name = 'x'\ndescription = 'd'\nurl = 'https://a.example/'\nlargest_answer = '1GiB'", "tool[0].largest_answer"},
-        {"name = 'x'\ndescription = 'd'\nurl = 'https://a.example/'\nlargest_answer = '5MiB'", "tool[0].largest_answer"},
+        {"name = 'x'\ndescription = 'd'\nurl = 'https://a.example/'\nlargest_answer = '1GiB'",
+         "tool[0].largest_answer"},
+        {"name = 'x'\ndescription = 'd'\nurl = 'https://a.example/'\nlargest_answer = '5MiB'",
+         "tool[0].largest_answer"},
         {"name = 'x'\ndescription = 'd'\nurl = 'https://a.example/'\nsecret = 'oops'", "tool[0].secret"},
         {"name = 'x'\ndescription = 'd'\nurl = 'https://a.example/'\nheaders = {A=1}", "tool[0].headers.A"},
         {"name = 'x'\ndescription = 'd'\nurl = 'https://a.example/'\npure = true\napproval = true", "exclude"},
     };
     for (const auto& one : cases) {
         const auto file = read_tools_of("[[tool]]\n" + std::string(one.lines) +
-                               "\n[[tool]]\nname = 'fine'\ndescription = 'd'\nurl = 'https://a.example/'\n");
+                                        "\n[[tool]]\nname = 'fine'\ndescription = 'd'\nurl = 'https://a.example/'\n");
         ASSERT_EQ(file.problems.size(), 1u) << one.lines;
         EXPECT_NE(file.problems[0].message.find(one.named), std::string::npos) << file.problems[0].message;
         ASSERT_EQ(file.tools.size(), 1u) << one.lines;

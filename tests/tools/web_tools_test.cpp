@@ -35,7 +35,8 @@ protected:
         http::EgressPolicy::make({{"127.0.0.1:" + std::to_string(upstream_.port())}, {80, 443}, {}, 0}).value();
 };
 
-constexpr std::string_view seoul = R"({"results":[{"id":1835848,"name":"서울특별시","latitude":37.566,"longitude":126.9784,
+constexpr std::string_view seoul =
+    R"({"results":[{"id":1835848,"name":"서울특별시","latitude":37.566,"longitude":126.9784,
     "country":"대한민국","admin1":"서울"}]})";
 constexpr std::string_view forecast = R"({"timezone":"Asia/Seoul","current_units":{"temperature_2m":"°C"},
     "current":{"time":"2026-11-21T15:00","temperature_2m":8.4,"weather_code":61},
@@ -53,7 +54,8 @@ TEST_F(WebToolsTest, WeatherOfAKoreanCity)
     EXPECT_EQ((*result)["location"]["name"], "서울특별시");
     EXPECT_EQ((*result)["current"]["temperature_2m"], 8.4);
     EXPECT_EQ((*result)["current"]["weather"], "rain");
-    EXPECT_EQ((*result)["daily"], Json::parse(R"([{"date":"2026-11-21","weather_code":61,"weather":"rain","temperature_2m_max":9.1},
+    EXPECT_EQ((*result)["daily"],
+              Json::parse(R"([{"date":"2026-11-21","weather_code":61,"weather":"rain","temperature_2m_max":9.1},
         {"date":"2026-11-22","temperature_2m_max":11.0}])"));
     const auto requests = upstream_.requests();
     EXPECT_EQ(requests.at(0).target, "/v1/search?name=%EC%84%9C%EC%9A%B8&count=1&language=ko&format=json");
@@ -93,7 +95,8 @@ TEST_F(WebToolsTest, NothingIsInventedWhereTheServersSayNothing)
 TEST_F(WebToolsTest, SearchGivesTheBestResults)
 {
     const auto tool = make_search(upstream_.base() + "/", {client_, policy_});
-    upstream_.enqueue(json(R"({"query":"두레","results":[{"title":"두레","url":"https://a.example/","content":"마을","engine":"x"},
+    upstream_.enqueue(
+        json(R"({"query":"두레","results":[{"title":"두레","url":"https://a.example/","content":"마을","engine":"x"},
         {"title":"no address"},{"title":"둘","url":"https://b.example/"},{"title":"셋","url":"https://c.example/"}]})"));
     const auto result = run(*tool, {{"query", "두레 &x"}, {"max_results", 2}});
     ASSERT_TRUE(result) << result.error().message();

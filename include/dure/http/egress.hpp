@@ -24,9 +24,10 @@ bool is_public(const boost::asio::ip::address& address);
 class EgressPolicy {
 public:
     struct Options {
-        std::vector<std::string> allow;          // "host:port", exactly as it stands in URLs; neither port nor address is checked then
+        std::vector<std::string>
+            allow;  // "host:port", exactly as it stands in URLs; neither port nor address is checked then
         std::vector<std::int64_t> ports{80, 443};
-        std::string own_host;                    // where this server listens; a wildcard means every interface
+        std::string own_host;  // where this server listens; a wildcard means every interface
         std::uint16_t own_port = 0;
     };
 

@@ -21,27 +21,27 @@ inline constexpr std::string_view execute_permission = "tools:execute";
 struct Caller {
     std::string user_id;
     std::string request_id;
-    std::string idempotency_key;                     // the same for every try of one call; empty: none
-    bool may_execute = false;                        // permission tools:execute
-    bool approves = false;                           // a person asked for this very call: tools that act may run
-    std::vector<std::string> permissions = {};       // beyond tools:execute, for tools that ask for more
+    std::string idempotency_key;  // the same for every try of one call; empty: none
+    bool may_execute = false;  // permission tools:execute
+    bool approves = false;  // a person asked for this very call: tools that act may run
+    std::vector<std::string> permissions = {};  // beyond tools:execute, for tools that ask for more
 };
 
 struct Outcome {
     bool success = false;
-    Json result;                   // of a success
-    std::string error;             // of a failure, one sentence for the model
+    Json result;  // of a success
+    std::string error;  // of a failure, one sentence for the model
     std::int64_t duration_ms = 0;
     bool cached = false;
-    std::string text() const;      // what the model is told
+    std::string text() const;  // what the model is told
 };
 
 class Tool {
 public:
     virtual ~Tool() = default;
     virtual const model::ToolDefinition& definition() const = 0;
-    virtual std::string source() const = 0;                       // "built-in", "file:rates.toml", "mcp:files"
-    virtual std::string why_unavailable() const { return {}; }    // not empty: it is not offered to a model
+    virtual std::string source() const = 0;  // "built-in", "file:rates.toml", "mcp:files"
+    virtual std::string why_unavailable() const { return {}; }  // not empty: it is not offered to a model
     // What a caller needs besides tools:execute; empty: nothing.
     virtual std::string permission() const { return {}; }
     // It writes, sends or deletes: it runs only when a person asked for that call, and is not offered to a model.
@@ -63,7 +63,7 @@ public:
 struct CallRecord {
     std::string name;
     std::string source;
-    std::string arguments_sha256;   // hex, of the arguments as they were sent
+    std::string arguments_sha256;  // hex, of the arguments as they were sent
     std::string user_id;
     std::string request_id;
     std::int64_t duration_ms = 0;
@@ -73,8 +73,8 @@ struct CallRecord {
 
 // Why a tool, a file or a server gave no tool.
 struct LoadProblem {
-    std::string source;    // "file:rates.toml", "mcp:files"
-    std::string name;      // of the tool; empty: the whole source
+    std::string source;  // "file:rates.toml", "mcp:files"
+    std::string name;  // of the tool; empty: the whole source
     std::string message;
 };
 

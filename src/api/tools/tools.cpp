@@ -88,7 +88,8 @@ Result<tools::Caller> tool_caller(const RequestContext& context)
     const bool visible = std::all_of(caller.idempotency_key.begin(), caller.idempotency_key.end(),
                                      [](char c) { return c > ' ' && c < 0x7f; });
     if (!visible || caller.idempotency_key.size() > longest_idempotency_key)
-        return wrong_field({"header", "Idempotency-Key"}, "Idempotency-Key must be up to 255 visible ASCII characters.", "value_error");
+        return wrong_field({"header", "Idempotency-Key"}, "Idempotency-Key must be up to 255 visible ASCII characters.",
+                           "value_error");
     return caller;
 }
 

@@ -27,10 +27,10 @@ constexpr std::uint32_t quad(std::uint32_t a, std::uint32_t b, std::uint32_t c, 
 
 // IANA special-purpose registry, everything that is not globally reachable, with multicast and 6to4 relays.
 constexpr Range4 closed4[] = {
-    {quad(0, 0, 0, 0), 8},      {quad(10, 0, 0, 0), 8},      {quad(100, 64, 0, 0), 10},   {quad(127, 0, 0, 0), 8},
-    {quad(169, 254, 0, 0), 16}, {quad(172, 16, 0, 0), 12},   {quad(192, 0, 0, 0), 24},    {quad(192, 0, 2, 0), 24},
-    {quad(192, 88, 99, 0), 24}, {quad(192, 168, 0, 0), 16},  {quad(198, 18, 0, 0), 15},   {quad(198, 51, 100, 0), 24},
-    {quad(203, 0, 113, 0), 24}, {quad(224, 0, 0, 0), 4},     {quad(240, 0, 0, 0), 4},
+    {quad(0, 0, 0, 0), 8},      {quad(10, 0, 0, 0), 8},     {quad(100, 64, 0, 0), 10}, {quad(127, 0, 0, 0), 8},
+    {quad(169, 254, 0, 0), 16}, {quad(172, 16, 0, 0), 12},  {quad(192, 0, 0, 0), 24},  {quad(192, 0, 2, 0), 24},
+    {quad(192, 88, 99, 0), 24}, {quad(192, 168, 0, 0), 16}, {quad(198, 18, 0, 0), 15}, {quad(198, 51, 100, 0), 24},
+    {quad(203, 0, 113, 0), 24}, {quad(224, 0, 0, 0), 4},    {quad(240, 0, 0, 0), 4},
 };
 
 bool is_public4(std::uint32_t address)
@@ -58,11 +58,11 @@ bool is_public6(const ip::address_v6& address)
         return false;
     if (begins(bytes, {0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0}))   // NAT64: as public as what is inside
         return is_public4(inner4(bytes, 12));
-    if ((bytes[0] & 0xe0) != 0x20)   // outside of 2000::/3: ::, ::1, mapped, compatible, fc00::/7, fe80::/10, ff00::/8 …
+    if ((bytes[0] & 0xe0) != 0x20)  // outside of 2000::/3: ::, ::1, mapped, compatible, fc00::/7, fe80::/10, ff00::/8 …
         return false;
-    if (begins(bytes, {0x20, 0x02}))   // 6to4
+    if (begins(bytes, {0x20, 0x02}))  // 6to4
         return is_public4(inner4(bytes, 2));
-    const bool special = begins(bytes, {0x20, 0x01}) && (bytes[2] & 0xfe) == 0;   // 2001::/23: Teredo, benchmark, ORCHID
+    const bool special = begins(bytes, {0x20, 0x01}) && (bytes[2] & 0xfe) == 0;  // 2001::/23: Teredo, benchmark, ORCHID
     const bool example = begins(bytes, {0x20, 0x01, 0x0d, 0xb8}) || (begins(bytes, {0x3f, 0xff}) && bytes[2] < 0x10);
     return !special && !example;
 }
@@ -77,7 +77,7 @@ std::vector<ip::address> interface_addresses()
     std::vector<ip::address> all;
     ifaddrs* list = nullptr;
     if (::getifaddrs(&list) != 0)
-        return all;   // without interfaces there is nobody to reach
+        return all;  // without interfaces there is nobody to reach
     for (const ifaddrs* one = list; one != nullptr; one = one->ifa_next) {
         if (one->ifa_addr == nullptr)
             continue;

@@ -40,7 +40,8 @@ Result<Url> follow(const Url& from, int status, std::string_view location, Fetch
     if (asks_again && request.method != Method::head) {
         request.method = Method::get;
         request.body.clear();
-        std::erase_if(request.headers, [](const auto& field) { return equals_ignoring_case(field.first, "content-type"); });
+        std::erase_if(request.headers,
+                      [](const auto& field) { return equals_ignoring_case(field.first, "content-type"); });
     }
     return to;
 }
@@ -110,7 +111,8 @@ Task<Result<FetchAnswer>> fetch(Client& client, const EgressPolicy& policy, Fetc
             continue;
         }
         if (is_encoded(**answer))
-            co_return Error(Errc::upstream_failed, "The answer is compressed although nobody asked for that.").reason("protocol");
+            co_return Error(Errc::upstream_failed, "The answer is compressed although nobody asked for that.")
+                .reason("protocol");
         auto body = co_await (*answer)->read_all(request.largest_answer, request.deadline);
         if (!body)
             co_return body.error();

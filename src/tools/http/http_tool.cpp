@@ -65,7 +65,9 @@ private:
     // The separators stand as they are, what they separate is encoded.
     void add_joined(const QueryPart& part, const Json& list)
     {
-        const char* const between = part.style == QueryStyle::spaces ? "%20" : part.style == QueryStyle::pipes ? "%7C" : ",";
+        const char* const between = part.style == QueryStyle::spaces  ? "%20"
+                                    : part.style == QueryStyle::pipes ? "%7C"
+                                                                      : ",";
         text_ += (text_.empty() ? "?" : "&") + percent_encode(part.name) + "=";
         for (std::size_t i = 0; i < list.size(); ++i)
             text_ += (i == 0 ? "" : between) + percent_encode(argument_text(list[i]));
@@ -208,8 +210,10 @@ Result<Json> http_tool_result(const HttpToolPlan& plan, const http::FetchAnswer&
                                                 (said.empty() ? "." : ": " + said));
     }
     if (answer.body.empty())
-        return plan.result.empty() ? Result<Json>(Json(nullptr)) : Error(Errc::upstream_failed, "The server's answer is empty.");
-    const bool is_json = static_cast<bool>(schema::check_json(answer.body, {.refuse_duplicates = false, .refuse_nul = false}));
+        return plan.result.empty() ? Result<Json>(Json(nullptr))
+                                   : Error(Errc::upstream_failed, "The server's answer is empty.");
+    const bool is_json =
+        static_cast<bool>(schema::check_json(answer.body, {.refuse_duplicates = false, .refuse_nul = false}));
     if (!is_json) {
         const bool said_json = ascii_lower(answer.header("content-type")).find("json") != std::string::npos;
         if (said_json || !plan.result.empty())

@@ -41,11 +41,11 @@ struct HttpToolPlan {
     std::vector<std::pair<std::string, SecretString>> secret_headers;
     std::vector<std::pair<std::string, SecretString>> secret_query;
     BodyKind body_kind = BodyKind::none;
-    Json body;                               // a template: texts in it hold places; "{x}" alone becomes the argument itself
-    std::string body_type;                   // Content-Type; empty: that of the kind
-    std::string result;                      // JSON pointer into the answer; empty: all of it
+    Json body;  // a template: texts in it hold places; "{x}" alone becomes the argument itself
+    std::string body_type;  // Content-Type; empty: that of the kind
+    std::string result;  // JSON pointer into the answer; empty: all of it
     std::string permission;
-    std::string unavailable;                 // why it cannot be used, e.g. a variable that is not set
+    std::string unavailable;  // why it cannot be used, e.g. a variable that is not set
     bool pure = false;
     bool acts = false;
     bool per_caller = false;

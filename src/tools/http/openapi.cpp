@@ -17,7 +17,7 @@ constexpr std::size_t longest_name = 64;
 constexpr std::size_t longest_description = 4096;
 
 constexpr std::pair<const char*, http::Method> methods[] = {
-    {"get", http::Method::get},     {"put", http::Method::put},     {"post", http::Method::post},
+    {"get", http::Method::get},        {"put", http::Method::put},     {"post", http::Method::post},
     {"delete", http::Method::delete_}, {"patch", http::Method::patch}, {"head", http::Method::head},
 };
 
@@ -80,7 +80,8 @@ Base base_of(const std::string& text)
 {
     const auto url = http::parse_url(text);
     if (!url)
-        throw OpenApiProblem{"the server's address '" + text + "' is no absolute http(s) URL; a tool file can give base_url"};
+        throw OpenApiProblem{"the server's address '" + text +
+                             "' is no absolute http(s) URL; a tool file can give base_url"};
     auto path = url->target.substr(0, url->target.find('?'));
     if (path.ends_with('/'))
         path.pop_back();
@@ -91,8 +92,7 @@ class Operation {
 public:
     Operation(const Json& document, const OpenApiImport& import, std::size_t& budget)
         : document_(document), import_(import), schemas_(document, budget)
-    {
-    }
+    {}
 
     HttpToolPlan read(const std::string& path, const Json& item, http::Method method, const Json& operation)
     {
@@ -150,17 +150,19 @@ private:
         }
         const auto lower = ascii_lower(name);
         if (in == "header" && (lower == "accept" || lower == "content-type" || lower == "authorization"))
-            return;   // OpenAPI: such definitions are to be ignored
+            return;  // OpenAPI: such definitions are to be ignored
         const auto& content = member(parameter, "content");
         const bool as_json = content.is_object() && !content.empty();
-        const auto argument = declare(name, in, as_json ? member(*content.begin(), "schema") : member(parameter, "schema"),
-                                      text_member(parameter, "description"), required);
+        const auto argument =
+            declare(name, in, as_json ? member(*content.begin(), "schema") : member(parameter, "schema"),
+                    text_member(parameter, "description"), required);
         if (in == "path")
             path_arguments_[name] = argument;
         else if (in == "header")
             plan_.headers.push_back({name, Template::of_argument(argument)});
         else if (in == "query")
-            plan_.query.push_back({name, Template::of_argument(argument), as_json ? QueryStyle::json : style_of(parameter)});
+            plan_.query.push_back(
+                {name, Template::of_argument(argument), as_json ? QueryStyle::json : style_of(parameter)});
         else
             throw OpenApiProblem{"the parameter '" + name + "' is in '" + in + "', which OpenAPI does not know"};
     }
@@ -178,8 +180,8 @@ private:
     }
 
     // A name that is taken by a parameter in another place gets the place behind it.
-    std::string declare(const std::string& wanted, const std::string& place, const Json& schema, const std::string& description,
-                        bool required)
+    std::string declare(const std::string& wanted, const std::string& place, const Json& schema,
+                        const std::string& description, bool required)
     {
         auto name = wanted;
         for (int i = 1; properties_.contains(name); ++i)
@@ -220,13 +222,15 @@ private:
         if (!content.is_object() || content.empty())
             return;
         const bool required = true_member(body, "required");
-        for (const auto& [wanted, kind] : {std::pair{"json", BodyKind::json}, std::pair{"x-www-form-urlencoded", BodyKind::form},
-                                           std::pair{"text/plain", BodyKind::text}}) {
+        for (const auto& [wanted, kind] :
+             {std::pair{"json", BodyKind::json}, std::pair{"x-www-form-urlencoded", BodyKind::form},
+              std::pair{"text/plain", BodyKind::text}}) {
             for (const auto& [type, media] : content.items()) {
                 const auto plain = ascii_lower(trim(std::string_view(type).substr(0, type.find(';'))));
                 if (plain.find(wanted) == std::string::npos && !(plain == "*/*" && kind == BodyKind::json))
                     continue;
-                const auto argument = declare("body", "content", member(media, "schema"), text_member(body, "description"), required);
+                const auto argument =
+                    declare("body", "content", member(media, "schema"), text_member(body, "description"), required);
                 plan_.body_kind = kind;
                 plan_.body = "{" + argument + "}";
                 plan_.body_type = kind == BodyKind::json && plain != "*/*" ? plain : "";
@@ -273,15 +277,14 @@ private:
     std::string base_path_;
     Json properties_ = Json::object();
     Json required_ = Json::array();
-    std::map<std::string, std::string> path_arguments_;   // name in the path -> argument
+    std::map<std::string, std::string> path_arguments_;  // name in the path -> argument
 };
 
 class Reader {
 public:
     Reader(const Json& document, const OpenApiImport& import, const std::string& source)
         : document_(document), import_(import), source_(source)
-    {
-    }
+    {}
 
     OpenApiTools read()
     {
@@ -307,13 +310,16 @@ private:
         }
     }
 
-    void read_operation(const std::string& path, const Json& item, const char* word, http::Method method, const Json& operation)
+    void read_operation(const std::string& path, const Json& item, const char* word, http::Method method,
+                        const Json& operation)
     {
         const auto id = text_member(operation, "operationId");
         auto name = legal_name(import_.prefix + id);
         if (legal_name(id).empty())
             name = legal_name(import_.prefix + word + "_" + path);
-        const auto chosen = [&](const std::vector<std::string>& patterns) { return matches(patterns, name) || matches(patterns, id); };
+        const auto chosen = [&](const std::vector<std::string>& patterns) {
+            return matches(patterns, name) || matches(patterns, id);
+        };
         if (!chosen(import_.include) || chosen(import_.exclude))
             return;
         if (out_.tools.size() >= most_operations) {

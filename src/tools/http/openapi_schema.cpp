@@ -18,7 +18,8 @@ bool is_one_of(std::string_view word, std::initializer_list<std::string_view> wo
 
 const Json& at_pointer(const Json& document, const std::string& reference)
 {
-    const auto pointer = reference.starts_with("#/") ? percent_decode(std::string_view(reference).substr(1)) : std::nullopt;
+    const auto pointer =
+        reference.starts_with("#/") ? percent_decode(std::string_view(reference).substr(1)) : std::nullopt;
     if (!pointer)
         throw OpenApiProblem{"$ref '" + reference + "' leads out of the document"};
     try {
@@ -141,13 +142,14 @@ Json OpenApiSchemas::convert_object(const Json& schema, int depth)
 {
     auto out = Json::object();
     for (const auto& [word, value] : schema.items()) {
-        if (word.starts_with("x-") || is_one_of(word, {"nullable", "discriminator", "xml", "externalDocs", "example", "examples",
-                                                       "readOnly", "writeOnly", "deprecated", "$defs", "definitions", "$id",
-                                                       "$schema", "$anchor", "$comment"}))
+        if (word.starts_with("x-") || is_one_of(word, {"nullable", "discriminator", "xml", "externalDocs", "example",
+                                                       "examples", "readOnly", "writeOnly", "deprecated", "$defs",
+                                                       "definitions", "$id", "$schema", "$anchor", "$comment"}))
             continue;
         if (is_one_of(word, {"properties", "patternProperties"}) && value.is_object()) {
             out[word] = convert_properties(value, depth);
-        } else if (is_one_of(word, {"items", "additionalProperties", "not", "contains", "propertyNames", "if", "then", "else"}) &&
+        } else if (is_one_of(word, {"items", "additionalProperties", "not", "contains", "propertyNames", "if", "then",
+                                    "else"}) &&
                    value.is_object()) {
             out[word] = convert(value, depth + 1);
         } else if (is_one_of(word, {"allOf", "anyOf", "oneOf", "prefixItems", "items"}) && value.is_array()) {

@@ -35,8 +35,8 @@ private:
 
     const Json& document_;
     std::size_t& budget_;
-    std::map<std::string, std::string> names_;   // pointer -> name in $defs
-    std::deque<std::string> open_;               // pointers that are not converted yet
+    std::map<std::string, std::string> names_;  // pointer -> name in $defs
+    std::deque<std::string> open_;  // pointers that are not converted yet
     Json definitions_ = Json::object();
 };
 

@@ -21,7 +21,7 @@ std::string argument_text(const Json& value);
 class Template {
 public:
     struct Piece {
-        std::string text;        // or the argument's name
+        std::string text;  // or the argument's name
         bool argument = false;
     };
 

@@ -64,7 +64,8 @@ public:
         const auto* value = find(key);
         if (!value)
             return otherwise;
-        if (!value->is_array() || !std::all_of(value->begin(), value->end(), [](const Json& one) { return one.is_string(); }))
+        if (!value->is_array() ||
+            !std::all_of(value->begin(), value->end(), [](const Json& one) { return one.is_string(); }))
             throw Wrong{name(key) + " must be a list of texts"};
         return value->get<std::vector<std::string>>();
     }
@@ -89,7 +90,8 @@ public:
     // "250ms", "30s", "10m", "1h"
     std::chrono::milliseconds duration(const std::string& key, std::chrono::milliseconds otherwise)
     {
-        static const std::pair<const char*, std::int64_t> units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
+        static const std::pair<const char*, std::int64_t> units[] = {
+            {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
         return std::chrono::milliseconds(measured(key, otherwise.count(), units, "a duration as \"30s\""));
     }
 
@@ -97,7 +99,8 @@ public:
     std::size_t size(const std::string& key, std::size_t otherwise)
     {
         static const std::pair<const char*, std::int64_t> units[] = {{"B", 1}, {"KiB", 1024}, {"MiB", 1 << 20}};
-        return static_cast<std::size_t>(measured(key, static_cast<std::int64_t>(otherwise), units, "a size as \"1MiB\""));
+        return static_cast<std::size_t>(
+            measured(key, static_cast<std::int64_t>(otherwise), units, "a size as \"1MiB\""));
     }
 
     void refuse_the_rest() const
@@ -111,8 +114,8 @@ public:
 
 private:
     template <std::size_t Count>
-    std::int64_t measured(const std::string& key, std::int64_t otherwise, const std::pair<const char*, std::int64_t> (&units)[Count],
-                          const char* form)
+    std::int64_t measured(const std::string& key, std::int64_t otherwise,
+                          const std::pair<const char*, std::int64_t> (&units)[Count], const char* form)
     {
         const auto* value = find(key);
         if (!value)
@@ -154,8 +157,9 @@ void read_url(Table& table, HttpToolPlan& plan)
 {
     const auto text = table.needed("url");
     const auto scheme_end = text.find("://");
-    const auto authority_end =
-        scheme_end == std::string::npos ? std::string::npos : std::min(text.find_first_of("/?#", scheme_end + 3), text.size());
+    const auto authority_end = scheme_end == std::string::npos
+                                   ? std::string::npos
+                                   : std::min(text.find_first_of("/?#", scheme_end + 3), text.size());
     const auto url = http::parse_url(text.substr(0, authority_end));
     if (!url)
         throw Wrong{table.name("url") + ": " + url.error().message() + " Arguments may stand behind the host only."};
@@ -293,7 +297,8 @@ void read_behaviour(Table& table, HttpToolPlan& plan)
     }
 }
 
-HttpToolPlan read_tool(const Json& value, const std::string& place, const std::string& source, const Variables& variables)
+HttpToolPlan read_tool(const Json& value, const std::string& place, const std::string& source,
+                       const Variables& variables)
 {
     Table table(value, place);
     HttpToolPlan plan;
@@ -348,7 +353,8 @@ OpenApiImport read_import(const Json& value, const std::string& place, const Var
 
 // `read` is called for each entry of a list of tables.
 template <class Read>
-void read_list(Table& file, const std::string& key, const std::string& source, std::vector<LoadProblem>& problems, Read read)
+void read_list(Table& file, const std::string& key, const std::string& source, std::vector<LoadProblem>& problems,
+               Read read)
 {
     const auto* list = file.find(key);
     if (!list)
@@ -360,7 +366,9 @@ void read_list(Table& file, const std::string& key, const std::string& source, s
         try {
             read(one, key + "[" + std::to_string(i) + "]");
         } catch (const Wrong& wrong) {
-            const auto name = one.is_object() && one.contains("name") && one["name"].is_string() ? one["name"].get<std::string>() : "";
+            const auto name = one.is_object() && one.contains("name") && one["name"].is_string()
+                                  ? one["name"].get<std::string>()
+                                  : "";
             problems.push_back({source, name, wrong.message});
         }
     }

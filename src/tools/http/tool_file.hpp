@@ -17,23 +17,23 @@ using Variables = std::function<const SecretString*(const std::string& name)>;
 
 // How an OpenAPI document becomes tools; the defaults are those of a document that no tool file names.
 struct OpenApiImport {
-    std::string document;                    // file name in the folder of tool files
-    std::string base_url;                    // empty: the document's first server
-    std::string prefix;                      // of every name
-    std::vector<std::string> include{"*"};   // names or operation ids, * at the end stands for anything
+    std::string document;  // file name in the folder of tool files
+    std::string base_url;  // empty: the document's first server
+    std::string prefix;  // of every name
+    std::vector<std::string> include{"*"};  // names or operation ids, * at the end stands for anything
     std::vector<std::string> exclude;
     std::vector<std::pair<std::string, SecretString>> secret_headers;
     std::vector<std::pair<std::string, SecretString>> secret_query;
     std::string permission;
     std::string unavailable;
     std::chrono::milliseconds timeout{0};
-    bool approval = false;                   // operations other than GET and HEAD run only when a person asks for them
+    bool approval = false;  // operations other than GET and HEAD run only when a person asks for them
 };
 
 struct ToolFile {
     std::vector<HttpToolPlan> tools;
     std::vector<OpenApiImport> imports;
-    std::vector<LoadProblem> problems;       // what was left out, and why
+    std::vector<LoadProblem> problems;  // what was left out, and why
 };
 
 // TOML to JSON; dates become text. invalid_argument with the line.

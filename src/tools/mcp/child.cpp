@@ -59,14 +59,14 @@ struct SpawnPlan {
         sigset_t usual;
         ::sigemptyset(&none);
         ::sigfillset(&usual);
-        for (const int step : {::posix_spawn_file_actions_adddup2(&actions, in.read, 0),
-                               ::posix_spawn_file_actions_adddup2(&actions, out.write, 1),
-                               ::posix_spawn_file_actions_adddup2(&actions, err.write, 2),
-                               ::posix_spawn_file_actions_addclosefrom_np(&actions, 3),
-                               ::posix_spawnattr_setsigmask(&attributes, &none),
-                               ::posix_spawnattr_setsigdefault(&attributes, &usual),
-                               ::posix_spawnattr_setpgroup(&attributes, 0),
-                               ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP)})
+        for (const int step :
+             {::posix_spawn_file_actions_adddup2(&actions, in.read, 0),
+              ::posix_spawn_file_actions_adddup2(&actions, out.write, 1),
+              ::posix_spawn_file_actions_adddup2(&actions, err.write, 2),
+              ::posix_spawn_file_actions_addclosefrom_np(&actions, 3), ::posix_spawnattr_setsigmask(&attributes, &none),
+              ::posix_spawnattr_setsigdefault(&attributes, &usual), ::posix_spawnattr_setpgroup(&attributes, 0),
+              ::posix_spawnattr_setflags(&attributes,
+                                         POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP)})
             if (step != 0)
                 return step;
         return 0;
@@ -93,7 +93,8 @@ Child::~Child()
     ::waitpid(pid_, nullptr, 0);
 }
 
-Result<void> Child::start(const std::vector<std::string>& command, const std::map<std::string, std::string>& environment)
+Result<void> Child::start(const std::vector<std::string>& command,
+                          const std::map<std::string, std::string>& environment)
 {
     Pipe in, out, err;
     if (!in.open() || !out.open() || !err.open())
@@ -113,7 +114,8 @@ Result<void> Child::start(const std::vector<std::string>& command, const std::ma
         envp.push_back(variable.data());
     argv.push_back(nullptr);
     envp.push_back(nullptr);
-    if (const int error = ::posix_spawnp(&pid_, argv[0], &plan.actions, &plan.attributes, argv.data(), envp.data()); error != 0) {
+    if (const int error = ::posix_spawnp(&pid_, argv[0], &plan.actions, &plan.attributes, argv.data(), envp.data());
+        error != 0) {
         pid_ = -1;
         return cannot_start(command[0], "spawn", error);
     }

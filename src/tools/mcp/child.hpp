@@ -27,7 +27,7 @@ public:
     // Closes the input, then asks (SIGTERM) and in the end kills its process group; returns when it is gone.
     Task<void> stop(Deadline deadline);
 
-    boost::asio::posix::stream_descriptor input;    // its standard input, written by us
+    boost::asio::posix::stream_descriptor input;  // its standard input, written by us
     boost::asio::posix::stream_descriptor output;
     boost::asio::posix::stream_descriptor errors;
 

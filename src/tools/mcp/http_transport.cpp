@@ -37,12 +37,11 @@ Error refused(int status, std::string_view body)
 
 class HttpTransport : public std::enable_shared_from_this<HttpTransport> {
 public:
-    HttpTransport(boost::asio::any_io_executor executor, HttpOptions options, http::Client& client, const http::EgressPolicy& policy,
-                  Logger& logger, TransportEvents events)
-        : executor_(std::move(executor)), options_(std::move(options)), client_(client), policy_(policy), logger_(logger),
-          events_(std::move(events))
-    {
-    }
+    HttpTransport(boost::asio::any_io_executor executor, HttpOptions options, http::Client& client,
+                  const http::EgressPolicy& policy, Logger& logger, TransportEvents events)
+        : executor_(std::move(executor)), options_(std::move(options)), client_(client), policy_(policy),
+          logger_(logger), events_(std::move(events))
+    {}
 
     Task<Result<void>> send(std::string message, bool expects_answer, Deadline deadline)
     {
@@ -88,7 +87,8 @@ public:
         const auto request = request_for(http::Method::delete_, "application/json", deadline);
         const auto answer = co_await client_.send(request);   // 405: the server ends sessions by itself
         if (!answer)
-            logger_.debug("tool server's session was not ended", {{"server", options_.server}, {"error", answer.error().detail()}});
+            logger_.debug("tool server's session was not ended",
+                          {{"server", options_.server}, {"error", answer.error().detail()}});
     }
 
     void abandon()
@@ -123,14 +123,17 @@ private:
         const auto body = co_await answer.read_all(64 * 1024, deadline);
         auto error = refused(status, body ? std::string_view(*body) : std::string_view());
         if (!session_.empty() && (status == 404 || status == 400))
-            co_return Error(Errc::upstream_failed, "The tool server has forgotten the session.").reason("session").detail(error.detail());
+            co_return Error(Errc::upstream_failed, "The tool server has forgotten the session.")
+                .reason("session")
+                .detail(error.detail());
         co_return error;
     }
 
     void remember_session(const http::ResponseStream& answer)
     {
         const auto id = answer.header("mcp-session-id");
-        const bool fits = id.size() <= longest_session_id && std::all_of(id.begin(), id.end(), [](char c) { return c > ' ' && c < 0x7f; });
+        const bool fits = id.size() <= longest_session_id &&
+                          std::all_of(id.begin(), id.end(), [](char c) { return c > ' ' && c < 0x7f; });
         if (session_.empty() && fits)
             session_ = id;
     }
@@ -173,7 +176,8 @@ private:
             if (bytes->empty()) {
                 if (reader.finish(event) && take(event))
                     co_return Result<void>();
-                co_return Error(Errc::upstream_failed, "The tool server ended its stream without an answer.").reason("cut");
+                co_return Error(Errc::upstream_failed, "The tool server ended its stream without an answer.")
+                    .reason("cut");
             }
             reader.feed(*bytes);
             while (reader.next(event))
@@ -197,7 +201,7 @@ private:
             if (answer && !offered) {
                 if (!session_.empty() && (*answer)->status() == 404)
                     break;
-                co_return;   // 405: this server has no such stream
+                co_return;  // 405: this server has no such stream
             }
             const bool lived = offered && co_await follow(**answer);
             failures = lived ? 0 : failures + 1;
@@ -253,17 +257,18 @@ public:
     Task<void> close(Deadline deadline) override { co_return co_await transport_->close(deadline); }
 
 private:
-    const std::shared_ptr<HttpTransport> transport_;   // the GET stream holds it too
+    const std::shared_ptr<HttpTransport> transport_;  // the GET stream holds it too
 };
 
 }  // namespace http_parts
 
-std::unique_ptr<Transport> make_http_transport(boost::asio::any_io_executor executor, HttpOptions options, http::Client& client,
-                                               const http::EgressPolicy& policy, Logger& logger, TransportEvents events)
+std::unique_ptr<Transport> make_http_transport(boost::asio::any_io_executor executor, HttpOptions options,
+                                               http::Client& client, const http::EgressPolicy& policy, Logger& logger,
+                                               TransportEvents events)
 {
     using namespace http_parts;
-    return std::make_unique<HttpHandle>(std::make_shared<HttpTransport>(std::move(executor), std::move(options), client, policy,
-                                                                        logger, std::move(events)));
+    return std::make_unique<HttpHandle>(std::make_shared<HttpTransport>(std::move(executor), std::move(options), client,
+                                                                        policy, logger, std::move(events)));
 }
 
 }  // namespace dure::tools::mcp

@@ -14,13 +14,14 @@
 namespace dure::tools::mcp {
 
 struct HttpOptions {
-    std::string server;   // its name, for the log
+    std::string server;  // its name, for the log
     http::Url url;
     std::vector<std::pair<std::string, SecretString>> headers;
 };
 
 // Client and policy outlive it. The executor is that of a core.
-std::unique_ptr<Transport> make_http_transport(boost::asio::any_io_executor executor, HttpOptions options, http::Client& client,
-                                               const http::EgressPolicy& policy, Logger& logger, TransportEvents events);
+std::unique_ptr<Transport> make_http_transport(boost::asio::any_io_executor executor, HttpOptions options,
+                                               http::Client& client, const http::EgressPolicy& policy, Logger& logger,
+                                               TransportEvents events);
 
 }  // namespace dure::tools::mcp

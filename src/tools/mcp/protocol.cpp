@@ -17,12 +17,14 @@ constexpr std::size_t longest_problem = 500;
 std::string text_of(const Json& object, const char* key)
 {
     const auto found = object.is_object() ? object.find(key) : object.end();
-    return object.is_object() && found != object.end() && found->is_string() ? to_valid_utf8(found->get<std::string>()) : "";
+    return object.is_object() && found != object.end() && found->is_string() ? to_valid_utf8(found->get<std::string>())
+                                                                             : "";
 }
 
 Error broken(const char* what)
 {
-    return Error(Errc::upstream_failed, std::string("The tool server's message is not valid: ") + what + ".").reason("protocol");
+    return Error(Errc::upstream_failed, std::string("The tool server's message is not valid: ") + what + ".")
+        .reason("protocol");
 }
 
 // Data of pictures and sound is of no use to a text model and may be large.
@@ -32,7 +34,8 @@ Json without_data(const Json& content)
     for (auto* part : {&out, out.is_object() && out.contains("resource") ? &out["resource"] : &out})
         for (const char* key : {"data", "blob"})
             if (part->is_object() && part->contains(key) && (*part)[key].is_string())
-                (*part)[key] = "[" + std::to_string((*part)[key].get_ref<const std::string&>().size()) + " characters of base64 left out]";
+                (*part)[key] = "[" + std::to_string((*part)[key].get_ref<const std::string&>().size()) +
+                               " characters of base64 left out]";
     return out;
 }
 
@@ -97,7 +100,8 @@ MessageKind kind_of(const Json& message)
     const bool has_method = message.contains("method") && message["method"].is_string();
     if (has_method)
         return has_id ? MessageKind::request : MessageKind::notification;
-    return has_id && (message.contains("result") || message.contains("error")) ? MessageKind::response : MessageKind::broken;
+    return has_id && (message.contains("result") || message.contains("error")) ? MessageKind::response
+                                                                               : MessageKind::broken;
 }
 
 Result<std::vector<Json>> read_messages(std::string_view text)
@@ -151,7 +155,8 @@ std::vector<ToolInfo> read_tools(const Json& result, std::vector<std::string>& p
             problems.emplace_back("a tool has no name");
             continue;
         }
-        tool.schema = one.contains("inputSchema") && one["inputSchema"].is_object() ? one["inputSchema"] : Json{{"type", "object"}};
+        tool.schema = one.contains("inputSchema") && one["inputSchema"].is_object() ? one["inputSchema"]
+                                                                                    : Json{{"type", "object"}};
         const auto annotations = one.contains("annotations") ? one["annotations"] : Json::object();
         tool.acts = annotations.is_object() && annotations.value("destructiveHint", Json(false)) == Json(true) &&
                     annotations.value("readOnlyHint", Json(false)) != Json(true);
@@ -171,11 +176,13 @@ Result<Json> read_call(const Json& result)
     const Json contents = found != result.end() && found->is_array() ? *found : Json::array();
     if (result.value("isError", Json(false)) == Json(true)) {
         const auto said = joined_texts(contents);
-        return Error(Errc::upstream_failed, said.empty() ? "The tool failed." : redact(utf8_prefix(said, longest_text)));
+        return Error(Errc::upstream_failed,
+                     said.empty() ? "The tool failed." : redact(utf8_prefix(said, longest_text)));
     }
     if (const auto structured = result.find("structuredContent"); structured != result.end() && structured->is_object())
         return *structured;
-    const bool texts_only = std::all_of(contents.begin(), contents.end(), [](const Json& one) { return text_of(one, "type") == "text"; });
+    const bool texts_only =
+        std::all_of(contents.begin(), contents.end(), [](const Json& one) { return text_of(one, "type") == "text"; });
     if (texts_only)
         return Json(joined_texts(contents));
     auto list = Json::array();

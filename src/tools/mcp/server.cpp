@@ -19,7 +19,7 @@ constexpr auto list_time = std::chrono::seconds(15);
 constexpr auto close_time = std::chrono::seconds(5);
 constexpr auto first_pause_of_server = std::chrono::milliseconds(200);
 constexpr auto longest_pause_of_server = std::chrono::seconds(5);
-constexpr auto stable_life = std::chrono::seconds(10);     // a connection that lived so long makes pauses short again
+constexpr auto stable_life = std::chrono::seconds(10);  // a connection that lived so long makes pauses short again
 constexpr std::size_t longest_tool_name = 64;
 
 // What a child gets of our environment without being told.
@@ -29,7 +29,9 @@ std::string legal(const std::string& text)
 {
     std::string name;
     for (const char c : text)
-        name += (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ? c : '_';
+        name += (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_'
+                    ? c
+                    : '_';
     if (name.size() > longest_tool_name)
         name = name.substr(0, longest_tool_name - 9) + "_" + hex(sha256(text)).substr(0, 8);
     return name;
@@ -40,8 +42,7 @@ public:
     McpTool(std::shared_ptr<Server> server, model::ToolDefinition definition, const ToolInfo& info, std::string version)
         : server_(std::move(server)), definition_(std::move(definition)), remote_name_(info.name), acts_(info.acts),
           version_(std::move(version))
-    {
-    }
+    {}
 
     const model::ToolDefinition& definition() const override { return definition_; }
     std::string source() const override { return server_->source(); }
@@ -67,10 +68,9 @@ private:
 using namespace server_parts;
 
 Server::Server(ServerWorld world, const config::McpServer& settings, std::size_t home)
-    : world_(world), settings_(settings), source_("mcp:" + settings.name), executor_(world.cores.at(home).get_executor()),
-      changed_(executor_), round_done_(executor_)
-{
-}
+    : world_(world), settings_(settings), source_("mcp:" + settings.name),
+      executor_(world.cores.at(home).get_executor()), changed_(executor_), round_done_(executor_)
+{}
 
 void Server::start()
 {
@@ -113,8 +113,11 @@ void Server::say(const std::string& why, std::vector<LoadProblem> problems)
 
 void Server::fail(const Error& error, const char* doing)
 {
-    world_.logger.warn("tool server failed", {{"server", settings_.name}, {"while", doing}, {"error", error.message()}, {"detail", error.detail()}});
-    say("the tool server '" + settings_.name + "' is not connected: " + error.message(), {{source_, {}, error.message()}});
+    world_.logger.warn(
+        "tool server failed",
+        {{"server", settings_.name}, {"while", doing}, {"error", error.message()}, {"detail", error.detail()}});
+    say("the tool server '" + settings_.name + "' is not connected: " + error.message(),
+        {{source_, {}, error.message()}});
 }
 
 Task<void> Server::supervise()
@@ -150,7 +153,8 @@ Task<bool> Server::connect()
         fail(Error(Errc::upstream_failed, "The connection was lost.").detail(why), "connected");
         changed_.notify();
     };
-    session_ = Session::make(executor_, std::move(events), [this](TransportEvents told) { return transport(std::move(told)); });
+    session_ = Session::make(executor_, std::move(events),
+                             [this](TransportEvents told) { return transport(std::move(told)); });
     if (auto connected = co_await session_->connect(Deadline::after(connect_time)); !connected) {
         fail(connected.error(), "connecting");
         co_return false;
@@ -202,7 +206,8 @@ Task<bool> Server::list()
     for (auto& problem : world_.registry.replace(source_, std::move(tools)))
         problems.push_back(std::move(problem));
     for (const auto& problem : problems)
-        world_.logger.warn("tool left out", {{"source", problem.source}, {"tool", problem.name}, {"why", problem.message}});
+        world_.logger.warn("tool left out",
+                           {{"source", problem.source}, {"tool", problem.name}, {"why", problem.message}});
     const std::lock_guard lock(guard_);
     problems_ = std::move(problems);
     co_return true;
@@ -233,11 +238,12 @@ std::unique_ptr<Transport> Server::transport(TransportEvents events)
     if (settings_.transport == "http") {
         HttpOptions options;
         options.server = settings_.name;
-        options.url = http::parse_url(settings_.url).value();   // checked with the configuration
+        options.url = http::parse_url(settings_.url).value();  // checked with the configuration
         for (const auto& [header, variable] : settings_.headers_env)
             if (const auto value = variables.find(variable); value != variables.end())
                 options.headers.emplace_back(header, value->second);
-        return make_http_transport(executor_, std::move(options), world_.client, world_.egress, world_.logger, std::move(events));
+        return make_http_transport(executor_, std::move(options), world_.client, world_.egress, world_.logger,
+                                   std::move(events));
     }
     StdioOptions options;
     options.server = settings_.name;
@@ -253,7 +259,8 @@ std::unique_ptr<Transport> Server::transport(TransportEvents events)
     return make_stdio_transport(executor_, std::move(options), world_.logger, std::move(events));
 }
 
-Task<Result<Json>> Server::call(const std::string& tool, const Json& arguments, const std::string& idempotency_key, Deadline deadline)
+Task<Result<Json>> Server::call(const std::string& tool, const Json& arguments, const std::string& idempotency_key,
+                                Deadline deadline)
 {
     co_return co_await boost::asio::co_spawn(executor_, call_here(tool, arguments, idempotency_key, deadline),
                                              boost::asio::use_awaitable);
@@ -268,10 +275,11 @@ Task<Result<Json>> Server::call_here(const std::string& tool, const Json& argume
         if (!session || !ready_ || lost_)
             co_return Error(Errc::unavailable, why_unavailable());
         auto result = co_await session->call_tool(tool, arguments, idempotency_key, deadline);
-        const bool not_begun = result.has_error() && (result.error().reason() == "session" || result.error().reason() == "connect");
+        const bool not_begun =
+            result.has_error() && (result.error().reason() == "session" || result.error().reason() == "connect");
         if (!not_begun || attempt > 0)
             co_return result;
-        if (session == session_) {   // the first to notice
+        if (session == session_) {  // the first to notice
             lost_ = true;
             now_ = true;
             fail(result.error(), "calling");

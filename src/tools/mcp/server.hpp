@@ -48,7 +48,8 @@ public:
     const std::string& source() const { return source_; }
 
     // From any core. A call that the server has not begun (it had been restarted) is made again once, on a new session.
-    Task<Result<Json>> call(const std::string& tool, const Json& arguments, const std::string& idempotency_key, Deadline deadline);
+    Task<Result<Json>> call(const std::string& tool, const Json& arguments, const std::string& idempotency_key,
+                            Deadline deadline);
 
 private:
     Task<void> supervise();
@@ -56,7 +57,8 @@ private:
     Task<void> live();
     Task<bool> list();
     Task<void> pause(Steady::duration time);
-    Task<Result<Json>> call_here(const std::string& tool, const Json& arguments, const std::string& idempotency_key, Deadline deadline);
+    Task<Result<Json>> call_here(const std::string& tool, const Json& arguments, const std::string& idempotency_key,
+                                 Deadline deadline);
     Task<void> refresh_here(Deadline deadline);
     std::unique_ptr<Transport> transport(TransportEvents events);
     std::shared_ptr<Tool> tool_of(const ToolInfo& info);
@@ -71,16 +73,16 @@ private:
     std::atomic<bool> ended_{true};
     std::atomic<bool> settled_{false};
 
-    mutable std::mutex guard_;   // of what other threads ask for
+    mutable std::mutex guard_;  // of what other threads ask for
     std::string why_ = "it is not connected yet";
     std::vector<LoadProblem> problems_;
 
     // On the home core only.
     std::shared_ptr<Session> session_;
-    Signal changed_;             // for the supervisor: lost, list again, stop, connect now
-    WaitList round_done_;        // for those who wait for it
-    std::uint64_t rounds_ = 0;   // attempts to connect or list that are over
-    bool ready_ = false;         // connected and listed
+    Signal changed_;  // for the supervisor: lost, list again, stop, connect now
+    WaitList round_done_;  // for those who wait for it
+    std::uint64_t rounds_ = 0;  // attempts to connect or list that are over
+    bool ready_ = false;  // connected and listed
     bool lost_ = false;
     bool list_again_ = false;
     bool now_ = false;

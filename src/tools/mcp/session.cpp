@@ -11,7 +11,7 @@ namespace session_parts {
 
 constexpr int most_pages = 100;
 constexpr std::size_t most_tools = 1000;
-constexpr int most_told_at_once = 16;   // answers and cancellations on their way; a server that asks for more gets none
+constexpr int most_told_at_once = 16;  // answers and cancellations on their way; a server that asks for more gets none
 constexpr auto telling_time = std::chrono::seconds(5);
 
 Error connection_lost()
@@ -29,7 +29,8 @@ struct Session::Waiting {
     std::optional<Json> response;
 };
 
-std::shared_ptr<Session> Session::make(boost::asio::any_io_executor executor, SessionEvents events, const MakeTransport& make)
+std::shared_ptr<Session> Session::make(boost::asio::any_io_executor executor, SessionEvents events,
+                                       const MakeTransport& make)
 {
     std::shared_ptr<Session> session(new Session(std::move(executor), std::move(events)));
     const std::weak_ptr<Session> weak = session;
@@ -55,11 +56,13 @@ Task<Result<void>> Session::connect(Deadline deadline)
         co_return result.error();
     const auto version = result->value("protocolVersion", Json());
     if (!version.is_string() || !is_known_version(version.get_ref<const std::string&>()))
-        co_return Error(Errc::upstream_failed, "The tool server speaks another version of the protocol.").reason("version");
+        co_return Error(Errc::upstream_failed, "The tool server speaks another version of the protocol.")
+            .reason("version");
     const auto info = result->value("serverInfo", Json::object());
     server_version_ = dump(info);
     transport_->initialized(version.get<std::string>());
-    co_return co_await transport_->send(notification_text("notifications/initialized", Json::object()), false, deadline);
+    co_return co_await transport_->send(notification_text("notifications/initialized", Json::object()), false,
+                                        deadline);
 }
 
 Task<Result<std::vector<ToolInfo>>> Session::list_tools(std::vector<std::string>& problems, Deadline deadline)
@@ -67,7 +70,8 @@ Task<Result<std::vector<ToolInfo>>> Session::list_tools(std::vector<std::string>
     std::vector<ToolInfo> all;
     std::string cursor;
     for (int page = 0; page < most_pages; ++page) {
-        const auto result = co_await request("tools/list", cursor.empty() ? Json::object() : Json{{"cursor", cursor}}, deadline);
+        const auto result =
+            co_await request("tools/list", cursor.empty() ? Json::object() : Json{{"cursor", cursor}}, deadline);
         if (!result)
             co_return result.error();
         for (auto& tool : read_tools(*result, problems))
@@ -83,8 +87,8 @@ Task<Result<std::vector<ToolInfo>>> Session::list_tools(std::vector<std::string>
     co_return all;
 }
 
-Task<Result<Json>> Session::call_tool(const std::string& name, const Json& arguments, const std::string& idempotency_key,
-                                      Deadline deadline)
+Task<Result<Json>> Session::call_tool(const std::string& name, const Json& arguments,
+                                      const std::string& idempotency_key, Deadline deadline)
 {
     Json parameters{{"name", name}, {"arguments", arguments}};
     if (!idempotency_key.empty())
@@ -109,14 +113,15 @@ Task<Result<Json>> Session::request(std::string_view method, Json parameters, De
     Result<void> done;
     try {
         done = co_await exchange(id, request_text(id, method, parameters), waiting, deadline);
-    } catch (const boost::system::system_error&) {   // cancelled
+    } catch (const boost::system::system_error&) {  // cancelled
         if (can_be_cancelled && !lost_)
             tell(notification_text("notifications/cancelled", cancelled_parameters(id, "the caller left")));
         throw;
     }
     if (waiting.response)
         co_return result_of(*waiting.response);
-    if (done.has_error() && done.error().code() == Errc::timeout && done.error().reason() != "connect" && can_be_cancelled && !lost_)
+    if (done.has_error() && done.error().code() == Errc::timeout && done.error().reason() != "connect" &&
+        can_be_cancelled && !lost_)
         tell(notification_text("notifications/cancelled", cancelled_parameters(id, "time is over")));
     co_return done.error();
 }
@@ -135,7 +140,9 @@ Task<Result<void>> Session::exchange(std::int64_t id, std::string text, Waiting&
         co_return Result<void>();
     if (lost_)
         co_return connection_lost();
-    co_return Error(Errc::timeout, "The tool server did not answer in time.").reason("read_timeout").detail("request " + std::to_string(id));
+    co_return Error(Errc::timeout, "The tool server did not answer in time.")
+        .reason("read_timeout")
+        .detail("request " + std::to_string(id));
 }
 
 void Session::take(Json message)
@@ -145,19 +152,17 @@ void Session::take(Json message)
         const auto& id = message["id"];
         const auto found = id.is_number_integer() ? waiting_.find(id.get<std::int64_t>()) : waiting_.end();
         if (found == waiting_.end())
-            return;   // of a request that was given up
+            return;  // of a request that was given up
         found->second->response = std::move(message);
         found->second->changed.notify();
         return;
     }
-    case MessageKind::request:
-        return tell(answer_text(message));
+    case MessageKind::request: return tell(answer_text(message));
     case MessageKind::notification:
         if (message["method"] == "notifications/tools/list_changed" && events_.on_tools_changed)
             events_.on_tools_changed();
         return;
-    case MessageKind::broken:
-        return;   // bounded and checked already; there is nobody to tell
+    case MessageKind::broken: return;  // bounded and checked already; there is nobody to tell
     }
 }
 

@@ -16,21 +16,23 @@ namespace dure::tools::mcp {
 
 struct SessionEvents {
     std::function<void()> on_tools_changed;
-    std::function<void(const std::string& why)> on_lost;   // once
+    std::function<void(const std::string& why)> on_lost;  // once
 };
 
 class Session : public std::enable_shared_from_this<Session> {
 public:
     using MakeTransport = std::function<std::unique_ptr<Transport>(TransportEvents)>;
 
-    static std::shared_ptr<Session> make(boost::asio::any_io_executor executor, SessionEvents events, const MakeTransport& make);
+    static std::shared_ptr<Session> make(boost::asio::any_io_executor executor, SessionEvents events,
+                                         const MakeTransport& make);
 
     // initialize, version, initialized. Errors of the transport; reason "version" when no common one is known.
     Task<Result<void>> connect(Deadline deadline);
     // All pages; at most 1000 tools.
     Task<Result<std::vector<ToolInfo>>> list_tools(std::vector<std::string>& problems, Deadline deadline);
     // The result of tools/call. Being cancelled or out of time, it tells the server so.
-    Task<Result<Json>> call_tool(const std::string& name, const Json& arguments, const std::string& idempotency_key, Deadline deadline);
+    Task<Result<Json>> call_tool(const std::string& name, const Json& arguments, const std::string& idempotency_key,
+                                 Deadline deadline);
     // Every waiting request fails; the transport ends.
     Task<void> close(Deadline deadline);
 
@@ -39,8 +41,11 @@ public:
 private:
     struct Waiting;
 
-    Session(boost::asio::any_io_executor executor, SessionEvents events) : executor_(std::move(executor)), events_(std::move(events)) {}
-    Task<Result<Json>> request(std::string_view method, Json parameters, Deadline deadline, bool can_be_cancelled = true);
+    Session(boost::asio::any_io_executor executor, SessionEvents events)
+        : executor_(std::move(executor)), events_(std::move(events))
+    {}
+    Task<Result<Json>> request(std::string_view method, Json parameters, Deadline deadline,
+                               bool can_be_cancelled = true);
     Task<Result<void>> exchange(std::int64_t id, std::string text, Waiting& waiting, Deadline deadline);
     void take(Json message);
     void lose(const std::string& why);

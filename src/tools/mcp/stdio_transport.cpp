@@ -18,22 +18,23 @@ namespace dure::tools::mcp {
 namespace stdio_parts {
 
 constexpr std::size_t longest_error_line = 4096;
-constexpr std::size_t most_error_bytes = 1u << 20;   // of one process; after that its errors are read and dropped
+constexpr std::size_t most_error_bytes = 1u << 20;  // of one process; after that its errors are read and dropped
 constexpr auto quietly = boost::asio::as_tuple(boost::asio::use_awaitable);
 
 Error lost(std::string detail)
 {
-    return Error(Errc::upstream_failed, "The tool server's process has ended.").reason("lost").detail(std::move(detail));
+    return Error(Errc::upstream_failed, "The tool server's process has ended.")
+        .reason("lost")
+        .detail(std::move(detail));
 }
 
 // The readers hold it too: they end when the pipes are closed.
 class Pipes : public std::enable_shared_from_this<Pipes> {
 public:
     Pipes(boost::asio::any_io_executor executor, StdioOptions options, Logger& logger, TransportEvents events)
-        : executor_(executor), options_(std::move(options)), logger_(logger), events_(std::move(events)), child_(executor),
-          written_(executor)
-    {
-    }
+        : executor_(executor), options_(std::move(options)), logger_(logger), events_(std::move(events)),
+          child_(executor), written_(executor)
+    {}
 
     Result<void> open()
     {
@@ -82,7 +83,7 @@ public:
     void abandon()
     {
         events_ = {};
-        boost::system::error_code ignored;   // what is closed already needs no closing
+        boost::system::error_code ignored;  // what is closed already needs no closing
         child_.input.close(ignored);
         child_.output.close(ignored);
         child_.errors.close(ignored);
@@ -91,13 +92,14 @@ public:
 private:
     Task<void> write_all(const std::string& message)
     {
-        const auto [error, sent] = co_await boost::asio::async_write(child_.input, boost::asio::buffer(message), quietly);
+        const auto [error, sent] =
+            co_await boost::asio::async_write(child_.input, boost::asio::buffer(message), quietly);
         failed_ = error || sent != message.size();
     }
 
     void break_off()
     {
-        boost::system::error_code ignored;   // it may be closed already
+        boost::system::error_code ignored;  // it may be closed already
         child_.input.close(ignored);
     }
 
@@ -127,8 +129,9 @@ private:
         if (trim(line).empty())
             return;
         auto messages = read_messages(line);
-        if (!messages)   // servers that print to their output by mistake are common
-            return logger_.warn("tool server printed what is no message", {{"server", options_.server}, {"text", utf8_prefix(line, 200)}});
+        if (!messages)  // servers that print to their output by mistake are common
+            return logger_.warn("tool server printed what is no message",
+                                {{"server", options_.server}, {"text", utf8_prefix(line, 200)}});
         for (auto& message : *messages)
             if (events_.on_message)
                 events_.on_message(std::move(message));
@@ -206,8 +209,8 @@ bool LineReader::next(std::string_view& line)
     return !overflowed_;
 }
 
-std::unique_ptr<Transport> make_stdio_transport(boost::asio::any_io_executor executor, StdioOptions options, Logger& logger,
-                                                TransportEvents events)
+std::unique_ptr<Transport> make_stdio_transport(boost::asio::any_io_executor executor, StdioOptions options,
+                                                Logger& logger, TransportEvents events)
 {
     using namespace stdio_parts;
     return std::make_unique<StdioTransport>(

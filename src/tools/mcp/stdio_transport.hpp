@@ -28,12 +28,12 @@ private:
 };
 
 struct StdioOptions {
-    std::string server;                              // its name, for the log
+    std::string server;  // its name, for the log
     std::vector<std::string> command;
     std::map<std::string, std::string> environment;  // all of it
 };
 
-std::unique_ptr<Transport> make_stdio_transport(boost::asio::any_io_executor executor, StdioOptions options, Logger& logger,
-                                                TransportEvents events);
+std::unique_ptr<Transport> make_stdio_transport(boost::asio::any_io_executor executor, StdioOptions options,
+                                                Logger& logger, TransportEvents events);
 
 }  // namespace dure::tools::mcp

@@ -15,7 +15,7 @@ namespace dure::tools::mcp {
 
 // What a transport tells its owner, at any time between open() and close(). The functions may not wait.
 struct TransportEvents {
-    std::function<void(Json message)> on_message;         // requests, notifications and responses of the server
+    std::function<void(Json message)> on_message;  // requests, notifications and responses of the server
     std::function<void(const std::string& why)> on_lost;  // once; the connection is of no use any more
 };
 
