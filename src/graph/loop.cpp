@@ -364,7 +364,7 @@ void Loop::fill(RunResult& into)
 {
     // A superstep that did not end is as if it had not begun: its tasks without result are next (S10, F3).
     for (const auto& task : tasks_)
-        if (!task.finished)
+        if (!task.finished || !keeper_.keeps())
             into.next.push_back(definition_.nodes[task.plan.node].name);
     for (const auto& one : end_.interrupts)
         into.interrupts.push_back(Interrupt{one.id, one.value, one.node, one.ns});

@@ -47,7 +47,6 @@ struct RunScope {
     Saver saver;
     std::set<std::string> answered;  // interrupt ids that this run's command answers
     bool executes_open = false;  // a null run: tasks that wait for an answer ask again (I8)
-    std::set<std::string> own_subgraphs;  // namespaces of lasting sub-graphs that run now (MULTIPLE_SUBGRAPHS)
 };
 
 // Thrown through a level after it has dealt with its cancellation; no std::exception, so that no node's failure hides it.

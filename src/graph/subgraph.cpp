@@ -1,6 +1,8 @@
 // A compiled graph as a node (G1–G5): its own level of the run, in a namespace of its own.
 #include <boost/asio/this_coro.hpp>
 
+#include <algorithm>
+
 #include "graph/loop.hpp"
 
 namespace dure::graph {
@@ -44,27 +46,12 @@ Json output_of(const Superstep& superstep, const Subgraph& subgraph, const Loop&
     return output;
 }
 
-// MULTIPLE_SUBGRAPHS: a lasting sub-graph has one state, so it runs once at a time.
-class OwnNamespace {
-public:
-    OwnNamespace(std::set<std::string>& running, std::string ns, bool lasting)
-        : running_(running), ns_(std::move(ns)), free_(!lasting || running_.insert(ns_).second), held_(lasting && free_)
-    {}
-    ~OwnNamespace()
-    {
-        if (held_)
-            running_.erase(ns_);
-    }
-    OwnNamespace(const OwnNamespace&) = delete;
-    OwnNamespace& operator=(const OwnNamespace&) = delete;
-    bool free() const { return free_; }
-
-private:
-    std::set<std::string>& running_;
-    std::string ns_;
-    bool free_;
-    bool held_;
-};
+// A lasting sub-graph has one state, so a superstep may run it once, whatever the timing (N1).
+bool runs_twice(const Superstep& superstep, const SuperstepTask& task)
+{
+    return std::count_if(superstep.tasks.begin(), superstep.tasks.end(),
+                         [&](const SuperstepTask& other) { return other.plan.node == task.plan.node; }) > 1;
+}
 
 Result<Update> update_of(TaskExecution& execution, const Subgraph& subgraph, const Loop& loop)
 {
@@ -89,8 +76,7 @@ Task<Result<Update>> execute_subgraph(TaskExecution& execution)
     const bool lasting = subgraph.persistence == Persistence::own;
     const bool keeps = superstep.keeper.keeps() && subgraph.persistence != Persistence::none;
     const auto ns = namespace_of(superstep, execution.task, subgraph.persistence);
-    const OwnNamespace own(superstep.run.own_subgraphs, ns, lasting);
-    if (!own.free())
+    if (lasting && runs_twice(superstep, execution.task))
         co_return Error(Errc::conflict, "Sub-graph '" + superstep.node(execution.task).name +
                                             "' keeps its state and cannot run twice at the same time.")
             .reason("MULTIPLE_SUBGRAPHS");

@@ -25,7 +25,7 @@ TEST(MemoryCheckpointer, SharesValuesInsteadOfCopyingThem)
     Checkpoint checkpoint = CheckpointMaker("c1");
     checkpoint.versions["log"] = "c1";
     checkpoint.writes.push_back(std::move(write));
-    test::run([&]() -> Task<void> {
+    dure::test::run([&]() -> Task<void> {
         Batch batch;
         batch.checkpoints.push_back(std::move(checkpoint));
         EXPECT_TRUE(co_await keeper.save("t", std::move(batch)));

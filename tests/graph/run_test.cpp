@@ -422,10 +422,18 @@ TEST(T1, MessagesAndCustomCarryTheNodeAndTasksTellStartAndEnd)
     options.context = &answer;
     ASSERT_EQ(run(compiled(graph), log_of({}), options).status, RunStatus::success);
     ASSERT_EQ(recorder.others.size(), 4u);
-    EXPECT_EQ(recorder.others[0], Json::parse(R"({"event":"start","name":"a","step":1})"));
-    EXPECT_EQ(recorder.others[1], Json::parse(R"(["chunk",{"node":"a","step":1,"ns":""}])"));
+    const auto id = recorder.others[0].at("id");
+    EXPECT_EQ(id.get<std::string>().size(), 32u);
+    const auto with_id = [&](const char* key, const char* text) {
+        auto event = Json::parse(text);
+        event[key] = id;
+        return event;
+    };
+    EXPECT_EQ(recorder.others[0], with_id("id", R"({"event":"start","name":"a","step":1,"attempt":1,"input":{"log":[]},
+                                                    "triggers":["pull","a"]})"));
+    EXPECT_EQ(recorder.others[1], (Json::array({"chunk", with_id("task", R"({"node":"a","step":1,"ns":""})")})));
     EXPECT_EQ(recorder.others[2], Json(42));
-    EXPECT_EQ(recorder.others[3], Json::parse(R"({"event":"end","name":"a","step":1,"result":{"log":"a"}})"));
+    EXPECT_EQ(recorder.others[3], with_id("id", R"({"event":"end","name":"a","step":1,"result":{"log":"a"}})"));
 }
 
 TEST(T4, ASinkThatIsGoneStopsTheRun)

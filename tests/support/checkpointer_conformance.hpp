@@ -133,7 +133,7 @@ protected:
     T await(Task<Result<T>> task)
     {
         std::optional<Result<T>> outcome;
-        test::run([&]() -> Task<void> { outcome.emplace(co_await std::move(task)); });
+        dure::test::run([&]() -> Task<void> { outcome.emplace(co_await std::move(task)); });
         if (!*outcome)
             throw std::runtime_error(outcome->error().message() + " " + outcome->error().detail());
         if constexpr (!std::is_void_v<T>)
@@ -143,7 +143,7 @@ protected:
     Error refused(Task<Result<T>> task)
     {
         std::optional<Result<T>> outcome;
-        test::run([&]() -> Task<void> { outcome.emplace(co_await std::move(task)); });
+        dure::test::run([&]() -> Task<void> { outcome.emplace(co_await std::move(task)); });
         return *outcome ? throw std::runtime_error("it was not refused") : outcome->error();
     }
 

@@ -47,7 +47,7 @@ protected:
     Result<T> outcome(Task<Result<T>> task)
     {
         std::optional<Result<T>> given;
-        test::run([&]() -> Task<void> { given.emplace(co_await std::move(task)); });
+        dure::test::run([&]() -> Task<void> { given.emplace(co_await std::move(task)); });
         return std::move(*given);
     }
     void put(const StoreNamespace& ns, const std::string& key, Json value,

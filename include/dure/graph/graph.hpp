@@ -58,13 +58,13 @@ private:
 
 struct NodeOptions {
     bool defer = false;                        // E3
-    std::vector<std::string> destinations;     // nodes its Commands may name; makes them reachable for compile()
-    std::vector<std::string> input;            // channels the node sees; empty: all (S7)
-    std::vector<RetryPolicy> retry;            // empty: the run's
-    NodeTimeouts timeouts;
-    ErrorHandler on_error;                     // empty: the graph's, if there is one
-    std::optional<CachePolicy> cache;
-    std::vector<std::string> tags;             // into the metadata of its messages
+    std::vector<std::string> destinations = {};     // nodes its Commands may name; makes them reachable for compile()
+    std::vector<std::string> input = {};            // channels the node sees; empty: all (S7)
+    std::vector<RetryPolicy> retry = {};            // empty: the run's
+    NodeTimeouts timeouts = {};
+    ErrorHandler on_error = {};                     // empty: the graph's, if there is one
+    std::optional<CachePolicy> cache = {};
+    std::vector<std::string> tags = {};             // into the metadata of its messages
 };
 
 // What a sub-graph keeps (G3). inherit: its own state starts afresh on every execution of its node but survives interrupts,
@@ -73,16 +73,16 @@ enum class Persistence { inherit, own, none };
 
 struct SubgraphOptions : NodeOptions {
     Persistence persistence = Persistence::inherit;
-    std::map<std::string, std::string> input_map;    // the sub-graph's channel → ours; empty: channels of the same name
-    std::map<std::string, std::string> output_map;   // ours → the sub-graph's channel; empty: channels of the same name
+    std::map<std::string, std::string> input_map = {};    // the sub-graph's channel → ours; empty: channels of the same name
+    std::map<std::string, std::string> output_map = {};   // ours → the sub-graph's channel; empty: channels of the same name
 };
 
 struct CompileOptions {
-    std::vector<std::string> input;            // channels an input may write; empty: all (S7)
-    std::vector<std::string> output;           // channels of RunResult::output; empty: all
-    std::vector<std::string> interrupt_before; // nodes or "*" (I1)
-    std::vector<std::string> interrupt_after;
-    ErrorHandler on_error;                     // of nodes without one of their own (F6)
+    std::vector<std::string> input = {};            // channels an input may write; empty: all (S7)
+    std::vector<std::string> output = {};           // channels of RunResult::output; empty: all
+    std::vector<std::string> interrupt_before = {}; // nodes or "*" (I1)
+    std::vector<std::string> interrupt_after = {};
+    ErrorHandler on_error = {};                     // of nodes without one of their own (F6)
 };
 
 // Labels that are the names of their nodes: add_conditional_edges("a", route, targets({"b", "c", end})).

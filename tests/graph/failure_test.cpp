@@ -1,0 +1,294 @@
+// Rules F1–F9, X1 and C3's list of Commands: what happens when nodes fail, hang, are cancelled or cached.
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+
+#include "dure/base/timeout.hpp"
+#include "dure/graph/node_cache.hpp"
+#include "graph/support.hpp"
+
+namespace dure::graph {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace test;
+
+RetryPolicy quick(int attempts = 3)
+{
+    RetryPolicy policy;
+    policy.attempts = attempts;
+    policy.first_pause = 1ms;
+    return policy;
+}
+
+NodeFunction sleeps(Steady::duration pause, bool beats = false)
+{
+    return [=](NodeContext& context) -> Task<Result<Update>> {
+        for (int i = 0; i < 20; ++i) {
+            co_await sleep_for(pause / 20);
+            if (beats)
+                context.heartbeat();
+        }
+        co_return Update(entry("log", "slept"));
+    };
+}
+
+TEST(F1, AllFailuresAreListedAndTheFirstInOrderIsTheRuns)
+{
+    LogGraph graph{};
+    graph.add_node("b", fails("b broke")).add_node("a", [](NodeContext&) -> Task<Result<Update>> {
+        co_await sleep_for(2ms);
+        co_return Error(Errc::internal, "a broke");
+    });
+    graph.add_edge(start, "a").add_edge(start, "b");
+    RunOptions options;
+    options.on_failure = OnFailure::finish;
+    const auto result = run(compiled(graph), log_of({}), options);
+    EXPECT_EQ(reason(result), "NODE_ERROR");
+    ASSERT_EQ(result.failures.size(), 2u);
+    EXPECT_EQ(result.failures[0].node, "a");
+    EXPECT_NE(result.error->message().find("a broke"), std::string::npos);
+}
+
+TEST(F2, FinishLetsTheSiblingsEndAndKeepsThem)
+{
+    for (const auto on_failure : {OnFailure::cancel, OnFailure::finish}) {
+        LogGraph graph{};
+        graph.add_node("p", sleeps(20ms)).add_node("q", fails("down")).add_edge(start, "p").add_edge(start, "q");
+        ThreadOf thread(compiled(graph));
+        RunOptions options;
+        options.on_failure = on_failure;
+        thread.run(log_of({}), options);
+        EXPECT_EQ(thread.state().next, on_failure == OnFailure::finish ? (Lines{"q"}) : (Lines{"p", "q"}));
+    }
+}
+
+TEST(F4, RetriesByTheFirstPolicyThatMatches)
+{
+    int executions = 0;
+    int failures = 2;
+    LogGraph graph{};
+    NodeOptions options;
+    options.retry = {quick()};
+    graph.add_node("p", counts("p", &executions, &failures), options).add_edge(start, "p");
+    EXPECT_EQ(log_text(run(compiled(graph), log_of({}))), "[p]");
+    EXPECT_EQ(executions, 3);
+    failures = 5;
+    executions = 0;
+    const auto result = run(compiled(graph), log_of({}));
+    EXPECT_EQ(reason(result), "NODE_ERROR");
+    EXPECT_EQ(result.failures.at(0).attempts, 3);
+    EXPECT_EQ(executions, 3);
+}
+
+TEST(F4, ValidationAndLogicAreNotRetriedAndRetryAfterWins)
+{
+    int executions = 0;
+    LogGraph graph{};
+    graph.add_node("p", [&](NodeContext&) -> Task<Result<Update>> {
+        ++executions;
+        co_return Error(Errc::invalid_argument, "wrong");
+    });
+    graph.add_edge(start, "p");
+    RunOptions options;
+    options.retry = {quick()};
+    run(compiled(graph), log_of({}), options);
+    EXPECT_EQ(executions, 1);
+
+    std::vector<Steady::time_point> at;
+    LogGraph limited{};
+    limited.add_node("p", [&](NodeContext&) -> Task<Result<Update>> {
+        at.push_back(Steady::now());
+        if (at.size() == 1)
+            co_return Error(Errc::rate_limited, "slow down").retry_after(std::chrono::seconds(1));
+        co_return Update(entry("log", "p"));
+    });
+    limited.add_edge(start, "p");
+    EXPECT_EQ(log_text(run(compiled(limited), log_of({}), options)), "[p]");
+    ASSERT_EQ(at.size(), 2u);
+    EXPECT_GE(at[1] - at[0], 1s);
+}
+
+TEST(F5, TimeoutsPerAttemptAreNodeTimeouts)
+{
+    const auto with = [](NodeTimeouts timeouts, bool beats) {
+        LogGraph graph{};
+        NodeOptions options;
+        options.timeouts = timeouts;
+        graph.add_node("p", sleeps(400ms, beats), options).add_edge(start, "p");
+        return reason(run(compiled(graph), log_of({})));
+    };
+    EXPECT_EQ(with({.run = 30ms}, false), "NODE_TIMEOUT");
+    EXPECT_EQ(with({.run = 30ms}, true), "NODE_TIMEOUT");
+    EXPECT_EQ(with({.idle = 150ms}, false), "NODE_TIMEOUT");
+    EXPECT_EQ(with({.idle = 150ms}, true), "");
+}
+
+TEST(F5, ASendMayHaveATimeoutOfItsOwnAndASuperstepToo)
+{
+    LogGraph graph{};
+    graph.add_node("w", sleeps(10s));
+    graph.add_conditional_edges(start, [](const State&) { return Routes{Send("w", 1, 20ms)}; });
+    EXPECT_EQ(reason(run(compiled(graph), log_of({}))), "NODE_TIMEOUT");
+
+    LogGraph slow{"fast"};
+    slow.add_node("slow", sleeps(10s)).add_edge(start, "slow").add_edge(start, "fast");
+    ThreadOf thread(compiled(slow));
+    RunOptions options;
+    options.step_timeout = 30ms;
+    EXPECT_EQ(reason(thread.run(log_of({}), options)), "STEP_TIMEOUT");
+    EXPECT_EQ(thread.state().next, (Lines{"slow"}));
+}
+
+TEST(F5, ARunDeadlineKeepsWhatIsFinished)
+{
+    LogGraph graph{"fast"};
+    graph.add_node("slow", sleeps(10s)).add_edge(start, "slow").add_edge(start, "fast");
+    ThreadOf thread(compiled(graph));
+    RunOptions options;
+    options.deadline = Deadline::after(30ms);
+    const auto result = thread.run(log_of({}), options);
+    EXPECT_EQ(result.status, RunStatus::timeout);
+    EXPECT_EQ(reason(result), "RUN_TIMEOUT");
+    EXPECT_EQ(thread.state().next, (Lines{"slow"}));
+}
+
+TEST(F6, AHandlerStandsInForItsNodeAndSiblingsGoOn)
+{
+    std::string seen;
+    LogGraph graph{"sibling", "after"};
+    NodeOptions options;
+    options.on_error = [&](NodeContext& context, const Error& error) -> Task<Result<Update>> {
+        seen = context.node() + ": " + error.message();
+        co_return Update(entry("log", "handled"), Routes{"after"});
+    };
+    options.destinations = {"after"};
+    graph.add_node("p", fails("p is down"), options).add_edge(start, "p").add_edge(start, "sibling");
+    ThreadOf thread(compiled(graph));
+    EXPECT_EQ(log_text(thread.run(log_of({}))), "[handled,sibling,after]");
+    EXPECT_EQ(seen, "p: p is down");
+}
+
+TEST(F6, AfterACrashTheHandlerRunsAgainNotTheNode)
+{
+    int node = 0;
+    int handler = 0;
+    int always = 100;
+    LogGraph graph{};
+    graph.add_node("p", counts("p", &node, &always)).add_edge(start, "p");
+    CompileOptions options;
+    options.on_error = [&](NodeContext&, const Error&) -> Task<Result<Update>> {
+        if (++handler == 1)
+            co_return Error(Errc::internal, "the handler broke too");
+        co_return Update(entry("log", "handled"));
+    };
+    ThreadOf thread(graph.compile(options).value());
+    EXPECT_EQ(reason(thread.run(log_of({}))), "NODE_ERROR");
+    EXPECT_EQ(log_text(thread.run(RunInput::nothing())), "[handled]");
+    EXPECT_EQ(node, 1);
+    EXPECT_EQ(handler, 2);
+}
+
+TEST(F7, ACancelledRunKeepsFinishedTasksAlsoInSubGraphs)
+{
+    int x = 0;
+    LogGraph inner{};
+    inner.add_node("x", counts("x", &x)).add_node("y", sleeps(10s)).add_edge(start, "x").add_edge("x", "y");
+    LogGraph graph{"p"};
+    graph.add_subgraph("sub", compiled(inner)).add_edge(start, "sub").add_edge(start, "p");
+    ThreadOf thread(compiled(graph));
+    boost::asio::io_context loop(1);
+    boost::asio::cancellation_signal cancel;
+    RunResult result;
+    RunOptions options;
+    options.checkpointer = &thread.checkpointer;
+    options.thread = thread.thread;
+    bool ended = false;
+    boost::asio::co_spawn(
+        loop, thread.graph.run(log_of({}), options, result),
+        boost::asio::bind_cancellation_slot(cancel.slot(), [&](std::exception_ptr) { ended = true; }));
+    boost::asio::steady_timer timer(loop, 30ms);
+    timer.async_wait([&](auto) { cancel.emit(boost::asio::cancellation_type::terminal); });
+    loop.run();
+    EXPECT_TRUE(ended);
+    EXPECT_EQ(result.status, RunStatus::cancelled);
+    EXPECT_EQ(reason(result), "CANCELLED");
+    const auto state = thread.state({}, true);
+    EXPECT_EQ(state.next, (Lines{"sub"}));
+    ASSERT_TRUE(state.tasks.at(1).state);
+    EXPECT_EQ(state.tasks.at(1).state->next, (Lines{"y"}));
+    EXPECT_EQ(x, 1);
+}
+
+TEST(X1, EqualInputsRunOnceAlsoAtTheSameTime)
+{
+    int executions = 0;
+    NodeCache cache;
+    LogGraph graph{};
+    NodeOptions options;
+    options.cache = CachePolicy();
+    graph.add_node(
+        "w",
+        [&](NodeContext& context) -> Task<Result<Update>> {
+            ++executions;
+            co_await sleep_for(5ms);
+            co_return Update(entry("log", *context.argument()));
+        },
+        options);
+    graph.add_conditional_edges(start, [](const State&) { return Routes{Send("w", 1), Send("w", 2), Send("w", 1)}; });
+    Recorder recorder;
+    RunOptions with_cache;
+    with_cache.cache = &cache;
+    with_cache.events = &recorder;
+    EXPECT_EQ(log_text(run(compiled(graph), log_of({}), with_cache)), "[1,2,1]");
+    EXPECT_EQ(executions, 2);
+    EXPECT_EQ(std::count(recorder.lines.begin(), recorder.lines.end(), "u w (cached)"), 1);
+}
+
+TEST(X1, FailuresAreNotKept)
+{
+    int executions = 0;
+    int failures = 1;
+    NodeCache cache;
+    LogGraph graph{};
+    NodeOptions options;
+    options.cache = CachePolicy();
+    graph.add_node("p", counts("p", &executions, &failures), options).add_edge(start, "p");
+    RunOptions with_cache;
+    with_cache.cache = &cache;
+    EXPECT_EQ(reason(run(compiled(graph), log_of({}), with_cache)), "NODE_ERROR");
+    EXPECT_EQ(log_text(run(compiled(graph), log_of({}), with_cache)), "[p]");
+    EXPECT_EQ(log_text(run(compiled(graph), log_of({}), with_cache)), "[p]");
+    EXPECT_EQ(executions, 2);
+}
+
+TEST(C3, AListOfCommandsAppliesInOrder)
+{
+    LogGraph graph{"b", "c"};
+    graph.add_node("a",
+                   [](NodeContext&) -> Task<Result<Update>> {
+                       Update first(entry("log", 1), Routes{"b"});
+                       first.then.emplace_back(entry("log", 2), Routes{"c"});
+                       co_return first;
+                   },
+                   {.destinations = {"b", "c"}});
+    graph.add_edge(start, "a");
+    ThreadOf thread(compiled(graph));
+    EXPECT_EQ(log_text(thread.run(log_of({}))), "[1,2,b,c]");
+}
+
+TEST(S7, ANodeSeesOnlyItsInputChannels)
+{
+    LogGraph graph{};
+    graph.add_node("p",
+                   [](NodeContext& context) -> Task<Result<Update>> {
+                       EXPECT_EQ(context.state().find("log"), nullptr);
+                       co_return Update(entry("log", *context.state().find("n")));
+                   },
+                   {.input = {"n"}});
+    graph.add_edge(start, "p");
+    EXPECT_EQ(log_text(run(compiled(graph), Json{{"n", 7}})), "[7]");
+}
+
+}  // namespace
+}  // namespace dure::graph
