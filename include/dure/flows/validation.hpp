@@ -1,6 +1,7 @@
 // What a drawing means, checked (flow-format §9): the second half of what read_document() begins, all problems at once.
 // Built: kinds, ids, edges, handles, starts, containers, cycles, reachability, fields of each kind's config, policies,
-// conditions, syntax of expressions and misplaced secrets.
+// conditions, expressions with the names they use, settings. Not built: type_mismatch, reducer_missing, subflow_cycle and the
+// codes that ask other parts of the server (model_unknown, tool_unknown, flow_unknown, knowledge_unknown).
 #pragma once
 
 #include "dure/flows/document.hpp"
@@ -15,5 +16,14 @@ void check_structure(const Document& document, Problems& problems);
 // Each node's config and policy: field_…, condition_type, case_empty, case_duplicate, nesting, kind_not_available (triggers),
 // expression_syntax, expression_unknown (roots), secret_misplaced.
 void check_configs(const Document& document, Problems& problems);
+
+// Names in expressions and targets of set: expression_unknown, expression_order (warn).
+void check_names(const Document& document, Problems& problems);
+
+// inputs, state, limits, and what §8 says of each type of flow: field_…, id_duplicate, orchestration_invalid.
+void check_settings(const Document& document, Problems& problems);
+
+// All of the above.
+void check_document(const Document& document, Problems& problems);
 
 }  // namespace dure::flows
