@@ -143,5 +143,58 @@ INSTANTIATE_TEST_SUITE_P(
                 {"field_range", "field_range"}},
         Setting{"agentflow", R"("limits":{"max_steps":0,"steps":1})", {"field_unknown", "field_range"}}));
 
+struct Carried {
+    const char* nodes;    // besides a start s
+    const char* source;
+    const char* out;
+    const char* target;
+    const char* in;
+    bool fits;
+};
+
+class Types : public testing::TestWithParam<Carried> {};
+
+TEST_P(Types, OfAnEdge)
+{
+    const auto& carried = GetParam();
+    const auto [document, wrong] = read_document(
+        R"({"flow_type":"agentflow","name":"n","nodes":[{"id":"s","type":"start"},)" + std::string(carried.nodes) +
+        R"(],"edges":[{"id":"e","source":")" + carried.source + R"(","sourceHandle":")" + carried.out +
+        R"(","target":")" + carried.target + R"(","targetHandle":")" + carried.in + "\"}]}");
+    ASSERT_TRUE(wrong.empty()) << problems_json(wrong).dump();
+    Problems problems;
+    check_types(document, problems);
+    ASSERT_EQ(problems.empty(), carried.fits) << problems_json(problems).dump();
+    if (!carried.fits) {
+        EXPECT_EQ(problems.list()[0].code, "type_mismatch");
+        EXPECT_EQ(problems.list()[0].edge_id, "e");
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Edges, Types,
+    testing::Values(
+        Carried{R"({"id":"a","type":"llm"})", "s", "out", "a", "in", true},
+        Carried{
+            R"({"id":"p","type":"prompt","data":{"config":{"messages":[{"role":"user","text":"x"}]}}},{"id":"a","type":"llm"})",
+            "p", "out", "a", "in", true},
+        Carried{
+            R"({"id":"p","type":"prompt","data":{"config":{"messages":[{"role":"user","text":"x"}]}}},{"id":"r","type":"reply"})",
+            "p", "out", "r", "in", false},
+        Carried{
+            R"({"id":"p","type":"prompt","data":{"config":{"messages":[{"role":"user","text":"x"}]}}},{"id":"r","type":"reply","data":{"config":{"text":"ok"}}})",
+            "p", "out", "r", "in", true},
+        Carried{R"({"id":"i","type":"iteration"},{"id":"a","type":"llm"})", "i", "out", "a", "in", false},
+        Carried{
+            R"({"id":"i","type":"iteration"},{"id":"a","type":"llm","data":{"config":{"prompt":"{{nodes.i.items}}"}}})",
+            "i", "out", "a", "in", true},
+        Carried{R"({"id":"l","type":"loop"},{"id":"r","type":"reply"})", "l", "out", "r", "in", false},
+        Carried{R"({"id":"h","type":"http"},{"id":"r","type":"reply"})", "h", "out", "r", "in", true},
+        Carried{R"({"id":"t","type":"tool"},{"id":"a","type":"agent"})", "t", "out", "a", "tools", true},
+        Carried{R"({"id":"h","type":"http"},{"id":"a","type":"agent"})", "h", "out", "a", "tools", false},
+        Carried{R"({"id":"v","type":"supervisor"},{"id":"a","type":"agent"})", "v", "workers", "a", "worker", true},
+        Carried{R"({"id":"v","type":"supervisor"},{"id":"a","type":"agent"})", "v", "workers", "a", "in", false},
+        Carried{R"({"id":"b","type":"llm"},{"id":"a","type":"agent"})", "b", "out", "a", "worker", false}));
+
 }  // namespace names_test
 }  // namespace dure::flows

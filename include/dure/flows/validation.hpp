@@ -1,7 +1,7 @@
 // What a drawing means, checked (flow-format §9): the second half of what read_document() begins, all problems at once.
-// Built: kinds, ids, edges, handles, starts, containers, cycles, reachability, fields of each kind's config, policies,
-// conditions, expressions with the names they use, settings. Not built: type_mismatch, reducer_missing, subflow_cycle and the
-// codes that ask other parts of the server (model_unknown, tool_unknown, flow_unknown, knowledge_unknown).
+// Built: kinds, ids, edges, handles, types, starts, containers, cycles, reachability, fields of each kind's config, policies,
+// conditions, expressions with the names they use, settings. Not built: reducer_missing, subflow_cycle and the codes that
+// ask other parts of the server (model_unknown, tool_unknown, flow_unknown, knowledge_unknown).
 #pragma once
 
 #include "dure/flows/document.hpp"
@@ -19,6 +19,9 @@ void check_configs(const Document& document, Problems& problems);
 
 // Names in expressions and targets of set: expression_unknown, expression_order (warn).
 void check_names(const Document& document, Problems& problems);
+
+// type_mismatch: attach edges (tools, workers), and main outputs where they are taken as text or messages.
+void check_types(const Document& document, Problems& problems);
 
 // inputs, state, limits, and what §8 says of each type of flow: field_…, id_duplicate, orchestration_invalid.
 void check_settings(const Document& document, Problems& problems);
