@@ -15,6 +15,7 @@ protected:
     AppendBatchesTest() { cores_.start(); }
     ~AppendBatchesTest() override
     {
+        database_.reset();   // its threads before the cores they wake
         cores_.stop();
         cores_.join();
     }

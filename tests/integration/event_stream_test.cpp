@@ -87,7 +87,7 @@ TEST_P(EventStreams, WithoutAPositionItBeginsNowAndMayFollowOneAggregate)
     const auto followed = kim.new_session("followed");
     RawClient one(server.port());
     one.send(stream_request(kim.token, "?aggregate_id=" + followed));
-    one.read_until("\n\n");   // its first comment: it stands
+    one.read_until(": keep-alive");   // its first comment: it stands
     kim.new_session("another");
     kim.say(followed, "hello");
     EXPECT_EQ(read_to(one, newest_of_kim()), Positions{newest_of_kim()});
@@ -102,7 +102,7 @@ TEST_P(EventStreams, EndsWhenItsKeyIsRevokedOrItsTokenEnded)
     for (const auto& [client, credential] : {std::pair(&by_key, made.at("key").get<std::string>()),
                                              std::pair(&by_token, again.token), std::pair(&stays, kim.token)}) {
         client->send(stream_request(credential, ""));
-        client->read_until("\n\n");
+        client->read_until(": keep-alive");
     }
     EXPECT_EQ(ask_to(kim, "DELETE", "/api/keys/" + made.at("id").get<std::string>()).status, 204);
     EXPECT_EQ(ask_to(again, "POST", "/auth/jwt/logout").status, 204);
@@ -122,7 +122,7 @@ TEST_P(EventStreams, OfAnotherReplicaComeThroughRedisAndWithoutItToo)
     const ServerProcess a(on_postgres(database, configuration)), b(on_postgres(database, configuration));
     RawClient follower(b.port());
     follower.send(stream_request(b.key(), ""));
-    follower.read_until("\n\n");
+    follower.read_until(": keep-alive");
     const auto make = [&](const std::string& title) {
         EXPECT_EQ(
             fetch(a.port(), raw_request("POST", "/api/chat/session", a.key(), Json{{"title", title}}.dump())).status,
