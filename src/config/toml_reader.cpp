@@ -1,7 +1,5 @@
 // From the TOML file to settings, driven by the tables of keys; see key.hpp. The parser stands in this file only.
-#define TOML_EXCEPTIONS 0
-#define TOML_ENABLE_FORMATTERS 0
-#include <toml++/toml.h>
+#include "dure/base/toml.hpp"
 
 #include <algorithm>
 #include <fstream>

@@ -188,6 +188,8 @@ TEST(ToolFile, NamesWhatIsWrongAndKeepsTheRest)
     EXPECT_EQ(read_tools_of("tool = 'x'\n").problems.size(), 1u);
     EXPECT_EQ(read_tools_of("[[openapi]]\ndocument = '../secrets.json'\n").problems.size(), 1u);
     EXPECT_FALSE(parse_toml("name = \n"));
+    for (const char* text : {"[[[tool]]", "[[[tool]]\nname =[tool]]\n", "[%]", "[[a].b]", "[[", "[[a", "a.%=1", ".=1"})
+        EXPECT_FALSE(parse_toml(text)) << text;   // the parser's own assertions must not end the process
     EXPECT_FALSE(parse_tool_json("{\"tool\": [}"));
 }
 

@@ -1,10 +1,8 @@
-// parse_toml: the TOML parser of this module stands in this file only.
-#define TOML_EXCEPTIONS 0
-#define TOML_ENABLE_FORMATTERS 0
-#include <toml++/toml.h>
+// parse_toml; the parser itself is included in this file only.
 
 #include <sstream>
 
+#include "dure/base/toml.hpp"
 #include "tools/http/tool_file.hpp"
 
 namespace dure::tools {
