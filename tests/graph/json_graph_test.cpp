@@ -1,0 +1,91 @@
+// Graphs written as JSON: what runs, and how everything wrong is named.
+#include "dure/graph/json_graph.hpp"
+
+#include "graph/support.hpp"
+
+namespace dure::graph {
+namespace {
+
+using namespace test;
+
+CompiledGraph from_json(const char* text)
+{
+    auto graph = compile_json(Json::parse(text), standard_functions());
+    if (!graph)
+        throw std::runtime_error(graph.error().message());
+    return *graph;
+}
+
+TEST(JsonGraph, RunsMapReduceWithSends)
+{
+    const auto graph = from_json(R"({
+        "channels": {"items": {}, "log": {"reducer": "append"}, "sum": {"reducer": "sum"}},
+        "nodes": {"split": {"function": "write", "config": {"values": {}}},
+                  "add": {"function": "copy", "config": {"to": "sum"}},
+                  "done": {"function": "copy", "config": {"from": "sum", "to": "log"}, "defer": true}},
+        "edges": [["START", "split"], ["add", "done"], ["done", "END"]],
+        "conditional_edges": [{"from": "split", "function": "each", "config": {"channel": "items", "node": "add"}}]})");
+    const auto result = run(graph, Json{{"items", {1, 2, 3}}});
+    EXPECT_EQ(result.status, RunStatus::success);
+    EXPECT_EQ(result.output.at("log"), (Json{6}));
+}
+
+TEST(JsonGraph, AsksRoutesByTheAnswerAndHoldsSubGraphs)
+{
+    ThreadOf thread(from_json(R"({
+        "channels": {"answer": {}, "log": {"reducer": "append"}},
+        "nodes": {"ask": {"function": "ask", "config": {"question": {"text": "계속할까요?"}, "to": "answer"}},
+                  "yes": {"graph": {"channels": {"log": {"reducer": "append"}},
+                                    "nodes": {"w": {"function": "write", "config": {"values": {"log": "approved"}}}},
+                                    "edges": [["START", "w"]]},
+                          "input_map": {"log": "none"}, "persistence": "none"},
+                  "no": {"function": "write", "config": {"values": {"log": "rejected"}}}},
+        "edges": [["START", "ask"]],
+        "conditional_edges": [{"from": "ask", "function": "by_value", "config": {"channel": "answer"},
+                               "labels": {"approve": "yes", "reject": "no"}}]})"));
+    EXPECT_EQ(thread.run(log_of({})).interrupts.at(0).value.at("text"), "계속할까요?");
+    EXPECT_EQ(log_text(thread.resume("approve")), "[approved]");
+    ThreadOf other(thread.graph);
+    other.run(log_of({}));
+    EXPECT_EQ(log_text(other.resume("reject")), "[rejected]");
+    ThreadOf odd(thread.graph);
+    odd.run(log_of({}));
+    EXPECT_EQ(reason(odd.resume("maybe")), "INVALID_DESTINATION");
+}
+
+TEST(JsonGraph, RetriesAndCommands)
+{
+    EXPECT_EQ(log_text(run(from_json(R"({
+        "channels": {"log": {"reducer": "append"}},
+        "nodes": {"flaky": {"function": "fail", "config": {"message": "down", "times": 2},
+                            "retry": {"attempts": 3, "first_pause_ms": 1}},
+                  "go": {"function": "go", "config": {"to": ["end"], "values": {"log": 1}}, "destinations": ["end"]},
+                  "end": {"function": "write", "config": {"values": {"log": 2}}}},
+        "edges": [["START", "flaky"], ["flaky", "go"]]})"),
+                           log_of({}))),
+              "[1,2]");
+}
+
+TEST(JsonGraph, EveryProblemIsNamedAtOnce)
+{
+    const auto wrong = compile_json(Json::parse(R"({
+        "channels": {"a": {"reducer": "mean"}, "b": {"reducer": "append", "initial": 3}, "c": 1},
+        "nodes": {"p": {"function": "nothing"}, "q": {"function": "write", "config": {}},
+                  "r": {"function": "copy", "config": {"to": "b"}, "retry": {"attempts": -1}, "defer": 1, "colour": "red"},
+                  "s": {"graph": {"nodes": {"t": 7}}}},
+        "edges": [["p"], [["p", 2], "q"]],
+        "conditional_edges": [{"from": "p", "function": "dice"}, {"from": "p", "function": "each", "config": {}}],
+        "output": [1], "extra": true})"),
+                                    standard_functions());
+    ASSERT_FALSE(wrong);
+    EXPECT_EQ(wrong.error().reason(), "INVALID_GRAPH");
+    for (const auto* place :
+         {"channels.a.reducer", "channels.b.initial", "channels.c must", "nodes.p.function", "nodes.q.config",
+          "nodes.r.retry.attempts", "nodes.r.defer", "nodes.r.colour", "nodes.s.graph.nodes.t", "edges[0]", "edges[1]",
+          "conditional_edges[0].function", "conditional_edges[1].config", "output must hold", "extra is no key"})
+        EXPECT_NE(wrong.error().message().find(place), std::string::npos) << place << " in " << wrong.error().message();
+    EXPECT_FALSE(compile_json(Json(3), standard_functions()));
+}
+
+}  // namespace
+}  // namespace dure::graph
