@@ -1,5 +1,4 @@
 // parse_toml; the parser itself is included in this file only.
-
 #include <sstream>
 
 #include "dure/base/toml.hpp"
