@@ -7,6 +7,7 @@
 
 #include "app/administration.hpp"
 #include "app/application.hpp"
+#include "app/graph_command.hpp"
 #include "app/models.hpp"
 #include "app/version.hpp"
 #include "dure/api/api.hpp"
@@ -31,6 +32,7 @@ struct Options {
     std::vector<std::string> permissions;
     std::string expires;
     bool password_stdin = false;
+    GraphCommand graph;
 };
 
 config::LoadOptions load_options(const Options& options)
@@ -104,6 +106,32 @@ int run_migrate(const Options& options)
     return settings ? migrate(*settings, options.status) : refused;
 }
 
+int run_graph_command(const Options& options)
+{
+    if (options.graph.thread.empty()) {
+        if (options.graph.resume || !options.graph.checkpoint.empty() || !options.database.empty()) {
+            std::cerr << "dure: --resume, --from and --database need a --thread\n";
+            return usage;
+        }
+        return run_graph(nullptr, options.graph);
+    }
+    const auto settings = load_settings(options);
+    return settings ? run_graph(&*settings, options.graph) : usage;
+}
+
+void add_graph_options(CLI::App& command, Options& options)
+{
+    command.add_option("--graph", options.graph.graph_file, "Graph of the JSON form (docs/graph.md)")->required();
+    command.add_option("--input", options.graph.input_file, "JSON file with the input");
+    command.add_option("--thread", options.graph.thread, "Thread whose state is kept in the database");
+    command.add_option("--resume", options.graph.resume, "JSON: the answer to the open interrupt, or {interrupt id: answer}");
+    command.add_option("--from", options.graph.checkpoint, "Checkpoint of the thread to go on from");
+    command.add_option("--modes", options.graph.modes, "Events to print, separated by commas (default: updates)")
+        ->delimiter(',')
+        ->default_val(std::vector<std::string>{"updates"});
+    command.add_flag("--subgraphs", options.graph.subgraphs, "Print the events of sub-graphs too");
+}
+
 void add_common(CLI::App& command, Options& options)
 {
     command.add_option("--config", options.config_file, "TOML file (default: DURE_CONFIG, else config/dure.toml if there)");
@@ -145,6 +173,10 @@ struct Commands {
         auto* models = app.add_subcommand("models", "Models")->require_subcommand(1);
         models_check = models->add_subcommand("check", "Ask every target of every model for a short answer; exit code 1 if any fails");
         add_common(*models_check, options);
+        auto* graph = app.add_subcommand("graph", "Graphs")->require_subcommand(1);
+        graph_run = graph->add_subcommand("run", "Execute a graph and print its events as JSON lines");
+        add_common(*graph_run, options);
+        add_graph_options(*graph_run, options);
         openapi = app.add_subcommand("openapi", "Print the OpenAPI document");
         version = app.add_subcommand("version", "Print version, commit and libraries");
     }
@@ -156,6 +188,7 @@ struct Commands {
     CLI::App* key_create;
     CLI::App* config_check;
     CLI::App* models_check;
+    CLI::App* graph_run;
     CLI::App* openapi;
     CLI::App* version;
 };
@@ -170,6 +203,8 @@ int run(const Commands& commands, const Options& options)
         return run_key_create(options);
     if (commands.config_check->parsed())
         return check_config(options);
+    if (commands.graph_run->parsed())
+        return run_graph_command(options);
     if (commands.openapi->parsed()) {
         std::cout << api::Api::openapi(std::string(version)) << "\n";
         return done;

@@ -1,0 +1,143 @@
+// Files are read and checked → graph compiled → run, with a SqlCheckpointer when a thread is named. See graph_command.hpp.
+#include "app/graph_command.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <fstream>
+#include <iostream>
+#include <iterator>
+
+#include "app/storage.hpp"
+#include "dure/graph/json_graph.hpp"
+#include "dure/runs/graph_body.hpp"
+#include "dure/runs/sql_store.hpp"
+
+namespace dure::app {
+
+namespace {
+
+constexpr int graph_done = 0;
+constexpr int graph_failed = 1;
+constexpr int graph_usage = 2;
+
+int wrong_graph_command(const std::string& text)
+{
+    std::cerr << "dure: " << text << "\n";
+    return graph_usage;
+}
+
+Result<Json> json_of_file(const std::string& path)
+{
+    std::ifstream file(path, std::ios::binary);
+    if (!file)
+        return Error(Errc::not_found, path + " cannot be read.");
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    auto json = Json::parse(text, nullptr, false);
+    if (json.is_discarded())
+        return Error(Errc::invalid_argument, path + " is not JSON.");
+    return json;
+}
+
+// Prints each event when the engine tells it: with a thread, its results are durable by then.
+class LinePrinter final : public graph::EventSink {
+public:
+    explicit LinePrinter(runs::Telling telling) : telling_(telling) {}
+    graph::Modes modes() const override { return telling_.modes; }
+    bool subgraphs() const override { return telling_.subgraphs; }
+    Task<Result<void>> event(const graph::Event& event) override
+    {
+        std::cout << dump(Json{{"seq", event.seq},
+                               {"ns", event.ns},
+                               {"mode", graph::name_of(event.mode)},
+                               {"data", event.data}})
+                  << std::endl;
+        co_return std::cout ? Result<void>() : Error(Errc::cancelled, "Standard output is closed.");
+    }
+
+private:
+    runs::Telling telling_;
+};
+
+Json outcome_line(const graph::RunResult& result)
+{
+    Json line{{"status", graph::name_of(result.status)},
+              {"output", result.output},
+              {"next", result.next},
+              {"checkpoint", result.checkpoint}};
+    line["interrupts"] = Json::array();
+    for (const auto& interrupt : result.interrupts)
+        line["interrupts"].push_back(graph::to_json(interrupt));
+    if (result.error)
+        line["error"] = runs::error_json(*result.error, result.failures);
+    return line;
+}
+
+Result<Json> run_input_json(const GraphCommand& command)
+{
+    auto json = Json();
+    if (!command.input_file.empty()) {
+        auto input = json_of_file(command.input_file);
+        if (!input)
+            return input.error();
+        json["input"] = std::move(*input);
+    }
+    if (command.resume) {
+        auto answer = Json::parse(*command.resume, nullptr, false);
+        if (answer.is_discarded())
+            return Error(Errc::invalid_argument, "--resume is not JSON.");
+        json["resume"] = std::move(answer);
+    }
+    return json;
+}
+
+}  // namespace
+
+int run_graph(const config::Settings* settings, const GraphCommand& command)
+{
+    const auto document = json_of_file(command.graph_file);
+    if (!document)
+        return wrong_graph_command(document.error().message());
+    const auto compiled = graph::compile_json(*document, graph::standard_functions());
+    if (!compiled)
+        return wrong_graph_command(compiled.error().message());
+    const auto input_json = run_input_json(command);
+    if (!input_json)
+        return wrong_graph_command(input_json.error().message());
+    auto input = runs::run_input_of(*input_json);
+    if (!input)
+        return wrong_graph_command(input.error().message());
+    graph::RunOptions options;
+    const auto telling = runs::apply_options(Json{{"modes", command.modes}, {"subgraphs", command.subgraphs}}, options);
+    if (!telling)
+        return wrong_graph_command(telling.error().message());
+    LinePrinter printer(*telling);
+    options.events = &printer;
+    options.checkpoint = command.checkpoint;
+
+    Storage storage;
+    std::optional<runs::SqlCheckpointer> checkpointer;
+    if (settings != nullptr) {
+        auto opened = open_storage(*settings, DatabaseUse::administer, {});
+        if (!opened) {
+            std::cerr << "dure: " << opened.error().message() << "\n";
+            return graph_failed;
+        }
+        storage = std::move(*opened);
+        checkpointer.emplace(*storage.database);
+        options.checkpointer = &*checkpointer;
+        options.thread = command.thread;
+    }
+    graph::RunResult result;
+    boost::asio::io_context loop(1);
+    boost::asio::co_spawn(loop, compiled->run(std::move(*input), options, result), [](std::exception_ptr thrown) {
+        if (thrown)
+            std::rethrow_exception(thrown);
+    });
+    loop.run();
+    std::cout << dump(outcome_line(result)) << std::endl;
+    return result.status == graph::RunStatus::success || result.status == graph::RunStatus::interrupted ? graph_done
+                                                                                                        : graph_failed;
+}
+
+}  // namespace dure::app

@@ -1,0 +1,112 @@
+// `dure graph run` as a program: events as JSON lines, threads that last from one process to the next, exit codes.
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "dure/base/json.hpp"
+#include "support/server_on_postgres.hpp"
+
+namespace dure::test {
+
+namespace {
+
+constexpr auto asking_graph = R"({"channels": {"log": {"reducer": "append", "initial": []}},
+ "nodes": {"p": {"function": "write", "config": {"values": {"log": "p"}}},
+           "q": {"function": "ask", "config": {"question": "may I?", "to": "log"}}},
+ "edges": [["START", "p"], ["p", "q"], ["q", "END"]]})";
+
+class GraphCommand : public testing::TestWithParam<const char*> {
+protected:
+    void SetUp() override
+    {
+        write("graph.json", asking_graph);
+        write("input.json", R"({"log": ["i"]})");
+        const bool embedded = std::string(GetParam()) == "sqlite";
+        database_ = embedded ? "sqlite:" + (folder_.path() / "dure.db").string() : fresh_schema();
+        if (!embedded)
+            environment_ = {{"SECRET_KEY", "a secret key of 32 bytes or more, the same everywhere"}};
+    }
+    void write(const std::string& name, const std::string& text) { std::ofstream(folder_.path() / name) << text; }
+    Finished graph_run(std::vector<std::string> arguments)
+    {
+        arguments.insert(arguments.begin(), {"graph", "run"});
+        return run_command(folder_.path(), arguments, environment_);
+    }
+    static std::vector<Json> lines(const Finished& finished)
+    {
+        std::vector<Json> all;
+        std::istringstream text(finished.out);
+        for (std::string line; std::getline(text, line);)
+            all.push_back(Json::parse(line));
+        return all;
+    }
+
+    TemporaryFolder folder_;
+    std::string database_;
+    Environment environment_;
+};
+
+}  // namespace
+
+TEST_P(GraphCommand, AThreadGoesOnInTheNextProcess)
+{
+    const auto first =
+        graph_run({"--graph", "graph.json", "--input", "input.json", "--thread", "t", "--database", database_});
+    ASSERT_EQ(first.code, 0) << first.err;
+    const auto asked = lines(first);
+    ASSERT_EQ(asked.size(), 3U) << first.out;
+    EXPECT_EQ(asked[0], Json::parse(R"({"seq": 1, "ns": "", "mode": "updates", "data": {"p": {"log": "p"}}})"));
+    EXPECT_EQ(asked[1].at("data").at("__interrupt__").at(0).at("value"), "may I?");
+    EXPECT_EQ(asked[2].at("status"), "interrupted");
+    const auto second = graph_run({"--graph", "graph.json", "--thread", "t", "--database", database_, "--resume",
+                                   "false", "--modes", "updates,values"});
+    ASSERT_EQ(second.code, 0) << second.err;
+    const auto answered = lines(second);
+    ASSERT_EQ(answered.size(), 3U) << second.out;
+    EXPECT_EQ(answered[0].at("data"), Json::parse(R"({"q": {"log": false}})"));
+    EXPECT_EQ(answered[1].at("mode"), "values");
+    EXPECT_EQ(answered[2].at("status"), "success");
+    EXPECT_EQ(answered[2].at("output").at("log"), Json::parse(R"(["i", "p", false])"));
+    const auto forked = graph_run({"--graph", "graph.json", "--thread", "t", "--database", database_, "--from",
+                                   asked[2].at("checkpoint").get<std::string>()});
+    ASSERT_EQ(forked.code, 0) << forked.err;
+    EXPECT_EQ(lines(forked).back().at("status"), "interrupted") << "the fork asks again";
+}
+
+INSTANTIATE_TEST_SUITE_P(Drivers, GraphCommand, testing::Values("sqlite", "postgres"),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST(GraphCommandWords, ExitCodesTellFailuresFromWrongCommands)
+{
+    const TemporaryFolder folder;
+    const auto write = [&](const std::string& name, const std::string& text) {
+        std::ofstream(folder.path() / name) << text;
+    };
+    write("graph.json", asking_graph);
+    write("input.json", R"({"log": ["i"]})");
+    write("broken.json", "{");
+    write("wrong.json", R"({"nodes": {"p": {"function": "nobody knows"}}})");
+    const struct {
+        std::vector<std::string> arguments;
+        int code;
+        std::string said;
+    } cases[] = {
+        {{"--graph", "graph.json", "--input", "input.json"}, 1, ""},
+        {{}, 2, "--graph"},
+        {{"--graph", "missing.json"}, 2, "missing.json"},
+        {{"--graph", "broken.json"}, 2, "broken.json"},
+        {{"--graph", "wrong.json"}, 2, "nodes.p.function"},
+        {{"--graph", "graph.json", "--input", "broken.json"}, 2, "broken.json"},
+        {{"--graph", "graph.json", "--input", "input.json", "--modes", "all"}, 2, "all"},
+        {{"--graph", "graph.json", "--resume", "1"}, 2, "--thread"},
+    };
+    for (const auto& one : cases) {
+        auto arguments = one.arguments;
+        arguments.insert(arguments.begin(), {"graph", "run"});
+        const auto finished = run_command(folder.path(), arguments);
+        EXPECT_EQ(finished.code, one.code) << finished.err;
+        EXPECT_NE((finished.err + finished.out).find(one.said), std::string::npos) << finished.err;
+    }
+}
+
+}  // namespace dure::test
