@@ -76,7 +76,9 @@ Task<bool> Loop::begin(const RunInput& input)
         if (const auto* command = input.command();
             command && command->resume && !co_await take_answers(*command->resume))
             co_return false;
-        co_return co_await continue_from(false, head);
+        const bool goes_on = co_await continue_from(false, head);
+        continues_ = continues_ && !input.fresh();   // it had not stopped yet: a static stop still counts (I1)
+        co_return goes_on;
     }
     if (const auto* fresh = input.fresh())
         co_return co_await accept(*fresh);

@@ -35,6 +35,19 @@ TEST(I1, StaticStopsEndTheRunBetweenSuperstepsAndANullRunGoesOn)
     EXPECT_EQ(log_text(thread.run(RunInput::nothing(), asked)), "[p,q,t]");
 }
 
+TEST(I1, ARecoveredRunStopsWhereItWouldHaveStopped)
+{
+    ThreadOf thread(chain_of_three());
+    RunOptions options;
+    options.run = "r";
+    options.interrupt_before = {"q"};
+    EXPECT_EQ(thread.run(log_of({}), options).status, RunStatus::interrupted);
+    options.recovers = true;   // as if the process had died before it told anybody
+    const auto again = thread.run(log_of({}), options);
+    EXPECT_EQ(again.status, RunStatus::interrupted);
+    EXPECT_EQ(again.next, (Lines{"q"}));
+}
+
 TEST(I3, TheKthCallGetsTheKthAnswerAndTheTaskRunsAgainFromItsStart)
 {
     int executions = 0;
