@@ -113,7 +113,8 @@ TEST_P(EventLoadTest, VersionsHaveNoGapsRepeatsNoRowsAndFollowersSeeEverythingOn
             EXPECT_TRUE(positions.insert(event.position).second);
         }
     for (const auto& [aggregate, all] : versions)
-        EXPECT_EQ(std::pair(*all.begin(), *all.rbegin()), std::pair(std::int64_t{1}, static_cast<std::int64_t>(all.size())))
+        EXPECT_EQ(std::pair(*all.begin(), *all.rbegin()),
+                  std::pair(std::int64_t{1}, static_cast<std::int64_t>(all.size())))
             << aggregate;
     EXPECT_EQ(*positions.rbegin(), static_cast<std::int64_t>(total));
     for (const auto& one : seen) {
@@ -130,23 +131,26 @@ TEST_P(EventLoadTest, OfWritersThatExpectTheSameVersionOneWins)
     std::atomic<int> conflicts = 0;
     std::list<test::Running> writers;
     for (int i = 0; i < 4; ++i)
-        writers.emplace_back(cores, [&]() -> Task<void> {
-            Journal journal(*database_, *bus_, clock_);
-            std::int64_t version = 0;
-            for (int stored = 0; stored < 25; ++version) {
-                const auto one = co_await journal.append(event_of("a"), version);
-                stored += one ? 1 : 0;
-                conflicts += one ? 0 : 1;
-                EXPECT_TRUE(one || one.error().reason() == "version_conflict");
-            }
-        }, i % 2);
+        writers.emplace_back(
+            cores,
+            [&]() -> Task<void> {
+                Journal journal(*database_, *bus_, clock_);
+                std::int64_t version = 0;
+                for (int stored = 0; stored < 25; ++version) {
+                    const auto one = co_await journal.append(event_of("a"), version);
+                    stored += one ? 1 : 0;
+                    conflicts += one ? 0 : 1;
+                    EXPECT_TRUE(one || one.error().reason() == "version_conflict");
+                }
+            },
+            i % 2);
     for (auto& writer : writers)
         writer.wait();
     cores.stop();
     cores.join();
     const auto all = from<store::Events>([](store::Events events) {
-        return events.of_aggregate({"a", "Session", {}, 1, 1000});
-    }).value();
+                         return events.of_aggregate({"a", "Session", {}, 1, 1000});
+                     }).value();
     ASSERT_EQ(all.size(), 100u);
     EXPECT_EQ(all.back().version, 100);
 }
@@ -173,23 +177,26 @@ TEST_P(EventLoadTest, NoReaderOvertakesATransactionThatStaysOpen)
     std::list<test::Running> followers, writers;
     last_ = 6;
     for (std::size_t i = 0; i < seen.size(); ++i)
-        followers.emplace_back(cores, [&, i]() -> Task<void> {
-            while (seen[i].empty() || seen[i].back() != last_.load()) {
-                Follower follower(*database_, *bus_, co_await boost::asio::this_coro::executor,
-                                  seen[i].empty() ? 0 : seen[i].back(), {});
-                const auto page = co_await follower.next(Steady::now() + 20ms);
-                EXPECT_TRUE(page);
-                ++looks;
-                for (const auto& event : *page)
-                    seen[i].push_back(event->position);
-            }
-        }, i % 2);
+        followers.emplace_back(
+            cores,
+            [&, i]() -> Task<void> {
+                while (seen[i].empty() || seen[i].back() != last_.load()) {
+                    Follower follower(*database_, *bus_, co_await boost::asio::this_coro::executor,
+                                      seen[i].empty() ? 0 : seen[i].back(), {});
+                    const auto page = co_await follower.next(Steady::now() + 20ms);
+                    EXPECT_TRUE(page);
+                    ++looks;
+                    for (const auto& event : *page)
+                        seen[i].push_back(event->position);
+                }
+            },
+            i % 2);
     for (int i = 0; i < 5; ++i)
         writers.emplace_back(cores, [&]() -> Task<void> {
             Journal journal(*database_, *bus_, clock_);
             EXPECT_TRUE(co_await journal.append(event_of("quick")));
         });
-    while (looks < 60)   // each of them looked often while the transaction was open
+    while (looks < 60)  // each of them looked often while the transaction was open
         std::this_thread::yield();
     leave.release();
     slow.join();
