@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "agents/run.hpp"
+#include "agents/ask.hpp"
 
 namespace dure::agents {
 namespace {
@@ -48,19 +48,6 @@ Result<void> check_tool_choice(const AgentRequest& request)
         return wrong("tool_choice", "'tool_choice' must be none, auto, required or name a function.");
     if (!holds_tool(request.client_tools, (*function)["name"].get_ref<const std::string&>()))
         return wrong("tool_choice", "'tool_choice' names a tool that is not in 'tools'.");
-    return {};
-}
-
-Result<void> check_response_format(const AgentRequest& request)
-{
-    if (!wants_json(request))
-        return {};
-    const auto& format = request.extra.at("response_format");
-    const auto type = format.value("type", OrderedJson());
-    if (type != "json_object" && type != "json_schema")
-        return wrong("response_format", "'response_format' must have the type text, json_object or json_schema.");
-    if (type == "json_schema" && !format.value("json_schema", OrderedJson()).is_object())
-        return wrong("response_format", "'response_format' of type json_schema needs 'json_schema'.");
     return {};
 }
 

@@ -6,8 +6,6 @@
 namespace dure::agents {
 namespace {
 
-constexpr int deepest_object = 64;
-
 // Adds what a call used to the record when it ends, however it ends.
 class UsageOfCall {
 public:
@@ -88,7 +86,8 @@ std::vector<model::Message> conversation_for(const AgentRun& run, const std::str
     return messages;
 }
 
-llm::CompletionRequest answer_request(const AgentRun& run, const graph::State& state, const std::string& system, bool final)
+llm::CompletionRequest answer_request(const AgentRun& run, const graph::State& state, const std::string& system,
+                                      bool final)
 {
     llm::CompletionRequest request;
     request.model = run.model;
@@ -135,21 +134,6 @@ Task<Result<std::string>> ask_quietly(AgentRun& run, const llm::CompletionReques
     if (auto answered = co_await run.gateway.complete(request, run.call, completion); !answered)
         co_return answered.error();
     co_return std::move(completion.text);
-}
-
-std::optional<Json> object_in(std::string_view text)
-{
-    const auto first = text.find('{');
-    const auto last = text.rfind('}');
-    if (first == std::string_view::npos || last == std::string_view::npos || last < first)
-        return std::nullopt;
-    bool too_deep = false;
-    const auto watch = [&](int depth, Json::parse_event_t, Json&) {
-        too_deep = too_deep || depth > deepest_object;
-        return true;
-    };
-    auto object = Json::parse(text.substr(first, last - first + 1), watch, false);
-    return object.is_object() && !too_deep ? std::optional<Json>(std::move(object)) : std::nullopt;
 }
 
 Json call_to_json(const model::ToolCall& call)

@@ -14,7 +14,8 @@ namespace dure::agents {
 std::vector<model::Message> conversation_for(const AgentRun& run, const std::string& system, const graph::State& state);
 
 // A call whose text may be the answer: the client's sampling fields apply. response_format only when `final`.
-llm::CompletionRequest answer_request(const AgentRun& run, const graph::State& state, const std::string& system, bool final);
+llm::CompletionRequest answer_request(const AgentRun& run, const graph::State& state, const std::string& system,
+                                      bool final);
 
 // Offers the candidates and the client's tools; under a demand of the client for a call only the client's own.
 void offer_tools(const AgentRun& run, bool first_call, llm::CompletionRequest& request);
@@ -25,8 +26,11 @@ Task<Result<void>> ask_streamed(AgentRun& run, const llm::CompletionRequest& req
 // For decisions: nothing of it reaches the client.
 Task<Result<std::string>> ask_quietly(AgentRun& run, const llm::CompletionRequest& request);
 
-// From the first { to the last }; nothing when that is no JSON object.
-std::optional<Json> object_in(std::string_view text);
+// A response_format that the agent can hold an answer against; the error names what is wrong with the demand.
+Result<void> check_response_format(const AgentRequest& request);
+// The final answer in the demanded form: asked for without tools, checked (JSON; of json_schema: valid under the schema),
+// asked for once more when it does not fit, and shown whole. upstream_failed: it does not fit then either.
+Task<Result<void>> answer_in_form(AgentRun& run, const graph::State& state, const std::string& system);
 
 // The transcript's form of an assistant turn with tool calls, and of a tool's result.
 Json assistant_turn(const std::string& text, const std::vector<model::ToolCall>& calls);

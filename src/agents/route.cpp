@@ -1,41 +1,40 @@
 // router: what happens next. A model with native tools decides by answering or calling (think.cpp); any other is asked for
 // the JSON {"action", "selected_tool", "arguments", "reasoning"}, malformed answers once more with a correction.
 #include "agents/ask.hpp"
+#include "agents/decision.hpp"
+#include "agents/lenient_json.hpp"
 #include "dure/base/clock.hpp"
 
 namespace dure::agents {
 namespace {
 
-struct Decision {
-    std::string action;
-    std::string tool;
-    std::string arguments;   // empty: the model gave none
-};
+constexpr int router_attempts = 2;
+constexpr int most_questions_in_a_row = 3;
 
-std::string text_member(const Json& object, const char* name)
+std::vector<std::string> candidate_names(const AgentRun& run)
 {
-    const auto at = object.find(name);
-    return at != object.end() && at->is_string() ? at->get<std::string>() : std::string();
+    std::vector<std::string> names;
+    for (const auto& tool : run.server_tools)
+        names.push_back(tool.name);
+    return names;
 }
 
-std::optional<Decision> read_decision(const AgentRun& run, std::string_view text)
+// How many of the newest answers were questions back to the user: the loop of need_more_info over the turns of a
+// conversation. It is bound, because a user who is asked a fourth time has no better answer to give.
+int questions_in_a_row(const std::vector<model::Message>& messages)
 {
-    const auto object = object_in(text);
-    if (!object)
-        return std::nullopt;
-    Decision decision;
-    decision.action = text_member(*object, "action");
-    decision.tool = text_member(*object, "selected_tool");
-    if (decision.action == "execute_tool") {
-        if (!is_candidate(run, decision.tool))
-            return std::nullopt;
-        if (const auto at = object->find("arguments"); at != object->end() && at->is_object())
-            decision.arguments = dump(*at);
-        return decision;
+    int count = 0;
+    for (auto message = messages.rbegin(); message != messages.rend(); ++message) {
+        if (message->role != model::Role::assistant)
+            continue;
+        const auto text = message->text();
+        const auto last = text.find_last_not_of(" \t\r\n");
+        const std::string_view said = std::string_view(text).substr(0, last == std::string::npos ? 0 : last + 1);
+        if (!said.ends_with("?") && !said.ends_with("？"))
+            break;
+        ++count;
     }
-    const bool known = decision.action == "direct_response" || decision.action == "need_more_info" ||
-                       decision.action == "END";
-    return known ? std::optional(decision) : std::nullopt;
+    return count;
 }
 
 std::string tool_lines(const AgentRun& run)
@@ -66,18 +65,20 @@ Task<Result<Decision>> ask_for_decision(AgentRun& run, const graph::State& state
     request.model = run.model;
     request.temperature = 0;
     request.messages = conversation_for(run, system, state);
-    for (int attempt = 0; attempt < 2; ++attempt) {
+    const auto names = candidate_names(run);
+    for (int attempt = 0; attempt < router_attempts; ++attempt) {
         auto text = co_await ask_quietly(run, request);
         if (!text)
             co_return text.error();
-        if (auto decision = read_decision(run, *text))
+        auto read = read_decision(*text, names);
+        if (auto* decision = std::get_if<Decision>(&read))
             co_return std::move(*decision);
+        const auto& problem = std::get<Misunderstood>(read).problem;
         request.messages.push_back(said(model::Role::assistant, std::move(*text)));
-        request.messages.push_back(said(model::Role::system,
-                                        "That was not the JSON object asked for. Answer with exactly one JSON object with "
-                                        "\"action\" and \"selected_tool\", naming a listed tool or null."));
+        request.messages.push_back(
+            said(model::Role::system, fill(run.prompts.get(run.language, "repair"), {{"problem", problem}})));
     }
-    run.logger.info("router answer unusable twice, answering directly", {{"request_id", run.call.request_id}});
+    run.logger.info("router answer unusable, answering directly", {{"request_id", run.call.request_id}});
     Decision direct;
     direct.action = "direct_response";
     co_return direct;
@@ -111,6 +112,8 @@ Task<Result<graph::Update>> route_by_json(graph::NodeContext& context, AgentRun&
     auto decision = co_await ask_for_decision(run, context.state());
     if (!decision)
         co_return decision.error();
+    if (decision->action == "need_more_info" && questions_in_a_row(run.request.messages) >= most_questions_in_a_row)
+        decision->action = "direct_response";
     update["action"] = decision->action;
     if (decision->action != "execute_tool")
         co_return graph::Update(std::move(update));

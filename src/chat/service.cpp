@@ -195,7 +195,10 @@ Task<Result<void>> ChatService::message(const MessageCall& call, const Caller& c
 {
     auto& state = *state_;
     if (!call.strategy.empty() && !state.parts.agents.knows_strategy(call.strategy))
-        co_return Error(Errc::invalid_argument, "There is no strategy `" + call.strategy + "`.").param("strategy").reason("invalid_value");
+        co_return Error(Errc::invalid_argument, "There is no strategy `" + call.strategy + "`.")
+            .param("strategy")
+            .reason("invalid_value")
+            .problem({{"body", "strategy"}, "There is no strategy `" + call.strategy + "`", "value_error"});
     if (!call.model.empty() && !find_model(call.model, caller))
         co_return unknown_model(call.model);
     auto session = co_await state.open_session(call, caller, info);

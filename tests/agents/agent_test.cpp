@@ -287,15 +287,45 @@ TEST_F(AgentTest, ADemandedFormIsAppliedToTheFinalCallOnly)
     EXPECT_EQ(sink.shown.reasoning, "");
 }
 
-TEST_F(AgentTest, ProseInPlaceOfADemandedFormIsAnErrorAndNotShown)
+TEST_F(AgentTest, ProseInPlaceOfADemandedFormIsAskedForAgainThenAnErrorAndNotShown)
 {
     request.extra = OrderedJson::parse(R"({"response_format":{"type":"json_object"}})");
     request.use_tools = false;
     upstream.enqueue(turn({"Sure! Here you go."}));
+    upstream.enqueue(turn({"Really, here."}));
     const auto result = ask("JSON please");
     ASSERT_TRUE(result.has_error());
     EXPECT_EQ(result.error().code(), Errc::upstream_failed);
     EXPECT_EQ(sink.shown.text, "");
+    EXPECT_EQ(upstream.request_count(), 2);
+}
+
+TEST_F(AgentTest, AnAnswerThatBreaksItsSchemaIsCorrectedOnce)
+{
+    request.extra = OrderedJson::parse(
+        R"({"response_format":{"type":"json_schema","json_schema":{"name":"age","schema":{"type":"object",
+            "properties":{"나이":{"type":"integer"}},"required":["나이"]}}}})");
+    request.use_tools = false;
+    upstream.enqueue(turn({R"({"나이":"마흔"})"}));
+    upstream.enqueue(turn({R"({"나이":40})"}));
+    ASSERT_TRUE(ask("나이를 JSON으로 알려 줘").has_value());
+    EXPECT_EQ(sink.shown.text, R"({"나이":40})");
+    EXPECT_EQ(upstream.request_count(), 2);
+    const auto correction = sent(1)["messages"].back();
+    EXPECT_EQ(correction["role"], "system");
+    EXPECT_NE(correction["content"].get<std::string>().find("/나이"), std::string::npos);
+    EXPECT_EQ(sent(1)["response_format"]["type"], "json_schema");
+}
+
+TEST_F(AgentTest, ASchemaThatCannotBeUsedIsRefusedBeforeAnythingRuns)
+{
+    request.extra = OrderedJson::parse(
+        R"({"response_format":{"type":"json_schema","json_schema":{"name":"x","schema":{"type":"numbr"}}}})");
+    const auto result = ask("x");
+    ASSERT_TRUE(result.has_error());
+    EXPECT_EQ(result.error().code(), Errc::invalid_argument);
+    EXPECT_EQ(result.error().param(), "response_format");
+    EXPECT_EQ(upstream.request_count(), 0);
 }
 
 TEST_F(AgentTest, StrategyChatLoopsWithoutTheRouterAndSimpleHasNoTools)
