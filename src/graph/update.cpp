@@ -54,17 +54,26 @@ Result<void> settle_open_superstep(const Definition& definition, const std::stri
     return {};
 }
 
+// Stored whole: what was folded in is gone when the checkpoint is made.
+Result<Changes> as_whole_values(Result<Changes> changes)
+{
+    if (changes)
+        for (auto& change : *changes)
+            change = ChannelChange{change.channel, true, {}};
+    return changes;
+}
+
 Result<Changes> apply_update(const Definition& definition, Progress& progress, const Update& values,
                              const std::string& as_node)
 {
     Warnings ignored;
     if (as_node == end)
-        return apply_command(definition, progress, Update(values.values), ignored);
+        return as_whole_values(apply_command(definition, progress, Update(values.values), ignored));
     if (as_node == start) {
         auto known = known_input(definition, values.values);
         if (!known)
             return known.error();
-        return accept_input(definition, progress, *known, ignored);
+        return as_whole_values(accept_input(definition, progress, *known, ignored));
     }
     const auto node = definition.find(as_node);
     if (!node)

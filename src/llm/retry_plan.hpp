@@ -28,7 +28,7 @@ public:
 class RetryPlan {
 public:
     struct Candidate {
-        std::string_view provider;                // outlives the plan
+        std::string provider;
         std::int64_t context_window = 0;
         bool capable = true;
     };
@@ -73,7 +73,7 @@ private:
     std::function<double()> random_;
     Admissions* admissions_;
     std::optional<Failure> most_useful_;
-    std::vector<std::string_view> providers_out_;   // none of their keys is taken
+    std::vector<std::string> providers_out_;        // none of their keys is taken
     std::vector<std::size_t> keys_tried_;           // of the current target
     std::size_t current_ = 0;
     std::size_t key_ = 0;
