@@ -3,30 +3,10 @@
 
 #include <algorithm>
 
+#include "agents/usage.hpp"
+
 namespace dure::agents {
 namespace {
-
-// Adds what a call used to the record when it ends, however it ends.
-class UsageOfCall {
-public:
-    UsageOfCall(AgentRecord& record, const model::Completion& call) : record_(record), call_(call) {}
-    ~UsageOfCall()
-    {
-        auto& sum = record_.completion;
-        sum.usage += call_.usage;
-        sum.attempts += call_.attempts;
-        if (!call_.answered_by.empty())
-            sum.answered_by = call_.answered_by;
-        if (!call_.upstream_request_id.empty())
-            sum.upstream_request_id = call_.upstream_request_id;
-    }
-    UsageOfCall(const UsageOfCall&) = delete;
-    UsageOfCall& operator=(const UsageOfCall&) = delete;
-
-private:
-    AgentRecord& record_;
-    const model::Completion& call_;
-};
 
 // The text of a call nobody reads along enters the record when the call ends: until then it may be made again.
 class TextOfCall {

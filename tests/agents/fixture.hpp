@@ -133,6 +133,9 @@ protected:
         return *agents_;
     }
 
+    llm::Gateway& gateway() { return *gateway_; }        // both after agents()
+    tools::Registry& registry() { return *registry_; }
+
     Result<void> ask(const std::string& question)
     {
         request.messages.push_back(message(model::Role::user, question));
