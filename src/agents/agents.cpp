@@ -60,6 +60,7 @@ struct Agents::State {
         strategies.push_back(Strategy{"graph", make_agent_graph()});
         strategies.push_back(Strategy{"chat", make_chat_graph()});
         strategies.push_back(Strategy{"simple", make_simple_graph()});
+        strategies.push_back(Strategy{"planner", make_planner_graph()});
     }
 
     const Strategy* find(const std::string& name) const;

@@ -28,6 +28,11 @@ private:
 model::Message message_of(const Json& entry)
 {
     model::Message message;
+    if (entry.at("role") == "user") {   // the planner's note
+        message.role = model::Role::user;
+        message.content = entry.at("content").get<std::string>();
+        return message;
+    }
     const bool of_tool = entry.at("role") == "tool";
     message.role = of_tool ? model::Role::tool : model::Role::assistant;
     const auto& text = entry.at("content").get_ref<const std::string&>();

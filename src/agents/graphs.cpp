@@ -15,6 +15,10 @@ std::string describe(std::string_view node, Language language)
         return korean ? "도구 고르는 중" : "Choosing tools";
     if (node == "router" || node == "model")
         return korean ? "다음 단계 결정 중" : "Deciding the next step";
+    if (node == "planner")
+        return korean ? "계획 세우는 중" : "Planning";
+    if (node == "step")
+        return korean ? "계획한 단계 진행 중" : "Working on a step of the plan";
     if (node == "executor" || node == "tools")
         return korean ? "도구 실행 중" : "Running tools";
     return korean ? "답변 작성 중" : "Writing the answer";
@@ -102,6 +106,18 @@ Task<Result<graph::Update>> converse(graph::NodeContext& context, AgentRun& run)
     co_return co_await summarize(context, run);
 }
 
+Routes after_planner(const State& state)
+{
+    return state.at("plan").empty() ? "answer" : "step";
+}
+
+// The planner's steps have used the server's tools; the answer has only the client's.
+Task<Result<graph::Update>> answer_plan(graph::NodeContext& context, AgentRun& run)
+{
+    run.server_tools.clear();
+    co_return co_await converse(context, run);
+}
+
 graph::CompiledGraph compile(const graph::StateGraph& graph)
 {
     auto compiled = graph.compile();
@@ -148,6 +164,24 @@ graph::CompiledGraph make_simple_graph()
     add_channels(simple);
     simple.add_node("model", step(converse)).add_edge(graph::start, "model").add_edge("model", graph::end);
     return compile(simple);
+}
+
+graph::CompiledGraph make_planner_graph()
+{
+    graph::StateGraph planner;
+    add_channels(planner);
+    planner.add_channel("plan", graph::reducers::last(), Json::array())
+        .add_channel("done", graph::reducers::append())
+        .add_node("tool_selector", step(select_tools))
+        .add_node("planner", step(plan_steps))
+        .add_node("step", step(take_step))
+        .add_node("answer", step(answer_plan))
+        .add_edge(graph::start, "tool_selector")
+        .add_edge("tool_selector", "planner")
+        .add_conditional_edges("planner", after_planner, graph::targets({"step", "answer"}))
+        .add_edge("step", "planner")
+        .add_edge("answer", graph::end);
+    return compile(planner);
 }
 
 }  // namespace dure::agents

@@ -6,6 +6,7 @@
 //   action      what the router decided: execute_tool, direct_response, need_more_info, END
 //   answered    the text of the final answer has gone out
 //   progressed  a tool of the last round succeeded
+//   plan, done  of the planner: steps that are left, and results of the others [{worker: step, text | error}]
 //   rounds      rounds of tool calls so far
 #pragma once
 
@@ -49,6 +50,9 @@ Task<Result<graph::Update>> think(graph::NodeContext& context, AgentRun& run);  
 Task<Result<graph::Update>> execute_tools(graph::NodeContext& context, AgentRun& run);
 Task<Result<graph::Update>> summarize(graph::NodeContext& context, AgentRun& run);
 
+Task<Result<graph::Update>> plan_steps(graph::NodeContext& context, AgentRun& run);   // planner
+Task<Result<graph::Update>> take_step(graph::NodeContext& context, AgentRun& run);    // its steps
+
 // Ends the answer: calls of client tools go out, the finish reason is settled.
 Task<Result<void>> finish_answer(AgentRun& run, const graph::State& state);
 
@@ -56,5 +60,6 @@ Task<Result<void>> finish_answer(AgentRun& run, const graph::State& state);
 graph::CompiledGraph make_agent_graph();    // "graph": tool_selector → router → executor → summarizer
 graph::CompiledGraph make_chat_graph();     // "chat": tool_selector → model ⇄ tools
 graph::CompiledGraph make_simple_graph();   // "simple": model
+graph::CompiledGraph make_planner_graph();  // "planner": tool_selector → planner ⇄ step → answer
 
 }  // namespace dure::agents

@@ -79,6 +79,24 @@ TEST_F(JsonRouterTest, NeedMoreInfoAsksTheUser)
     EXPECT_NE(sent(1)["messages"][0]["content"].get<std::string>().find("ask the user one short"), std::string::npos);
 }
 
+TEST_F(JsonRouterTest, AfterThreeQuestionsInARowItAnswers)
+{
+    for (const auto* asked : {"Which city?", "어느 도시인가요? ", "어느 날인가요？"}) {
+        request.messages.push_back(message(model::Role::user, "weather"));
+        request.messages.push_back(message(model::Role::assistant, asked));
+    }
+    upstream.enqueue(completion_script(R"({"action":"need_more_info","selected_tool":null})"));
+    upstream.enqueue(turn({"I cannot tell."}));
+    ASSERT_TRUE(ask("just the weather").has_value());
+    EXPECT_EQ(sent(1)["messages"][0]["content"].get<std::string>().find("ask the user one short, concrete"), std::string::npos);
+
+    request.messages[3] = message(model::Role::assistant, "It was an answer.");
+    upstream.enqueue(completion_script(R"({"action":"need_more_info","selected_tool":null})"));
+    upstream.enqueue(turn({"Which one?"}));
+    ASSERT_TRUE(run().has_value());
+    EXPECT_NE(sent(3)["messages"][0]["content"].get<std::string>().find("ask the user one short, concrete"), std::string::npos);
+}
+
 TEST_F(JsonRouterTest, TheLoopIsBound)
 {
     settings.agent.max_iterations = 2;
