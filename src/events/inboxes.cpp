@@ -3,6 +3,8 @@
 
 #include <boost/asio/post.hpp>
 
+#include <optional>
+
 #include "dure/base/channel.hpp"
 
 namespace dure::events {
@@ -10,8 +12,17 @@ namespace dure::events {
 class Inbox : public std::enable_shared_from_this<Inbox> {
 public:
     Inbox(boost::asio::any_io_executor executor, std::size_t capacity)
-        : executor_(std::move(executor)), capacity_(capacity), changed_(executor_)
+        : executor_(std::move(executor)), capacity_(capacity), changed_(std::in_place, executor_)
     {}
+
+    // The subscriber leaves, on its core: from here on nothing of that core is touched, also when a publisher on another
+    // one still holds this object and the core's loop ends.
+    void detach()
+    {
+        const std::lock_guard lock(guard_);
+        changed_.reset();
+        executor_ = {};
+    }
 
     void add(const std::vector<SharedEvent>& events)
     {
@@ -49,7 +60,7 @@ public:
     Task<Arrivals> wait(Steady::time_point until)
     {
         while (empty() && Steady::now() < until)
-            co_await changed_.wait(until);
+            co_await changed_->wait(until);
         co_return take();
     }
 
@@ -71,14 +82,23 @@ private:
 
     void wake()
     {
-        boost::asio::post(executor_, [self = shared_from_this()] { self->changed_.notify(); });
+        const std::lock_guard lock(guard_);
+        if (changed_)
+            boost::asio::post(executor_, [self = shared_from_this()] { self->notify(); });
     }
 
-    const boost::asio::any_io_executor executor_;
+    void notify()
+    {
+        const std::lock_guard lock(guard_);
+        if (changed_)
+            changed_->notify();
+    }
+
+    boost::asio::any_io_executor executor_;
     const std::size_t capacity_;
     std::mutex guard_;
     Arrivals held_;
-    Signal changed_;
+    std::optional<Signal> changed_;   // nothing: detached
 };
 
 namespace {
@@ -86,6 +106,9 @@ namespace {
 class InboxSubscription final : public Subscription {
 public:
     explicit InboxSubscription(std::shared_ptr<Inbox> inbox) : inbox_(std::move(inbox)) {}
+    ~InboxSubscription() override { inbox_->detach(); }
+    InboxSubscription(const InboxSubscription&) = delete;
+    InboxSubscription& operator=(const InboxSubscription&) = delete;
     Task<Arrivals> wait(Steady::time_point until) override { return inbox_->wait(until); }
 
 private:
