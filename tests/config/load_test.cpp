@@ -284,6 +284,8 @@ TEST_F(Load, RefusesSettingsThatExcludeEachOther)
         {"[[providers]]\nname = \"a\"\nbase_url = \"a\"\n", "base_url must begin with"},
         {"[[tools.mcp]]\nname = \"a\"\n", "needs a command"},
         {"providers = 1\n", "providers must be a list of tables"},
+        {"[server\u0148]\n", "dure.toml:1"},
+        {"caf\u00e9 = 1\n", "dure.toml:1"},
     };
     for (const auto& [text, message] : cases) {
         toml(text);

@@ -171,5 +171,12 @@ TEST(Expression, LengthFiltersAndResultsAreBounded)
         EXPECT_EQ(evaluated(text, Secrets::refused, few).error().reason(), "expression_too_large") << text;
 }
 
+TEST(Expressions, BytesThatAreNoUtf8InAFilterAreASyntaxError)
+{
+    const auto parsed = Template::parse("{{state.text|slice('-\xFA')}}");
+    ASSERT_FALSE(parsed);
+    EXPECT_EQ(parsed.error().reason(), "expression_syntax");
+}
+
 }  // namespace expression_test
 }  // namespace dure::flows

@@ -177,7 +177,7 @@ private:
             return out;
         }
         if (!value.is_array()) {
-            out.constant = Json::parse(value.dump());
+            out.constant = Json::parse(dump(value));
             return out;
         }
         out.is_list = true;

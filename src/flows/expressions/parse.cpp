@@ -155,7 +155,7 @@ private:
             return syntax_error("the filter " + std::string(name) + " takes " + counts(*rule));
         for (const auto& argument : filter.arguments)
             if (!argument_fits(rule->kind, argument))
-                return syntax_error("the filter " + std::string(name) + " cannot use " + in_quotes(argument.dump()));
+                return syntax_error("the filter " + std::string(name) + " cannot use " + in_quotes(dump(argument)));
         if (rule->kind == FilterKind::truncate &&
             !(filter.arguments[0].is_number_unsigned() ||
               (filter.arguments[0].is_number_integer() && filter.arguments[0].get<std::int64_t>() >= 0)))
