@@ -1,0 +1,91 @@
+// The compiler: a checked flow document becomes a graph (module graph). Compiled once per version, run many times at once.
+//   auto flow = flows::compile_flow(document, {…});                       // Result<CompiledFlow>
+//   options.context = std::any(&run);                                     // a FlowRun*, lives as long as the run
+//   co_await flow->graph.run(flow_input(facts), options, result);
+// Kinds that only move data (start, condition, loop, set, join …) are done here. Kinds that ask the world (llm, agent,
+// supervisor, router, tool, http, extract) go through NodeServices, which the composition root hands in.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "dure/base/clock.hpp"
+#include "dure/base/error.hpp"
+#include "dure/base/json.hpp"
+#include "dure/base/task.hpp"
+#include "dure/flows/document.hpp"
+#include "dure/graph/graph.hpp"
+
+namespace dure::flows {
+
+// What is known of a run before its first node, and stays: the roots start, run, flow and session.id of expressions.
+struct RunFacts {
+    std::string execution_id;
+    std::string owner;         // whose rights the run has
+    std::string user_id;       // a label (routes.md); gives no rights
+    std::string session_id;    // empty: none
+    std::string flow_id, slug;
+    std::int64_t flow_version = 0;
+    std::string message;
+    Json inputs = Json::object();
+    Json files = Json::array();
+    Json history = Json::array();   // session.history: [{role, content}], oldest first
+    std::int64_t turn = 0;          // session.turn
+    UnixMillis started_at = 0;
+};
+
+// One call of a node that asks the world.
+struct NodeCall {
+    const Node& node;          // kind, id, policy
+    const RunFacts& facts;
+    Json config;               // every expression evaluated; secrets only where §4.4 allows them: never tell or log it whole
+    Json input;                // main output of the edge it was started by
+    Json attached;             // of agent and supervisor: {"tools": [{id, label, config}], "workers": [{id, label, config}]}
+    graph::NodeContext& context;   // emit_message, step, interrupt, idempotency_key, deadline
+};
+
+// Thread-safe. call() gives the output object of §3's table, with `usage {input_tokens, output_tokens, cost_usd}` where a model
+// was asked; an Error is what policy (§7) works on.
+class NodeServices {
+public:
+    virtual ~NodeServices() = default;
+    virtual Task<Result<Json>> call(NodeCall call) = 0;
+    // `vars.<name>` of the workspace; nothing: not set.
+    virtual std::optional<Json> variable(std::string_view owner, std::string_view name) = 0;
+    // `secrets.<name>`; nothing: not set.
+    virtual std::optional<std::string> secret(std::string_view owner, std::string_view name) = 0;
+};
+
+// What RunOptions::context of a flow's run points to.
+struct FlowRun {
+    RunFacts facts;
+    NodeServices* services = nullptr;
+    const Clock* clock = nullptr;
+};
+
+// Another flow a `subflow` node names, at the version this run is pinned to. Null: there is none.
+using SubflowSource = std::function<const Document*(std::string_view flow, std::string_view version)>;
+
+struct CompiledFlow {
+    graph::CompiledGraph graph;
+    // Ours for the engine's name of a node ("ns" of sub-graphs included); empty: a helper node of the compiler, not a step.
+    std::function<std::string(std::string_view ns, std::string_view graph_node)> flow_node;
+    std::int64_t max_steps = 500;   // recursion limit
+};
+
+// The document has passed check_document() without errors. invalid_argument where it cannot run (unsupported nodes …).
+Result<CompiledFlow> compile_flow(const Document& document, const SubflowSource& subflows);
+
+// The graph's fresh input.
+Json flow_input(const RunFacts& facts);
+// The run's result from the graph's output: {"text", "outputs", "replies"}; text: what reply nodes said, else the last main output.
+Json flow_result(const Json& graph_output);
+
+// The channel that tells steps: every Update of a flow node has, under this key, {"node_id", "visit", "status": "succeeded" |
+// "failed" | "skipped", "input", "output", "started_at", "duration_ms", "attempts", "usage", "error"}: so a step's row is
+// written with the result it describes (mode tasks, event "end").
+inline constexpr std::string_view step_channel = "__step__";
+
+}  // namespace dure::flows
