@@ -97,7 +97,7 @@ TEST(OnPostgres, WithoutTheDatabaseStateIs503AndComesBackByItself)
     const auto id = new_session(server, "before");
     ASSERT_FALSE(id.empty());
     database.stop();
-    EXPECT_LE(typical_health_time(server), 100ms);
+    EXPECT_LE(slowest_health_time(server), 100ms);
     for (int i = 0; i < 3; ++i) {
         const auto begin = std::chrono::steady_clock::now();
         const auto refused = ask(server, "POST", "/api/chat/session", R"({"title":"x"})");
@@ -173,14 +173,14 @@ TEST(OnPostgres, RestartedUnderLoadItLosesNothingThatWasAcknowledged)
         const auto refused = writers.refused.load();
         database.stop(how);
         EXPECT_TRUE(eventually([&] { return writers.refused >= refused + 4; }));
-        EXPECT_LE(typical_health_time(server), 100ms);
+        EXPECT_LE(slowest_health_time(server), 100ms);
         database.start();
         const auto then = writers.acknowledged_so_far();
         EXPECT_TRUE(eventually([&] { return writers.acknowledged_so_far() > then; }, 5s)) << "back by itself";
     }
     writers.stop();
     EXPECT_EQ(writers.wrong, 0);
-    EXPECT_LE(writers.late, writers.refused / 10) << writers.refused;
+    EXPECT_EQ(writers.late, 0) << "of " << writers.refused;
     for (const auto& id : writers.acknowledged)
         EXPECT_EQ(ask(server, "GET", "/api/chat/history/" + id).status, 200) << "lost: " << id;
 }

@@ -2,6 +2,8 @@
 // wrongly, and meets providers, databases and a Redis that fail.
 #include <gtest/gtest.h>
 
+#include <openssl/evp.h>
+
 #include <map>
 
 #include "support/openai_script.hpp"
@@ -9,6 +11,7 @@
 #include "support/redis_process.hpp"
 #include "support/scripted_upstream.hpp"
 #include "support/server_on_postgres.hpp"
+#include "support/smtp_server.hpp"
 
 namespace dure::test {
 namespace secrets_of_a_run {
@@ -22,6 +25,18 @@ const std::string provider_key = "sk-provider-key-59e0c3b1";
 const std::string redis_password = "redis-password-2b6f4e";
 const std::string smtp_password = "smtp-password-e91d77";
 const std::string database_password = "never-to-be-seen";   // server_on_postgres.hpp
+
+// The text of a mail: base64 behind the empty line.
+std::string text_of(std::string mail)
+{
+    mail.erase(0, std::min(mail.size(), mail.find("\n\n") + 2));
+    std::erase(mail, '\n');
+    std::string text(mail.size(), '\0');
+    const int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(text.data()),
+                                     reinterpret_cast<const unsigned char*>(mail.data()), static_cast<int>(mail.size()));
+    text.resize(static_cast<std::size_t>(std::max(size, 0)));
+    return text;
+}
 
 class Secrets : public testing::Test {
 protected:
@@ -54,7 +69,7 @@ protected:
                 value = admin_password;
         }
         options.environment.emplace_back("UPSTREAM_TEST_KEY", provider_key);
-        options.environment.emplace_back("TEST_SMTP_URL", "smtp://dure:" + smtp_password + "@127.0.0.1:1");
+        options.environment.emplace_back("TEST_SMTP_URL", "smtp://dure:" + smtp_password + "@127.0.0.1:" + std::to_string(smtp.port()));
         return options;
     }
 
@@ -95,7 +110,24 @@ protected:
         }
     }
 
+    // The token of the newest mail, as the person would read it; the mail server is told to repeat it in refusals from now on.
+    std::string mailed_token(const std::string& name)
+    {
+        std::string token;
+        EXPECT_TRUE(eventually([&] {
+            const auto text = text_of(smtp.mail());
+            const auto begin = text.find("eyJ");
+            token = begin == std::string::npos ? "" : text.substr(begin, text.find_first_of("\r\n ", begin) - begin);
+            return !token.empty() && token != last_mailed;
+        })) << name;
+        all[name] = last_mailed = token;
+        smtp.answer(".", "554 no such thing: " + token + "\r\n");
+        return token;
+    }
+
     RedisProcess redis{redis_password};
+    mail::ScriptedSmtp smtp;
+    std::string last_mailed;
     ScriptedUpstream upstream;
     std::unique_ptr<ServerProcess> server;
     std::map<std::string, std::string> all;
@@ -113,7 +145,13 @@ TEST_F(Secrets, AreInNoLogErrorEventOrMetric)
     EXPECT_EQ(log_in(wrong_password, "x"), "") << "a password typed as the name";
     const auto kim = log_in("kim%40example.kr", user_password);
     EXPECT_EQ(ask("POST", "/auth/forgot-password", {}, R"({"email":"kim@example.kr"})").status, 202);
-    EXPECT_EQ(ask("POST", "/auth/reset-password", {}, Json{{"token", kim}, {"password", wrong_password}}.dump()).status, 400);
+    const auto reset = mailed_token("mailed token of a reset");
+    EXPECT_EQ(ask("POST", "/auth/request-verify-token", {}, R"({"email":"kim@example.kr"})").status, 202);
+    const auto verify = mailed_token("mailed token of an address");
+    for (const auto& token : {kim, verify, reset + "x"})
+        EXPECT_EQ(ask("POST", "/auth/reset-password", {}, Json{{"token", token}, {"password", wrong_password}}.dump()).status, 400);
+    EXPECT_EQ(ask("POST", "/auth/verify", {}, Json{{"token", reset}}.dump()).status, 400);
+    EXPECT_EQ(ask("POST", "/auth/verify", {}, Json{{"token", verify}}.dump()).status, 200);
     EXPECT_EQ(ask("PATCH", "/users/me", kim, Json{{"password", new_password}}.dump()).status, 200);
     EXPECT_EQ(ask("GET", "/users/me", kim).status, 401);
     const auto again = log_in("kim%40example.kr", new_password);

@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "dure/mail/mail.hpp"
-#include "mail/smtp_server.hpp"
+#include "support/smtp_server.hpp"
 #include "support/run_task.hpp"
 #include "support/tls_upstream.hpp"
 

@@ -327,7 +327,7 @@ void expect_truth(Database& database, const Load& load)
 PostgresOptions under_load(const std::string& url)
 {
     auto options = with_connections(test::postgres_options(url), 8);
-    options.queue_wait = 1500ms;
+    options.queue_wait = PostgresOptions().queue_wait;
     return options;
 }
 

@@ -5,25 +5,28 @@
 
 #include <algorithm>
 #include <chrono>
-#include <vector>
 
 #include "support/raw_http.hpp"
 #include "support/server_process.hpp"
 
 namespace dure::test {
 
-// The typical one of 15: a single one may meet the test machine's own business, a server that waits for what is down makes
-// all of them slow.
-inline std::chrono::milliseconds typical_health_time(const ServerProcess& server)
+// The slowest of 15 in a row, in the best of three rows: every single one is to be quick, and a test machine that was busy
+// with something else for a moment gets another chance. A server that waits for what is down is slow in every row.
+inline std::chrono::milliseconds slowest_health_time(const ServerProcess& server)
 {
-    std::vector<std::chrono::milliseconds> times;
-    for (int i = 0; i < 15; ++i) {
-        const auto begin = std::chrono::steady_clock::now();
-        EXPECT_EQ(fetch(server.port(), raw_request("GET", "/healthz")).status, 200);
-        times.push_back(std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin));
+    auto best = std::chrono::milliseconds::max();
+    for (int row = 0; row < 3 && best > std::chrono::milliseconds(100); ++row) {
+        std::chrono::milliseconds slowest{0};
+        for (int i = 0; i < 15; ++i) {
+            const auto begin = std::chrono::steady_clock::now();
+            EXPECT_EQ(fetch(server.port(), raw_request("GET", "/healthz")).status, 200);
+            slowest = std::max(slowest, std::chrono::duration_cast<std::chrono::milliseconds>(
+                                            std::chrono::steady_clock::now() - begin));
+        }
+        best = std::min(best, slowest);
     }
-    std::nth_element(times.begin(), times.begin() + 7, times.end());
-    return times[7];
+    return best;
 }
 
 }  // namespace dure::test

@@ -21,6 +21,8 @@
 #include <utility>
 #include <vector>
 
+#include "support/free_port.hpp"
+
 namespace dure::test {
 
 class PostgresProcess {
@@ -43,7 +45,7 @@ public:
             settings_ = prepare(folder_ / "data");
         for (int attempt = 0; attempt < 5 && pid_ == 0; ++attempt) {  // a free port may be taken meanwhile
             port_ = free_port();
-            start();
+            launch();
         }
         if (pid_ == 0)
             throw std::runtime_error("postgres did not start");
@@ -67,6 +69,31 @@ public:
 
     // On the same port, with the same data.
     void start()
+    {
+        launch();
+        if (pid_ == 0)
+            throw std::runtime_error("postgres did not start again");
+    }
+    // A file only the server's account may read.
+    static void give_away(const std::filesystem::path& file)
+    {
+        std::filesystem::permissions(file, std::filesystem::perms(0600));
+        if (as_root() && !shell("chown postgres:postgres '" + file.string() + "'"))
+            throw std::runtime_error("chown");
+    }
+    // SIGINT ends the sessions and writes a checkpoint, SIGQUIT stops as a crash would.
+    void stop(int signal = SIGINT)
+    {
+        ::kill(pid_, signal);
+        ::waitpid(std::exchange(pid_, 0), nullptr, 0);
+    }
+
+private:
+    inline static const std::string programs = "/usr/lib/postgresql/15/bin/";
+    inline static const std::string account = "--reuid=postgres --regid=postgres --clear-groups";
+
+    // Leaves pid_ at 0 when the server does not come up.
+    void launch()
     {
         const auto port = std::to_string(port_);
         const auto data = (folder_ / "data").string();
@@ -103,42 +130,12 @@ public:
         ::kill(pid, SIGKILL);
         pid_ = 0;
     }
-    // A file only the server's account may read.
-    static void give_away(const std::filesystem::path& file)
-    {
-        std::filesystem::permissions(file, std::filesystem::perms(0600));
-        if (as_root() && !shell("chown postgres:postgres '" + file.string() + "'"))
-            throw std::runtime_error("chown");
-    }
-    // SIGINT ends the sessions and writes a checkpoint, SIGQUIT stops as a crash would.
-    void stop(int signal = SIGINT)
-    {
-        ::kill(pid_, signal);
-        ::waitpid(std::exchange(pid_, 0), nullptr, 0);
-    }
-
-private:
-    inline static const std::string programs = "/usr/lib/postgresql/15/bin/";
-    inline static const std::string account = "--reuid=postgres --regid=postgres --clear-groups";
 
     static bool as_root() { return ::geteuid() == 0; }
     std::string quoted(const std::string& name) const { return "'" + (folder_ / name).string() + "'"; }
     static bool shell(const std::string& command)
     {
         return std::system(("(" + command + ") </dev/null >/dev/null 2>&1").c_str()) == 0;
-    }
-
-    static std::uint16_t free_port()
-    {
-        const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        socklen_t size = sizeof address;
-        const bool bound = ::bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
-                           ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0;
-        ::close(fd);
-        return bound ? ntohs(address.sin_port) : 0;
     }
 
     std::filesystem::path folder_;

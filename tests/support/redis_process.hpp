@@ -20,6 +20,8 @@
 #include <utility>
 #include <vector>
 
+#include "support/free_port.hpp"
+
 namespace dure::test {
 
 class RedisProcess {
@@ -114,18 +116,6 @@ private:
         address.sin_port = htons(port);
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         return address;
-    }
-
-    static std::uint16_t free_port()
-    {
-        const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        auto address = loopback(0);
-        socklen_t size = sizeof address;
-        if (::bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-            ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0)
-            throw std::runtime_error("no free port");
-        ::close(fd);
-        return ntohs(address.sin_port);
     }
 
     static void send_line(int fd, std::string_view line)

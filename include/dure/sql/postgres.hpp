@@ -20,9 +20,11 @@ struct PostgresOptions {
     SecretString url;  // postgresql://user:password@host:port/database?sslmode=…; parts in %XX where needed
     std::size_t connections = 8;  // and one more that looks up lost commits
     std::chrono::milliseconds statement_timeout{5000};
-    std::chrono::milliseconds queue_wait{1500};  // a unit that waited longer is refused: unavailable
+    // A unit that waited longer is refused: unavailable. Short enough that a refusal is out within two seconds.
+    std::chrono::milliseconds queue_wait{1200};
     std::size_t queue_limit = 4096;
-    std::chrono::milliseconds outcome_wait{5000};  // for the answer to a commit that was cut off
+    // For the answer to a commit that was cut off; at most what is left of queue_wait, and a little more.
+    std::chrono::milliseconds outcome_wait{5000};
     std::chrono::milliseconds start_wait{5000};  // for a server that is not there yet when the database is opened
     // The server went away (with the reason) or is back; called from the driver's threads.
     std::function<void(bool reachable, std::string_view detail)> on_reachability;

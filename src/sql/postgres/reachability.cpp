@@ -12,7 +12,7 @@ namespace {
 
 using Millis = std::chrono::milliseconds;
 constexpr Millis first_pause{100};
-constexpr Millis longest_pause{5000};
+constexpr Millis longest_pause{1000};   // so that everything is normal again soon after the server is
 
 // Between half and all of the doubled pause, so that replicas do not come back in step.
 Millis reconnect_pause(int failures)

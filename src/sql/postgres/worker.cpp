@@ -11,6 +11,7 @@ namespace {
 
 constexpr int most_attempts = 12;        // at a unit that cannot be serialised
 constexpr int most_interruptions = 4;    // of a unit that perhaps is what ends its connections
+constexpr std::chrono::milliseconds least_look_up{300};   // for a unit that has used up its time before its commit
 
 void finish_stale(UnitQueue& queue, std::chrono::milliseconds queue_wait)
 {
@@ -18,6 +19,14 @@ void finish_stale(UnitQueue& queue, std::chrono::milliseconds queue_wait)
         unit->error = busy_error("unit waited too long for a database connection");
         finish(*unit);
     }
+}
+
+// The caller of a unit is told within the same time whether it never began or its commit cannot be looked up.
+Deadline look_up_deadline(const PostgresOptions& options, const Unit& unit)
+{
+    const auto now = Steady::now();
+    const auto in_time = std::max(unit.queued_at + options.queue_wait, now + least_look_up);
+    return Deadline(std::min(now + options.outcome_wait, in_time));
 }
 
 void pause_before_attempt(int attempt)
@@ -135,7 +144,7 @@ PostgresWorker::Verdict PostgresWorker::commit(Unit& unit)
 
 PostgresWorker::Verdict PostgresWorker::look_up(Unit& unit)
 {
-    switch (pool_.outcomes.find(transaction_, Deadline::after(pool_.options.outcome_wait))) {
+    switch (pool_.outcomes.find(transaction_, look_up_deadline(pool_.options, unit))) {
     case OutcomeLookup::Outcome::committed: return Verdict::settled;
     case OutcomeLookup::Outcome::rolled_back: return Verdict::lost;
     case OutcomeLookup::Outcome::unknown: break;
