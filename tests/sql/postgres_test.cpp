@@ -257,6 +257,28 @@ TEST(PostgresCommit, WithALostAnswerIsLookedUpBeforeAnybodyIsTold)
     }
 }
 
+// threat-model §9: a refusal within two seconds, whatever it waited for.
+TEST(PostgresCommit, WhoseServerStaysAwayIsToldInTime)
+{
+    test::PostgresProcess server;
+    auto options = test::postgres_options(server.url());
+    options.queue_wait = PostgresOptions().queue_wait;
+    const auto database = test::open_or_throw(std::move(options));
+    ASSERT_TRUE(database->run_now(make_items));
+    Steady::time_point gone;
+    const auto outcome = database->run_now([&](Connection& c) {
+        auto added = add_item(c, "perhaps");
+        server.stop(SIGQUIT);
+        gone = Steady::now();
+        return added;
+    });
+    ASSERT_FALSE(outcome);
+    EXPECT_EQ(outcome.error().reason(), "outcome_unknown");
+    EXPECT_TRUE(outcome.error().extra().retry_after.has_value());
+    EXPECT_LT(Steady::now() - gone, 2s);
+    server.start();
+}
+
 // Writers that store ids one after the other and note what they were told.
 class Load {
 public:
