@@ -9,18 +9,26 @@ namespace {
 
 class Teller final : public graph::EventSink {
 public:
-    Teller(RunWriter& writer, Telling telling) : writer_(writer), telling_(telling) {}
+    Teller(RunWriter& writer, Telling telling, const PreparedRun& prepared)
+        : writer_(writer), telling_(telling), prepared_(prepared)
+    {}
 
     graph::Modes modes() const override { return telling_.modes; }
     bool subgraphs() const override { return telling_.subgraphs; }
     Task<Result<void>> event(const graph::Event& event) override
     {
-        co_return co_await writer_.tell(event.ns, graph::name_of(event.mode), event.data);
+        if (!prepared_.translate)
+            co_return co_await writer_.tell(event.ns, graph::name_of(event.mode), event.data);
+        auto told = prepared_.translate(event);
+        if (!told)
+            co_return Result<void>();
+        co_return co_await writer_.tell(event.ns, told->mode, std::move(told->data));
     }
 
 private:
     RunWriter& writer_;
     Telling telling_;
+    const PreparedRun& prepared_;
 };
 
 Status status_of(graph::RunStatus status)
@@ -76,7 +84,7 @@ Task<Ending> execute(const GraphSource& source, RunWriter& writer, RunControl& c
     const auto telling = apply_options(run.options, options);
     if (!telling)
         co_return refused(telling.error());
-    Teller teller(writer, *telling);
+    Teller teller(writer, *telling, *prepared);
     std::atomic<bool> drains = false;
     control.on_drain([&drains] { drains = true; });
     options.events = &teller;

@@ -96,9 +96,10 @@ std::string claim_sql(sql::Connection& connection, std::string_view which)
 constexpr std::string_view next_pending =
     "SELECT r.id FROM graph_runs r WHERE r.status = 'pending' AND NOT EXISTS (SELECT 1 FROM graph_runs o WHERE "
     "o.thread_id = r.thread_id AND o.status IN ('pending', 'running') AND (o.status = 'running' OR o.id < r.id)) "
-    "ORDER BY r.id LIMIT $4";
+    "AND substr(r.graph, 1, length($5)) = $5 ORDER BY r.id LIMIT $4";
 constexpr std::string_view next_dead =
-    "SELECT r.id FROM graph_runs r WHERE r.status = 'running' AND r.lease_until < $3 ORDER BY r.lease_until LIMIT $4";
+    "SELECT r.id FROM graph_runs r WHERE r.status = 'running' AND r.lease_until < $3 AND "
+    "substr(r.graph, 1, length($5)) = $5 ORDER BY r.lease_until LIMIT $4";
 
 }  // namespace
 
@@ -214,7 +215,8 @@ Result<Run> RunRows::stop(const std::string& id, const std::string& owner, Stop 
 Result<std::vector<Run>> RunRows::claim(const Claim& claim)
 {
     auto dead = runs_from(
-        connection_.query(claim_sql(connection_, next_dead), claim.worker, claim.lease_until, claim.now, claim.limit));
+        connection_.query(claim_sql(connection_, next_dead), claim.worker, claim.lease_until, claim.now, claim.limit,
+                          claim.graphs));
     if (!dead)
         return dead;
     std::vector<Run> taken;
@@ -229,7 +231,8 @@ Result<std::vector<Run>> RunRows::claim(const Claim& claim)
     if (room <= 0)
         return taken;
     auto fresh = runs_from(
-        connection_.query(claim_sql(connection_, next_pending), claim.worker, claim.lease_until, claim.now, room));
+        connection_.query(claim_sql(connection_, next_pending), claim.worker, claim.lease_until, claim.now, room,
+                          claim.graphs));
     if (!fresh)
         return fresh;
     for (auto& run : *fresh)

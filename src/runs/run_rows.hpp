@@ -14,6 +14,7 @@ struct Claim {
     UnixMillis lease_until = 0;
     std::int64_t limit = 1;  // runs to take at most
     std::int64_t crash_limit = 3;  // D9
+    std::string graphs;  // beginning of the graphs' names; empty: all
 };
 
 // What a renewal found: still held, and whether somebody wants it to stop.

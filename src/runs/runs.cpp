@@ -38,6 +38,35 @@ Task<Result<Run>> Runs::stop(std::string id, std::string owner, Stop how)
     co_return stopped;
 }
 
+Result<Run> Runs::start_in(sql::Connection& connection, const Run& fresh, Multitask multitask)
+{
+    return RunRows(connection).start(fresh, multitask);
+}
+
+Result<Run> Runs::resume_in(sql::Connection& connection, const std::string& id, const std::string& owner,
+                            const Json& input)
+{
+    return RunRows(connection).resume(id, owner, input);
+}
+
+Result<Run> Runs::stop_in(sql::Connection& connection, const std::string& id, const std::string& owner, Stop how,
+                          UnixMillis now)
+{
+    return RunRows(connection).stop(id, owner, how, now);
+}
+
+void Runs::announce(const std::string& run, bool stops)
+{
+    wake_workers(stops);
+    streams_.nudge(run);
+}
+
+Task<Result<void>> Runs::end_leases()
+{
+    const auto now = clock_.now();
+    co_return co_await database_.write([now](sql::Connection& c) { return RunRows(c).expire_all(now); });
+}
+
 Task<Result<Run>> Runs::find(std::string id, std::string owner)
 {
     co_return co_await database_.read([&](sql::Connection& c) { return RunRows(c).find(id, owner); });

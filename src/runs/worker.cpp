@@ -180,6 +180,7 @@ Task<void> Worker::claim_and_spawn()
     claim.lease_until = claim.now + options_.lease.count();
     claim.limit = static_cast<std::int64_t>(options_.most_runs - active_.size());
     claim.crash_limit = options_.crash_limit;
+    claim.graphs = options_.graphs;
     using Claimed = std::vector<std::pair<Run, std::int64_t>>;
     auto taken = co_await runs_.database().write([&](sql::Connection& c) -> Result<Claimed> {
         RunRows rows(c);
@@ -220,7 +221,7 @@ Task<void> Worker::execute(std::shared_ptr<Active> active)
     // What is cancelled is the body; its end is written in any case.
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     RunWriter writer(runs_.database(), runs_.streams(), executor_, active->run, active->last_seq, options_.extra_writes,
-                     options_.writer);
+                     options_.writer, options_.write_moments);
     TaskGroup flushing(executor_);
     flushing.spawn(writer.keep_flushing());
     auto ending = co_await run_body(*active, writer);

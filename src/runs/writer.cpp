@@ -50,12 +50,13 @@ private:
 };
 
 RunWriter::RunWriter(sql::Database& database, RunStreams& streams, boost::asio::any_io_executor executor,
-                     const Run& run, std::int64_t last_seq, ExtraWrites extra, WriterLimits limits)
+                     const Run& run, std::int64_t last_seq, ExtraWrites extra, WriterLimits limits, WriteMoments moments)
     : database_(database), streams_(streams), reader_(database, {limits.give_up_after}), run_(run), last_seq_(last_seq),
-      extra_(std::move(extra)), limits_(limits), told_(executor), free_(executor)
+      extra_(std::move(extra)), limits_(limits), moments_(std::move(moments)), told_(executor), free_(executor)
 {}
 
-Result<void> RunWriter::write_now(sql::Connection& connection, const WriteOfRun& what, bool rolled_back)
+Result<void> RunWriter::write_now(sql::Connection& connection, const WriteOfRun& what, const ExtraWrites& extra,
+                                  bool rolled_back)
 {
     const Fence fence{run_.id, run_.epoch};
     if (auto written = write_batch(connection, {run_.thread, what.batch, fence, what.events}); !written)
@@ -63,8 +64,8 @@ Result<void> RunWriter::write_now(sql::Connection& connection, const WriteOfRun&
     if (rolled_back)
         if (auto removed = runs::delete_run(connection, run_.thread, run_.id); !removed)
             return removed;
-    if (extra_)
-        if (auto added = extra_(connection, what); !added)
+    if (extra)
+        if (auto added = extra(connection, what); !added)
             return added;
     if (!what.ending)
         return {};
@@ -79,10 +80,14 @@ Task<Result<void>> RunWriter::write(graph::Batch batch, Last last)
     const Turn turn(*this);
     Taken taken(waiting_);
     const WriteOfRun what{run_, batch, taken.events, last.ending};
-    const auto unit = [&](sql::Connection& c) { return write_now(c, what, last.rolled_back); };
-    const bool one_statement = !extra_ && !last.ending && is_one_statement(database_.dialect(), batch);
+    const bool has_extra = extra_ && (!moments_.has_extra || moments_.has_extra(what));
+    const auto extra = has_extra ? extra_ : ExtraWrites();
+    const auto unit = [&](sql::Connection& c) { return write_now(c, what, extra, last.rolled_back); };
+    const bool one_statement = !has_extra && !last.ending && is_one_statement(database_.dialect(), batch);
     auto written = co_await until_stored(
         [&] { return one_statement ? database_.write_statement(unit) : database_.write(unit); }, limits_.give_up_after);
+    if (written && moments_.committed)
+        moments_.committed(what);
     if (written)
         give_out(std::exchange(taken.events, {}));
     co_return written;

@@ -192,6 +192,52 @@ TEST_P(WorkerTest, TheNumberOfRunsAtOnceIsBounded)
     EXPECT_LE(most, 3);
 }
 
+TEST_P(WorkerTest, TakesOnlyRunsOfItsGraphsAndStartsThemInAUnitOfTheCaller)
+{
+    options_.graphs = "flow:";
+    play([](RunWriter& writer, RunControl&) -> Task<Ending> { co_return success(writer.run().graph); },
+         [&]() -> Task<void> {
+             const auto foreign = co_await start("foreign");
+             runs::Run fresh;
+             fresh.id = fresh.thread = new_id();
+             fresh.owner = "me";
+             fresh.graph = "flow:1";
+             fresh.created_at = clock_.now();
+             const auto undone = co_await database_->write([&](sql::Connection& c) -> Result<runs::Run> {
+                 EXPECT_TRUE(Runs::start_in(c, fresh, Multitask::reject));
+                 return Error(Errc::conflict, "undone");
+             });
+             EXPECT_FALSE(undone);
+             EXPECT_EQ((co_await runs_->find(fresh.id, "me")).error().code(), Errc::not_found);
+             EXPECT_TRUE(co_await database_->write(
+                 [&](sql::Connection& c) { return Runs::start_in(c, fresh, Multitask::reject); }));
+             runs_->announce(fresh.id, false);
+             EXPECT_EQ((co_await ended(fresh.id)).output, Json("flow:1"));
+             EXPECT_EQ((co_await runs_->find(foreign.id, "me"))->status, Status::pending);
+         });
+}
+
+TEST_P(WorkerTest, ExtraWritesAreMadeWhereTheyHaveSomethingToDoAndTheirCommitIsTold)
+{
+    std::atomic<int> extra = 0;
+    int committed = 0;
+    options_.write_moments.has_extra = [](const WriteOfRun& what) { return what.ending != nullptr; };
+    options_.write_moments.committed = [&](const WriteOfRun&) { ++committed; };
+    options_.extra_writes = [&](sql::Connection&, const WriteOfRun&) -> Result<void> {
+        ++extra;
+        return {};
+    };
+    play(
+        [](RunWriter& writer, RunControl&) -> Task<Ending> {
+            EXPECT_TRUE(co_await writer.tell("", "custom", 1));
+            EXPECT_TRUE(co_await writer.flush());
+            co_return success(nullptr);
+        },
+        [&]() -> Task<void> { co_await ended((co_await start("t")).id); });
+    EXPECT_EQ(extra, 1);
+    EXPECT_EQ(committed, 2);
+}
+
 TEST_P(WorkerTest, X4_RollbackUndoesTheRunAndInterruptKeepsIt)
 {
     for (const auto multitask : {Multitask::interrupt, Multitask::rollback}) {

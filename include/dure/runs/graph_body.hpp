@@ -11,9 +11,16 @@ namespace dure::runs {
 
 // What executes a run: the graph and what the caller adds to its options (context, store, cache, retry …).
 struct PreparedRun {
+    // What is told in place of an event of the graph; nothing: it is not told.
+    struct Told {
+        std::string mode;
+        Json data;
+    };
+
     graph::CompiledGraph graph;
     graph::RunOptions options;
     std::shared_ptr<void> kept;  // lives as long as the run: what options.context points to
+    std::function<std::optional<Told>(const graph::Event&)> translate = {};  // null: events as they are
 };
 
 // Called on the worker's core for each run; an error ends the run.

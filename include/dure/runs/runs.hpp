@@ -22,6 +22,18 @@ public:
     // A waiting run ends at once, a running one soon: wait() for it. With Stop::rollback the thread is as before it.
     Task<Result<Run>> stop(std::string id, std::string owner, Stop how);
 
+    // The same as a part of a unit of work of the caller, who tells announce() when it is committed. `fresh` has its id
+    // and created_at.
+    static Result<Run> start_in(sql::Connection& connection, const Run& fresh, Multitask multitask);
+    static Result<Run> resume_in(sql::Connection& connection, const std::string& id, const std::string& owner,
+                                 const Json& input);
+    static Result<Run> stop_in(sql::Connection& connection, const std::string& id, const std::string& owner, Stop how,
+                               UnixMillis now);
+    void announce(const std::string& run, bool stops);
+
+    // Every lease ends now, for a process that knows to be the only one; before its workers start.
+    Task<Result<void>> end_leases();
+
     // Owner "" sees everybody's runs: the caller has checked the permission.
     Task<Result<Run>> find(std::string id, std::string owner);
     Task<Result<std::vector<Run>>> of_thread(std::string thread, std::string owner, std::int64_t limit);

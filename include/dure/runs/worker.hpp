@@ -41,7 +41,9 @@ struct WorkerOptions {
     std::chrono::milliseconds look_interval{1'000};  // at the rows, for runs that other processes started or lost
     std::int64_t crash_limit = 3;  // D9
     bool only_process = false;  // leases found at the start are dead ones (SQLite)
+    std::string graphs;  // takes only runs whose graph's name begins so; empty: all
     ExtraWrites extra_writes;
+    WriteMoments write_moments;
     WriterLimits writer;
 };
 

@@ -22,6 +22,12 @@ struct WriteOfRun {
 // the transaction was lost. An Error undoes the whole write.
 using ExtraWrites = std::function<Result<void>(sql::Connection&, const WriteOfRun&)>;
 
+// Beside ExtraWrites, on the run's core; both may be null.
+struct WriteMoments {
+    std::function<bool(const WriteOfRun&)> has_extra;  // before: false spares ExtraWrites and keeps the write one statement
+    std::function<void(const WriteOfRun&)> committed;
+};
+
 struct WriterLimits {
     std::size_t waiting_events = 1000;  // not yet durable; then the run waits for the database
     std::chrono::milliseconds longest_wait{20};  // of an event for the next write
@@ -32,7 +38,8 @@ class RunWriter final : public graph::Checkpointer {
 public:
     // last_seq: of the run's events so far.
     RunWriter(sql::Database& database, RunStreams& streams, boost::asio::any_io_executor executor, const Run& run,
-              std::int64_t last_seq, ExtraWrites extra = nullptr, WriterLimits limits = WriterLimits());
+              std::int64_t last_seq, ExtraWrites extra = nullptr, WriterLimits limits = WriterLimits(),
+              WriteMoments moments = WriteMoments());
 
     Task<Result<void>> save(const std::string& thread, graph::Batch batch) override;
     Task<Result<std::optional<graph::StoredCheckpoint>>> load(const std::string& thread, const std::string& ns,
@@ -65,7 +72,8 @@ private:
         bool rolled_back = false;
     };
     Task<Result<void>> write(graph::Batch batch, Last last);
-    Result<void> write_now(sql::Connection& connection, const WriteOfRun& what, bool rolled_back);
+    Result<void> write_now(sql::Connection& connection, const WriteOfRun& what, const ExtraWrites& extra,
+                           bool rolled_back);
     void give_out(std::vector<RunEvent> events);
 
     sql::Database& database_;
@@ -75,6 +83,7 @@ private:
     std::int64_t last_seq_;
     ExtraWrites extra_;
     WriterLimits limits_;
+    WriteMoments moments_;
     std::vector<RunEvent> waiting_;
     Signal told_;
     Signal free_;
