@@ -1,5 +1,6 @@
-// The built-in embedder `local`: deterministic, offline, no model file. Words and character n-grams (Korean syllables
-// taken apart into jamo, so that endings and particles of one stem stay close) are hashed into 256 dimensions.
+// The built-in embedder `local`: deterministic, offline, no model file. Words, their character n-grams (Korean syllables
+// taken apart into jamo, so that endings and particles of one stem stay close) and the topics a lexicon knows them to be
+// about, in English and Korean, are hashed into 256 dimensions (dure/llm/text_features.hpp).
 #pragma once
 
 #include <string_view>

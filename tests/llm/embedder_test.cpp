@@ -35,6 +35,21 @@ TEST(LocalEmbedder, SimilarTextsAreCloserThanUnrelatedOnes)
         EXPECT_GT(closeness(one.text, one.near), closeness(one.text, one.far) + 0.1) << one.text;
 }
 
+TEST(LocalEmbedder, KoreanAndEnglishOfOneTopicMeet)
+{
+    struct Case {
+        const char* text;
+        const char* near;
+        const char* far;
+    };
+    const Case cases[] = {{"내일 비 올까요?", "weather forecast for a city", "exchange rates of currencies"},
+                          {"달러 환율", "exchange rates of currencies", "weather forecast for a city"},
+                          {"translate this sentence into Korean", "문장을 번역합니다", "음악을 재생합니다"},
+                          {"play a song", "음악을 재생합니다", "문장을 번역합니다"}};
+    for (const auto& one : cases)
+        EXPECT_GT(closeness(one.text, one.near), closeness(one.text, one.far) + 0.1) << one.text;
+}
+
 TEST(LocalEmbedder, VectorsHaveLengthOneAndAreTheSameEveryTime)
 {
     const auto vector = local_embedding("안녕하세요 hello");
