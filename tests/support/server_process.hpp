@@ -223,6 +223,7 @@ public:
     }
 
     std::uint16_t port() const { return port_; }
+    pid_t pid() const { return pid_; }
     const std::string& key() const { return key_; }
     const std::filesystem::path& folder() const { return folder_.path(); }
     std::string out() const { return read_file(folder() / "out.txt"); }
