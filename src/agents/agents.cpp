@@ -54,8 +54,10 @@ Result<void> check_tool_choice(const AgentRequest& request)
 }  // namespace
 
 struct Agents::State {
-    State(llm::Gateway& models, tools::Registry& registered, Logger& log, const config::Agent& configured)
-        : gateway(models), registry(registered), logger(log), settings(configured), prompts(configured.prompts, log)
+    State(llm::Gateway& models, tools::Registry& registered, tools::Selector& choice, Logger& log,
+          const config::Agent& configured)
+        : gateway(models), registry(registered), selector(choice), logger(log), settings(configured),
+          prompts(configured.prompts, log)
     {
         strategies.push_back(Strategy{"graph", make_agent_graph()});
         strategies.push_back(Strategy{"chat", make_chat_graph()});
@@ -71,6 +73,7 @@ struct Agents::State {
 
     llm::Gateway& gateway;
     tools::Registry& registry;
+    tools::Selector& selector;
     Logger& logger;
     const config::Agent settings;
     const Prompts prompts;
@@ -97,7 +100,7 @@ const Strategy* Agents::State::find(const std::string& name) const
 Result<AgentRun> Agents::State::prepare(const AgentRequest& request, const llm::CallContext& context,
                                         const tools::Caller& caller, model::AnswerSink& sink, AgentRecord& into) const
 {
-    AgentRun run{gateway, registry, logger, prompts, settings, request, context, caller, sink, into,
+    AgentRun run{gateway, registry, selector, logger, prompts, settings, request, context, caller, sink, into,
                  {},      false,    Language::english, {}};
     if (auto checked = check(request); !checked)
         return checked.error();
@@ -124,8 +127,9 @@ Result<void> Agents::State::check(const AgentRequest& request) const
     return check_response_format(request);
 }
 
-Agents::Agents(llm::Gateway& gateway, tools::Registry& tools, Logger& logger, const config::Agent& settings)
-    : state_(std::make_unique<State>(gateway, tools, logger, settings))
+Agents::Agents(llm::Gateway& gateway, tools::Registry& tools, tools::Selector& selector, Logger& logger,
+               const config::Agent& settings)
+    : state_(std::make_unique<State>(gateway, tools, selector, logger, settings))
 {
 }
 Agents::~Agents() = default;

@@ -22,6 +22,7 @@ namespace dure::agents {
 struct AgentRun {
     llm::Gateway& gateway;
     tools::Registry& registry;
+    tools::Selector& selector;
     Logger& logger;
     const Prompts& prompts;
     const config::Agent& settings;

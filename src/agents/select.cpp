@@ -1,70 +1,60 @@
-// tool_selector: which of the server's tools are offered in this run. All of them when they are few; else those whose
-// name and description share most words, or pieces of Korean words, with the question.
+// tool_selector: which of the server's tools are offered in this run. All of them when they are few; else those that are nearest
+// to the question (tools::Selector).
 #include <algorithm>
-#include <cctype>
-#include <set>
 
 #include "agents/run.hpp"
-#include "dure/base/text.hpp"
 
 namespace dure::agents {
 namespace {
 
-std::string last_question(const std::vector<model::Message>& messages)
-{
-    for (auto message = messages.rbegin(); message != messages.rend(); ++message)
-        if (message->role == model::Role::user)
-            return message->text();
-    return {};
-}
+// A question that short leans on the one before: "그럼 부산은?"
+constexpr std::size_t short_question = 48;
 
-// Words of ASCII letters and digits, and pairs of neighbouring characters of everything else (Korean has no such words).
-std::set<std::string> terms_of(std::string_view text)
+// The user's last question, with the one before when it hardly says anything by itself.
+std::string question_of(const std::vector<model::Message>& messages)
 {
-    constexpr std::size_t most_bytes = 4096;
-    const auto lower = ascii_lower(utf8_prefix(text, most_bytes));
-    std::set<std::string> terms;
-    std::string word;
-    std::string previous;
-    for (std::size_t at = 0; at < lower.size();) {
-        const auto first = static_cast<unsigned char>(lower[at]);
-        const std::size_t width = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-        const auto character = lower.substr(at, width);
-        at += width;
-        const bool of_word = first < 0x80 && std::isalnum(first) != 0;
-        if (!of_word && word.size() > 2)
-            terms.insert(word);
-        word = of_word ? word + character : std::string();
-        if (first >= 0x80 && !previous.empty())
-            terms.insert(previous + character);
-        previous = first >= 0x80 ? character : std::string();
+    std::string question;
+    for (auto message = messages.rbegin(); message != messages.rend(); ++message) {
+        if (message->role != model::Role::user)
+            continue;
+        const auto text = message->text();
+        if (!question.empty())
+            return question + "\n" + text;
+        question = text;
+        if (question.size() > short_question)
+            break;
     }
-    if (word.size() > 2)
-        terms.insert(word);
-    return terms;
+    return question;
 }
 
-std::size_t shared(const std::set<std::string>& question, const model::ToolDefinition& tool)
+// What this run may offer, beside the client's own: of one name the client's tool wins, it is the one the client means.
+bool is_offered(const AgentRun& run, const tools::Tool& tool)
 {
-    const auto terms = terms_of(tool.name + " " + tool.description);
-    return static_cast<std::size_t>(
-        std::count_if(terms.begin(), terms.end(), [&](const auto& term) { return question.contains(term); }));
+    return tool.why_unavailable().empty() && !tool.acts() && tools::why_not_allowed(tool, run.caller).empty() &&
+           !is_client_tool(run, tool.definition().name);
 }
 
-void keep_best(std::vector<model::ToolDefinition>& tools, std::size_t most, std::string_view question)
+Task<void> offer_nearest(AgentRun& run, std::size_t most)
 {
-    const auto terms = terms_of(question);
-    std::vector<std::pair<std::size_t, std::size_t>> ranking;   // shared terms, place
-    for (std::size_t i = 0; i < tools.size(); ++i)
-        ranking.emplace_back(shared(terms, tools[i]), i);
-    std::sort(ranking.begin(), ranking.end(), [](const auto& a, const auto& b) {
-        return a.first != b.first ? a.first > b.first : a.second < b.second;
-    });
-    ranking.resize(most);
-    std::vector<model::ToolDefinition> best;
-    for (const auto& [count, place] : ranking)
-        best.push_back(std::move(tools[place]));
-    tools = std::move(best);
+    const auto wanted = [&](const tools::Tool& tool) { return is_offered(run, tool); };
+    const auto nearest =
+        co_await run.selector.select(question_of(run.request.messages), most, run.caller, run.call.deadline, wanted);
+    run.record.completion.usage += nearest.usage;
+    for (const auto& near : nearest.tools)
+        run.server_tools.push_back(near.tool->definition());
+}
+
+Task<void> offer_tools(AgentRun& run)
+{
+    auto tools = run.registry.all();
+    std::erase_if(tools, [&](const auto& tool) { return !is_offered(run, *tool); });
+    const auto most = static_cast<std::size_t>(std::max<std::int64_t>(1, run.settings.tools_top_k));
+    if (tools.size() > most) {
+        co_await offer_nearest(run, most);
+        co_return;
+    }
+    for (const auto& tool : tools)
+        run.server_tools.push_back(tool->definition());
 }
 
 }  // namespace
@@ -72,12 +62,7 @@ void keep_best(std::vector<model::ToolDefinition>& tools, std::size_t most, std:
 Task<Result<graph::Update>> select_tools(graph::NodeContext&, AgentRun& run)
 {
     if (run.request.use_tools && run.caller.may_execute)
-        run.server_tools = run.registry.offered();
-    // A client's tool of the same name wins: it is the one the client means.
-    std::erase_if(run.server_tools, [&](const auto& tool) { return is_client_tool(run, tool.name); });
-    const auto most = static_cast<std::size_t>(std::max<std::int64_t>(1, run.settings.tools_top_k));
-    if (run.server_tools.size() > most)
-        keep_best(run.server_tools, most, last_question(run.request.messages));
+        co_await offer_tools(run);
     auto update = Json::object();
     update["candidates"] = Json::array();
     for (const auto& tool : run.server_tools)

@@ -107,6 +107,11 @@ constexpr std::string_view native_schemas = R"json({
 "ToolCallRequest": {"type":"object","additionalProperties":false,"properties":{"arguments":{"type":["object","null"]}}},
 "ToolOutcome": {"type":"object","required":["success","duration_ms","cached"],"properties":{
   "success":{"type":"boolean"},"result":{},"error":{"type":"string"},"duration_ms":{"type":"integer"},"cached":{"type":"boolean"}}},
+"SelectTools": {"type":"object","additionalProperties":false,"required":["query"],"properties":{
+  "query":{"type":"string","minLength":1,"maxLength":32768},"max_tools":{"type":"integer","minimum":1,"maximum":100,"default":5}}},
+"SelectedTools": {"type":"object","required":["tools","model"],"properties":{
+  "tools":{"type":"array","items":{"type":"object","required":["name","score"],"properties":{
+    "name":{"type":"string"},"score":{"type":"number"}}}},"model":{"type":"string"}}},
 "ToolReload": {"type":"object","required":["tools","failed"],"properties":{"tools":{"type":"integer"},
   "failed":{"type":"array","items":{"type":"object","properties":{
     "source":{"type":"string"},"name":{"type":["string","null"]},"error":{"type":"string"}}}}}},

@@ -79,6 +79,7 @@ std::vector<Route> routes(const ApiParts* parts)
     add(get, "/api/tools", tool_user, list_tools, {"listTools", "Tools", "Every tool, with why it is not available if it is not", {}, "ToolList", 200, "application/json", {"page", "page_size"}});
     add(get, "/api/tools/{name}", tool_user, get_tool, {"getTool", "Tools", "One tool", {}, "Tool"});
     add(post, "/api/tools/{name}/execute", tool_user, execute_tool, {"executeTool", "Tools", "Run a tool; what goes wrong in it is an answer with success:false", "ToolCallRequest", "ToolOutcome"});
+    add(post, "/api/tools/select", tool_user, select_tools, {"selectTools", "Tools", "The tools of the caller that are nearest to a question", "SelectTools", "SelectedTools"});
     add(post, "/api/tools/reload", Access::permission("tools:manage"), reload_tools, {"reloadTools", "Tools", "Read the tool files and the tools of MCP servers again", {}, "ToolReload"});
 
     // Events: of what the caller owns, or everybody's with events:read

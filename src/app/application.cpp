@@ -36,6 +36,7 @@
 #include "dure/sessions/service.hpp"
 #include "dure/store/usage_writer.hpp"
 #include "dure/tools/registry.hpp"
+#include "dure/tools/selector.hpp"
 #include "dure/tools/toolbox.hpp"
 
 namespace dure::app {
@@ -193,7 +194,8 @@ int serve(const config::Settings& settings, std::function<config::Loaded()> load
     auto toolbox = tools::Toolbox::make({cores, client, *egress, tools, logger, settings.tools});
     if (!toolbox)
         return refuse(toolbox.error());
-    agents::Agents agents(gateway, tools, logger, settings.agent);
+    tools::Selector selector(gateway, tools, logger);
+    agents::Agents agents(gateway, tools, selector, logger, settings.agent);
 
     // What remembers: sessions and usage.
     sessions::SessionService sessions(*storage->database, journal, std::move(sharing->live_sessions), settings.sessions,
@@ -212,7 +214,7 @@ int serve(const config::Settings& settings, std::function<config::Loaded()> load
     api::Api api({chat, sessions, people.authenticator, *sharing->limiter, people.accounts, people.administration,
                   people.keys, metrics, logger, settings, std::string(version), derive_key(*secret, "cursor"),
                   [&readiness] { return readiness.check(); }, event_reads, usage_reports, audit,
-                  [&models] { return models.reload_from_a_core(); }, tools, **toolbox});
+                  [&models] { return models.reload_from_a_core(); }, tools, **toolbox, selector});
     http::Server server(cores, api, logger, server_options(settings.server));
     if (auto listening = server.listen(); !listening)
         return refuse(listening.error());

@@ -362,6 +362,16 @@ bool Gateway::embeds(std::string_view model) const
     return entry != nullptr && entry->embeds;
 }
 
+Gateway::EmbeddingModel Gateway::embedding_model() const
+{
+    const auto catalog = state_->current();
+    const auto* entry = catalog->find(catalog->embeddings());
+    if (entry == nullptr || !entry->embeds)
+        return {catalog->embeddings(), {}, false};
+    const bool built_in = catalog->provider(entry->targets.front().provider).settings.dialect == "mock";
+    return {entry->info.id, entry->revision, built_in};
+}
+
 Result<void> Gateway::reload(const config::Settings& settings)
 {
     const std::lock_guard lock(state_->reloading);

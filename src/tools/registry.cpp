@@ -132,6 +132,14 @@ Outcome judged(const Result<Json>& result, std::size_t& size)
     return outcome;
 }
 
+Deadline limit_of(const Tool& tool, Steady::duration configured)
+{
+    const Steady::duration own = tool.longest();
+    return Deadline::after(own > Steady::duration::zero() ? std::min(own, configured) : configured);
+}
+
+}  // namespace
+
 std::string why_not_allowed(const Tool& tool, const Caller& caller)
 {
     if (!caller.may_execute)
@@ -144,14 +152,6 @@ std::string why_not_allowed(const Tool& tool, const Caller& caller)
         return "This tool changes something and runs only when a person asks for it directly.";
     return {};
 }
-
-Deadline limit_of(const Tool& tool, Steady::duration configured)
-{
-    const Steady::duration own = tool.longest();
-    return Deadline::after(own > Steady::duration::zero() ? std::min(own, configured) : configured);
-}
-
-}  // namespace
 
 struct Registry::State {
     State(Logger& log, const config::Tools& settings)

@@ -128,7 +128,8 @@ protected:
             gateway_ = std::make_unique<llm::Gateway>(cores, client, metrics, logger, settings);
             registry_ = std::make_unique<tools::Registry>(logger, settings.tools);
             registry_->add(tools::make_calculator());
-            agents_ = std::make_unique<Agents>(*gateway_, *registry_, logger, settings.agent);
+            selector_ = std::make_unique<tools::Selector>(*gateway_, *registry_, logger);
+            agents_ = std::make_unique<Agents>(*gateway_, *registry_, *selector_, logger, settings.agent);
         }
         return *agents_;
     }
@@ -173,6 +174,7 @@ protected:
 private:
     std::unique_ptr<llm::Gateway> gateway_;
     std::unique_ptr<tools::Registry> registry_;
+    std::unique_ptr<tools::Selector> selector_;
     std::unique_ptr<Agents> agents_;
 };
 

@@ -13,6 +13,7 @@
 #include "dure/llm/gateway.hpp"
 #include "dure/model/chat.hpp"
 #include "dure/tools/registry.hpp"
+#include "dure/tools/selector.hpp"
 
 namespace dure::agents {
 
@@ -42,7 +43,8 @@ struct AgentRecord {
 // Thread-safe; run() is awaited on a core and may be cancelled.
 class Agents {
 public:
-    Agents(llm::Gateway& gateway, tools::Registry& tools, Logger& logger, const config::Agent& settings);
+    Agents(llm::Gateway& gateway, tools::Registry& tools, tools::Selector& selector, Logger& logger,
+           const config::Agent& settings);
     ~Agents();
 
     bool knows_strategy(std::string_view name) const;

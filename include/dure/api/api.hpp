@@ -36,6 +36,7 @@ class SessionService;
 }
 namespace dure::tools {
 class Registry;
+class Selector;
 class Toolbox;
 }
 
@@ -63,6 +64,7 @@ struct ApiParts {
     std::function<Task<Result<std::size_t>>()> reload_models;
     tools::Registry& tools;
     tools::Toolbox& toolbox;
+    tools::Selector& selector;
 };
 
 class Api final : public http::Application {

@@ -93,6 +93,13 @@ public:
     bool serves(std::string_view model) const;   // find() without a copy
     std::string default_model() const;
     bool embeds(std::string_view model) const;
+    // The model that embed() takes for an empty name.
+    struct EmbeddingModel {
+        std::string id;
+        std::string revision;    // tells configurations apart whose vectors must not be mixed
+        bool built_in = false;   // it is the built-in embedder
+    };
+    EmbeddingModel embedding_model() const;
 
     // not_found (reason "model_not_found") for an unknown model, from every call.
     Task<Result<void>> complete(const CompletionRequest& request, const CallContext& context, model::Completion& into);

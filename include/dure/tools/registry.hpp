@@ -51,6 +51,9 @@ private:
 // What OpenAI takes as a function's name: 1 to 64 of [a-zA-Z0-9_-].
 bool is_function_name(std::string_view name);
 
+// Why `caller` may not run `tool` (permissions, approval), one sentence; empty: it may.
+std::string why_not_allowed(const Tool& tool, const Caller& caller);
+
 std::unique_ptr<Tool> make_calculator();
 
 }  // namespace dure::tools

@@ -3,11 +3,13 @@
 #include "api/tools/tools.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "api/audit.hpp"
 #include "dure/schema/fields.hpp"
 #include "dure/schema/json_view.hpp"
 #include "dure/tools/registry.hpp"
+#include "dure/tools/selector.hpp"
 #include "dure/tools/toolbox.hpp"
 
 namespace dure::api {
@@ -26,6 +28,19 @@ const auto& page_fields()
     static const auto fields = schema::object<Page>(schema::UnknownFields::refuse)
                                    .optional("page", &Page::page, schema::range(1, 1000000))
                                    .optional("page_size", &Page::page_size, schema::range(1, 100));
+    return fields;
+}
+
+struct Choice {
+    std::string query;
+    std::int64_t max_tools = 5;
+};
+
+const auto& choice_fields()
+{
+    static const auto fields = schema::object<Choice>(schema::UnknownFields::refuse)
+                                   .required("query", &Choice::query, schema::length(1, 32768))
+                                   .optional("max_tools", &Choice::max_tools, schema::range(1, 100));
     return fields;
 }
 
@@ -163,6 +178,31 @@ Handler execute_tool(const ApiParts& parts)
         if (auto recorded = co_await audit.tool_runs(actor_of(context), std::move(runs)); !recorded)
             co_return recorded.error();
         co_return co_await context.respond_json(200, outcome_json(outcome));
+    };
+}
+
+Handler select_tools(const ApiParts& parts)
+{
+    return [&selector = parts.selector, &settings = parts.settings](RequestContext& context) -> Task<Result<void>> {
+        const auto caller = tool_caller(context);
+        if (!caller)
+            co_return caller.error();
+        const auto body = co_await context.json_body(static_cast<std::size_t>(settings.server.limits.json_body));
+        if (!body)
+            co_return body.error();
+        const auto choice = choice_fields().read_body(schema::JsonView(*body));
+        if (!choice)
+            co_return choice.error();
+        const auto selection =
+            co_await selector.select(choice->query, static_cast<std::size_t>(choice->max_tools), *caller,
+                                     Deadline::after(settings.tools.timeout));
+        auto ranked = OrderedJson::array();
+        for (const auto& near : selection.tools)
+            ranked.push_back({{"name", near.tool->definition().name}, {"score", std::round(near.score * 1e4) / 1e4}});
+        OrderedJson answer;
+        answer["tools"] = std::move(ranked);
+        answer["model"] = selection.model;
+        co_return co_await context.respond_json(200, answer);
     };
 }
 

@@ -1,4 +1,4 @@
-// GET /api/tools, GET /api/tools/{name}, POST /api/tools/{name}/execute, POST /api/tools/reload
+// GET /api/tools, GET /api/tools/{name}, POST /api/tools/{name}/execute, POST /api/tools/select, POST /api/tools/reload
 #pragma once
 
 #include "api/routes.hpp"
@@ -8,6 +8,7 @@ namespace dure::api {
 Handler list_tools(const ApiParts& parts);
 Handler get_tool(const ApiParts& parts);
 Handler execute_tool(const ApiParts& parts);
+Handler select_tools(const ApiParts& parts);
 Handler reload_tools(const ApiParts& parts);
 
 }  // namespace dure::api
