@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cctype>
 
-#include "agents/lenient_json.hpp"
+#include "dure/agents/lenient_json.hpp"
 
 namespace dure::agents {
 namespace {

@@ -3,13 +3,10 @@
 #include <variant>
 
 #include "agents/ask.hpp"
-#include "dure/base/text.hpp"
-#include "dure/schema/json_schema.hpp"
+#include "dure/agents/answer_form.hpp"
 
 namespace dure::agents {
 namespace {
-
-constexpr std::size_t most_problems_told = 10;
 
 Error wrong_form(std::string message)
 {
@@ -31,42 +28,6 @@ Result<std::optional<schema::JsonSchema>> demanded_schema(const AgentRequest& re
     if (!compiled)
         return wrong_form("'response_format.json_schema.schema' cannot be used: " + compiled.error().message());
     return std::optional<schema::JsonSchema>(std::move(*compiled));
-}
-
-// Models like to wrap JSON into a code fence; what stands between the outermost brackets is taken.
-std::optional<std::string> json_document_in(std::string_view text)
-{
-    const auto trimmed = trim(text);
-    if (Json::accept(trimmed))
-        return std::string(trimmed);
-    const auto first = trimmed.find_first_of("{[");
-    const auto last = trimmed.find_last_of("}]");
-    if (first == std::string_view::npos || last == std::string_view::npos || last < first)
-        return std::nullopt;
-    const auto inner = trimmed.substr(first, last - first + 1);
-    return Json::accept(inner) ? std::optional(std::string(inner)) : std::nullopt;
-}
-
-// The document, or what is wrong with the answer in words for the model.
-struct FormFault {
-    std::string problem;
-};
-
-std::variant<std::string, FormFault> document_of(std::string_view text, const std::optional<schema::JsonSchema>& schema)
-{
-    auto document = json_document_in(text);
-    if (!document)
-        return FormFault{"The answer is not a JSON document."};
-    const auto problems = schema ? schema->validate(Json::parse(*document)) : std::vector<FieldProblem>();
-    std::string told;
-    for (std::size_t i = 0; i < problems.size() && i < most_problems_told; ++i) {
-        for (const auto& part : problems[i].location)
-            told += "/" + part;
-        told += (problems[i].location.empty() ? "" : ": ") + problems[i].message + "\n";
-    }
-    if (!problems.empty())
-        return FormFault{std::move(told)};
-    return std::move(*document);
 }
 
 Task<Result<void>> show_whole(AgentRun& run, std::string text)
@@ -104,7 +65,7 @@ Task<Result<void>> answer_in_form(AgentRun& run, const graph::State& state, cons
         if (auto asked = co_await ask_streamed(run, request, tap, turn); !asked)
             co_return asked;
         run.record.completion.finish_reason = turn.finish_reason;
-        auto read = document_of(turn.text, *schema);
+        auto read = document_in(turn.text, *schema);
         if (auto* document = std::get_if<std::string>(&read))
             co_return co_await show_whole(run, std::move(*document));
         // An answer cut by its length limit or a filter is passed on as it is: the finish reason tells.

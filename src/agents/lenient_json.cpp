@@ -1,5 +1,5 @@
 // See lenient_json.hpp. object_in: outermost brackets strictly → each opening bracket strictly → each one mended.
-#include "agents/lenient_json.hpp"
+#include "dure/agents/lenient_json.hpp"
 
 #include <array>
 #include <cctype>

@@ -87,7 +87,8 @@ const Worker& worker_named(const Team& team, const std::string& name)
 }
 
 // The definitions of a worker's tools; a tool that is not offered now is an error, not a worker without it.
-Result<std::vector<model::ToolDefinition>> tools_of(const Workshop& shop, const Worker& worker)
+Result<std::vector<model::ToolDefinition>> tools_of(const tools::Registry& registry, const Workshop& shop,
+                                                    const Worker& worker)
 {
     std::vector<model::ToolDefinition> wanted;
     if (worker.tools.empty())
@@ -95,7 +96,7 @@ Result<std::vector<model::ToolDefinition>> tools_of(const Workshop& shop, const 
     if (!shop.caller.may_execute)
         return Error(Errc::permission_denied,
                      "Worker '" + worker.name + "' needs tools, which the caller may not use.");
-    const auto offered = shop.registry.offered();
+    const auto offered = registry.offered();
     for (const auto& name : worker.tools) {
         const auto at = std::find_if(offered.begin(), offered.end(), [&](const auto& one) { return one.name == name; });
         if (at == offered.end())
@@ -108,7 +109,7 @@ Result<std::vector<model::ToolDefinition>> tools_of(const Workshop& shop, const 
 Task<Result<std::string>> let_work(const TeamPlan& plan, Workshop& shop, const graph::State& state,
                                    const Worker& worker, const std::string& instruction)
 {
-    auto tools = tools_of(shop, worker);
+    auto tools = tools_of(plan.services->registry, shop, worker);
     if (!tools)
         co_return tools.error();
     WorkOrder order;
@@ -123,7 +124,8 @@ Task<Result<std::string>> let_work(const TeamPlan& plan, Workshop& shop, const g
     order.tools = std::move(*tools);
     order.temperature = worker.temperature;
     order.max_tokens = worker.max_tokens;
-    order.rounds = plan.services->settings.max_iterations;
+    order.rounds = worker.max_iterations.value_or(plan.services->settings.max_iterations);
+    order.extra = worker.extra;
     co_return co_await work(shop, order);
 }
 
@@ -215,6 +217,9 @@ Task<Result<std::string>> merge(const TeamPlan& plan, TeamRun& run, const graph:
     const auto shop = plan.workshop(run, state);
     llm::CompletionRequest request;
     request.model = plan.model_or_default(plan.team.supervisor.model);
+    request.temperature = plan.team.supervisor.temperature;
+    request.max_tokens = plan.team.supervisor.max_tokens;
+    request.extra = plan.team.supervisor.extra;
     request.messages.push_back(
         message_saying(model::Role::system, fill(shop.prompts.get(shop.language, "merge"),
                                                  {{"instructions", plan.team.supervisor.instructions}})));
@@ -223,7 +228,7 @@ Task<Result<std::string>> merge(const TeamPlan& plan, TeamRun& run, const graph:
     AnswerTap tap(run.sink, run.record, AnswerTap::Text::shown);
     model::Completion turn;
     const UsageOfCall usage(run.record, turn);
-    auto asked = co_await shop.gateway.stream(request, shop.call, tap, turn);
+    auto asked = co_await shop.calls.ask("finish", request, shop.call, &tap, turn);
     if (!tap.reads_along())
         tap.keep(turn);
     if (!asked)
@@ -297,8 +302,8 @@ void connect(graph::StateGraph& graph, const Team& team, const SharedPlan& plan)
 
 }  // namespace
 
-TeamRun::TeamRun(const llm::CallContext& about, const tools::Caller& who, model::AnswerSink& out, AgentRecord& into)
-    : call(about), caller(who), sink(out), record(into), teller_(std::make_unique<Teller>(out))
+TeamRun::TeamRun(const llm::CallContext& about, const tools::Caller& who, model::AnswerSink& out, AgentRecord& into, Calls* through)
+    : call(about), caller(who), sink(out), record(into), calls(through), teller_(std::make_unique<Teller>(out))
 {}
 TeamRun::~TeamRun() = default;
 
@@ -311,8 +316,9 @@ std::string TeamPlan::model_or_default(const std::string& model) const
 Workshop TeamPlan::workshop(TeamRun& run, const graph::State& state) const
 {
     const auto language = language_of(services->settings.language, state.at("task").get_ref<const std::string&>());
-    return Workshop{services->gateway, services->registry, services->logger, services->prompts, run.call,
-                    run.caller,        run.teller(),       run.record,       language};
+    auto& calls = run.calls ? *run.calls : services->calls;
+    return Workshop{services->gateway, calls,        services->logger, services->prompts, run.call,
+                    run.caller,        run.teller(), run.record,       language};
 }
 
 std::string results_text(const Json& results, bool last_only)
@@ -389,7 +395,7 @@ std::int64_t Orchestrator::supersteps_of(const Team& team)
     throw InvariantBroken("a pattern without a name");
 }
 
-Task<Result<void>> Orchestrator::run(const Team& team, const std::string& task, TeamRun& run) const
+Task<Result<void>> Orchestrator::run(const Team& team, const std::string& task, TeamRun& run, TeamOutcome* outcome) const
 {
     const auto graph = compile(team);
     if (!graph)
@@ -399,6 +405,11 @@ Task<Result<void>> Orchestrator::run(const Team& team, const std::string& task, 
     options.context = &run;
     graph::RunResult result;
     co_await graph->run(Json{{"task", task}}, options, result);
+    if (outcome && result.status == graph::RunStatus::success) {
+        outcome->answer = result.state.at("answer").get<std::string>();
+        outcome->results = result.state.at("results");
+        outcome->rounds = result.state.at("rounds").get<std::int64_t>();
+    }
     if (!result.failures.empty())
         co_return result.failures.front().cause;
     if (result.error)

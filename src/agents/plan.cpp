@@ -3,7 +3,7 @@
 // the server's tools; the answer streams. Bounded by agent.max_iterations steps.
 #include "agents/ask.hpp"
 #include "agents/decision.hpp"
-#include "agents/lenient_json.hpp"
+#include "dure/agents/lenient_json.hpp"
 #include "agents/team.hpp"
 
 namespace dure::agents {
@@ -110,7 +110,8 @@ Task<Result<graph::Update>> take_step(graph::NodeContext& context, AgentRun& run
     const auto& state = context.state();
     const auto step = state.at("plan").front().get<std::string>();
     Teller teller(run.sink);
-    Workshop shop{run.gateway, run.registry, run.logger, run.prompts, run.call,
+    DirectCalls calls(run.gateway, run.registry);
+    Workshop shop{run.gateway, calls,        run.logger, run.prompts, run.call,
                   run.caller,  teller,       run.record, run.language};
     WorkOrder order;
     order.node = context.node();

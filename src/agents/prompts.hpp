@@ -1,14 +1,10 @@
-// The prompts of the agent, by language and name ("ko/router"): the compiled-in ones, overridden by files of the
-// configured folder. Read once; {{name}} in a prompt is replaced by fill().
+// The compiled-in prompts, which the build makes from config/prompts (module.cmake); how they are used: dure/agents/prompts.hpp.
 #pragma once
 
-#include <map>
-#include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
-#include "dure/base/log.hpp"
+#include "dure/agents/prompts.hpp"
 
 namespace dure::agents {
 
@@ -16,25 +12,6 @@ struct BuiltinPrompt {
     std::string_view name;   // "ko/router"
     std::string_view text;
 };
-const std::vector<BuiltinPrompt>& builtin_prompts();   // generated, see module.cmake
-
-enum class Language { english, korean };
-
-// The configured language, or ("auto") that of the text: one Hangul character makes it Korean.
-Language language_of(std::string_view configured, std::string_view text);
-
-class Prompts {
-public:
-    // An unreadable or oversized file is logged and the compiled-in text stays.
-    Prompts(const std::string& folder, Logger& logger);
-
-    const std::string& get(Language language, std::string_view name) const;
-
-private:
-    std::map<std::string, std::string, std::less<>> texts_;
-};
-
-// In one pass: what is filled in is not searched for further marks.
-std::string fill(std::string_view prompt, const std::map<std::string, std::string, std::less<>>& values);
+const std::vector<BuiltinPrompt>& builtin_prompts();
 
 }  // namespace dure::agents

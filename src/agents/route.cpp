@@ -2,7 +2,7 @@
 // the JSON {"action", "selected_tool", "arguments", "reasoning"}, malformed answers once more with a correction.
 #include "agents/ask.hpp"
 #include "agents/decision.hpp"
-#include "agents/lenient_json.hpp"
+#include "dure/agents/lenient_json.hpp"
 #include "dure/base/clock.hpp"
 
 namespace dure::agents {

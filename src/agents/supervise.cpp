@@ -4,7 +4,7 @@
 #include <set>
 
 #include "agents/decision.hpp"
-#include "agents/lenient_json.hpp"
+#include "dure/agents/lenient_json.hpp"
 #include "agents/team.hpp"
 #include "dure/base/text.hpp"
 
@@ -182,7 +182,7 @@ Task<Result<Round>> round_by_model(const TeamPlan& plan, Workshop& shop, const g
     request.messages.push_back(
         message_saying(model::Role::user, assignment_text(shop, state, "", results_text(state.at("results"), false))));
     for (int attempt = 0; attempt < supervisor_attempts; ++attempt) {
-        auto turn = co_await ask_behind(shop, request);
+        auto turn = co_await ask_behind(shop, "supervisor", request);
         if (!turn)
             co_return turn.error();
         auto read = read_round(plan, turn->text, state.at("results").empty());

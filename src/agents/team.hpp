@@ -7,17 +7,19 @@
 #include <string>
 #include <vector>
 
-#include "agents/work.hpp"
+#include "dure/agents/work.hpp"
 #include "dure/agents/orchestration.hpp"
 
 namespace dure::agents {
 
 struct Orchestrator::State {
     State(llm::Gateway& models, tools::Registry& registered, Logger& log, const config::Agent& configured)
-        : gateway(models), registry(registered), logger(log), settings(configured), prompts(configured.prompts, log)
+        : gateway(models), registry(registered), calls(models, registered), logger(log), settings(configured),
+          prompts(configured.prompts, log)
     {}
     llm::Gateway& gateway;
     tools::Registry& registry;
+    mutable DirectCalls calls;
     Logger& logger;
     const config::Agent settings;
     const Prompts prompts;

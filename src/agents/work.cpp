@@ -1,9 +1,10 @@
 // See work.hpp. Each round: the model calls tools (natively, or by the router's JSON), the tools run at once, their results
 // join the messages as tool messages; the first text ends it.
-#include "agents/work.hpp"
+#include "dure/agents/work.hpp"
 
 #include <algorithm>
 
+#include "agents/answer_tap.hpp"
 #include "agents/decision.hpp"
 #include "agents/usage.hpp"
 #include "dure/base/task_group.hpp"
@@ -29,8 +30,14 @@ bool offers(const WorkOrder& order, const std::string& name)
     return std::any_of(order.tools.begin(), order.tools.end(), [&](const auto& tool) { return tool.name == name; });
 }
 
-Task<tools::Outcome> run_one(Workshop& shop, const WorkOrder& order, const model::ToolCall& call)
+Task<Result<tools::Outcome>> run_one(Workshop& shop, const WorkOrder& order, const model::ToolCall& call,
+                                     const std::string& refusal)
 {
+    if (!refusal.empty()) {
+        tools::Outcome refused;
+        refused.error = refusal;
+        co_return refused;
+    }
     if (!offers(order, call.name)) {
         tools::Outcome unknown;
         unknown.error = "This tool is not offered here. Use one of the offered tools or answer without.";
@@ -39,11 +46,11 @@ Task<tools::Outcome> run_one(Workshop& shop, const WorkOrder& order, const model
     auto caller = shop.caller;
     const auto& base = caller.idempotency_key.empty() ? caller.request_id : caller.idempotency_key;
     caller.idempotency_key = base + "/" + call.id;
-    co_return co_await shop.registry.execute(call.name, call.arguments, caller);
+    co_return co_await shop.calls.use(order.node, call, caller);
 }
 
 Task<Result<void>> run_and_tell(Workshop& shop, const WorkOrder& order, const model::ToolCall& call,
-                                tools::Outcome& into)
+                                const std::string& refusal, tools::Outcome& into)
 {
     if (auto told = co_await tell_tool(shop, order, call.name, " 실행 중", " is running", false); !told)
         co_return told;
@@ -53,7 +60,10 @@ Task<Result<void>> run_and_tell(Workshop& shop, const WorkOrder& order, const mo
     begun.result = "The answer ended before the tool did.";
     const auto place = shop.record.tools_used.size();
     shop.record.tools_used.push_back(std::move(begun));
-    into = co_await run_one(shop, order, call);
+    auto outcome = co_await run_one(shop, order, call, refusal);
+    if (!outcome)
+        co_return outcome.error();
+    into = std::move(*outcome);
     auto& use = shop.record.tools_used[place];
     use.success = into.success;
     use.result = into.success ? into.text() : into.error;
@@ -74,12 +84,17 @@ Task<Result<void>> run_calls(Workshop& shop, WorkOrder& order, std::string text,
     std::vector<tools::Outcome> outcomes(calls.size());
     for (auto i = count; i < calls.size(); ++i)
         outcomes[i].error = "Error: more than 32 tool calls in one turn, not run.";
+    auto refusals = co_await shop.calls.refusals(order.node, {calls.begin(), calls.begin() + static_cast<std::ptrdiff_t>(count)});
+    if (!refusals)
+        co_return refusals.error();
     std::vector<Result<void>> told(count);
     TaskGroup group(co_await boost::asio::this_coro::executor);
-    const auto one = [](Workshop& at, const WorkOrder& of, const model::ToolCall& call, tools::Outcome& into,
-                        Result<void>& end) -> Task<void> { end = co_await run_and_tell(at, of, call, into); };
+    const auto one = [](Workshop& at, const WorkOrder& of, const model::ToolCall& call, const std::string& refusal,
+                        tools::Outcome& into, Result<void>& end) -> Task<void> {
+        end = co_await run_and_tell(at, of, call, refusal, into);
+    };
     for (std::size_t i = 0; i < count; ++i)
-        group.spawn(one(shop, order, calls[i], outcomes[i], told[i]));
+        group.spawn(one(shop, order, calls[i], (*refusals)[i], outcomes[i], told[i]));
     co_await group.wait();
     for (const auto& end : told)
         if (!end)
@@ -98,9 +113,39 @@ llm::CompletionRequest request_of(const WorkOrder& order)
     request.model = order.model;
     request.temperature = order.temperature;
     request.max_tokens = order.max_tokens;
+    request.extra = order.extra;
     request.messages.push_back(message_saying(model::Role::system, order.system));
     request.messages.insert(request.messages.end(), order.messages.begin(), order.messages.end());
     return request;
+}
+
+// A turn whose text may be the answer: read along where the order says so.
+Task<Result<model::Completion>> ask_aloud(Workshop& shop, const WorkOrder& order, const llm::CompletionRequest& request)
+{
+    if (!order.words)
+        co_return co_await ask_behind(shop, order.node, request);
+    AnswerTap tap(*order.words, shop.record, AnswerTap::Text::shown);
+    model::Completion turn;
+    const UsageOfCall usage(shop.record, turn);
+    auto asked = co_await shop.calls.ask(order.node, request, shop.call, &tap, turn);
+    if (!tap.reads_along())
+        tap.keep(turn);
+    if (!asked)
+        co_return asked.error();
+    co_return turn;
+}
+
+// Gives the calls of a turn what a conversation needs. The ids are the same when the work is done again after a crash: what
+// came of a call is found by its id.
+void complete_turn(std::vector<model::ToolCall>& calls, std::int64_t round)
+{
+    std::erase_if(calls, [](const auto& call) { return call.name.empty(); });
+    for (std::size_t i = 0; i < calls.size(); ++i) {
+        if (calls[i].id.empty())
+            calls[i].id = "call_" + std::to_string(round) + "_" + std::to_string(i);
+        if (calls[i].arguments.empty())
+            calls[i].arguments = "{}";
+    }
 }
 
 Task<Result<std::string>> work_natively(Workshop& shop, WorkOrder& order)
@@ -111,20 +156,16 @@ Task<Result<std::string>> work_natively(Workshop& shop, WorkOrder& order)
         const bool may_call = round < order.rounds && !order.tools.empty();
         if (!may_call && !request.tools.empty())
             request.tool_choice = "none";
-        auto turn = co_await ask_behind(shop, request);
+        auto turn = co_await ask_aloud(shop, order, request);
         if (!turn)
             co_return turn.error();
         auto& calls = turn->tool_calls;
-        std::erase_if(calls, [](const auto& call) { return call.name.empty(); });
+        complete_turn(calls, round);
         if (calls.empty() || (!may_call && !turn->text.empty()))
             co_return std::move(turn->text);
         if (!may_call)
             co_return Error(Errc::upstream_failed, "The model asked for tools again and again and gave no answer.")
                 .reason("upstream_protocol_error");
-        for (auto& call : calls) {
-            call.id = call.id.empty() ? "call_" + random_base62(24) : call.id;
-            call.arguments = call.arguments.empty() ? "{}" : call.arguments;
-        }
         if (auto ran = co_await run_calls(shop, order, std::move(turn->text), std::move(calls)); !ran)
             co_return ran.error();
     }
@@ -144,7 +185,7 @@ Task<Result<std::optional<Decision>>> decide(Workshop& shop, const WorkOrder& or
     request.temperature = 0;
     request.messages.front() = message_saying(
         model::Role::system, order.system + "\n" + fill(shop.prompts.get(shop.language, "router"), {{"tools", lines}}));
-    auto turn = co_await ask_behind(shop, request);
+    auto turn = co_await ask_behind(shop, order.node, request);
     if (!turn)
         co_return turn.error();
     auto read = read_decision(turn->text, names);
@@ -162,14 +203,14 @@ Task<Result<std::string>> work_by_decisions(Workshop& shop, WorkOrder& order)
             co_return decided.error();
         if (!*decided)
             break;
-        model::ToolCall call;
-        call.id = "call_" + random_base62(24);
-        call.name = (*decided)->tool;
-        call.arguments = (*decided)->arguments.empty() ? "{}" : (*decided)->arguments;
-        if (auto ran = co_await run_calls(shop, order, "", {std::move(call)}); !ran)
+        std::vector<model::ToolCall> calls(1);
+        calls[0].name = (*decided)->tool;
+        calls[0].arguments = (*decided)->arguments;
+        complete_turn(calls, round);
+        if (auto ran = co_await run_calls(shop, order, "", std::move(calls)); !ran)
             co_return ran.error();
     }
-    auto turn = co_await ask_behind(shop, request_of(order));
+    auto turn = co_await ask_aloud(shop, order, request_of(order));
     if (!turn)
         co_return turn.error();
     co_return std::move(turn->text);
@@ -220,11 +261,11 @@ model::Message message_saying(model::Role role, std::string text)
     return message;
 }
 
-Task<Result<model::Completion>> ask_behind(Workshop& shop, const llm::CompletionRequest& request)
+Task<Result<model::Completion>> ask_behind(Workshop& shop, std::string_view node, const llm::CompletionRequest& request)
 {
     model::Completion completion;
     const UsageOfCall usage(shop.record, completion);
-    if (auto answered = co_await shop.gateway.complete(request, shop.call, completion); !answered)
+    if (auto answered = co_await shop.calls.ask(node, request, shop.call, nullptr, completion); !answered)
         co_return answered.error();
     co_return completion;
 }
@@ -236,7 +277,7 @@ Task<Result<std::string>> work(Workshop& shop, WorkOrder& order)
         co_return Error(Errc::not_found, "The model '" + order.model + "' does not exist.")
             .reason("model_not_found")
             .param("model");
-    if (model->tools)
+    if (model->tools && !order.by_decisions)
         co_return co_await work_natively(shop, order);
     co_return co_await work_by_decisions(shop, order);
 }

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "agents/decision.hpp"
-#include "agents/lenient_json.hpp"
+#include "dure/agents/lenient_json.hpp"
 
 namespace dure::agents {
 namespace {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "dure/agents/agent.hpp"
+#include "dure/agents/calls.hpp"
 #include "dure/graph/graph.hpp"
 
 namespace dure::agents {
@@ -34,6 +35,8 @@ struct Worker {
     std::vector<std::string> tools;  // names of the server's tools it may call
     std::optional<double> temperature;
     std::optional<std::int64_t> max_tokens;
+    std::optional<std::int64_t> max_iterations = {};  // rounds of tool calls; empty: the agent's configured ones
+    OrderedJson extra = {};  // further fields of its model calls in OpenAI form, or null
 };
 
 struct Supervisor {
@@ -42,6 +45,10 @@ struct Supervisor {
     std::string instructions;
     std::int64_t max_iterations = 10;  // 1 to 100 rounds
     DecisionStrategy decision_strategy = DecisionStrategy::llm_based;
+    // Of the call that writes the final answer.
+    std::optional<double> temperature = {};
+    std::optional<std::int64_t> max_tokens = {};
+    OrderedJson extra = {};
 };
 
 struct Team {
@@ -50,13 +57,22 @@ struct Team {
     Supervisor supervisor;
 };
 
+// What a run of a team left.
+struct TeamOutcome {
+    std::string answer;
+    Json results = Json::array();  // [{worker, text | error}] in the order they came
+    std::int64_t rounds = 0;  // decisions of the supervisor
+};
+
 class Teller;
 
 // What one run has of its own; what it points to outlives the run. Used by one run, on one core; calls of `sink` come one at
 // a time although workers run side by side.
 class TeamRun {
 public:
-    TeamRun(const llm::CallContext& call, const tools::Caller& caller, model::AnswerSink& sink, AgentRecord& record);
+    // `calls` null: models and tools are called directly.
+    TeamRun(const llm::CallContext& call, const tools::Caller& caller, model::AnswerSink& sink, AgentRecord& record,
+            Calls* calls = nullptr);
     ~TeamRun();
     TeamRun(const TeamRun&) = delete;
     TeamRun& operator=(const TeamRun&) = delete;
@@ -65,6 +81,7 @@ public:
     const tools::Caller& caller;
     model::AnswerSink& sink;
     AgentRecord& record;  // path: the nodes as they ran; tools_used, usage, the final text
+    Calls* const calls;
     Teller& teller() { return *teller_; }
 
 private:
@@ -88,7 +105,7 @@ public:
 
     // One run from task to answer. A worker's failure ends a sequential run; elsewhere the others go on, and the run fails
     // with upstream_failed only when nobody has a result.
-    Task<Result<void>> run(const Team& team, const std::string& task, TeamRun& run) const;
+    Task<Result<void>> run(const Team& team, const std::string& task, TeamRun& run, TeamOutcome* outcome = nullptr) const;
 
     struct State;  // of the module's own
 

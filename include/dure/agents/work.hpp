@@ -1,5 +1,5 @@
-// Work behind the scenes: one worker with a system prompt, messages and tools works until it has a text. Nothing of its
-// words reaches the client; steps are told as progress. Used by planner steps and by the workers of teams.
+// Work of one worker: with a system prompt, messages and tools it works until it has a text. Its words reach nobody, or the
+// sink of the order as they come; steps are told as progress. Used by planner steps, the workers of teams and agent nodes.
 #pragma once
 
 #include <deque>
@@ -8,8 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "agents/prompts.hpp"
 #include "dure/agents/agent.hpp"
+#include "dure/agents/calls.hpp"
+#include "dure/agents/prompts.hpp"
 #include "dure/base/channel.hpp"
 
 namespace dure::agents {
@@ -29,8 +30,8 @@ private:
 };
 
 struct Workshop {
-    llm::Gateway& gateway;
-    tools::Registry& registry;
+    llm::Gateway& gateway;  // asked about models; calls go through `calls`
+    Calls& calls;
     Logger& logger;
     const Prompts& prompts;
     const llm::CallContext& call;
@@ -49,12 +50,15 @@ struct WorkOrder {
     std::optional<double> temperature;
     std::optional<std::int64_t> max_tokens;
     std::int64_t rounds = 8;  // of tool calls
+    OrderedJson extra = {};  // further fields of every model call in OpenAI form (top_p, stop), or null
+    model::AnswerSink* words = nullptr;  // gets the text of every turn as it comes
+    bool by_decisions = false;  // tools by the router's JSON also where the model could call them by itself
 };
 
 model::Message message_saying(model::Role role, std::string text);
 
-// A model call of which the client sees nothing; counted.
-Task<Result<model::Completion>> ask_behind(Workshop& shop, const llm::CompletionRequest& request);
+// A model call of which the client sees nothing; counted. `node`: who asks.
+Task<Result<model::Completion>> ask_behind(Workshop& shop, std::string_view node, const llm::CompletionRequest& request);
 
 // The worker's text. upstream_failed: it asked for tools until its rounds were used up and gave no text.
 Task<Result<std::string>> work(Workshop& shop, WorkOrder& order);
