@@ -204,10 +204,12 @@ Result<std::vector<Run>> RunRows::of_thread(const std::string& thread, const std
 
 Result<Run> RunRows::stop(const std::string& id, const std::string& owner, Stop how, UnixMillis now)
 {
+    static const std::string waits = "(status = 'pending' OR (status = 'interrupted' AND $3 = 'cancel'))";
     static const std::string sql = "UPDATE graph_runs SET stop = CASE WHEN status = 'running' THEN $3 ELSE stop END, "
-                                   "ended_at = CASE WHEN status = 'pending' THEN $4 ELSE ended_at END, "
-                                   "status = CASE WHEN status = 'pending' THEN 'cancelled' ELSE status END "
-                                   "WHERE id = $1 AND ($2 = '' OR owner_id = $2) RETURNING " +
+                                   "ended_at = CASE WHEN " +
+                                   waits + " THEN $4 ELSE ended_at END, status = CASE WHEN " + waits +
+                                   " THEN 'cancelled' ELSE status END WHERE id = $1 AND ($2 = '' OR owner_id = $2) "
+                                   "RETURNING " +
                                    run_columns;
     return one_run(connection_.query(sql, id, owner, name_of(how), now));
 }

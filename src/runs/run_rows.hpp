@@ -36,7 +36,7 @@ public:
 
     Result<Run> find(const std::string& id, const std::string& owner);
     Result<std::vector<Run>> of_thread(const std::string& thread, const std::string& owner, std::int64_t limit);
-    // A pending run ends at once; a running one is told by its next renewal.
+    // A pending or interrupted run ends at once; a running one is told by its next renewal.
     Result<Run> stop(const std::string& id, const std::string& owner, Stop how, UnixMillis now);
 
     // Runs that crashed too often at one checkpoint are ended on the way (RECOVERY_LIMIT).

@@ -6,6 +6,7 @@
 #include "dure/runs/worker.hpp"
 #include "runs/run_rows.hpp"
 #include "runs/storage_retry.hpp"
+#include "runs/thread_care.hpp"
 
 namespace dure::runs {
 
@@ -53,6 +54,17 @@ Result<Run> Runs::stop_in(sql::Connection& connection, const std::string& id, co
                           UnixMillis now)
 {
     return RunRows(connection).stop(id, owner, how, now);
+}
+
+Result<void> Runs::remove_in(sql::Connection& connection, const std::string& thread)
+{
+    if (auto removed = delete_thread(connection, thread); !removed)
+        return removed;
+    for (const auto* sql : {"DELETE FROM graph_run_events WHERE run_id IN (SELECT id FROM graph_runs WHERE thread_id = $1)",
+                            "DELETE FROM graph_runs WHERE thread_id = $1", "DELETE FROM graph_threads WHERE id = $1"})
+        if (auto removed = connection.execute(sql, thread); !removed)
+            return removed.error();
+    return {};
 }
 
 void Runs::announce(const std::string& run, bool stops)

@@ -1,9 +1,12 @@
 // Replay: an aggregate's state as it was, folded from its events. The data of an event is a merge patch (RFC 7396) onto the
-// state the events before it left: a member replaces, null removes. This holds for every aggregate type; what each event
-// type carries is written down in docs/events.md.
+// state the events before it left: a member replaces, null removes. Of an Execution members are set as they are, so that
+// nulls inside of outputs stay, and each ExecutionStep… event is one entry of `steps`, which replaces the one of the same
+// node and visit. What each event type carries is written down in docs/events.md.
 #pragma once
 
+#include <map>
 #include <optional>
+#include <utility>
 
 #include "dure/model/event.hpp"
 
@@ -12,10 +15,10 @@ namespace dure::events {
 struct Replayed {
     std::string aggregate_id;
     std::string aggregate_type;
-    std::string owner_id;            // of the last event in it
-    std::int64_t version = 0;        // of the last event in it; 0: none
+    std::string owner_id;  // of the last event in it
+    std::int64_t version = 0;  // of the last event in it; 0: none
     Json state = Json::object();
-    UnixMillis at = 0;               // time of that event
+    UnixMillis at = 0;  // time of that event
 };
 
 // How far to go. By time: everything before the first event that is later; a clock that was set back shows nothing early.
@@ -34,8 +37,13 @@ public:
     const Replayed& state() const { return state_; }
 
 private:
+    void set_members(const Json& data);
+    void put_step(const Json& step);
+
     const ReplayEnd end_;
     Replayed state_;
+    std::map<std::pair<std::string, std::int64_t>, std::size_t> steps_;  // place of each node's visit
+    std::int64_t cost_nano_ = 0;  // of the steps
 };
 
 }  // namespace dure::events

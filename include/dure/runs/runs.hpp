@@ -19,7 +19,8 @@ public:
     Task<Result<Run>> start(Run fresh, Multitask multitask);
     // Goes on with an interrupted, failed or cancelled run. conflict: it is in another state, or its thread is busy.
     Task<Result<Run>> resume(std::string id, std::string owner, Json input);
-    // A waiting run ends at once, a running one soon: wait() for it. With Stop::rollback the thread is as before it.
+    // A pending or (with Stop::cancel) interrupted run ends at once, a running one soon: wait() for it. With Stop::rollback
+    // the thread is as before it.
     Task<Result<Run>> stop(std::string id, std::string owner, Stop how);
 
     // The same as a part of a unit of work of the caller, who tells announce() when it is committed. `fresh` has its id
@@ -29,6 +30,8 @@ public:
                                  const Json& input);
     static Result<Run> stop_in(sql::Connection& connection, const std::string& id, const std::string& owner, Stop how,
                                UnixMillis now);
+    // Everything of a thread: its runs with their events, its checkpoints.
+    static Result<void> remove_in(sql::Connection& connection, const std::string& thread);
     void announce(const std::string& run, bool stops);
 
     // Every lease ends now, for a process that knows to be the only one; before its workers start.

@@ -1,0 +1,78 @@
+// What executions need of others, as small interfaces that the composition root fills: the flow to run, the compiled form of
+// it, and the memory of a session. All thread-safe.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dure/base/error.hpp"
+#include "dure/base/task.hpp"
+#include "dure/flows/compiler.hpp"
+#include "dure/model/event.hpp"
+
+namespace dure::executions {
+
+// Who asks. A key may be bound to models; `flow:<slug>` opens just that published flow.
+struct Caller {
+    std::string user_id;
+    std::optional<std::vector<std::string>> models = {};  // of the key; empty: every model
+    bool may_edit_flows = false;  // drafts run only for those (flow-format §11)
+    model::Actor by = {};
+};
+
+// A flow at one version.
+struct RunnableFlow {
+    std::string id, slug, name, owner_id;
+    std::int64_t version = 0;
+    std::shared_ptr<const flows::Document> document;
+};
+
+class FlowSource {
+public:
+    virtual ~FlowSource() = default;
+    // By id or slug; version: "published", "draft", a number, or empty: what the caller would see run. not_found for what is
+    // not there or not the caller's.
+    virtual Task<Result<RunnableFlow>> find(Caller caller, std::string id_or_slug, std::string version) = 0;
+    // The stored version a run is pinned to, whatever became of the flow since.
+    virtual Task<Result<RunnableFlow>> pinned(std::string id, std::int64_t version) = 0;
+};
+
+// Sub-flows of a document by what its nodes say: {"<flow>@<version>": document}.
+using SubflowDocuments = std::map<std::string, std::shared_ptr<const flows::Document>>;
+std::string subflow_key(std::string_view flow, std::string_view version);
+
+// The functions of flows/compiler.hpp that executions use.
+struct Compiler {
+    std::function<Result<flows::CompiledFlow>(const flows::Document& document, const SubflowDocuments& subflows)>
+        compile;
+    std::function<Json(const flows::RunFacts& facts)> input;
+    std::function<Json(const Json& graph_output)> result;
+    // The values of a checkpoint's channels that a patch of nodes' outputs and state changes; invalid_argument naming what
+    // the flow does not have.
+    std::function<Result<Json>(const flows::CompiledFlow& flow, const Json& values, const Json& patch)> patched;
+    // Whether an answer fits the question of a node, before anything runs; gives it in the form the node takes.
+    std::function<Result<Json>(const Json& question, const Json& answer)> check_answer;
+};
+
+class SessionMemory {
+public:
+    virtual ~SessionMemory() = default;
+    struct Memory {
+        Json history = Json::array();  // [{role, content}], oldest first
+        std::int64_t turn = 0;
+    };
+    // not_found: it is not the owner's.
+    virtual Task<Result<Memory>> read(std::string owner, std::string session_id) = 0;
+    // The turn of an execution, once however often it is told.
+    struct Turn {
+        std::string owner, session_id, execution_id, model, user_text, answer;
+        std::int64_t tokens = 0, cost_nano = 0;
+    };
+    virtual Task<Result<void>> record(Turn turn) = 0;
+};
+
+}  // namespace dure::executions

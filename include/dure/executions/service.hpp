@@ -1,0 +1,93 @@
+// ExecutionService: starts executions of flows and looks after them. What is acknowledged is durable: the execution's row, the
+// row of its run (the queue) and its event are one write. Workers of any replica take it from there (workers.hpp). Every
+// call names the owner; somebody else's execution is not_found. Thread-safe; awaited on a core.
+#pragma once
+
+#include "dure/base/log.hpp"
+#include "dure/config/settings.hpp"
+#include "dure/events/journal.hpp"
+#include "dure/executions/execution.hpp"
+#include "dure/executions/flow_source.hpp"
+#include "dure/runs/runs.hpp"
+
+namespace dure::executions {
+
+struct StartRequest {
+    std::string flow;  // id or slug
+    std::string version;  // see FlowSource::find
+    std::string message;
+    Json inputs = Json::object();
+    std::string user_label;
+    std::string session_id;
+    std::string idempotency_key;  // empty: none
+    std::string request_hash;  // of the body the key came with
+};
+
+struct Answer {
+    std::string node_id;  // may be empty when one question is open
+    std::string action;  // empty: none
+    Json answer;
+};
+
+struct ForkRequest {
+    Json step;  // number of a step as the execution shows it, or the id of a node: its newest visit
+    Json patch;  // {"nodes": {id: merge patch of its output}, "state": {name: value}}; null: none
+};
+
+struct Started {
+    Execution execution;
+    bool again = false;  // the same idempotency key: nothing new was started
+};
+
+class ExecutionService {
+public:
+    struct Parts {
+        sql::Database& database;
+        events::Journal& journal;
+        runs::Runs& runs;
+        FlowSource& flows;
+        Compiler compiler;
+        SessionMemory* sessions;  // null: executions without sessions
+        const config::Settings& settings;
+        const Clock& clock;
+        Logger& logger;
+    };
+    // All outlive it.
+    explicit ExecutionService(Parts parts);
+    ~ExecutionService();
+
+    // not_found: no such flow. invalid_argument: inputs, with their places. conflict "idempotency_key_reused": the key came
+    // with another body before. rate_limited "queue_full".
+    Task<Result<Started>> start(Caller caller, StartRequest request);
+    Task<Result<Execution>> find(std::string id, std::string owner);
+    Task<Result<std::vector<Step>>> steps(std::string id, std::string owner);
+    Task<Result<Page>> list(std::string owner, Filter filter);
+    // Until it has ended or waits for a person; timeout: it has not by then.
+    Task<Result<Execution>> wait(std::string id, std::string owner, Deadline deadline);
+
+    // A queued or waiting one ends at once, a running one soon. conflict: it has ended otherwise.
+    Task<Result<Execution>> cancel(std::string id, Caller caller);
+    // conflict "not_waiting"; invalid_argument: which question is meant, or an action that is not offered.
+    Task<Result<Execution>> resume(std::string id, Caller caller, Answer answer);
+    // A failed or cancelled one goes on from its failed nodes. conflict: it is in another state.
+    Task<Result<Execution>> retry(std::string id, Caller caller);
+    // A new execution that has everything that was done before the step, patched; the step and what follows run again.
+    Task<Result<Execution>> fork(std::string id, Caller caller, ForkRequest request);
+
+    // The numbered log behind `after` (runs/stream.hpp). Modes: status, updates, messages, custom, tasks.
+    Task<Result<std::unique_ptr<runs::RunReader>>> read(std::string id, std::string owner, std::int64_t after,
+                                                        std::vector<std::string> modes);
+
+    // Once a second, in one replica or in all: answers questions whose time is over, ends what the queue gave up,
+    // forgets what is older than the retention.
+    Task<void> look_after();
+
+    const Parts& parts() const;
+
+private:
+    friend class Workers;
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace dure::executions

@@ -1,0 +1,230 @@
+// See body.hpp.
+#include "executions/body.hpp"
+
+#include "dure/base/timeout.hpp"
+#include "dure/runs/graph_body.hpp"
+#include "executions/budget.hpp"
+#include "executions/execution_rows.hpp"
+#include "executions/pins.hpp"
+#include "executions/recorder.hpp"
+#include "executions/telling.hpp"
+
+namespace dure::executions {
+
+namespace {
+
+// What a run of the graph refers to while it goes.
+struct RunState {
+    RunState(Execution of, std::shared_ptr<const flows::CompiledFlow> compiled, flows::NodeServices& services,
+             const Clock& clock, std::function<void()> stop)
+        : execution(std::move(of)), flow(std::move(compiled)),
+          budget(execution.limits, execution.tokens, execution.cost_nano), metered(services, budget, std::move(stop)),
+          telling(*flow, clock)
+    {
+        run.facts = facts_of(execution);
+        run.services = &metered;
+        run.clock = &clock;
+    }
+
+    const Execution execution;
+    const std::shared_ptr<const flows::CompiledFlow> flow;
+    Budget budget;
+    MeteredServices metered;
+    Telling telling;
+    flows::FlowRun run;
+};
+
+runs::Ending failed(const Error& error)
+{
+    runs::Ending ending;
+    ending.status = runs::Status::error;
+    ending.error = runs::error_json(error, {});
+    return ending;
+}
+
+// Nothing could be read now: the row goes back into the queue.
+Task<runs::Ending> try_again_later()
+{
+    co_await sleep_for(std::chrono::milliseconds(500));
+    runs::Ending ending;
+    ending.status = runs::Status::pending;
+    co_return ending;
+}
+
+bool is_outage(const Error& error)
+{
+    return error.code() == Errc::unavailable || error.code() == Errc::timeout || error.code() == Errc::storage_full;
+}
+
+std::int64_t used_up_ms(const Execution& execution)
+{
+    const auto begun = execution.active_since.value_or(execution.updated_at);
+    return execution.active_ms + (execution.active_since ? std::max<std::int64_t>(0, execution.updated_at - begun) : 0);
+}
+
+graph::RunOptions options_for(RunState& state, const Clock& clock)
+{
+    const auto& limits = state.execution.limits;
+    graph::RunOptions options;
+    options.recursion_limit =
+        limits.max_steps > 0 ? std::min(limits.max_steps, state.flow->max_steps) : state.flow->max_steps;
+    options.max_concurrency = static_cast<std::size_t>(std::max<std::int64_t>(0, limits.max_parallel));
+    if (limits.timeout_ms > 0) {
+        const auto left = std::max<std::int64_t>(0, limits.timeout_ms - used_up_ms(state.execution));
+        options.deadline = Deadline::after(std::chrono::milliseconds(left));
+    }
+    options.context = &state.run;
+    options.clock = &clock;
+    return options;
+}
+
+// The flow's own names in what the engine says of nodes.
+void name_nodes(Json& error, const RunState& state)
+{
+    if (!state.telling.failed_node().empty())
+        error["node_id"] = state.telling.failed_node();
+    error.erase("node");
+    if (const auto failures = error.find("failures"); failures != error.end())
+        for (auto& failure : *failures) {
+            const auto node_id = state.flow->flow_node("", failure.at("node").get<std::string>());
+            failure["node_id"] = node_id.empty() ? state.telling.failed_node() : node_id;
+            failure.erase("node");
+        }
+}
+
+class Body {
+public:
+    Body(BodyParts parts, runs::RunWriter& writer, runs::RunControl& control)
+        : parts_(parts), all_(parts.executions.parts()), writer_(writer), control_(control)
+    {}
+
+    Task<runs::Ending> run()
+    {
+        auto execution = co_await all_.database.read(
+            [this](sql::Connection& c) { return ExecutionRows(c).find(writer_.run().id, ""); });
+        if (!execution)
+            co_return is_outage(execution.error()) ? co_await try_again_later() : failed(execution.error());
+        if (auto told = co_await tell_status(Status::running); !told)
+            co_return failed(told.error());
+        auto flow = co_await compiled_flow(all_, parts_.cache, *execution);
+        if (!flow)
+            co_return is_outage(flow.error()) ? co_await try_again_later() : failed(flow.error());
+        RunState state(std::move(*execution), std::move(*flow), parts_.services, all_.clock,
+                       [this] { control_.drain(); });
+        auto ending = co_await run_graph(state);
+        co_return co_await end(state, std::move(ending));
+    }
+
+private:
+    Task<Result<void>> tell_status(Status status)
+    {
+        co_return co_await writer_.tell("", mode_status, Json{{"status", name_of(status)}});
+    }
+
+    Task<runs::Ending> run_graph(RunState& state)
+    {
+        const auto body = runs::graph_body([&](const runs::Run&) -> Result<runs::PreparedRun> {
+            runs::PreparedRun prepared{state.flow->graph, options_for(state, all_.clock), nullptr};
+            prepared.translate = [&state](const graph::Event& event) { return state.telling.tell(event); };
+            return prepared;
+        });
+        co_return co_await body(writer_, control_);
+    }
+
+    Task<runs::Ending> end(RunState& state, runs::Ending ending)
+    {
+        if (const auto& exceeded = state.budget.exceeded(); exceeded && ending.status != runs::Status::interrupted) {
+            ending = failed(*exceeded);
+        } else if (ending.status == runs::Status::success) {
+            ending.output = all_.compiler.result(ending.output.value_or(Json()));
+            if (auto recorded = co_await record_turn(state, *ending.output); !recorded)
+                co_return is_outage(recorded.error()) ? co_await try_again_later() : failed(recorded.error());
+        } else if (ending.status == runs::Status::interrupted) {
+            auto waiting = Json::array();
+            for (const auto& interrupt : ending.output.value_or(Json::object()).value("__interrupt__", Json::array()))
+                waiting.push_back(state.telling.question(interrupt));
+            ending.output = Json{{"waiting", std::move(waiting)}};
+        }
+        if (ending.error)
+            name_nodes(*ending.error, state);
+        co_return ending;
+    }
+
+    Task<Result<void>> record_turn(const RunState& state, const Json& output)
+    {
+        const auto& execution = state.execution;
+        if (all_.sessions == nullptr || execution.session_id.empty())
+            co_return Result<void>();
+        const auto now =
+            co_await all_.database.read([&](sql::Connection& c) { return ExecutionRows(c).find(execution.id, ""); });
+        if (!now)
+            co_return now.error();
+        const auto text = output.value("text", Json());
+        co_return co_await all_.sessions->record(
+            {execution.owner_id, execution.session_id, execution.id, "flow:" + execution.flow_slug, execution.message,
+             text.is_string() ? text.get<std::string>() : dump(text), now->tokens, now->cost_nano});
+    }
+
+    BodyParts parts_;
+    const ExecutionService::Parts& all_;
+    runs::RunWriter& writer_;
+    runs::RunControl& control_;
+};
+
+Task<runs::Ending> run_body(BodyParts parts, runs::RunWriter& writer, runs::RunControl& control)
+{
+    Body body(parts, writer, control);
+    co_return co_await body.run();
+}
+
+}  // namespace
+
+runs::RunBody execution_body(BodyParts parts)
+{
+    return [parts](runs::RunWriter& writer, runs::RunControl& control) { return run_body(parts, writer, control); };
+}
+
+Task<Result<std::shared_ptr<const flows::CompiledFlow>>> compiled_flow(const ExecutionService::Parts& parts,
+                                                                       FlowCache& cache, Execution execution)
+{
+    const auto key = execution.flow_id + "@" + std::to_string(execution.flow_version) + dump(execution.pins);
+    if (auto known = cache.find(key))
+        co_return known;
+    const auto flow = co_await parts.flows.pinned(execution.flow_id, execution.flow_version);
+    if (!flow)
+        co_return flow.error();
+    const auto subflows = co_await load_pins(parts.flows, execution.pins);
+    if (!subflows)
+        co_return subflows.error();
+    auto compiled = parts.compiler.compile(*flow->document, *subflows);
+    if (!compiled)
+        co_return compiled.error();
+    auto shared = std::make_shared<const flows::CompiledFlow>(std::move(*compiled));
+    cache.put(key, shared);
+    co_return shared;
+}
+
+flows::RunFacts facts_of(const Execution& execution)
+{
+    flows::RunFacts facts;
+    facts.execution_id = execution.id;
+    facts.owner = execution.owner_id;
+    facts.user_id = execution.user_label;
+    facts.session_id = execution.session_id;
+    facts.flow_id = execution.flow_id;
+    facts.slug = execution.flow_slug;
+    facts.flow_version = execution.flow_version;
+    facts.message = execution.message;
+    facts.inputs = execution.inputs;
+    facts.history = execution.facts.value("history", Json::array());
+    facts.turn = execution.facts.value("turn", std::int64_t{0});
+    facts.started_at = execution.created_at;
+    return facts;
+}
+
+Json run_options()
+{
+    return Json{{"modes", {"updates", "messages", "custom", "tasks"}}, {"subgraphs", true}, {"durability", "sync"}};
+}
+
+}  // namespace dure::executions

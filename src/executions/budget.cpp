@@ -1,0 +1,79 @@
+// See budget.hpp.
+#include "executions/budget.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace dure::executions {
+
+namespace {
+
+std::int64_t whole_number(const Json& usage, const char* member)
+{
+    const auto found = usage.find(member);
+    if (found == usage.end() || !found->is_number())
+        return 0;
+    return std::max<std::int64_t>(0, found->is_number_float() ? std::llround(found->get<double>())
+                                                              : found->get<std::int64_t>());
+}
+
+Error limit_reached(const std::string& what)
+{
+    return Error(Errc::conflict, "The run has reached its limit of " + what + ".").reason("LIMIT_EXCEEDED");
+}
+
+}  // namespace
+
+Used used_of(const Json& usage)
+{
+    Used used;
+    if (!usage.is_object())
+        return used;
+    used.tokens = whole_number(usage, "input_tokens") + whole_number(usage, "output_tokens");
+    if (const auto cost = usage.find("cost_usd"); cost != usage.end() && cost->is_number())
+        used.cost_nano = std::max<std::int64_t>(0, std::llround(cost->get<double>() * 1e9));
+    return used;
+}
+
+Result<void> Budget::check()
+{
+    const auto reached = [](std::int64_t used, std::int64_t limit) { return limit > 0 && used >= limit; };
+    if (exceeded_)
+        return *exceeded_;
+    if (reached(tokens_, limits_.max_tokens))
+        exceeded_ = limit_reached(std::to_string(limits_.max_tokens) + " tokens");
+    else if (reached(cost_nano_, limits_.max_cost_nano))
+        exceeded_ = limit_reached("cost");
+    else if (reached(model_calls_, limits_.max_model_calls))
+        exceeded_ = limit_reached(std::to_string(limits_.max_model_calls) + " model calls");
+    if (exceeded_)
+        return *exceeded_;
+    return {};
+}
+
+void Budget::count(const Json& usage)
+{
+    if (!usage.is_object())
+        return;
+    const auto used = used_of(usage);
+    tokens_ += used.tokens;
+    cost_nano_ += used.cost_nano;
+    model_calls_ += std::max<std::int64_t>(1, whole_number(usage, "model_calls"));
+}
+
+Task<Result<Json>> MeteredServices::call(flows::NodeCall call)
+{
+    if (auto allowed = budget_.check(); !allowed) {
+        if (on_exceeded_)
+            std::exchange(on_exceeded_, nullptr)();
+        co_return allowed.error();
+    }
+    auto output = co_await services_.call(std::move(call));
+    if (output && output->is_object())
+        if (const auto usage = output->find("usage"); usage != output->end())
+            budget_.count(*usage);
+    co_return output;
+}
+
+}  // namespace dure::executions

@@ -1,0 +1,61 @@
+// Budget: what a run may still use of tokens, money and model calls (flow-format §1, threat-model §6), looked at before each
+// call. MeteredServices stands between the nodes of a run and the real services. One run, one core: not thread-safe.
+#pragma once
+
+#include <functional>
+
+#include "dure/executions/execution.hpp"
+#include "dure/flows/compiler.hpp"
+
+namespace dure::executions {
+
+class Budget {
+public:
+    Budget(const Limits& limits, std::int64_t tokens, std::int64_t cost_nano)
+        : limits_(limits), tokens_(tokens), cost_nano_(cost_nano)
+    {}
+
+    // An error when a limit is reached; the first one stays in exceeded().
+    Result<void> check();
+    void count(const Json& usage);
+    const std::optional<Error>& exceeded() const { return exceeded_; }
+
+private:
+    const Limits limits_;
+    std::int64_t tokens_;
+    std::int64_t cost_nano_;
+    std::int64_t model_calls_ = 0;
+    std::optional<Error> exceeded_;
+};
+
+class MeteredServices final : public flows::NodeServices {
+public:
+    // `on_exceeded`: the run is to stop; called once.
+    MeteredServices(flows::NodeServices& services, Budget& budget, std::function<void()> on_exceeded)
+        : services_(services), budget_(budget), on_exceeded_(std::move(on_exceeded))
+    {}
+
+    Task<Result<Json>> call(flows::NodeCall call) override;
+    std::optional<Json> variable(std::string_view owner, std::string_view name) override
+    {
+        return services_.variable(owner, name);
+    }
+    std::optional<std::string> secret(std::string_view owner, std::string_view name) override
+    {
+        return services_.secret(owner, name);
+    }
+
+private:
+    flows::NodeServices& services_;
+    Budget& budget_;
+    std::function<void()> on_exceeded_;
+};
+
+// Of the `usage` a node gives.
+struct Used {
+    std::int64_t tokens = 0;
+    std::int64_t cost_nano = 0;
+};
+Used used_of(const Json& usage);
+
+}  // namespace dure::executions

@@ -1,0 +1,262 @@
+// ExecutionService: what changes the course of an execution that stands: answers, retries, forks. Each is one write: the run
+// goes back into the queue, the row says so, the event tells it.
+#include <algorithm>
+
+#include "dure/runs/sql_checkpointer.hpp"
+#include "executions/body.hpp"
+#include "executions/execution_events.hpp"
+#include "executions/execution_rows.hpp"
+#include "executions/service_state.hpp"
+
+namespace dure::executions {
+
+namespace {
+
+Error not_waiting()
+{
+    return Error(Errc::conflict, "The execution does not wait for this answer.").reason("not_waiting");
+}
+
+Error wrong_member(const std::string& member, const std::string& message)
+{
+    return Error(Errc::invalid_argument, message).param(member).problem({{"body", member}, message, "value_error"});
+}
+
+// The question an answer is for.
+Result<Json> question_for(const Execution& execution, const std::string& node_id)
+{
+    if (execution.status != Status::waiting || !execution.waiting)
+        return not_waiting();
+    std::vector<const Json*> asked;
+    for (const auto& question : *execution.waiting)
+        if (node_id.empty() || question.at("node_id") == node_id)
+            asked.push_back(&question);
+    if (asked.empty())
+        return not_waiting();
+    if (asked.size() > 1)
+        return wrong_member("node_id", "Several questions are open: node_id must name one.");
+    return *asked.front();
+}
+
+// A question with actions is answered by {action, feedback, fields, by}; any other by the value itself.
+Json whole_answer(const Json& question, const Answer& given, const std::string& by)
+{
+    const bool offers_actions = question.is_object() && question.contains("actions");
+    if (!offers_actions)
+        return given.answer.is_null() && !given.action.empty() ? Json{{"action", given.action}} : given.answer;
+    auto answer = given.answer.is_object() ? given.answer : Json::object();
+    if (given.answer.is_string())
+        answer["feedback"] = given.answer;
+    if (!given.action.empty())
+        answer["action"] = given.action;
+    answer["by"] = by;
+    return answer;
+}
+
+// The checkpoint a step's superstep began with.
+Task<Result<graph::StoredCheckpoint>> checkpoint_before(graph::Checkpointer& checkpointer, std::string thread,
+                                                        std::int64_t step)
+{
+    graph::HistoryQuery query;
+    query.metadata = Json{{"step", step - 1}};
+    query.limit = 1;
+    auto found = co_await checkpointer.history(thread, query);
+    if (!found)
+        co_return found.error();
+    if (found->empty())
+        co_return Error(Errc::conflict, "The state before this step is not kept any more.").reason("step_forgotten");
+    co_return std::move(found->front());
+}
+
+Result<std::int64_t> step_of(const Json& asked, const std::vector<Step>& steps)
+{
+    std::optional<std::int64_t> found;
+    for (const auto& step : steps) {
+        const bool meant =
+            asked.is_string() ? step.node_id == asked.get_ref<const std::string&>() : Json(step.step) == asked;
+        if (meant)
+            found = std::max(found.value_or(0), step.step);
+    }
+    if (!found)
+        return wrong_member("step", "The execution has no such step.");
+    return *found;
+}
+
+// One checkpoint, the first of its thread, from which a run goes on as the original did from its own.
+graph::Batch first_checkpoint(const graph::Checkpoint& original, const Json& values, const Execution& fork)
+{
+    graph::Checkpoint first;
+    first.id = new_id();
+    first.run = fork.id;
+    first.step = original.step;
+    first.source = graph::Source::fork;
+    first.created_at = fork.created_at;
+    first.graph_version = original.graph_version;
+    first.frontier = original.frontier;
+    for (const auto& [channel, value] : values.items()) {
+        graph::ChannelWrite write;
+        write.channel = channel;
+        write.data = std::make_shared<Json>(value);
+        first.versions[channel] = first.id;
+        first.writes.push_back(std::move(write));
+    }
+    graph::Batch batch;
+    batch.checkpoints.push_back(std::move(first));
+    return batch;
+}
+
+// What the fork takes over: the steps before, in their order, ahead of its own.
+std::vector<Step> steps_before(std::vector<Step> steps, std::int64_t step)
+{
+    std::erase_if(steps, [step](const Step& one) { return one.step >= step; });
+    for (std::size_t i = 0; i < steps.size(); ++i)
+        steps[i].number = static_cast<std::int64_t>(i) - static_cast<std::int64_t>(steps.size());
+    return steps;
+}
+
+Execution fork_of(const Execution& original, std::int64_t step, const Caller& caller, UnixMillis now)
+{
+    auto fork = original;
+    fork.id = new_id();
+    fork.owner_id = caller.user_id;
+    fork.status = Status::queued;
+    fork.output = fork.error = fork.waiting = std::nullopt;
+    fork.idempotency_key = std::nullopt;
+    fork.request_hash.clear();
+    fork.forked_from = original.id;
+    fork.forked_step = step;
+    fork.created_at = fork.updated_at = now;
+    fork.started_at = fork.ended_at = fork.active_since = fork.wake_at = std::nullopt;
+    fork.active_ms = 0;
+    return fork;
+}
+
+}  // namespace
+
+Task<Result<Execution>> ExecutionService::State::answer(std::string id, std::string owner, Json question, Json answer,
+                                                        model::Actor by)
+{
+    const auto interrupt = question.at("id").get<std::string>();
+    const Json input{{"resume", {{interrupt, answer}}}};
+    auto resumed = co_await parts.journal.write([&](sql::Connection& c, events::Batch& batch) -> Result<Execution> {
+        ExecutionRows rows(c);
+        if (auto run = runs::Runs::resume_in(c, id, owner, input); !run)
+            return run.error().code() == Errc::conflict ? not_waiting() : run.error();
+        auto execution = rows.find_for_update(id, owner);
+        if (!execution)
+            return execution;
+        const bool open = execution->status == Status::waiting && execution->waiting &&
+                          std::any_of(execution->waiting->begin(), execution->waiting->end(),
+                                      [&](const Json& one) { return one.at("id") == interrupt; });
+        if (!open)
+            return not_waiting();
+        if (auto queued = rows.queue_again(id, false, parts.clock.now()); !queued)
+            return queued.error();
+        batch.add(execution_queued(*execution, "ExecutionResumed",
+                                   Json{{"node_id", question.at("node_id")}, {"answer", answer}}, by));
+        return rows.find(id, owner);
+    });
+    if (resumed)
+        parts.runs.announce(id, false);
+    co_return resumed;
+}
+
+Task<Result<Execution>> ExecutionService::resume(std::string id, Caller caller, Answer answer)
+{
+    const auto execution = co_await find(id, caller.user_id);
+    if (!execution)
+        co_return execution.error();
+    auto question = question_for(*execution, answer.node_id);
+    if (!question)
+        co_return question.error();
+    const auto& value = question->at("value");
+    auto checked = state_->parts.compiler.check_answer(value, whole_answer(value, answer, caller.user_id));
+    if (!checked)
+        co_return checked.error();
+    co_return co_await state_->answer(id, caller.user_id, std::move(*question), std::move(*checked), caller.by);
+}
+
+Task<Result<Execution>> ExecutionService::retry(std::string id, Caller caller)
+{
+    auto& parts = state_->parts;
+    const auto owner = caller.user_id;
+    auto retried = co_await parts.journal.write([&](sql::Connection& c, events::Batch& batch) -> Result<Execution> {
+        const auto not_failed = [] {
+            return Error(Errc::conflict, "Only an execution that failed or was cancelled can be retried.")
+                .reason("not_failed");
+        };
+        ExecutionRows rows(c);
+        const auto before = rows.find(id, owner);
+        if (!before)
+            return before.error();
+        if (before->status != Status::failed && before->status != Status::cancelled)
+            return not_failed();
+        if (auto run = runs::Runs::resume_in(c, id, owner, Json()); !run)
+            return run.error().code() == Errc::conflict ? not_failed() : run.error();
+        const auto execution = rows.find_for_update(id, owner);
+        if (!execution)
+            return execution;
+        if (auto queued = rows.queue_again(id, true, parts.clock.now()); !queued)
+            return queued.error();
+        batch.add(execution_queued(*execution, "ExecutionRetried", Json(), caller.by));
+        return rows.find(id, owner);
+    });
+    if (retried)
+        parts.runs.announce(id, false);
+    co_return retried;
+}
+
+Task<Result<Execution>> ExecutionService::fork(std::string id, Caller caller, ForkRequest request)
+{
+    auto& parts = state_->parts;
+    const auto original = co_await find(id, caller.user_id);
+    if (!original)
+        co_return original.error();
+    const auto all_steps = co_await steps(id, caller.user_id);
+    if (!all_steps)
+        co_return all_steps.error();
+    const auto step = step_of(request.step, *all_steps);
+    if (!step)
+        co_return step.error();
+    const auto flow = co_await compiled_flow(parts, state_->cache, *original);
+    if (!flow)
+        co_return flow.error();
+    runs::SqlCheckpointer checkpointer(parts.database);
+    const auto before = co_await checkpoint_before(checkpointer, id, *step);
+    if (!before)
+        co_return before.error();
+    const auto state = co_await (*flow)->graph.get_state(checkpointer, id, before->checkpoint.id);
+    if (!state || !*state)
+        co_return state ? Error(Errc::internal, "A checkpoint has vanished.") : state.error();
+    auto values = (*state)->values;
+    if (!request.patch.is_null()) {
+        auto patched = parts.compiler.patched(**flow, values, request.patch);
+        if (!patched)
+            co_return patched.error();
+        values = std::move(*patched);
+    }
+    const auto fork = fork_of(*original, *step, caller, parts.clock.now());
+    if (auto saved = co_await checkpointer.save(fork.id, first_checkpoint(before->checkpoint, values, fork)); !saved)
+        co_return saved.error();
+    const auto taken_over = steps_before(*all_steps, *step);
+    auto started = co_await parts.journal.write([&](sql::Connection& c, events::Batch& batch) -> Result<Execution> {
+        if (auto run = runs::Runs::start_in(c, run_of(fork, Json()), runs::Multitask::reject); !run)
+            return run.error();
+        ExecutionRows rows(c);
+        if (auto stored = rows.insert(fork); !stored)
+            return stored.error();
+        for (const auto& one : taken_over)
+            if (auto put = rows.put_step(fork.id, one); !put)
+                return put.error();
+        auto whole = rows.find(fork.id, fork.owner_id);
+        if (!whole)
+            return whole;
+        batch.add(execution_forked(*whole, taken_over, request.patch, caller.by));
+        return whole;
+    });
+    if (started)
+        parts.runs.announce(fork.id, false);
+    co_return started;
+}
+
+}  // namespace dure::executions

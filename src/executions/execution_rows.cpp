@@ -1,0 +1,288 @@
+// See execution_rows.hpp.
+#include "executions/execution_rows.hpp"
+
+#include <algorithm>
+
+namespace dure::executions {
+
+namespace {
+
+const std::string stored_columns =
+    "id, owner_id, flow_id, flow_slug, flow_version, flow_type, pins, status, user_label, session_id, message, inputs, "
+    "facts, output, error, waiting, limits, idempotency_key, request_hash, forked_from, forked_step, created_at, "
+    "started_at, ended_at, updated_at, active_since, active_ms, wake_at";
+const std::string select_executions =
+    "SELECT " + stored_columns +
+    // PostgreSQL sums whole numbers as NUMERIC.
+    ", CAST((SELECT COALESCE(SUM(tokens), 0) FROM execution_steps s WHERE s.execution_id = executions.id) AS BIGINT) "
+    "AS "
+    "tokens, CAST((SELECT COALESCE(SUM(cost_nano), 0) FROM execution_steps s WHERE s.execution_id = executions.id) AS "
+    "BIGINT) AS cost_nano FROM executions";
+
+std::optional<Json> stored_json(const sql::Row& row, std::string_view column)
+{
+    const auto text = row.maybe_text(column);
+    return text ? std::optional(Json::parse(*text)) : std::nullopt;
+}
+
+std::optional<std::string> json_text(const std::optional<Json>& json)
+{
+    return json ? std::optional(dump(*json)) : std::nullopt;
+}
+
+Execution execution_from(const sql::Row& row)
+{
+    Execution execution;
+    execution.id = row.text("id");
+    execution.owner_id = row.text("owner_id");
+    execution.flow_id = row.text("flow_id");
+    execution.flow_slug = row.text("flow_slug");
+    execution.flow_version = row.integer("flow_version");
+    execution.flow_type = row.text("flow_type");
+    execution.pins = Json::parse(row.text("pins"));
+    execution.status = status_named(row.text("status")).value();
+    execution.user_label = row.text("user_label");
+    execution.session_id = row.text("session_id");
+    execution.message = row.text("message");
+    execution.inputs = Json::parse(row.text("inputs"));
+    execution.facts = Json::parse(row.text("facts"));
+    execution.output = stored_json(row, "output");
+    execution.error = stored_json(row, "error");
+    execution.waiting = stored_json(row, "waiting");
+    execution.limits = limits_from(Json::parse(row.text("limits")));
+    execution.idempotency_key = row.maybe_text("idempotency_key");
+    execution.request_hash = row.text("request_hash");
+    execution.forked_from = row.maybe_text("forked_from");
+    execution.forked_step = row.maybe_integer("forked_step");
+    execution.created_at = row.integer("created_at");
+    execution.started_at = row.maybe_integer("started_at");
+    execution.ended_at = row.maybe_integer("ended_at");
+    execution.updated_at = row.integer("updated_at");
+    execution.active_since = row.maybe_integer("active_since");
+    execution.active_ms = row.integer("active_ms");
+    execution.wake_at = row.maybe_integer("wake_at");
+    execution.tokens = row.integer("tokens");
+    execution.cost_nano = row.integer("cost_nano");
+    return execution;
+}
+
+Result<std::vector<Execution>> executions_from(const Result<sql::Rows>& rows)
+{
+    if (!rows)
+        return rows.error();
+    std::vector<Execution> executions;
+    executions.reserve(rows->size());
+    for (const auto row : *rows)
+        executions.push_back(execution_from(row));
+    return executions;
+}
+
+Result<Execution> one_execution(const Result<sql::Rows>& rows)
+{
+    if (!rows)
+        return rows.error();
+    if (rows->empty())
+        return Error(Errc::not_found, "No such execution.");
+    return execution_from(rows->front());
+}
+
+Result<void> one_change(const Result<std::int64_t>& changed)
+{
+    if (!changed)
+        return changed.error();
+    if (*changed == 0)
+        return Error(Errc::not_found, "No such execution.");
+    return {};
+}
+
+Step step_from(const sql::Row& row)
+{
+    Step step;
+    step.task_id = row.text("task_id");
+    step.node_id = row.text("node_id");
+    step.number = row.integer("number");
+    step.visit = row.integer("visit");
+    step.step = row.integer("step");
+    step.status = row.text("status");
+    step.input = Json::parse(row.text("input"));
+    step.output = Json::parse(row.text("output"));
+    step.error = stored_json(row, "error");
+    step.started_at = row.integer("started_at");
+    step.duration_ms = row.integer("duration_ms");
+    step.tokens = row.integer("tokens");
+    step.cost_nano = row.integer("cost_nano");
+    step.attempts = row.integer("attempts");
+    return step;
+}
+
+}  // namespace
+
+Result<void> ExecutionRows::insert(const Execution& execution)
+{
+    static const std::string sql = "INSERT INTO executions (" + stored_columns +
+                                   ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, "
+                                   "$17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)";
+    const auto& e = execution;
+    const auto stored = connection_.execute(
+        sql, e.id, e.owner_id, e.flow_id, e.flow_slug, e.flow_version, e.flow_type, dump(e.pins), name_of(e.status),
+        e.user_label, e.session_id, e.message, dump(e.inputs), dump(e.facts), json_text(e.output), json_text(e.error),
+        json_text(e.waiting), dump(to_json(e.limits)), e.idempotency_key, e.request_hash, e.forked_from, e.forked_step,
+        e.created_at, e.started_at, e.ended_at, e.updated_at, e.active_since, e.active_ms, e.wake_at);
+    if (!stored)
+        return stored.error();
+    return {};
+}
+
+Result<Execution> ExecutionRows::find(const std::string& id, const std::string& owner)
+{
+    static const std::string sql = select_executions + " WHERE id = $1 AND ($2 = '' OR owner_id = $2)";
+    return one_execution(connection_.query(sql, id, owner));
+}
+
+Result<Execution> ExecutionRows::find_for_update(const std::string& id, const std::string& owner)
+{
+    static const std::string sql = select_executions + " WHERE id = $1 AND ($2 = '' OR owner_id = $2)";
+    static const std::string locking = sql + " FOR UPDATE";
+    const bool locks = connection_.dialect() == sql::Dialect::postgres;
+    return one_execution(connection_.query(locks ? locking : sql, id, owner));
+}
+
+Result<std::optional<Execution>> ExecutionRows::find_by_key(const std::string& owner, const std::string& flow,
+                                                            const std::string& key)
+{
+    static const std::string sql = select_executions + " WHERE owner_id = $1 AND flow_id = $2 AND idempotency_key = $3";
+    auto found = executions_from(connection_.query(sql, owner, flow, key));
+    if (!found)
+        return found.error();
+    if (found->empty())
+        return std::optional<Execution>();
+    return std::optional(std::move(found->front()));
+}
+
+Result<Page> ExecutionRows::list(const std::string& owner, const Filter& filter)
+{
+    static const std::string condition =
+        " WHERE owner_id = $1 AND ($2 = '' OR flow_id = $2) AND ($3 = '' OR status = $3)";
+    static const std::string list_sql = select_executions + condition + " ORDER BY id DESC LIMIT $4 OFFSET $5";
+    static const std::string count_sql = "SELECT COUNT(*) FROM executions" + condition;
+    const std::string status(filter.status ? name_of(*filter.status) : "");
+    const auto size = std::clamp<std::int64_t>(filter.page_size, 1, 100);
+    const auto offset = (std::clamp<std::int64_t>(filter.page, 1, std::int64_t{1} << 40) - 1) * size;
+    auto executions = executions_from(connection_.query(list_sql, owner, filter.flow_id, status, size, offset));
+    if (!executions)
+        return executions.error();
+    const auto counted = connection_.query(count_sql, owner, filter.flow_id, status);
+    if (!counted)
+        return counted.error();
+    return Page{std::move(*executions), counted->front().integer(0)};
+}
+
+Result<std::int64_t> ExecutionRows::queued(const std::string& owner, std::int64_t most)
+{
+    const auto counted =
+        connection_.query("SELECT COUNT(*) FROM (SELECT 1 FROM executions WHERE owner_id = $1 AND status = "
+                          "'queued' LIMIT $2) AS open_ones",
+                          owner, most);
+    if (!counted)
+        return counted.error();
+    return counted->front().integer(0);
+}
+
+Result<std::vector<Step>> ExecutionRows::steps(const std::string& id)
+{
+    const auto rows =
+        connection_.query("SELECT * FROM execution_steps WHERE execution_id = $1 ORDER BY number, node_id", id);
+    if (!rows)
+        return rows.error();
+    std::vector<Step> steps;
+    steps.reserve(rows->size());
+    for (const auto row : *rows)
+        steps.push_back(step_from(row));
+    return steps;
+}
+
+Result<UnixMillis> ExecutionRows::begin(const std::string& id, UnixMillis now)
+{
+    const auto begun = connection_.query(
+        "UPDATE executions SET status = 'running', started_at = COALESCE(started_at, $2), active_since = $2, "
+        "active_ms = active_ms + CASE WHEN active_since IS NULL OR updated_at < active_since THEN 0 ELSE updated_at - "
+        "active_since END, updated_at = $2 WHERE id = $1 RETURNING started_at",
+        id, now);
+    if (!begun)
+        return begun.error();
+    if (begun->empty())
+        return Error(Errc::not_found, "No such execution.");
+    return begun->front().integer(0);
+}
+
+Result<void> ExecutionRows::touch(const std::string& id, UnixMillis now)
+{
+    return one_change(connection_.execute("UPDATE executions SET updated_at = $2 WHERE id = $1", id, now));
+}
+
+Result<std::int64_t> ExecutionRows::put_step(const std::string& id, const Step& step)
+{
+    const auto stored = connection_.query(
+        "INSERT INTO execution_steps (execution_id, task_id, node_id, number, visit, step, status, input, output, "
+        "error, "
+        "started_at, duration_ms, tokens, cost_nano, attempts) VALUES ($1, $2, $3, $4, (SELECT COALESCE(MAX(visit), 0) "
+        "+ 1 "
+        "FROM execution_steps WHERE execution_id = $1 AND node_id = $3), $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) "
+        "ON CONFLICT (execution_id, task_id, node_id) DO UPDATE SET status = excluded.status, input = excluded.input, "
+        "output = excluded.output, error = excluded.error, started_at = excluded.started_at, "
+        "duration_ms = excluded.duration_ms, tokens = excluded.tokens, cost_nano = excluded.cost_nano, "
+        "attempts = excluded.attempts RETURNING visit",
+        id, step.task_id, step.node_id, step.number, step.step, step.status, dump(step.input), dump(step.output),
+        json_text(step.error), step.started_at, step.duration_ms, step.tokens, step.cost_nano, step.attempts);
+    if (!stored)
+        return stored.error();
+    return stored->front().integer(0);
+}
+
+Result<void> ExecutionRows::leave(const std::string& id, const Outcome& outcome, UnixMillis now)
+{
+    const auto ended_at = has_ended(outcome.status) ? std::optional(now) : std::nullopt;
+    return one_change(connection_.execute(
+        "UPDATE executions SET status = $2, output = $3, error = $4, waiting = $5, wake_at = $6, ended_at = $7, "
+        "active_ms = active_ms + CASE WHEN active_since IS NULL OR $8 < active_since THEN 0 ELSE $8 - active_since "
+        "END, "
+        "active_since = NULL, updated_at = $8 WHERE id = $1",
+        id, name_of(outcome.status), json_text(outcome.output), json_text(outcome.error), json_text(outcome.waiting),
+        outcome.wake_at, ended_at, now));
+}
+
+Result<void> ExecutionRows::queue_again(const std::string& id, bool afresh, UnixMillis now)
+{
+    return one_change(connection_.execute(
+        "UPDATE executions SET status = 'queued', output = NULL, error = NULL, waiting = NULL, wake_at = NULL, "
+        "ended_at = NULL, active_since = NULL, active_ms = CASE WHEN $2 <> 0 THEN 0 ELSE active_ms END, updated_at = "
+        "$3 "
+        "WHERE id = $1",
+        id, afresh, now));
+}
+
+Result<std::vector<Execution>> ExecutionRows::to_wake(UnixMillis now, std::int64_t limit)
+{
+    static const std::string sql =
+        select_executions + " WHERE wake_at IS NOT NULL AND wake_at <= $1 ORDER BY wake_at LIMIT $2";
+    return executions_from(connection_.query(sql, now, limit));
+}
+
+Result<std::vector<std::string>> ExecutionRows::forget(UnixMillis ended_before, std::int64_t limit)
+{
+    const auto gone =
+        connection_.query("DELETE FROM executions WHERE id IN (SELECT id FROM executions WHERE ended_at IS NOT "
+                          "NULL AND ended_at < $1 ORDER BY ended_at LIMIT $2) RETURNING id",
+                          ended_before, limit);
+    if (!gone)
+        return gone.error();
+    std::vector<std::string> ids;
+    for (const auto row : *gone) {
+        ids.push_back(row.text(0));
+        if (auto steps = connection_.execute("DELETE FROM execution_steps WHERE execution_id = $1", ids.back()); !steps)
+            return steps.error();
+    }
+    return ids;
+}
+
+}  // namespace dure::executions

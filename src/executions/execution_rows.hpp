@@ -1,0 +1,51 @@
+// ExecutionRows: the rows of executions and their steps; SQL beside the method. The run's own row (module runs) is the queue
+// and holds the lease; whoever changes both locks that one first, then this one, then appends events.
+#pragma once
+
+#include "dure/executions/execution.hpp"
+#include "dure/sql/connection.hpp"
+
+namespace dure::executions {
+
+// How a run left its worker, or was ended without one.
+struct Outcome {
+    Status status = Status::succeeded;
+    std::optional<Json> output, error, waiting;
+    std::optional<UnixMillis> wake_at;
+};
+
+class ExecutionRows {
+public:
+    explicit ExecutionRows(sql::Connection& connection) : connection_(connection) {}
+
+    Result<void> insert(const Execution& execution);
+    // Owner "" sees everybody's. With the sums over its steps.
+    Result<Execution> find(const std::string& id, const std::string& owner);
+    // The same, and holds the row until the unit ends.
+    Result<Execution> find_for_update(const std::string& id, const std::string& owner);
+    Result<std::optional<Execution>> find_by_key(const std::string& owner, const std::string& flow,
+                                                 const std::string& key);
+    Result<Page> list(const std::string& owner, const Filter& filter);
+    // How many of an owner are queued; counts no further than `most`.
+    Result<std::int64_t> queued(const std::string& owner, std::int64_t most);
+    Result<std::vector<Step>> steps(const std::string& id);
+
+    // A worker has it. Time it worked under a dead worker counts up to the last write. Gives when the first one had it.
+    Result<UnixMillis> begin(const std::string& id, UnixMillis now);
+    Result<void> touch(const std::string& id, UnixMillis now);
+    // Stores or replaces the step; gives its visit.
+    Result<std::int64_t> put_step(const std::string& id, const Step& step);
+    Result<void> leave(const std::string& id, const Outcome& outcome, UnixMillis now);
+    // Goes on: waiting, failed or cancelled → queued. `afresh`: its time counts from nothing again.
+    Result<void> queue_again(const std::string& id, bool afresh, UnixMillis now);
+
+    // Waiting ones with a question whose deadline has passed.
+    Result<std::vector<Execution>> to_wake(UnixMillis now, std::int64_t limit);
+    // Removes ended ones with their steps; gives their ids.
+    Result<std::vector<std::string>> forget(UnixMillis ended_before, std::int64_t limit);
+
+private:
+    sql::Connection& connection_;
+};
+
+}  // namespace dure::executions

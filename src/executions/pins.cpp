@@ -1,0 +1,77 @@
+// See pins.hpp.
+#include "executions/pins.hpp"
+
+#include "dure/flows/expression.hpp"
+
+namespace dure::executions {
+
+namespace {
+
+struct Wanted {
+    std::string flow, version;
+    std::int64_t depth = 1;
+};
+
+// What the sub-flow nodes of a document name.
+void add_wanted(const flows::Document& document, std::int64_t depth, std::vector<Wanted>& wanted)
+{
+    for (const auto& node : document.nodes) {
+        if (node.kind != "subflow" || !node.config.is_object() || !node.config.contains("flow"))
+            continue;
+        Wanted one;
+        one.flow = flows::text_of(Json(node.config.at("flow")));
+        if (const auto version = node.config.find("version"); version != node.config.end())
+            one.version = flows::text_of(Json(*version));
+        one.depth = depth;
+        wanted.push_back(std::move(one));
+    }
+}
+
+Error too_deep(const std::string& flow)
+{
+    return Error(Errc::invalid_argument, "Sub-flows are nested deeper than " + std::to_string(deepest_subflow) +
+                                             " at \"" + flow + "\", or call each other in a circle.")
+        .reason("subflow_cycle");
+}
+
+}  // namespace
+
+std::string subflow_key(std::string_view flow, std::string_view version)
+{
+    return std::string(flow) + "@" + std::string(version);
+}
+
+Task<Result<Json>> find_pins(FlowSource& flows, Caller caller, const RunnableFlow& flow)
+{
+    auto pins = Json::object();
+    std::vector<Wanted> wanted;
+    add_wanted(*flow.document, 1, wanted);
+    while (!wanted.empty()) {
+        const auto one = std::move(wanted.back());
+        wanted.pop_back();
+        if (one.depth > deepest_subflow)
+            co_return too_deep(one.flow);
+        const auto found = co_await flows.find(caller, one.flow, one.version);
+        if (!found)
+            co_return found.error();
+        pins[subflow_key(one.flow, one.version)] = Json{{"id", found->id}, {"version", found->version}};
+        add_wanted(*found->document, one.depth + 1, wanted);
+        if (wanted.size() > 10'000)
+            co_return too_deep(one.flow);
+    }
+    co_return pins;
+}
+
+Task<Result<SubflowDocuments>> load_pins(FlowSource& flows, Json pins)
+{
+    SubflowDocuments documents;
+    for (const auto& [key, pin] : pins.items()) {
+        auto found = co_await flows.pinned(pin.at("id").get<std::string>(), pin.at("version").get<std::int64_t>());
+        if (!found)
+            co_return found.error();
+        documents[key] = found->document;
+    }
+    co_return documents;
+}
+
+}  // namespace dure::executions

@@ -1,0 +1,223 @@
+// See service.hpp: starting, looking at and ending executions. What changes the course of one that stands (resume, retry,
+// fork) is in course.cpp.
+#include "dure/executions/service.hpp"
+
+#include "executions/body.hpp"
+#include "executions/execution_events.hpp"
+#include "executions/execution_rows.hpp"
+#include "executions/inputs.hpp"
+#include "executions/limits.hpp"
+#include "executions/pins.hpp"
+#include "executions/service_state.hpp"
+
+namespace dure::executions {
+
+namespace {
+
+Error key_reused()
+{
+    return Error(Errc::conflict, "This Idempotency-Key came with another request before.")
+        .reason("idempotency_key_reused");
+}
+
+Error queue_full()
+{
+    return Error(Errc::rate_limited, "Too many of your executions wait already.")
+        .reason("queue_full")
+        .retry_after(std::chrono::seconds(5));
+}
+
+// The execution of a request that was answered before.
+Result<std::optional<Started>> known_start(ExecutionRows& rows, const Execution& fresh)
+{
+    if (!fresh.idempotency_key)
+        return std::optional<Started>();
+    auto known = rows.find_by_key(fresh.owner_id, fresh.flow_id, *fresh.idempotency_key);
+    if (!known)
+        return known.error();
+    if (!*known)
+        return std::optional<Started>();
+    if ((*known)->request_hash != fresh.request_hash)
+        return key_reused();
+    return std::optional(Started{std::move(**known), true});
+}
+
+Execution fresh_execution(const Caller& caller, const StartRequest& request, const RunnableFlow& flow, UnixMillis now)
+{
+    Execution fresh;
+    fresh.id = new_id();
+    fresh.owner_id = caller.user_id;
+    fresh.flow_id = flow.id;
+    fresh.flow_slug = flow.slug;
+    fresh.flow_type = flows::name_of(flow.document->flow_type);
+    fresh.flow_version = flow.version;
+    fresh.user_label = request.user_label;
+    fresh.session_id = request.session_id;
+    fresh.message = request.message;
+    if (!request.idempotency_key.empty())
+        fresh.idempotency_key = request.idempotency_key;
+    fresh.request_hash = request.request_hash;
+    fresh.created_at = fresh.updated_at = now;
+    return fresh;
+}
+
+}  // namespace
+
+runs::Run run_of(const Execution& execution, Json input)
+{
+    runs::Run run;
+    run.id = run.thread = execution.id;
+    run.owner = execution.owner_id;
+    run.graph = std::string(graph_prefix) + execution.flow_id;
+    run.input = std::move(input);
+    run.options = run_options();
+    run.created_at = execution.created_at;
+    return run;
+}
+
+ExecutionService::ExecutionService(Parts parts) : state_(std::make_unique<State>(std::move(parts))) {}
+ExecutionService::~ExecutionService() = default;
+
+const ExecutionService::Parts& ExecutionService::parts() const
+{
+    return state_->parts;
+}
+
+Task<Result<Started>> ExecutionService::start(Caller caller, StartRequest request)
+{
+    auto& parts = state_->parts;
+    const auto flow = co_await parts.flows.find(caller, request.flow, request.version);
+    if (!flow)
+        co_return flow.error();
+    auto fresh = fresh_execution(caller, request, *flow, parts.clock.now());
+    auto inputs = check_inputs(*flow->document, request.inputs);
+    if (!inputs)
+        co_return inputs.error();
+    fresh.inputs = std::move(*inputs);
+    fresh.limits = limits_of(*flow->document, parts.settings.flows);
+    auto pins = co_await find_pins(parts.flows, caller, *flow);
+    if (!pins)
+        co_return pins.error();
+    fresh.pins = std::move(*pins);
+    if (auto remembered = co_await state_->remember(fresh); !remembered)
+        co_return remembered.error();
+    // Compiled before it is acknowledged: what cannot run is refused, and the worker finds it in the cache.
+    const auto compiled = co_await compiled_flow(parts, state_->cache, fresh);
+    if (!compiled)
+        co_return compiled.error();
+    const auto run = run_of(fresh, Json{{"input", parts.compiler.input(facts_of(fresh))}});
+    auto started = co_await parts.journal.write([&](sql::Connection& c, events::Batch& batch) -> Result<Started> {
+        ExecutionRows rows(c);
+        auto known = known_start(rows, fresh);
+        if (!known)
+            return known.error();
+        if (*known)
+            return std::move(**known);
+        const auto before = rows.queued(fresh.owner_id, most_queued);
+        if (!before)
+            return before.error();
+        if (*before >= most_queued)
+            return queue_full();
+        if (auto queued = runs::Runs::start_in(c, run, runs::Multitask::reject); !queued)
+            return queued.error();
+        if (auto stored = rows.insert(fresh); !stored)
+            return stored.error();
+        batch.add(execution_started(fresh, caller.by));
+        return Started{fresh, false};
+    });
+    // Two requests with one key at the same time: the second finds the first's row taken.
+    if (!started && started.error().code() == Errc::conflict && fresh.idempotency_key &&
+        started.error().reason() != "idempotency_key_reused") {
+        auto known = co_await parts.database.read([&](sql::Connection& c) {
+            ExecutionRows rows(c);
+            return known_start(rows, fresh);
+        });
+        if (!known)
+            co_return known.error();
+        if (*known)
+            co_return std::move(**known);
+    }
+    if (started && !started->again)
+        parts.runs.announce(fresh.id, false);
+    co_return started;
+}
+
+Task<Result<void>> ExecutionService::State::remember(Execution& fresh)
+{
+    if (fresh.session_id.empty())
+        co_return Result<void>();
+    const auto no_session = [] { return Error(Errc::not_found, "No such session.").param("session_id"); };
+    if (parts.sessions == nullptr)
+        co_return no_session();
+    auto memory = co_await parts.sessions->read(fresh.owner_id, fresh.session_id);
+    if (!memory)
+        co_return memory.error();
+    fresh.facts = Json{{"history", std::move(memory->history)}, {"turn", memory->turn}};
+    co_return Result<void>();
+}
+
+Task<Result<Execution>> ExecutionService::find(std::string id, std::string owner)
+{
+    co_return co_await state_->parts.database.read(
+        [&](sql::Connection& c) { return ExecutionRows(c).find(id, owner); });
+}
+
+Task<Result<std::vector<Step>>> ExecutionService::steps(std::string id, std::string owner)
+{
+    co_return co_await state_->parts.database.read([&](sql::Connection& c) -> Result<std::vector<Step>> {
+        ExecutionRows rows(c);
+        if (const auto found = rows.find(id, owner); !found)
+            return found.error();
+        return rows.steps(id);
+    });
+}
+
+Task<Result<Page>> ExecutionService::list(std::string owner, Filter filter)
+{
+    co_return co_await state_->parts.database.read(
+        [&](sql::Connection& c) { return ExecutionRows(c).list(owner, filter); });
+}
+
+Task<Result<Execution>> ExecutionService::wait(std::string id, std::string owner, Deadline deadline)
+{
+    const auto run = co_await state_->parts.runs.wait(id, owner, deadline);
+    if (!run)
+        co_return run.error();
+    co_return co_await find(id, owner);
+}
+
+Task<Result<Execution>> ExecutionService::cancel(std::string id, Caller caller)
+{
+    auto& parts = state_->parts;
+    const auto now = parts.clock.now();
+    auto cancelled = co_await parts.journal.write([&](sql::Connection& c, events::Batch& batch) -> Result<Execution> {
+        const auto run = runs::Runs::stop_in(c, id, caller.user_id, runs::Stop::cancel, now);
+        if (!run)
+            return run.error();
+        ExecutionRows rows(c);
+        auto execution = rows.find_for_update(id, caller.user_id);
+        if (!execution || execution->status == Status::cancelled)
+            return execution;
+        if (has_ended(execution->status))
+            return Error(Errc::conflict, "The execution has ended already.").reason("already_ended");
+        if (run->status != runs::Status::cancelled)
+            return execution;  // its worker is told, and stores the end
+        Outcome outcome;
+        outcome.status = Status::cancelled;
+        if (auto left = rows.leave(id, outcome, now); !left)
+            return left.error();
+        batch.add(execution_left(*execution, outcome, now, caller.by));
+        return rows.find(id, caller.user_id);
+    });
+    if (cancelled)
+        parts.runs.announce(id, true);
+    co_return cancelled;
+}
+
+Task<Result<std::unique_ptr<runs::RunReader>>>
+ExecutionService::read(std::string id, std::string owner, std::int64_t after, std::vector<std::string> modes)
+{
+    co_return co_await state_->parts.runs.read(std::move(id), std::move(owner), after, {std::move(modes), true});
+}
+
+}  // namespace dure::executions

@@ -1,0 +1,32 @@
+// What the sources of ExecutionService share.
+#pragma once
+
+#include "dure/executions/service.hpp"
+#include "executions/flow_cache.hpp"
+
+namespace dure::executions {
+
+inline constexpr std::size_t cached_flows = 256;
+inline constexpr std::int64_t most_queued = 10'000;   // of one owner
+// Of graph_runs.graph: workers of executions take these runs, other runs are others' work.
+inline constexpr std::string_view graph_prefix = "flow:";
+
+struct ExecutionService::State {
+    explicit State(Parts given) : parts(std::move(given)) {}
+
+    // What the session knows, as facts of the execution.
+    Task<Result<void>> remember(Execution& fresh);
+
+    // Puts the answer to an open question into the run's queue.
+    Task<Result<Execution>> answer(std::string id, std::string owner, Json question, Json answer, model::Actor by);
+    Task<void> wake_late_ones();
+    Task<void> end_given_up_ones();
+    Task<void> forget_old_ones();
+
+    Parts parts;
+    FlowCache cache{cached_flows};
+};
+
+runs::Run run_of(const Execution& execution, Json input);
+
+}  // namespace dure::executions

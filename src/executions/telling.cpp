@@ -1,0 +1,189 @@
+// See telling.hpp.
+#include "executions/telling.hpp"
+
+#include "executions/budget.hpp"
+#include "executions/recorder.hpp"
+
+namespace dure::executions {
+
+namespace {
+
+// An update may be a list of channel writes, of a node that returned several commands.
+void add_records(const Json& update, std::vector<const Json*>& records)
+{
+    const std::string channel(flows::step_channel);
+    if (update.is_array()) {
+        for (const auto& part : update)
+            add_records(part, records);
+        return;
+    }
+    if (!update.is_object())
+        return;
+    const auto found = update.find(channel);
+    if (found == update.end())
+        return;
+    if (found->is_array())
+        for (const auto& record : *found)
+            records.push_back(&record);
+    else if (found->is_object())
+        records.push_back(&*found);
+}
+
+std::vector<const Json*> records_of(const Json& update)
+{
+    std::vector<const Json*> records;
+    add_records(update, records);
+    return records;
+}
+
+Json member_or_null(const Json& object, const char* name)
+{
+    const auto found = object.find(name);
+    return found == object.end() ? Json() : *found;
+}
+
+// Milliseconds since the epoch, or RFC 3339.
+std::optional<UnixMillis> time_of(const Json& value)
+{
+    if (value.is_number_integer())
+        return value.get<UnixMillis>();
+    return value.is_string() ? parse_rfc3339(value.get<std::string>()) : std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Telling::Told> Telling::tell(const graph::Event& event)
+{
+    switch (event.mode) {
+    case graph::Mode::tasks: return event.data.at("event") == "start" ? task_started(event) : task_ended(event);
+    case graph::Mode::updates: return updated(event);
+    case graph::Mode::messages: return message(event);
+    case graph::Mode::custom: return Told{"custom", event.data};
+    case graph::Mode::values:
+    case graph::Mode::checkpoints:
+    case graph::Mode::debug: return std::nullopt;
+    }
+    return std::nullopt;
+}
+
+std::optional<Telling::Told> Telling::task_started(const graph::Event& event)
+{
+    if (event.ns.empty())
+        superstep_ = event.data.at("step").get<std::int64_t>();
+    const auto node_id = flow_.flow_node(event.ns, event.data.at("name").get<std::string>());
+    if (node_id.empty())
+        return std::nullopt;
+    const auto id = event.data.at("id").get<std::string>();
+    started_[id] = clock_.now();
+    Json told{{"event", "start"},
+              {"id", id},
+              {"node_id", node_id},
+              {"step", superstep_},
+              {"attempt", event.data.value("attempt", 1)}};
+    if (event.data.value("replayed", false))
+        told["replayed"] = true;
+    return Told{std::string(mode_tasks), std::move(told)};
+}
+
+Step Telling::plain_step(const std::string& node_id, const std::string& task, std::string status) const
+{
+    Step step;
+    step.task_id = task;
+    step.node_id = node_id;
+    step.step = superstep_;
+    step.status = std::move(status);
+    const auto now = clock_.now();
+    const auto found = started_.find(task);
+    step.started_at = found == started_.end() ? now : found->second;
+    step.duration_ms = std::max<std::int64_t>(0, now - step.started_at);
+    return step;
+}
+
+Step Telling::step_of(const Json& record, const std::string& task) const
+{
+    auto step = plain_step(record.value("node_id", ""), task, record.value("status", "succeeded"));
+    step.input = member_or_null(record, "input");
+    step.output = member_or_null(record, "output");
+    if (auto error = member_or_null(record, "error"); !error.is_null())
+        step.error = std::move(error);
+    step.started_at = time_of(member_or_null(record, "started_at")).value_or(step.started_at);
+    step.duration_ms = record.value("duration_ms", step.duration_ms);
+    step.attempts = record.value("attempts", step.attempts);
+    const auto used = used_of(member_or_null(record, "usage"));
+    step.tokens = used.tokens;
+    step.cost_nano = used.cost_nano;
+    return step;
+}
+
+std::optional<Telling::Told> Telling::task_ended(const graph::Event& event)
+{
+    const auto id = event.data.at("id").get<std::string>();
+    const auto name = event.data.at("name").get<std::string>();
+    const auto node_id = flow_.flow_node(event.ns, name);
+    std::vector<Step> steps;
+    if (const auto result = event.data.find("result"); result != event.data.end()) {
+        for (const auto* record : records_of(*result))
+            steps.push_back(step_of(*record, id));
+    } else if (const auto error = event.data.find("error"); error != event.data.end() && !node_id.empty()) {
+        failed_node_ = node_id;
+        steps.push_back(plain_step(node_id, id, "failed"));
+        steps.back().error = *error;
+    } else if (!node_id.empty()) {
+        // The questions of a container's body belong to the nodes that ask.
+        for (const auto& open : event.data.value("interrupts", Json::array()))
+            if (open.at("node") == name && open.at("ns") == event.ns && steps.empty()) {
+                steps.push_back(plain_step(node_id, id, "waiting"));
+                steps.back().input = open.at("value");
+            }
+    }
+    started_.erase(id);
+    if (steps.empty() && node_id.empty())
+        return std::nullopt;
+    Json told{{"event", "end"}, {"id", id}, {"node_id", node_id.empty() ? steps.front().node_id : node_id}};
+    if (event.data.value("cached", false))
+        told["cached"] = true;
+    told["steps"] = Json::array();
+    for (const auto& step : steps)
+        told["steps"].push_back(told_step(step));
+    return Told{std::string(mode_tasks), std::move(told)};
+}
+
+Json Telling::question(const Json& interrupt) const
+{
+    return Json{
+        {"id", interrupt.at("id")},
+        {"node_id", flow_.flow_node(interrupt.at("ns").get<std::string>(), interrupt.at("node").get<std::string>())},
+        {"value", interrupt.at("value")}};
+}
+
+std::optional<Telling::Told> Telling::updated(const graph::Event& event) const
+{
+    auto told = Json::object();
+    for (const auto& [name, update] : event.data.items()) {
+        if (name == "__metadata__")
+            continue;
+        if (name == "__interrupt__") {
+            auto& open = told[name] = Json::array();
+            for (const auto& interrupt : update)
+                open.push_back(question(interrupt));
+            continue;
+        }
+        for (const auto* record : records_of(update))
+            if (record->value("status", "") == "succeeded")
+                told[record->value("node_id", "")] = member_or_null(*record, "output");
+    }
+    if (told.empty())
+        return std::nullopt;
+    return Told{"updates", std::move(told)};
+}
+
+std::optional<Telling::Told> Telling::message(const graph::Event& event) const
+{
+    const auto& metadata = event.data.at(1);
+    Json told{event.data.at(0), Json{{"node_id", flow_.flow_node(event.ns, metadata.at("node").get<std::string>())},
+                                     {"task", metadata.at("task")},
+                                     {"step", superstep_}}};
+    return Told{"messages", std::move(told)};
+}
+
+}  // namespace dure::executions

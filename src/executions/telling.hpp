@@ -1,0 +1,40 @@
+// Telling: the events of a graph as readers of an execution see them: by the nodes of the flow, without the compiler's
+// helpers and channels. The end of a task carries the steps it was, which the Recorder stores. One run, one core.
+#pragma once
+
+#include <unordered_map>
+
+#include "dure/executions/execution.hpp"
+#include "dure/flows/compiler.hpp"
+#include "dure/runs/graph_body.hpp"
+
+namespace dure::executions {
+
+class Telling {
+public:
+    // Both outlive it.
+    Telling(const flows::CompiledFlow& flow, const Clock& clock) : flow_(flow), clock_(clock) {}
+
+    std::optional<runs::PreparedRun::Told> tell(const graph::Event& event);
+    // {id, node_id, value} of an open question as the engine shows it ({id, value, node, ns}).
+    Json question(const Json& interrupt) const;
+    // The node of the flow whose failure was told last; empty: none.
+    const std::string& failed_node() const { return failed_node_; }
+
+private:
+    using Told = runs::PreparedRun::Told;
+    std::optional<Told> task_started(const graph::Event& event);
+    std::optional<Told> task_ended(const graph::Event& event);
+    std::optional<Told> updated(const graph::Event& event) const;
+    std::optional<Told> message(const graph::Event& event) const;
+    Step step_of(const Json& record, const std::string& node_id) const;
+    Step plain_step(const std::string& node_id, const std::string& task, std::string status) const;
+
+    const flows::CompiledFlow& flow_;
+    const Clock& clock_;
+    std::int64_t superstep_ = 0;   // of the flow itself, not of its containers
+    std::unordered_map<std::string, UnixMillis> started_;   // open tasks
+    std::string failed_node_;
+};
+
+}  // namespace dure::executions
