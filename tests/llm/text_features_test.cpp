@@ -59,11 +59,26 @@ TEST(Stems, OfOneWordInItsFormsAreTheSame)
         {"서울", "서울에서", "서울로", "서울까지", "서울은"},
         {"ship", "ships", "shipped", "shipping", "Shipping"},
         {"make", "makes", "making"},
+        {"change", "changed", "changing", "changes"},
+        {"merge", "merged"},
+        {"drive", "driving"},
+        {"open", "opened", "opening"},
+        {"plan", "planned", "plans"},
+        {"sell", "selling"},
+        {"book", "booked", "booking"},
         {"holiday", "holidays"},
         {"query", "queries"}};
     for (const auto& family : families)
         for (const auto* form : family)
             EXPECT_EQ(stem(form), stem(family.front())) << form;
+}
+
+TEST(Stems, OfDifferentWordsDiffer)
+{
+    const std::pair<const char*, const char*> cases[] = {
+        {"plan", "plane"}, {"not", "note"}, {"rat", "rate"}, {"car", "care"}, {"new", "news"}};
+    for (const auto& [one, other] : cases)
+        EXPECT_NE(stem(one), stem(other)) << other;
 }
 
 TEST(Stems, OfShortWordsStayWhole)

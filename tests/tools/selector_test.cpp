@@ -186,10 +186,13 @@ TEST_P(LabelledQuestions, FindTheirToolsAmongTheNearestFive)
     EXPECT_GE(recall.at("en").value(), 0.9);
 }
 
-INSTANTIATE_TEST_SUITE_P(Files, LabelledQuestions, ::testing::Values("tool_queries.json", "tool_queries_other.json"),
-                         [](const auto& info) {
-                             return std::string(info.param).find("other") == std::string::npos ? "ToolQueries"
-                                                                                               : "OtherTools";
+INSTANTIATE_TEST_SUITE_P(Files, LabelledQuestions,
+                         ::testing::Values("tool_queries.json", "tool_queries_other.json", "tool_queries_oblique.json",
+                                           "tool_queries_plain.json"),
+                         [](const auto& file) {
+                             const auto name =
+                                 std::string_view(file.param).substr(0, std::string_view(file.param).find('.'));
+                             return std::string(name);
                          });
 
 TEST_F(SelectorTest, RanksByNearnessAndGivesAtMostWhatIsAsked)

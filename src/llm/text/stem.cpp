@@ -73,20 +73,32 @@ void cut(Letters& letters, std::size_t count)
     letters.resize(letters.size() - count);
 }
 
-// "shipped" has lost "ed", and now one of its two p.
-void undouble(Letters& letters)
+// "shipped" has lost "ed", and now one of its two p. False when nothing was doubled.
+bool undouble(Letters& letters)
 {
     const auto size = letters.size();
-    if (size > 3 && letters[size - 1] == letters[size - 2] && !is_vowel(letters[size - 1]) &&
-        letters[size - 1] != 'l' && letters[size - 1] != 's')
+    if (size <= 3 || letters[size - 1] != letters[size - 2] || is_vowel(letters[size - 1]))
+        return false;
+    if (letters[size - 1] != 'l' && letters[size - 1] != 's')  // "selling", "passing"
         cut(letters, 1);
+    return true;
+}
+
+// One syllable that ends in a single consonant behind a single vowel, such as "plan" and "mak": with an e behind it, it is another
+// word, or only then one.
+bool differs_with_e(const Letters& letters)
+{
+    const auto size = letters.size();
+    if (size < 3 || is_vowel(letters[size - 1]) || letters[size - 1] == 'w' || letters[size - 1] == 'x')
+        return false;
+    return is_vowel(letters[size - 2]) && !has_vowel(letters, size - 2);
 }
 
 void cut_plural(Letters& letters)
 {
     const auto size = letters.size();
-    if (size <= 3 || !letters.ends_with(U's') || letters.ends_with(U"ss") || letters.ends_with(U"us") ||
-        letters.ends_with(U"is"))
+    if (size <= 3 || letters == U"news" || !letters.ends_with(U's') || letters.ends_with(U"ss") ||
+        letters.ends_with(U"us") || letters.ends_with(U"is"))
         return;
     if (letters.ends_with(U"ies") && size > 4) {
         cut(letters, 3);
@@ -99,22 +111,29 @@ void cut_plural(Letters& letters)
     }
 }
 
+// What is left of a verb behind "ing" or "ed": "making" gives "make".
+void mend(Letters& letters)
+{
+    if (!undouble(letters) && differs_with_e(letters))
+        letters.push_back('e');
+}
+
 Letters stem_english(Letters letters)
 {
     cut_plural(letters);
     const auto size = letters.size();
     if (size > 5 && letters.ends_with(U"ing") && has_vowel(letters, size - 3)) {
         cut(letters, 3);
-        undouble(letters);
+        mend(letters);
     } else if (size > 4 && letters.ends_with(U"ied")) {
         cut(letters, 3);
         letters.push_back('y');
     } else if (size > 4 && letters.ends_with(U"ed") && has_vowel(letters, size - 2)) {
         cut(letters, 2);
-        undouble(letters);
+        mend(letters);
     }
-    if (letters.size() > 3 && letters.back() == 'e')  // "making" and "make" meet here
-        cut(letters, 1);
+    if (letters.size() > 3 && letters.back() == 'e' && !differs_with_e(letters.substr(0, letters.size() - 1)))
+        cut(letters, 1);  // "changed" and "change" meet here
     return letters;
 }
 

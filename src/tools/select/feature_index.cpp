@@ -12,11 +12,11 @@ namespace feature_index {
 constexpr std::size_t most_text = 8192;   // of a description or a query, in bytes
 
 // What a kind of feature is worth. Pieces are many, and find words in other forms and wrong spelling; topics are few, and join
-// the languages. Set with the training half of tests/data/tool_queries.json.
+// the languages. Set with the training halves of tests/data/tool_queries*.json.
 constexpr float word_share = 0.8f;
 constexpr float piece_share = 0.2f;
 constexpr float topic_share = 2.0f;
-constexpr float name_share = 1.0f;  // of the name's words beside those of the description
+constexpr float name_share = 1.5f;  // of the name's words beside those of the description
 
 float share_of(llm::FeatureKind kind)
 {

@@ -1,0 +1,1 @@
+dure_fuzz(text_features llm)
