@@ -10,7 +10,7 @@ namespace dure::api {
 inline chat::Caller caller_of(const RequestContext& context)
 {
     const auto& principal = context.principal;
-    return {principal.user_id, principal.key_id, principal.models, principal.may("tools:execute")};
+    return {principal.user_id, principal.key_id, principal.models, principal.may("tools:execute"), principal.permissions};
 }
 
 // For the events a request leaves.

@@ -6,6 +6,7 @@
 #include "chat/agent_call.hpp"
 #include "chat/background_tasks.hpp"
 #include "chat/messages.hpp"
+#include "chat/shielded.hpp"
 #include "chat/summaries.hpp"
 #include "chat/turn.hpp"
 #include "dure/agents/agent.hpp"
@@ -28,7 +29,7 @@ struct ChatService::State {
     }
 
     Task<Result<sessions::LiveSession>> open_session(const MessageCall& call, const Caller& caller,
-                                                      const RequestInfo& info);
+                                                      const RequestInfo& info, bool& left);
 
     Task<Result<void>> join_session(const CompletionCall& call, Turn& turn, Answer& answer);
     Task<Result<void>> ask_agent(const CompletionCall& call, Turn& turn, const llm::CallContext& context,
@@ -158,11 +159,12 @@ Task<Result<void>> ChatService::State::ask_agent(const CompletionCall& call, Tur
 // The session that belongs to a chat of the client's own.
 Task<Result<void>> ChatService::State::join_session(const CompletionCall& call, Turn& turn, Answer& answer)
 {
-    auto session = co_await parts.sessions.for_client_chat(turn.caller.user_id, call.hints.chat_id, call.model,
-                                                           actor_of(turn.caller, turn.info));
+    auto session = co_await shielded(parts.sessions.id_for_client_chat(turn.caller.user_id, call.hints.chat_id, call.model,
+                                                                       actor_of(turn.caller, turn.info)),
+                                     turn.left);
     if (!session)
         co_return session.error();
-    answer.session_id = turn.session_id = session->id;
+    answer.session_id = turn.session_id = std::move(*session);
     const auto user = newest_user_turn(call.messages, call.hints.user_message_id);
     turn.user_text = user.text;
     turn.key = user.key;
@@ -171,11 +173,12 @@ Task<Result<void>> ChatService::State::join_session(const CompletionCall& call, 
 
 // The session of a native call with what it remembers: the named one, or a new one.
 Task<Result<sessions::LiveSession>> ChatService::State::open_session(const MessageCall& call, const Caller& caller,
-                                                                       const RequestInfo& info)
+                                                                     const RequestInfo& info, bool& left)
 {
     if (call.session_id.empty()) {
-        auto made = co_await parts.sessions.create(caller.user_id, {title_from(call.message), call.model},
-                                                   actor_of(caller, info));
+        auto made = co_await shielded(parts.sessions.create(caller.user_id, {title_from(call.message), call.model},
+                                                            actor_of(caller, info)),
+                                      left);
         if (!made)
             co_return made.error();
         sessions::LiveSession live;
@@ -201,7 +204,8 @@ Task<Result<void>> ChatService::message(const MessageCall& call, const Caller& c
             .problem({{"body", "strategy"}, "There is no strategy `" + call.strategy + "`", "value_error"});
     if (!call.model.empty() && !find_model(call.model, caller))
         co_return unknown_model(call.model);
-    auto session = co_await state.open_session(call, caller, info);
+    bool left = false;
+    auto session = co_await state.open_session(call, caller, info, left);
     if (!session)
         co_return session.error();
     answer.model = !call.model.empty() ? call.model : !session->session.model.empty() ? session->session.model : std::string(agents::agent_model);
@@ -211,6 +215,7 @@ Task<Result<void>> ChatService::message(const MessageCall& call, const Caller& c
     answer.session_id = session->session.id;
     answer.turn = session->session.conversation_turns + 1;
     Turn turn(caller, info);
+    turn.left = left;
     turn.session_id = session->session.id;
     turn.user_text = call.message;
     const llm::CallContext context(info.request_id, caller.user_id, info.deadline);

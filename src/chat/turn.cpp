@@ -86,6 +86,8 @@ Task<Result<void>> Turns::run_and_record(const Turn& turn, Answer& answer, Task<
     Ended ended;
     std::exception_ptr thrown;
     try {
+        if (turn.left)
+            throw boost::system::system_error(asio::error::operation_aborted);
         ended.outcome = co_await std::move(work);
         ended.cancelled = !ended.outcome && ended.outcome.error().code() == Errc::cancelled;
     } catch (const boost::system::system_error& error) {
@@ -206,7 +208,7 @@ Task<Result<void>> Turns::streamed_agent(const Turn& turn, const agents::AgentRe
     if (auto begun = co_await sink.piece(model::Piece{}); !begun)   // head and role chunk as soon as the request is valid
         co_return begun;
     const auto executor = co_await boost::asio::this_coro::executor;
-    const tools::Caller caller{turn.caller.user_id, turn.info.request_id, turn.info.request_id, turn.caller.may_use_tools};
+    const auto caller = tools_caller(turn.caller, turn.info);
     ChannelSink channel(executor);
     Result<void> outcome;
     auto produce = [](agents::Agents& agents, const agents::AgentRequest& call, const llm::CallContext& about,
@@ -252,8 +254,7 @@ Task<Result<void>> Turns::agent(const Turn& turn, const agents::AgentRequest& re
         });
         if (out.reads_along())
             co_return co_await self.streamed_agent(where, call, about, out, record);
-        const tools::Caller caller{where.caller.user_id, where.info.request_id, where.info.request_id,
-                                   where.caller.may_use_tools};
+        const auto caller = tools_caller(where.caller, where.info);
         co_return co_await self.parts_.agents.run(call, about, caller, out, record);
     };
     co_return co_await run_and_record(turn, answer, work(*this, turn, request, context, sink, answer));

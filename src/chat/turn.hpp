@@ -18,6 +18,17 @@ inline model::Actor actor_of(const Caller& caller, const RequestInfo& info)
     return {caller.user_id, caller.key_id, info.request_id, info.address};
 }
 
+inline tools::Caller tools_caller(const Caller& caller, const RequestInfo& info)
+{
+    tools::Caller who;
+    who.user_id = caller.user_id;
+    who.request_id = info.request_id;
+    who.idempotency_key = info.request_id;
+    who.may_execute = caller.may_use_tools;
+    who.permissions = caller.permissions;
+    return who;
+}
+
 // Who asked, and where the answer belongs.
 struct Turn {
     Turn(const Caller& who, const RequestInfo& request) : caller(who), info(request) {}
@@ -26,6 +37,7 @@ struct Turn {
     std::string session_id;    // empty: nothing but usage is stored
     std::string user_text;
     std::string key;           // see sessions::TurnRecord
+    bool left = false;         // the client went while the session was made: the question is stored, nothing is asked
 };
 
 class Turns {

@@ -12,12 +12,12 @@ void Batch::add(store::NewEvent event, std::optional<std::int64_t> expected_vers
     added_.emplace_back(std::move(event), expected_version);
 }
 
-Result<std::vector<model::Event>> Batch::store(sql::Connection& connection) const
+Result<std::vector<model::Event>> Batch::store(sql::Connection& connection)
 {
     std::vector<model::Event> stored;
     stored.reserve(added_.size());
-    for (const auto& [event, expected_version] : added_) {
-        auto one = store::Events(connection).append(event, expected_version);
+    for (auto& [event, expected_version] : added_) {
+        auto one = store::Events(connection).append(std::move(event), expected_version);
         if (!one)
             return one.error();
         stored.push_back(std::move(*one));

@@ -54,57 +54,69 @@ Result<LiveSession> rebuild(sql::Connection& connection, const std::string& owne
     return live;
 }
 
-// The rows of one turn. A turn recorded again (regenerated, a tool loop) keeps its number; the question is not repeated.
-Result<store::RecordedTurn> write_turn(sql::Connection& connection, const TurnRecord& record, UnixMillis now,
-                                       std::vector<model::ChatMessage>& written)
-{
-    auto turn = store::Sessions(connection).record_turn(record.session_id, record.owner_id, record.turn_key, now);
-    if (!turn)
-        return turn.error();
-    written.clear();   // a unit of work may run twice
-    model::ChatMessage message;
-    message.session_id = record.session_id;
-    message.owner_id = record.owner_id;
-    message.turn = turn->turn;
-    message.created_at = now;
-    if (turn->counted) {
-        message.id = new_id();
-        message.role = "user";
-        message.content = record.user_text;
-        written.push_back(message);
+// The rows of one turn, made before the unit that stores them; the unit fills in the turn's number.
+struct TurnRows {
+    TurnRows(const TurnRecord& record, UnixMillis now)
+    {
+        for (auto* message : {&question, &answer}) {
+            message->id = new_id();
+            message->session_id = record.session_id;
+            message->owner_id = record.owner_id;
+            message->created_at = now;
+        }
+        question.role = "user";
+        question.content = record.user_text;
+        answer.role = "assistant";
+        answer.content = record.assistant_text;
+        answer.metadata = record.metadata;
+        answer.metadata["status"] = record.cut ? "cut" : "complete";
+        answer.metadata["model"] = record.model;
+        history = record.totals;
+        history.id = new_id();
+        history.session_id = record.session_id;
+        history.owner_id = record.owner_id;
+        history.user_message = record.user_text;
+        history.assistant_message = record.assistant_text;
+        history.model_used = record.model;
+        history.created_at = now;
+        history.metadata = answer.metadata;
     }
-    message.id = new_id();
-    message.role = "assistant";
-    message.content = record.assistant_text;
-    message.metadata = record.metadata;
-    message.metadata["status"] = record.cut ? "cut" : "complete";
-    message.metadata["model"] = record.model;
-    written.push_back(message);
-    for (const auto& one : written)
-        if (auto stored = store::Messages(connection).append(one); !stored)
+
+    // A turn recorded again (regenerated, a tool loop) keeps its number; the question is not repeated.
+    Result<store::CountedTurn> store(sql::Connection& connection, const TurnRecord& record, UnixMillis expires_at)
+    {
+        auto counted =
+            store::Sessions(connection)
+                .record_turn(record.session_id, record.owner_id, record.turn_key, answer.created_at, expires_at);
+        if (!counted)
+            return counted;
+        question.turn = answer.turn = history.turn = counted->turn.turn;
+        repeats = !counted->turn.counted;
+        store::Messages messages(connection);
+        if (auto stored = repeats ? messages.append(answer) : messages.append(question, answer); !stored)
             return stored.error();
-    auto history = record.totals;
-    history.id = new_id();
-    history.session_id = record.session_id;
-    history.owner_id = record.owner_id;
-    history.turn = turn->turn;
-    history.user_message = record.user_text;
-    history.assistant_message = record.assistant_text;
-    history.model_used = record.model;
-    history.created_at = now;
-    history.metadata = message.metadata;
-    if (auto stored = store::History(connection).append(history); !stored)
-        return stored.error();
-    return *turn;
-}
+        if (auto stored = store::History(connection).append(history); !stored)
+            return stored.error();
+        return counted;
+    }
+
+    std::vector<const model::ChatMessage*> written() const
+    {
+        return repeats ? std::vector{&answer} : std::vector{&question, &answer};
+    }
+
+    model::ChatMessage question;
+    model::ChatMessage answer;
+    model::ChatHistory history;
+    bool repeats = false;
+};
 
 }  // namespace
 
 SessionService::SessionService(sql::Database& database, events::Journal& journal, std::unique_ptr<LiveSessions> live,
                                const config::Sessions& settings, const Clock& clock)
     : database_(database), journal_(journal), live_(std::move(live)), settings_(settings), clock_(clock)
-{
-}
+{}
 
 SessionService::~SessionService() = default;
 
@@ -166,6 +178,7 @@ Task<Result<void>> SessionService::remove(std::string owner_id, std::string id, 
         batch.add(session_deleted(id, owner_id, now, by));
         return store::Sessions(connection).remove(id, owner_id, now);
     });
+    chats_.forget_all();
     co_await live_->forget(id);
     co_return removed;
 }
@@ -208,6 +221,24 @@ Task<Result<model::Session>> SessionService::for_client_chat(std::string owner_i
     });
 }
 
+Task<Result<std::string>> SessionService::id_for_client_chat(std::string owner_id, std::string client_chat_id,
+                                                             std::string model, model::Actor by)
+{
+    const bool only_process = database_.dialect() == sql::Dialect::sqlite;
+    const auto chat = owner_id + '\n' + client_chat_id;
+    if (only_process)
+        if (auto known = chats_.find(chat))
+            co_return std::move(*known);
+    const auto asked_at = chats_.generation();
+    auto session =
+        co_await for_client_chat(std::move(owner_id), std::move(client_chat_id), std::move(model), std::move(by));
+    if (!session)
+        co_return session.error();
+    if (only_process)
+        chats_.keep(chat, session->id, asked_at);
+    co_return std::move(session->id);
+}
+
 // The row is read first, the copy after it: one of the same version has everything the row stands for, whichever replica
 // wrote it and whatever Redis lost or kept meanwhile.
 Task<Result<LiveSession>> SessionService::conversation(std::string owner_id, std::string id)
@@ -229,33 +260,27 @@ Task<Result<LiveSession>> SessionService::conversation(std::string owner_id, std
 Task<Result<RecordedTurn>> SessionService::record_turn(TurnRecord record)
 {
     const auto now = clock_.now();
-    std::vector<model::ChatMessage> written;
-    model::Session before;
-    auto turn = co_await journal_.write([&](sql::Connection& connection,
-                                            events::Batch& batch) -> Result<store::RecordedTurn> {
-        auto row = store::Sessions(connection).find(record.session_id, record.owner_id);
-        if (!row)
-            return row.error();
-        before = std::move(*row);
-        auto outcome = write_turn(connection, record, now, written);
-        if (!outcome)
-            return outcome;
-        batch.add(turn_recorded(record, *outcome, written));
-        if (auto touched = store::Sessions(connection).touch(record.session_id, record.owner_id, now,
-                                                             now + settings_.ttl.count());
-            !touched)
-            return touched.error();
-        return outcome;
-    });
-    if (!turn)
-        co_return turn.error();
-    co_await follow_turn(std::move(before), *turn, written);
-    co_return RecordedTurn{turn->turn, turn->summary_due};
+    TurnRows rows(record, now);
+    auto counted =
+        co_await journal_.write([&](sql::Connection& connection, events::Batch& batch) -> Result<store::CountedTurn> {
+            auto stored = rows.store(connection, record, now + settings_.ttl.count());
+            if (!stored)
+                return stored;
+            if (record.also)
+                if (auto more = record.also(connection); !more)
+                    return more.error();
+            batch.add(turn_recorded(record, stored->turn, rows.written()));
+            return stored;
+        });
+    if (!counted)
+        co_return counted.error();
+    co_await follow_turn(std::move(counted->before), counted->turn, rows.written());
+    co_return RecordedTurn{counted->turn.turn, counted->turn.summary_due};
 }
 
 // Adds the turn to a live copy that is of the version just before it; any other copy is of no use any more.
 Task<void> SessionService::follow_turn(model::Session before, store::RecordedTurn turn,
-                                       const std::vector<model::ChatMessage>& written)
+                                       const std::vector<const model::ChatMessage*>& written)
 {
     const auto id = before.id;
     auto live = co_await live_->get(id);
@@ -263,15 +288,16 @@ Task<void> SessionService::follow_turn(model::Session before, store::RecordedTur
         co_await live_->forget(id);
         co_return;
     }
-    for (const auto& message : written)
-        live->messages.push_back({message.role, message.content, message.created_at, message.turn, message.metadata});
+    for (const auto* message : written)
+        live->messages.push_back(
+            {message->role, message->content, message->created_at, message->turn, message->metadata});
     const auto keep = static_cast<std::size_t>(settings_.keep_messages);
     if (live->messages.size() > keep)
         live->messages.erase(live->messages.begin(), live->messages.end() - static_cast<std::ptrdiff_t>(keep));
     live->session = std::move(before);
     live->session.conversation_turns = turn.turn;
     live->session.turns_since_summary += 1;
-    live->session.updated_at = written.front().created_at;
+    live->session.updated_at = written.front()->created_at;
     live->last_action = "answered";
     co_await live_->put(std::move(*live));
 }
@@ -293,7 +319,7 @@ Task<Result<void>> SessionService::add_summary(std::string owner_id, std::string
             return appended;
         return store::Sessions(connection).reset_turns_since_summary(id, owner_id, up_to_turn, summary.created_at);
     });
-    co_await live_->forget(id);   // rebuilt behind the summary by the next turn
+    co_await live_->forget(id);  // rebuilt behind the summary by the next turn
     co_return stored;
 }
 

@@ -44,7 +44,7 @@ store::NewEvent session_created(const model::Session& session, const model::Acto
 }
 
 store::NewEvent turn_recorded(const TurnRecord& record, const store::RecordedTurn& turn,
-                              const std::vector<model::ChatMessage>& written)
+                              const std::vector<const model::ChatMessage*>& written)
 {
     Json last{{"turn", turn.turn},
               {"counted", turn.counted},
@@ -54,8 +54,8 @@ store::NewEvent turn_recorded(const TurnRecord& record, const store::RecordedTur
               {"cost_nano", record.totals.cost_nano},
               {"tools", tool_runs(record.totals.tools_used)},
               {"messages", Json::array()}};
-    for (const auto& message : written)
-        last["messages"].push_back(message.id);
+    for (const auto* message : written)
+        last["messages"].push_back(message->id);
     return session_event(record.by, record.session_id, record.owner_id, "TurnRecorded",
                          {{"conversation_turns", turn.turn}, {"last_turn", std::move(last)}});
 }

@@ -14,7 +14,7 @@ namespace dure::sessions {
 
 store::NewEvent session_created(const model::Session& session, const model::Actor& by);
 store::NewEvent turn_recorded(const TurnRecord& record, const store::RecordedTurn& turn,
-                              const std::vector<model::ChatMessage>& written);
+                              const std::vector<const model::ChatMessage*>& written);
 store::NewEvent session_summarised(const model::ConversationSummary& summary);
 store::NewEvent session_deleted(const std::string& id, const std::string& owner_id, UnixMillis now, const model::Actor& by);
 

@@ -31,17 +31,17 @@ model::Event event_from(const sql::Row& row)
     return event;
 }
 
-model::Event event_of(const NewEvent& fresh, std::string event_id)
+model::Event event_of(NewEvent fresh)
 {
     model::Event event;
-    event.event_id = std::move(event_id);
-    event.aggregate_id = fresh.aggregate_id;
-    event.aggregate_type = fresh.aggregate_type;
-    event.event_type = fresh.event_type;
-    event.data = fresh.data;
-    event.metadata = fresh.metadata;
-    event.owner_id = fresh.owner_id;
-    event.user_id = fresh.user_id;
+    event.event_id = fresh.event_id.empty() ? new_id() : std::move(fresh.event_id);
+    event.aggregate_id = std::move(fresh.aggregate_id);
+    event.aggregate_type = std::move(fresh.aggregate_type);
+    event.event_type = std::move(fresh.event_type);
+    event.data = std::move(fresh.data);
+    event.metadata = std::move(fresh.metadata);
+    event.owner_id = std::move(fresh.owner_id);
+    event.user_id = std::move(fresh.user_id);
     event.created_at = fresh.created_at;
     return event;
 }
@@ -54,7 +54,7 @@ Error wrong_version(std::int64_t expected, std::int64_t found)
 }
 
 // What was stored under this id, if it is the same event; nothing of a foreign one is told.
-Result<model::Event> first_result(Result<model::Event> stored, const NewEvent& again)
+Result<model::Event> first_result(Result<model::Event> stored, const model::Event& again)
 {
     if (!stored)
         return stored;
@@ -111,14 +111,15 @@ Result<std::vector<model::Event>> select_events(sql::Connection& connection, Con
 
 }  // namespace
 
-Result<model::Event> Events::append(const NewEvent& fresh, std::optional<std::int64_t> expected_version)
+Result<model::Event> Events::append(NewEvent fresh, std::optional<std::int64_t> expected_version)
 {
-    if (!fresh.event_id.empty()) {  // before the lock: a repeat takes no position
-        auto known = find(fresh.event_id);
+    const bool may_be_known = !fresh.event_id.empty();
+    auto event = event_of(std::move(fresh));
+    if (may_be_known) {  // before the lock: a repeat takes no position
+        auto known = find(event.event_id);
         if (known || known.error().code() != Errc::not_found)
-            return first_result(std::move(known), fresh);
+            return first_result(std::move(known), event);
     }
-    auto event = event_of(fresh, fresh.event_id.empty() ? new_id() : fresh.event_id);
     const auto taken = read_number(connection_.query("UPDATE event_position SET position = position + 1 WHERE id = 1 "
                                                      "RETURNING position"));
     if (!taken)
@@ -132,7 +133,7 @@ Result<model::Event> Events::append(const NewEvent& fresh, std::optional<std::in
             if (auto back = give_position_back(connection_); !back)
                 return back.error();
             if (auto known = find(event.event_id); known)  // stored by somebody else while this unit waited
-                return first_result(std::move(known), fresh);
+                return first_result(std::move(known), event);
             return wrong_version(*expected_version, *newest);
         }
     }
@@ -148,7 +149,7 @@ Result<model::Event> Events::append(const NewEvent& fresh, std::optional<std::in
     if (stored->empty()) {  // stored by somebody else while this unit waited for the lock
         if (auto back = give_position_back(connection_); !back)
             return back.error();
-        return first_result(find(event.event_id), fresh);
+        return first_result(find(event.event_id), event);
     }
     event.version = stored->front().integer("version");
     return event;

@@ -32,13 +32,15 @@ model::ChatHistory history_from(const sql::Row& row)
 
 Result<void> History::append(const model::ChatHistory& turn)
 {
-    if (auto there = require_session(connection_, turn.session_id, turn.owner_id); !there)
-        return there;
-    static const std::string sql =
-        "INSERT INTO chat_history (" + history_columns + ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
-    return without_count(connection_.execute(sql, turn.id, turn.session_id, turn.owner_id, turn.turn, turn.user_message,
-                                             turn.assistant_message, dump(turn.tools_used), turn.model_used,
-                                             turn.tokens_used, turn.cost_nano, turn.created_at, dump(turn.metadata)));
+    // Without types PostgreSQL takes the numbers for texts.
+    static const std::string sql = "INSERT INTO chat_history (" + history_columns +
+                                   ") SELECT $1, $2, $3, CAST($4 AS BIGINT), $5, $6, $7, $8, CAST($9 AS BIGINT), "
+                                   "CAST($10 AS BIGINT), CAST($11 AS BIGINT), $12" +
+                                   std::string(if_session_is_there);
+    return must_change(connection_.execute(sql, turn.id, turn.session_id, turn.owner_id, turn.turn, turn.user_message,
+                                           turn.assistant_message, dump(turn.tools_used), turn.model_used,
+                                           turn.tokens_used, turn.cost_nano, turn.created_at, dump(turn.metadata)),
+                       "session");
 }
 
 Result<std::vector<model::ChatHistory>> History::list(std::string_view session_id, std::string_view owner_id,

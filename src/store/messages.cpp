@@ -10,6 +10,11 @@ namespace {
 
 const std::string message_columns = "id, session_id, owner_id, role, content, turn, created_at, metadata";
 const std::string summary_columns = "id, session_id, owner_id, content, up_to_turn, model, created_at";
+const std::string if_there(if_session_is_there);
+// Without types PostgreSQL takes the numbers for texts.
+const std::string insert_messages = "INSERT INTO chat_messages (" + message_columns +
+                                    ") SELECT $1, $2, $3, $4, $5, CAST($6 AS BIGINT), CAST($7 AS BIGINT), $8";
+constexpr std::string_view session_said_in = "session";
 constexpr std::int64_t newest_messages_limit = 1000;
 constexpr std::int64_t summaries_limit = 100;
 
@@ -38,13 +43,23 @@ model::ConversationSummary summary_from(const sql::Row& row)
 
 Result<void> Messages::append(const model::ChatMessage& message)
 {
-    if (auto there = require_session(connection_, message.session_id, message.owner_id); !there)
-        return there;
-    return without_count(connection_.execute(
-        "INSERT INTO chat_messages (id, session_id, owner_id, role, content, turn, created_at, metadata) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        message.id, message.session_id, message.owner_id, message.role, message.content, message.turn,
-        message.created_at, dump(message.metadata)));
+    static const std::string sql = insert_messages + if_there;
+    return must_change(connection_.execute(sql, message.id, message.session_id, message.owner_id, message.role,
+                                           message.content, message.turn, message.created_at, dump(message.metadata)),
+                       session_said_in);
+}
+
+Result<void> Messages::append(const model::ChatMessage& first, const model::ChatMessage& second)
+{
+    if (first.session_id != second.session_id || first.owner_id != second.owner_id)
+        throw InvariantBroken("messages of two sessions are not stored together");
+    static const std::string sql =
+        insert_messages + if_there +
+        " UNION ALL SELECT $9, $2, $3, $10, $11, CAST($12 AS BIGINT), CAST($13 AS BIGINT), $14" + if_there;
+    return must_change(connection_.execute(sql, first.id, first.session_id, first.owner_id, first.role, first.content,
+                                           first.turn, first.created_at, dump(first.metadata), second.id, second.role,
+                                           second.content, second.turn, second.created_at, dump(second.metadata)),
+                       session_said_in);
 }
 
 Result<std::vector<model::ChatMessage>> Messages::list(std::string_view session_id, std::string_view owner_id,

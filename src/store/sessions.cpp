@@ -44,13 +44,6 @@ Result<std::int64_t> store_session(sql::Connection& connection, const std::strin
                               session.turns_since_summary, session.last_turn_key);
 }
 
-RecordedTurn turn_from(const sql::Row& row, bool counted)
-{
-    const auto max_turns = row.integer("max_turns");
-    return {row.integer("conversation_turns"), counted,
-            max_turns > 0 && row.integer("turns_since_summary") >= max_turns};
-}
-
 }  // namespace
 
 Result<void> require_session(sql::Connection& connection, std::string_view id, std::string_view owner_id)
@@ -116,26 +109,27 @@ Result<void> Sessions::remove(std::string_view id, std::string_view owner_id, Un
     return must_change(changed, session_word);
 }
 
-Result<RecordedTurn> Sessions::record_turn(std::string_view id, std::string_view owner_id, std::string_view turn_key,
-                                           UnixMillis now)
+Result<CountedTurn> Sessions::record_turn(std::string_view id, std::string_view owner_id, std::string_view turn_key,
+                                          UnixMillis now, UnixMillis expires_at)
 {
-    if (!turn_key.empty()) {
-        auto again = connection_.query("UPDATE sessions SET updated_at = $4 WHERE id = $1 AND owner_id = $2 "
-                                       "AND is_active = 1 AND last_turn_key = $3 "
-                                       "RETURNING conversation_turns, max_turns, turns_since_summary",
-                                       id, owner_id, turn_key, now);
-        if (!again)
-            return again.error();
-        if (!again->empty())
-            return turn_from(again->front(), false);
-    }
-    return read_one(
-        connection_.query("UPDATE sessions SET conversation_turns = conversation_turns + 1, "
-                          "turns_since_summary = turns_since_summary + 1, last_turn_key = $3, "
-                          "updated_at = $4 WHERE id = $1 AND owner_id = $2 AND is_active = 1 "
-                          "RETURNING conversation_turns, max_turns, turns_since_summary",
-                          id, owner_id, turn_key, now),
-        [](const sql::Row& row) { return turn_from(row, true); }, session_word);
+    static const std::string find_sql =
+        "SELECT " + session_columns + " FROM sessions WHERE id = $1 AND owner_id = $2 AND is_active = 1";
+    static const std::string lock_sql = find_sql + " FOR UPDATE";   // SQLite has one writer
+    const bool locks = connection_.dialect() == sql::Dialect::postgres;
+    auto found = read_one(connection_.query(locks ? lock_sql : find_sql, id, owner_id), session_from, session_word);
+    if (!found)
+        return found.error();
+    const bool again = !turn_key.empty() && found->last_turn_key == turn_key;
+    const auto turns = found->conversation_turns + (again ? 0 : 1);
+    const auto since_summary = found->turns_since_summary + (again ? 0 : 1);
+    const auto changed =
+        connection_.execute("UPDATE sessions SET conversation_turns = $2, turns_since_summary = $3, last_turn_key = $4, "
+                            "updated_at = $5, expires_at = $6 WHERE id = $1",
+                            id, turns, since_summary, turn_key, now, expires_at);
+    if (!changed)
+        return changed.error();
+    const bool due = found->max_turns > 0 && since_summary >= found->max_turns;
+    return CountedTurn{std::move(*found), {turns, !again, due}};
 }
 
 Result<void> Sessions::reset_turns_since_summary(std::string_view id, std::string_view owner_id,
@@ -146,14 +140,6 @@ Result<void> Sessions::reset_turns_since_summary(std::string_view id, std::strin
         "CASE WHEN conversation_turns > $3 THEN conversation_turns - $3 ELSE 0 END, updated_at = $4 "
         "WHERE id = $1 AND owner_id = $2 AND is_active = 1",
         id, owner_id, up_to_turn, now);
-    return must_change(changed, session_word);
-}
-
-Result<void> Sessions::touch(std::string_view id, std::string_view owner_id, UnixMillis now, UnixMillis expires_at)
-{
-    const auto changed = connection_.execute("UPDATE sessions SET updated_at = $3, expires_at = $4 "
-                                             "WHERE id = $1 AND owner_id = $2 AND is_active = 1",
-                                             id, owner_id, now, expires_at);
     return must_change(changed, session_word);
 }
 

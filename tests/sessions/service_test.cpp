@@ -85,6 +85,45 @@ TEST_F(SessionServiceTest, RemembersTurnsAndSaysWhenASummaryIsDue)
     });
 }
 
+TEST_F(SessionServiceTest, ARemovedSessionIsNotKnownByItsChatAnyMore)
+{
+    test::run([&]() -> Task<void> {
+        const auto id = (co_await service->id_for_client_chat("u1", "chat-1", "m")).value();
+        EXPECT_EQ((co_await service->id_for_client_chat("u1", "chat-1", "m")).value(), id);
+        EXPECT_NE((co_await service->id_for_client_chat("u2", "chat-1", "m")).value(), id);
+        EXPECT_EQ((co_await service->for_client_chat("u1", "chat-1", "m")).value().id, id);
+        EXPECT_TRUE(co_await service->remove("u1", id));
+        const auto next = (co_await service->id_for_client_chat("u1", "chat-1", "m")).value();
+        EXPECT_NE(next, id);
+        EXPECT_TRUE(co_await service->find("u1", next));
+    });
+}
+
+TEST(ChatIds, WhatWasReadBeforeARemovalDoesNotEnter)
+{
+    ChatIds ids;
+    const auto asked_at = ids.generation();
+    ids.forget_all();
+    ids.keep("u1\nchat", "old", asked_at);
+    EXPECT_FALSE(ids.find("u1\nchat").has_value());
+    ids.keep("u1\nchat", "new", ids.generation());
+    EXPECT_EQ(ids.find("u1\nchat"), "new");
+}
+
+TEST_F(SessionServiceTest, WhatBelongsToATurnIsStoredWithItOrNotAtAll)
+{
+    test::run([&]() -> Task<void> {
+        const auto session = (co_await service->create("u1", {})).value();
+        auto record = turn(session, "q", "a");
+        record.also = [](sql::Connection&) -> Result<void> { return Error(Errc::conflict, "no").reason("LEASE_LOST"); };
+        EXPECT_EQ((co_await service->record_turn(record)).error().reason(), "LEASE_LOST");
+        EXPECT_EQ((co_await service->find("u1", session.id)).value().conversation_turns, 0);
+        EXPECT_TRUE((co_await service->history("u1", session.id, {})).value().messages.empty());
+        record.also = [](sql::Connection&) -> Result<void> { return {}; };
+        EXPECT_EQ((co_await service->record_turn(record)).value().turn, 1);
+    });
+}
+
 TEST_F(SessionServiceTest, TheSameTurnAgainIsNotCountedAndKeepsItsQuestionOnce)
 {
     test::run([&]() -> Task<void> {

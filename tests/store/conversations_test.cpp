@@ -26,7 +26,7 @@ protected:
     }
     RecordedTurn turn(const std::string& key, UnixMillis at = 200)
     {
-        return in<Sessions>([&](Sessions all) { return all.record_turn("s1", "kim", key, at); }).value();
+        return in<Sessions>([&](Sessions all) { return all.record_turn("s1", "kim", key, at, at + 1000); }).value().turn;
     }
     template <class T>
     static std::vector<std::string> ids_of(const std::vector<T>& records)
@@ -73,13 +73,16 @@ TEST_P(ConversationsTest, AForeignAMissingAndADeletedSessionAreAlikeForEveryMeth
     const std::vector<std::pair<std::string, Call>> calls{
         {"find", [&](auto& c, auto& id, auto& who) { return code(Sessions(c).find(id, who)); }},
         {"remove", [&](auto& c, auto& id, auto& who) { return code(Sessions(c).remove(id, who, 9)); }},
-        {"record_turn", [&](auto& c, auto& id, auto& who) { return code(Sessions(c).record_turn(id, who, "k", 9)); }},
+        {"record_turn", [&](auto& c, auto& id, auto& who) { return code(Sessions(c).record_turn(id, who, "k", 9, 99)); }},
         {"reset",
          [&](auto& c, auto& id, auto& who) { return code(Sessions(c).reset_turns_since_summary(id, who, 1, 9)); }},
-        {"touch", [&](auto& c, auto& id, auto& who) { return code(Sessions(c).touch(id, who, 9, 9)); }},
         {"set_title", [&](auto& c, auto& id, auto& who) { return code(Sessions(c).set_title(id, who, "x", 9)); }},
         {"messages", [&](auto& c, auto& id, auto& who) { return code(Messages(c).list(id, who, {})); }},
         {"newest", [&](auto& c, auto& id, auto& who) { return code(Messages(c).newest(id, who, 5)); }},
+        {"append two",
+         [&](auto& c, auto& id, auto& who) {
+             return code(Messages(c).append(message_in(id, "m", 1, 1, who), message_in(id, "n", 1, 1, who)));
+         }},
         {"append",
          [&](auto& c, auto& id, auto& who) { return code(Messages(c).append(message_in(id, "m", 1, 1, who))); }},
         {"summary",
@@ -178,13 +181,13 @@ TEST_P(ConversationsTest, ASummaryStartsTheCountAgainFromTheTurnItCovers)
     EXPECT_EQ(from<Sessions>([](Sessions all) { return all.find("s1", "kim"); })->turns_since_summary, 0);
 }
 
-TEST_P(ConversationsTest, TitleAndExpiryCanChange)
+TEST_P(ConversationsTest, ATurnMovesTheExpiryAndTheTitleCanChange)
 {
     add(session_of("kim", "s1"));
-    ASSERT_TRUE(in<Sessions>([](Sessions all) { return all.touch("s1", "kim", 700, 900); }));
+    turn("k", 700);
     ASSERT_TRUE(in<Sessions>([](Sessions all) { return all.set_title("s1", "kim", "새 제목", 800); }));
     const auto found = from<Sessions>([](Sessions all) { return all.find("s1", "kim"); });
-    EXPECT_EQ(found->expires_at, 900);
+    EXPECT_EQ(found->expires_at, 1700);
     EXPECT_EQ(found->updated_at, 800);
     EXPECT_EQ(found->title, "새 제목");
 }
@@ -266,7 +269,7 @@ TEST_P(ConversationsTest, SeveralRepositoriesShareOneTransaction)
 {
     add(session_of("kim", "s1"));
     const auto outcome = database_->run_now([](sql::Connection& c) -> Result<void> {
-        if (auto counted = Sessions(c).record_turn("s1", "kim", "a", 5); !counted)
+        if (auto counted = Sessions(c).record_turn("s1", "kim", "a", 5, 99); !counted)
             return counted.error();
         if (auto said = Messages(c).append(message_in("s1", "m1", 1, 5)); !said)
             return said;

@@ -42,6 +42,7 @@ struct Caller {
     std::string key_id;                                // empty: no key (local user)
     std::optional<std::vector<std::string>> models;    // the key's models; empty: all
     bool may_use_tools = false;
+    std::vector<std::string> permissions = {};         // all of them, for tools that ask for more than tools:execute
 
     bool may_use_model(std::string_view id) const;
 };

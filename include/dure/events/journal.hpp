@@ -27,8 +27,8 @@ public:
 
     // Its time is that of the unit unless it has one.
     void add(store::NewEvent event, std::optional<std::int64_t> expected_version = {});
-    // In the order they were added; stops at the first that cannot be stored.
-    Result<std::vector<model::Event>> store(sql::Connection& connection) const;
+    // In the order they were added; stops at the first that cannot be stored. Once: the events are moved out.
+    Result<std::vector<model::Event>> store(sql::Connection& connection);
 
 private:
     const UnixMillis now_;

@@ -4,6 +4,7 @@
 // somebody else's session is not_found. Thread-safe; awaited on a core.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,12 +17,14 @@
 #include "dure/config/settings.hpp"
 #include "dure/model/event.hpp"
 #include "dure/model/records.hpp"
+#include "dure/sessions/chat_ids.hpp"
 #include "dure/sessions/live_sessions.hpp"
 
 namespace dure::events {
 class Journal;
 }
 namespace dure::sql {
+class Connection;
 class Database;
 }
 namespace dure::store {
@@ -68,6 +71,8 @@ struct TurnRecord {
     model::ChatHistory totals;     // tokens_used, cost_nano, tools_used; the rest is filled in here
     Json metadata = Json::object();
     model::Actor by;
+    // Null, or what becomes durable with the turn, in the same unit; it may be called again, its error undoes the turn.
+    std::function<Result<void>(sql::Connection&)> also = nullptr;
 };
 
 struct RecordedTurn {
@@ -91,6 +96,10 @@ public:
     // The session behind a chat client's own conversation id, made when it is new.
     Task<Result<model::Session>> for_client_chat(std::string owner_id, std::string client_chat_id, std::string model,
                                                 model::Actor by = {});
+    // The same when only its id is wanted: where this process is the only one that can remove a session (SQLite), an id that
+    // is known is not asked for again.
+    Task<Result<std::string>> id_for_client_chat(std::string owner_id, std::string client_chat_id, std::string model,
+                                                 model::Actor by = {});
     // What a model has to know of the session: newest summary and the messages behind it.
     Task<Result<LiveSession>> conversation(std::string owner_id, std::string id);
     Task<Result<RecordedTurn>> record_turn(TurnRecord record);
@@ -99,13 +108,14 @@ public:
 
 private:
     Task<void> follow_turn(model::Session before, store::RecordedTurn turn,
-                           const std::vector<model::ChatMessage>& written);
+                           const std::vector<const model::ChatMessage*>& written);
 
     sql::Database& database_;
     events::Journal& journal_;
     std::unique_ptr<LiveSessions> live_;
     const config::Sessions settings_;
     const Clock& clock_;
+    ChatIds chats_;
 };
 
 }  // namespace dure::sessions

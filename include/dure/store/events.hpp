@@ -57,7 +57,7 @@ public:
     // conflict "event_id_taken": the id belongs to an event of another aggregate, type or owner.
     // After these two the unit may go on, nothing was changed; every other error is the error of the whole unit: return it.
     // The same event id again gives the first result and stores nothing, whatever version is expected.
-    Result<model::Event> append(const NewEvent& event, std::optional<std::int64_t> expected_version = {});
+    Result<model::Event> append(NewEvent event, std::optional<std::int64_t> expected_version = {});
 
     Result<model::Event> find(std::string_view event_id);
     // Oldest first, by version. Without a type: all aggregates of this id, ordered by type.

@@ -15,6 +15,8 @@ public:
     explicit Messages(sql::Connection& connection) : connection_(connection) {}
 
     Result<void> append(const model::ChatMessage& message);
+    // Both or none, in one statement; of one session.
+    Result<void> append(const model::ChatMessage& first, const model::ChatMessage& second);
     // Oldest first; Page::after is the last message of the page before.
     Result<std::vector<model::ChatMessage>> list(std::string_view session_id, std::string_view owner_id,
                                                  const Page& page);

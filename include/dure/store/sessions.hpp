@@ -15,6 +15,11 @@ struct RecordedTurn {
     bool summary_due = false;       // turns_since_summary has reached max_turns
 };
 
+struct CountedTurn {
+    model::Session before;          // the row as it was
+    RecordedTurn turn;
+};
+
 class Sessions {
 public:
     explicit Sessions(sql::Connection& connection) : connection_(connection) {}
@@ -30,13 +35,13 @@ public:
     Result<std::int64_t> count(std::string_view owner_id);
     // Soft: the rows stay, nobody sees them.
     Result<void> remove(std::string_view id, std::string_view owner_id, UnixMillis now);
-    // Counts a turn. A turn_key that is not empty and equals the one recorded last is the same turn again.
-    Result<RecordedTurn> record_turn(std::string_view id, std::string_view owner_id, std::string_view turn_key,
-                                     UnixMillis now);
+    // Counts a turn, and the session's time begins anew. A turn_key that is not empty and equals the one recorded last is
+    // the same turn again. The row is locked until the end of the unit.
+    Result<CountedTurn> record_turn(std::string_view id, std::string_view owner_id, std::string_view turn_key,
+                                    UnixMillis now, UnixMillis expires_at);
     // A summary covers everything up to a turn; later turns count towards the next.
     Result<void> reset_turns_since_summary(std::string_view id, std::string_view owner_id, std::int64_t up_to_turn,
                                            UnixMillis now);
-    Result<void> touch(std::string_view id, std::string_view owner_id, UnixMillis now, UnixMillis expires_at);
     Result<void> set_title(std::string_view id, std::string_view owner_id, std::string_view title, UnixMillis now);
 
 private:

@@ -53,6 +53,10 @@ Result<void> SqliteConnection::configure(Mode mode)
     if (mode == Mode::reader)
         if (const int code = command("PRAGMA query_only=ON"); code != SQLITE_OK)
             return error_of(code, "query_only");
+    // The pages a savepoint may have to bring back are kept in memory: a file of them costs more than the log.
+    if (mode == Mode::writer)
+        if (const int code = command("PRAGMA temp_store=MEMORY"); code != SQLITE_OK)
+            return error_of(code, "temp_store");
     auto journal = query("PRAGMA journal_mode");
     if (!journal)
         return journal.error();
@@ -150,6 +154,7 @@ Result<void> SqliteConnection::run_script(std::string_view sql)
 {
     if (failure_)
         return *failure_;
+    ++scripts_;
     if (const int code = command(sql); code != SQLITE_OK)
         return fail(error_of(code, sql));
     return {};

@@ -31,6 +31,8 @@ public:
     bool in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }
     // The first failed statement since it was last taken.
     std::optional<Error> take_failure() { return std::exchange(failure_, std::nullopt); }
+    // Grows with every row or schema change of this connection, undone ones included.
+    std::int64_t changes() const { return sqlite3_total_changes64(handle_) + scripts_; }
     // Pages in the write-ahead log after the last commit.
     int logged_pages() const { return logged_pages_; }
     // Moves the log into the database file as far as readers allow. Gives SQLite's extended code.
@@ -58,6 +60,7 @@ private:
     std::unordered_map<std::string, Statement, TextHash, std::equal_to<>> statements_;
     std::optional<Error> failure_;
     int logged_pages_ = 0;
+    std::int64_t scripts_ = 0;   // run; SQLite does not count what they change
 };
 
 }  // namespace dure::sql

@@ -8,6 +8,8 @@ namespace {
 // 16 MiB of log. Pages that many units touch are moved once in it: with a quarter of it, durable supersteps of a hundred
 // runs at once take three times as long.
 constexpr int pages_between_checkpoints = 4000;
+// After a batch had to be begun again.
+constexpr int batches_with_savepoints = 16;
 
 }  // namespace
 
@@ -48,6 +50,14 @@ void SqliteWriter::commit_together(std::vector<Unit*> units)
 
 std::optional<std::size_t> SqliteWriter::attempt(const std::vector<Unit*>& units)
 {
+    const bool savepoints = careful_batches_ > 0;
+    if (savepoints)
+        --careful_batches_;
+    return attempt_with(units, savepoints);
+}
+
+std::optional<std::size_t> SqliteWriter::attempt_with(const std::vector<Unit*>& units, bool savepoints)
+{
     if (dead()) {
         fail_all(units, busy_error("storage failed before"));
         return std::nullopt;
@@ -56,14 +66,19 @@ std::optional<std::size_t> SqliteWriter::attempt(const std::vector<Unit*>& units
         fail_all(units, connection_->error_of(code, "BEGIN IMMEDIATE"));
         return std::nullopt;
     }
-    const bool alone = units.size() == 1;
+    const auto undo = units.size() == 1 ? Undo::all : savepoints ? Undo::savepoint : Undo::nothing_to;
     bool anything_to_commit = false;
     for (std::size_t i = 0; i < units.size(); ++i) {
-        anything_to_commit |= run_one(*units[i], alone);
-        if (connection_->in_transaction())
-            continue;
+        anything_to_commit |= run_one(*units[i], undo);
+        if (connection_->in_transaction()) {
+            if (!std::exchange(must_undo_, false))
+                continue;
+            demand("ROLLBACK");
+            careful_batches_ = batches_with_savepoints;
+            return attempt_with(units, true);
+        }
         // An interrupted statement costs SQLite the whole transaction; so do a full disk and a failing one.
-        if (!alone && last_failure_ && last_failure_->code() == Errc::timeout)
+        if (units.size() > 1 && last_failure_ && last_failure_->code() == Errc::timeout)
             return i;
         fail_all(units, last_failure_.value_or(Error(Errc::internal, "The storage failed.").detail("no transaction")));
         return std::nullopt;
@@ -75,17 +90,19 @@ std::optional<std::size_t> SqliteWriter::attempt(const std::vector<Unit*>& units
     return std::nullopt;
 }
 
-bool SqliteWriter::run_one(Unit& unit, bool alone)
+bool SqliteWriter::run_one(Unit& unit, Undo undo)
 {
-    if (!alone)
+    if (undo == Undo::savepoint)
         demand("SAVEPOINT unit");
+    const auto before = connection_->changes();
     bool good = run_caught(unit, *connection_);
     last_failure_ = connection_->take_failure();
     if (good && last_failure_) {
         unit.error = last_failure_;
         good = false;
     }
-    if (alone || !connection_->in_transaction())
+    must_undo_ = undo == Undo::nothing_to && !good && connection_->in_transaction() && connection_->changes() != before;
+    if (undo != Undo::savepoint || !connection_->in_transaction())
         return good;
     if (!good)
         demand("ROLLBACK TO unit");
@@ -118,7 +135,7 @@ void SqliteWriter::fail_all(const std::vector<Unit*>& units, const Error& error)
 void SqliteWriter::move_log()
 {
     const int pages = connection_->logged_pages();
-    if (pages < pages_before_)   // the log began anew
+    if (pages < pages_before_)  // the log began anew
         next_checkpoint_ = pages_between_checkpoints;
     pages_before_ = pages;
     if (dead() || pages < next_checkpoint_)
@@ -126,7 +143,7 @@ void SqliteWriter::move_log()
     const int code = connection_->checkpoint();
     if ((code & 0xff) == SQLITE_IOERR)
         die("sqlite " + std::to_string(code) + " at a checkpoint");
-    next_checkpoint_ = pages + pages_between_checkpoints;   // readers may keep the log from beginning anew
+    next_checkpoint_ = pages + pages_between_checkpoints;  // readers may keep the log from beginning anew
 }
 
 void SqliteWriter::die(std::string detail)
@@ -157,7 +174,7 @@ void run_reader(SqliteConnection& connection, UnitQueue& queue, Steady::duration
                 auto failure = connection.take_failure();
                 if (good && failure)
                     unit->error = std::move(failure);
-                connection.command("ROLLBACK");   // there is nothing to keep
+                connection.command("ROLLBACK");  // there is nothing to keep
             }
             finish(*unit);
         }

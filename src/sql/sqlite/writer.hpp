@@ -1,5 +1,7 @@
-// SqliteWriter: takes all waiting units into one transaction (a savepoint each, so that one failing does not harm the
-// others) and commits them with one fsync. Callers hear of their units after the commit only.
+// SqliteWriter: takes all waiting units into one transaction and commits them with one fsync. Callers hear of their units
+// after the commit only. One failing does not harm the others: if it has changed nothing there is nothing to undo; else the
+// transaction is begun again with a savepoint around each unit, and so are the next few. Savepoints copy every page a unit
+// touches, which for a turn of a session is most of its cost, and failures after a change are rare.
 #pragma once
 
 #include <atomic>
@@ -22,7 +24,9 @@ private:
     void commit_together(std::vector<Unit*> units);
     // Position of a unit whose time limit cost all of them the transaction, or empty when every outcome stands.
     std::optional<std::size_t> attempt(const std::vector<Unit*>& units);
-    bool run_one(Unit& unit, bool alone);
+    enum class Undo { all, savepoint, nothing_to };
+    bool run_one(Unit& unit, Undo undo);
+    std::optional<std::size_t> attempt_with(const std::vector<Unit*>& units, bool savepoints);
     void commit(const std::vector<Unit*>& units);
     void fail_all(const std::vector<Unit*>& units, const Error& error);
     void move_log();
@@ -31,9 +35,11 @@ private:
 
     std::unique_ptr<SqliteConnection> connection_;
     const SqliteOptions& options_;
-    std::optional<Error> last_failure_;   // of a statement of the unit that ran last
-    int next_checkpoint_;                 // pages in the log at which it is moved
+    std::optional<Error> last_failure_;  // of a statement of the unit that ran last
+    int next_checkpoint_;  // pages in the log at which it is moved
     int pages_before_ = 0;
+    int careful_batches_ = 0;  // that still get savepoints
+    bool must_undo_ = false;  // a unit failed after a change, without a savepoint around it
     std::atomic<bool> dead_ = false;
 };
 
