@@ -37,6 +37,11 @@ FlowRecord flow_from(const sql::Row& row)
     return flow;
 }
 
+FlowVersion flow_version_from(const sql::Row& row)
+{
+    return {row.integer("version"), row.text("saved_by"), row.integer("created_at")};
+}
+
 std::string flow_search_text(const FlowRecord& flow)
 {
     return ascii_lower(flow.name + "\n" + flow.description);
@@ -151,6 +156,39 @@ Result<FlowRecord> Flows::find_for_update(std::string_view id, std::string_view 
     return read_one(connection_.query(sql, id, owner_id), flow_from, flow_word);
 }
 
+Result<FlowRecord> Flows::find_by_slug(std::string_view slug, std::string_view owner_id)
+{
+    static const std::string sql =
+        "SELECT " + flow_columns + " FROM flows WHERE slug = $1 AND owner_id = $2 AND deleted_at IS NULL";
+    return read_one(connection_.query(sql, slug, owner_id), flow_from, flow_word);
+}
+
+Result<FlowRecord> Flows::find_pinned(std::string_view id, std::int64_t version)
+{
+    static const std::string sql =
+        "SELECT " + flow_columns +
+        " FROM flows WHERE id = $1 AND EXISTS (SELECT 1 FROM flow_versions WHERE flow_id = $1 AND version = $2)";
+    return read_one(connection_.query(sql, id, version), flow_from, flow_version_word);
+}
+
+Result<std::string> Flows::pinned_document(std::string_view id, std::int64_t version)
+{
+    return read_one(
+        connection_.query("SELECT document FROM flow_versions WHERE flow_id = $1 AND version = $2", id, version),
+        [](const sql::Row& row) { return row.text("document"); }, flow_version_word);
+}
+
+Result<void> Flows::hold_name(std::string_view name, std::string_view owner_id)
+{
+    if (connection_.dialect() == sql::Dialect::sqlite)  // one unit writes at a time
+        return {};
+    const auto held = connection_.query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))::text AS held",
+                                        "flow name " + std::string(owner_id) + " " + std::string(name));
+    if (!held)
+        return held.error();
+    return {};
+}
+
 Result<FlowRecord> Flows::find_by_name(std::string_view name, std::string_view owner_id)
 {
     static const std::string sql = "SELECT " + flow_columns +
@@ -217,6 +255,25 @@ Result<std::int64_t> Flows::count(std::string_view owner_id, const FlowFilter& f
     return read_number(connection_.query_with("SELECT COUNT(*) FROM flows" + selection.where(), selection.params()));
 }
 
+Result<std::vector<FlowRecord>> Flows::published(std::string_view owner_id, std::int64_t limit)
+{
+    static const std::string sql =
+        "SELECT " + flow_columns +
+        " FROM flows WHERE owner_id = $1 AND deleted_at IS NULL AND published_version IS NOT "
+        "NULL AND is_active = $2 ORDER BY slug LIMIT $3";
+    return read_all(connection_.query(sql, owner_id, true, limit), flow_from);
+}
+
+Result<FlowVersion> Flows::version(std::string_view id, std::string_view owner_id, std::int64_t version)
+{
+    return read_one(connection_.query("SELECT flow_versions.version AS version, saved_by, flow_versions.created_at AS "
+                                      "created_at FROM flow_versions JOIN flows ON flows.id = flow_id "
+                                      "WHERE flow_id = $1 AND owner_id = $2 AND deleted_at IS NULL AND "
+                                      "flow_versions.version = $3",
+                                      id, owner_id, version),
+                    flow_version_from, flow_version_word);
+}
+
 Result<std::string> Flows::document(std::string_view id, std::string_view owner_id, std::int64_t version)
 {
     return read_one(
@@ -235,9 +292,7 @@ Result<std::vector<FlowVersion>> Flows::versions(std::string_view id, std::strin
     return read_all(connection_.query("SELECT version, saved_by, created_at FROM flow_versions WHERE flow_id = $1 "
                                       "ORDER BY version DESC LIMIT $2 OFFSET $3",
                                       id, flow_page_size(page), flow_offset(page)),
-                    [](const sql::Row& row) {
-                        return FlowVersion{row.integer("version"), row.text("saved_by"), row.integer("created_at")};
-                    });
+                    flow_version_from);
 }
 
 }  // namespace dure::store

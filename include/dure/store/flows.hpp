@@ -60,6 +60,12 @@ public:
     Result<FlowRecord> find(std::string_view id, std::string_view owner_id);
     // The same, and holds the row until the unit ends: what is decided from it stays true.
     Result<FlowRecord> find_for_update(std::string_view id, std::string_view owner_id);
+    Result<FlowRecord> find_by_slug(std::string_view slug, std::string_view owner_id);
+    // The flow of a run that has started, whose rights were checked then: also when it was deleted since.
+    Result<FlowRecord> find_pinned(std::string_view id, std::int64_t version);
+    Result<std::string> pinned_document(std::string_view id, std::int64_t version);
+    // Nobody else creates or saves by this name of this owner until the unit ends.
+    Result<void> hold_name(std::string_view name, std::string_view owner_id);
     // The one changed last, if several bear the name.
     Result<FlowRecord> find_by_name(std::string_view name, std::string_view owner_id);
     // A new version over the newest: name, description, category, tags, is_active and updated_at are taken from `flow`.
@@ -74,8 +80,11 @@ public:
     Result<std::vector<FlowRecord>> list(std::string_view owner_id, const FlowFilter& filter, FlowOrder order,
                                          bool descending, const NumberedPage& page);
     Result<std::int64_t> count(std::string_view owner_id, const FlowFilter& filter);
+    // Published and active, by slug.
+    Result<std::vector<FlowRecord>> published(std::string_view owner_id, std::int64_t limit);
 
     Result<std::string> document(std::string_view id, std::string_view owner_id, std::int64_t version);
+    Result<FlowVersion> version(std::string_view id, std::string_view owner_id, std::int64_t version);
     // Newest first.
     Result<std::vector<FlowVersion>> versions(std::string_view id, std::string_view owner_id, const NumberedPage& page);
 

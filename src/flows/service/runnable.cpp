@@ -1,0 +1,166 @@
+// What others run: a version chosen by the rights of who asks, a pinned version, the published flows.
+#include "dure/sql/database.hpp"
+#include "flows/service/state.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace dure::flows {
+
+namespace {
+
+constexpr std::int64_t most_published = 1000;   // of one owner, in a list of models
+
+struct Chosen {
+    store::FlowRecord record;
+    std::int64_t version = 0;
+    std::string text;   // empty: the cache has the document
+};
+
+bool opens(const Caller& caller, const std::string& slug)
+{
+    return !caller.models ||
+           std::find(caller.models->begin(), caller.models->end(), "flow:" + slug) != caller.models->end();
+}
+
+Error no_such_flow()
+{
+    return Error(Errc::not_found, "No such flow.");
+}
+
+Result<std::int64_t> draft_for(const Caller& caller, std::int64_t version)
+{
+    if (!caller.may_edit)
+        return Error(Errc::permission_denied, "Drafts run only for those who may edit flows.")
+            .reason("insufficient_permissions");
+    return version;
+}
+
+// See FlowService::runnable.
+Result<std::int64_t> choose_version(const Caller& caller, const store::FlowRecord& flow, bool by_slug,
+                                    std::string_view wanted)
+{
+    if (wanted == "draft")
+        return draft_for(caller, flow.version);
+    if (wanted.empty() && !by_slug && caller.may_edit)
+        return flow.version;
+    if (wanted.empty() || wanted == "published") {
+        if (!flow.published_version)
+            return Error(Errc::not_found, "The flow is not published.").reason("flow_not_published");
+        return *flow.published_version;
+    }
+    std::int64_t number = 0;
+    const auto [end, failed] = std::from_chars(wanted.data(), wanted.data() + wanted.size(), number);
+    if (failed != std::errc() || end != wanted.data() + wanted.size() || number < 1)
+        return Error(Errc::invalid_argument, "version is published, draft or the number of a version.")
+            .param("version")
+            .problem({{"body", "version"}, "Input should be published, draft or a number", "value_error"});
+    if (number > flow.version)
+        return Error(Errc::not_found, "No such version of the flow.");
+    if (flow.published_version == number)
+        return number;
+    return draft_for(caller, number);
+}
+
+RunnableFlow runnable_from(Chosen chosen, std::shared_ptr<const Document> document)
+{
+    RunnableFlow flow;
+    flow.id = std::move(chosen.record.id);
+    flow.slug = std::move(chosen.record.slug);
+    flow.name = document->name;
+    flow.owner_id = std::move(chosen.record.owner_id);
+    flow.flow_type = document->flow_type;
+    flow.version = chosen.version;
+    flow.published = chosen.record.published_version == chosen.version;
+    flow.document = std::move(document);
+    return flow;
+}
+
+}  // namespace
+
+Task<Result<RunnableFlow>> FlowService::runnable(Caller caller, std::string id_or_slug, std::string version)
+{
+    auto& state = *state_;
+    auto chosen = co_await state.parts.database.read([&](sql::Connection& connection) -> Result<Chosen> {
+        store::Flows flows(connection);
+        auto record = flows.find(id_or_slug, caller.user_id);
+        const bool by_slug = !record && record.error().code() == Errc::not_found;
+        if (by_slug)
+            record = flows.find_by_slug(id_or_slug, caller.user_id);
+        if (!record)
+            return record.error();
+        if (!opens(caller, record->slug))
+            return no_such_flow();
+        const auto number = choose_version(caller, *record, by_slug, version);
+        if (!number)
+            return number.error();
+        if (!record->is_active)
+            return Error(Errc::conflict, "The flow is not active.").reason("flow_inactive");
+        Chosen out{std::move(*record), *number, {}};
+        if (state.cache.find(out.record.id, *number))
+            return out;
+        auto text = flows.document(out.record.id, caller.user_id, *number);
+        if (!text)
+            return text.error();
+        out.text = std::move(*text);
+        return out;
+    });
+    if (!chosen)
+        co_return chosen.error();
+    if (chosen->text.empty())   // the cache may have lost it meanwhile
+        if (auto known = state.cache.find(chosen->record.id, chosen->version))
+            co_return runnable_from(std::move(*chosen), std::move(known));
+    if (chosen->text.empty())
+        co_return co_await pinned(chosen->record.id, chosen->version);
+    auto document = co_await state.document_of(chosen->record.id, chosen->version, std::move(chosen->text));
+    if (!document)
+        co_return document.error();
+    co_return runnable_from(std::move(*chosen), std::move(*document));
+}
+
+Task<Result<RunnableFlow>> FlowService::pinned(std::string id, std::int64_t version)
+{
+    auto& state = *state_;
+    auto chosen = co_await state.parts.database.read([&](sql::Connection& connection) -> Result<Chosen> {
+        store::Flows flows(connection);
+        auto record = flows.find_pinned(id, version);
+        if (!record)
+            return record.error();
+        auto text = flows.pinned_document(id, version);
+        if (!text)
+            return text.error();
+        return Chosen{std::move(*record), version, std::move(*text)};
+    });
+    if (!chosen)
+        co_return chosen.error();
+    auto document = co_await state.document_of(chosen->record.id, version, std::move(chosen->text));
+    if (!document)
+        co_return document.error();
+    co_return runnable_from(std::move(*chosen), std::move(*document));
+}
+
+Task<Result<std::vector<PublishedFlow>>> FlowService::published(Caller caller)
+{
+    auto rows = co_await state_->parts.database.read([&](sql::Connection& connection) {
+        return store::Flows(connection).published(caller.user_id, most_published);
+    });
+    if (!rows)
+        co_return rows.error();
+    std::vector<PublishedFlow> out;
+    for (auto& row : *rows) {
+        if (!opens(caller, row.slug))
+            continue;
+        PublishedFlow flow;
+        flow.flow_type = parse_flow_type(row.flow_type).value_or(FlowType::agentflow);
+        flow.version = *row.published_version;
+        flow.created_at = row.created_at;
+        flow.id = std::move(row.id);
+        flow.slug = std::move(row.slug);
+        flow.name = std::move(row.name);
+        flow.description = std::move(row.description);
+        out.push_back(std::move(flow));
+    }
+    co_return out;
+}
+
+}  // namespace dure::flows
