@@ -14,12 +14,12 @@ bool Fold::apply(const model::Event& event)
     state_.owner_id = event.owner_id;
     state_.version = event.version;
     state_.at = event.created_at;
-    if (event.aggregate_type != "Execution")
-        state_.state.merge_patch(event.data);
-    else if (event.event_type.starts_with("ExecutionStep"))
+    if (event.event_type.starts_with("ExecutionStep"))
         put_step(event.data);
-    else
+    else if (event.aggregate_type == "Execution" || event.aggregate_type == "Workflow")
         set_members(event.data);
+    else
+        state_.state.merge_patch(event.data);
     return true;
 }
 

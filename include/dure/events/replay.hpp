@@ -1,7 +1,7 @@
 // Replay: an aggregate's state as it was, folded from its events. The data of an event is a merge patch (RFC 7396) onto the
-// state the events before it left: a member replaces, null removes. Of an Execution members are set as they are, so that
-// nulls inside of outputs stay, and each ExecutionStep… event is one entry of `steps`, which replaces the one of the same
-// node and visit. What each event type carries is written down in docs/events.md.
+// state the events before it left: a member replaces, null removes. Of an Execution and a Workflow members are set as they
+// are, so that nulls inside of outputs and documents stay; of an Execution each ExecutionStep… event is one entry of
+// `steps`, which replaces the one of the same node and visit. What each event type carries is written down in docs/events.md.
 #pragma once
 
 #include <map>

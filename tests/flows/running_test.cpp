@@ -1,0 +1,204 @@
+// What executions start from: versions by rights, published flows, keys bound to a flow; what blocks a publication.
+#include <gtest/gtest.h>
+
+#include "flows/service_fixture.hpp"
+
+namespace dure::flows {
+namespace {
+
+using Codes = std::vector<std::string>;
+
+class RunnableFlows : public FlowServiceTest {};
+
+TEST_P(RunnableFlows, TheSlugRunsThePublishedVersionAndTheIdTheNewestForItsEditor)
+{
+    const auto id = made(flow_text("triage", "one")).id;
+    EXPECT_EQ(runnable("triage").error().reason(), "flow_not_published");
+    ASSERT_TRUE(publish(id)->flow);
+    ASSERT_TRUE(update(id, "{" + drawing("two") + "}")->flow);
+    const auto published = runnable("triage");
+    ASSERT_TRUE(published);
+    EXPECT_EQ(published->id, id);
+    EXPECT_EQ(published->version, 1);
+    EXPECT_TRUE(published->published);
+    EXPECT_EQ(published->document->find_node("out")->config.at("text"), "one");
+    EXPECT_EQ(runnable(id)->version, 2);
+    EXPECT_FALSE(runnable(id)->published);
+    EXPECT_EQ(runnable(id, "published")->version, 1);
+    EXPECT_EQ(runnable("triage", "draft")->version, 2);
+    EXPECT_EQ(runnable("triage", "2")->version, 2);
+    EXPECT_EQ(runnable("triage", "3").error().code(), Errc::not_found);
+    for (const auto* wrong : {"latest", "0", "-1", "1.5", "99999999999999999999"})
+        EXPECT_EQ(runnable(id, wrong).error().code(), Errc::invalid_argument) << wrong;
+}
+
+TEST_P(RunnableFlows, DraftsRunOnlyForThoseWhoMayEdit)
+{
+    const auto id = made(flow_text("triage", "one")).id;
+    auto reader = caller();
+    reader.may_edit = false;
+    EXPECT_EQ(runnable(id, "", reader).error().reason(), "flow_not_published");
+    EXPECT_EQ(runnable(id, "draft", reader).error().code(), Errc::permission_denied);
+    EXPECT_EQ(runnable(id, "1", reader).error().code(), Errc::permission_denied);
+    ASSERT_TRUE(publish(id)->flow);
+    ASSERT_TRUE(update(id, R"({"description":"newer"})")->flow);
+    EXPECT_EQ(runnable(id, "", reader)->version, 1);
+    EXPECT_EQ(runnable(id, "1", reader)->version, 1);
+    EXPECT_EQ(runnable(id, "2", reader).error().code(), Errc::permission_denied);
+}
+
+TEST_P(RunnableFlows, AKeyBoundToAFlowRunsJustThatFlow)
+{
+    ASSERT_TRUE(publish(made(flow_text("one")).id)->flow);
+    ASSERT_TRUE(publish(made(flow_text("two")).id)->flow);
+    auto bound = caller();
+    bound.models = {"flow:one"};
+    EXPECT_TRUE(runnable("one", "", bound));
+    EXPECT_EQ(runnable("two", "", bound).error().code(), Errc::not_found);
+    const auto models = call([&](FlowService& s) { return s.published(bound); });
+    ASSERT_EQ(models->size(), 1u);
+    EXPECT_EQ(models->front().slug, "one");
+    auto other = caller();
+    other.models = {"mock"};
+    EXPECT_EQ(runnable("one", "", other).error().code(), Errc::not_found);
+}
+
+TEST_P(RunnableFlows, AKeyOfADeletedFlowOpensNothingUntilItsOwnerUsesTheSlugAgain)
+{
+    const auto id = made(flow_text("one")).id;
+    ASSERT_TRUE(publish(id)->flow);
+    auto bound = caller();
+    bound.models = {"flow:one"};
+    ASSERT_TRUE(remove(id)->flow);
+    EXPECT_EQ(runnable("one", "", bound).error().code(), Errc::not_found);
+    EXPECT_TRUE(call([&](FlowService& s) { return s.published(bound); })->empty());
+    const auto theirs = create(flow_text("one"), FlowType::agentflow, "lee");   // takes the free slug
+    ASSERT_TRUE(call([&](FlowService& s) { return s.publish(caller("lee"), theirs.flow->record.id, {}, {}); })->flow);
+    EXPECT_EQ(theirs.flow->record.slug, "one");
+    EXPECT_EQ(runnable("one", "", bound).error().code(), Errc::not_found) << "a key never opens the flow of another";
+}
+
+TEST_P(RunnableFlows, AnInactiveFlowDoesNotRunAndIsNoModel)
+{
+    const auto id = made(flow_text("one")).id;
+    ASSERT_TRUE(publish(id)->flow);
+    ASSERT_TRUE(update(id, R"({"is_active":false})")->flow);
+    EXPECT_EQ(runnable("one").error().reason(), "flow_inactive");
+    EXPECT_EQ(runnable(id).error().code(), Errc::conflict);
+    EXPECT_TRUE(call([&](FlowService& s) { return s.published(caller()); })->empty());
+}
+
+TEST_P(RunnableFlows, APinnedVersionStaysWhateverBecomesOfTheFlow)
+{
+    const auto id = made(flow_text("one", "first")).id;
+    ASSERT_TRUE(update(id, "{" + drawing("second") + "}")->flow);
+    ASSERT_TRUE(remove(id)->flow);
+    service_.emplace(FlowService::Parts{*database_, *journal_, settings_, clock_, logger_, &known_});  // nothing cached
+    const auto pinned = call([&](FlowService& s) { return s.pinned(id, 1); });
+    ASSERT_TRUE(pinned);
+    EXPECT_EQ(pinned->document->find_node("out")->config.at("text"), "first");
+    EXPECT_EQ(call([&](FlowService& s) { return s.pinned(id, 3); }).error().code(), Errc::not_found);
+    EXPECT_EQ(runnable(id).error().code(), Errc::not_found);
+}
+
+TEST_P(RunnableFlows, UnpublishingTakesTheModelAway)
+{
+    const auto id = made(flow_text("one")).id;
+    ASSERT_TRUE(publish(id)->flow);
+    EXPECT_EQ(call([&](FlowService& s) { return s.published(caller()); })->size(), 1u);
+    const auto change = call([&](FlowService& s) { return s.unpublish(caller(), id, {}); });
+    EXPECT_FALSE(change->flow->record.published_version);
+    EXPECT_TRUE(call([&](FlowService& s) { return s.published(caller()); })->empty());
+    EXPECT_EQ(runnable("one").error().reason(), "flow_not_published");
+}
+
+TEST_P(RunnableFlows, UnknownNamesWarnAtASaveAndBlockAPublication)
+{
+    const std::string body =
+        R"({"name":"names","nodes":[{"id":"start","type":"start"},
+        {"id":"ask","type":"llm","data":{"config":{"provider":"mock","model":"no-model","prompt":"x","knowledge":{"ids":["k"]}}}},
+        {"id":"use","type":"tool","data":{"config":{"tool":"no-tool"}}},
+        {"id":"sub","type":"subflow","data":{"config":{"flow":"no-flow"}}},
+        {"id":"out","type":"reply","data":{"config":{"text":"x"}}}],
+        "edges":[{"source":"start","target":"ask"},{"source":"ask","target":"use"},{"source":"use","target":"sub"},{"source":"sub","target":"out"}]})";
+    const auto change = create(body);
+    ASSERT_TRUE(change.flow) << problems_json(change.problems).dump();
+    const Codes unknown{"model_unknown", "knowledge_unknown", "tool_unknown", "flow_unknown"};
+    EXPECT_EQ(codes(change.problems, Level::warning), unknown);
+    EXPECT_EQ(change.problems.list()[0].node_id, "ask");
+    EXPECT_EQ(change.problems.list()[0].location, (std::vector<std::string>{"nodes", "1", "data", "config", "model"}));
+    const auto refused = publish(change.flow->record.id);
+    EXPECT_FALSE(refused->flow);
+    EXPECT_EQ(codes(refused->problems, Level::error), unknown);
+    EXPECT_FALSE(find(change.flow->record.id)->record.published_version);
+}
+
+TEST_P(RunnableFlows, KnownNamesAndNamesThatAreComputedSayNothing)
+{
+    const auto other = made(flow_text("other"));
+    const std::string body =
+        R"({"name":"names","nodes":[{"id":"start","type":"start"},
+        {"id":"ask","type":"llm","data":{"config":{"model":"mock","prompt":"x"}}},
+        {"id":"work","type":"agent","data":{"config":{"model":"{{vars.model}}","tools":["calculator"]}}},
+        {"id":"use","type":"tool","data":{"config":{"tool":"{{vars.tool}}"}}},
+        {"id":"sub","type":"subflow","data":{"config":{"flow":")" +
+        other.id + R"("}}},{"id":"out","type":"reply","data":{"config":{"text":"x"}}}],
+        "edges":[{"source":"start","target":"ask"},{"source":"ask","target":"work"},{"source":"work","target":"use"},{"source":"use","target":"sub"},{"source":"sub","target":"out"}]})";
+    const auto change = create(body);
+    ASSERT_TRUE(change.flow);
+    EXPECT_EQ(codes(change.problems), Codes{});
+    EXPECT_TRUE(publish(change.flow->record.id)->flow);
+}
+
+TEST_P(RunnableFlows, AnUnsupportedNodeBlocksPublishingAndNotSaving)
+{
+    const std::string body =
+        R"({"name":"imported","nodes":[{"id":"start","type":"start"},{"id":"x","type":"unsupported","data":{"config":{"reason":"code"}}},
+        {"id":"out","type":"reply","data":{"config":{"text":"x"}}}],"edges":[{"source":"start","target":"x"},{"source":"x","target":"out"}]})";
+    const auto change = create(body);
+    ASSERT_TRUE(change.flow);
+    EXPECT_EQ(codes(change.problems, Level::warning), Codes{"unsupported_node"});
+    const auto refused = publish(change.flow->record.id);
+    EXPECT_FALSE(refused->flow);
+    EXPECT_EQ(codes(refused->problems, Level::error), Codes{"unsupported_node"});
+}
+
+TEST_P(RunnableFlows, SubFlowsThatLeadBackAreRefusedWhenTheyAreSaved)
+{
+    const auto a = made(flow_text("a"));
+    const auto b = made(calling("b", "a", "draft"));
+    const auto c = made(calling("c", b.id, "draft"));
+    for (const auto& [what, version] :
+         std::vector<std::pair<std::string, std::string>>{{"a", "draft"}, {a.id, ""}, {"b", "draft"}, {c.id, "1"}}) {
+        const auto change = update(a.id, calling("a", what, version));
+        EXPECT_FALSE(change->flow) << what;
+        EXPECT_EQ(codes(change->problems, Level::error), Codes{"subflow_cycle"}) << what;
+        EXPECT_EQ(change->problems.list()[0].node_id, "sub");
+    }
+    EXPECT_EQ(find(a.id)->version, 1);
+}
+
+TEST_P(RunnableFlows, SubFlowsMayBeNestedFiveDeep)
+{
+    made(flow_text("n0"));
+    for (int i = 1; i <= 5; ++i)
+        ASSERT_TRUE(create(calling("n" + std::to_string(i), "n" + std::to_string(i - 1))).flow) << i;
+    const auto change = create(calling("n6", "n5"));
+    EXPECT_FALSE(change.flow);
+    EXPECT_EQ(codes(change.problems, Level::error), Codes{"nesting"});
+}
+
+TEST_P(RunnableFlows, AVersionOfASubFlowMustBeThere)
+{
+    made(flow_text("a"));
+    EXPECT_EQ(codes(create(calling("p", "a", "published")).problems), Codes{"flow_unknown"});
+    EXPECT_EQ(codes(create(calling("n", "a", "2")).problems), Codes{"flow_unknown"});
+    EXPECT_EQ(codes(create(calling("d", "a", "draft")).problems), Codes{});
+    const auto lee = create(calling("theirs", "a"), FlowType::agentflow, "lee");
+    EXPECT_EQ(codes(lee.problems), Codes{"flow_unknown"}) << "flows of others are not there";
+}
+
+INSTANTIATE_TEST_SUITE_P(Drivers, RunnableFlows, testing::ValuesIn(test::all_drivers()), test::driver_name);
+
+}  // namespace
+}  // namespace dure::flows
