@@ -1,6 +1,8 @@
 // See body.hpp.
 #include "executions/body.hpp"
 
+#include <boost/asio/this_coro.hpp>
+
 #include "dure/base/timeout.hpp"
 #include "dure/runs/graph_body.hpp"
 #include "executions/budget.hpp"
@@ -42,13 +44,19 @@ runs::Ending failed(const Error& error)
     return ending;
 }
 
-// Nothing could be read now: the row goes back into the queue.
+// Back into the queue.
+runs::Ending parked()
+{
+    runs::Ending ending;
+    ending.status = runs::Status::pending;
+    return ending;
+}
+
+// Nothing could be read now.
 Task<runs::Ending> try_again_later()
 {
     co_await sleep_for(std::chrono::milliseconds(500));
-    runs::Ending ending;
-    ending.status = runs::Status::pending;
-    co_return ending;
+    co_return parked();
 }
 
 bool is_outage(const Error& error)
@@ -104,6 +112,9 @@ public:
             [this](sql::Connection& c) { return ExecutionRows(c).find(writer_.run().id, ""); });
         if (!execution)
             co_return is_outage(execution.error()) ? co_await try_again_later() : failed(execution.error());
+        const auto place = co_await wait_for_turn(*execution);
+        if (!place)
+            co_return parked();
         if (auto told = co_await tell_status(Status::running); !told)
             co_return failed(told.error());
         auto flow = co_await compiled_flow(all_, parts_.cache, *execution);
@@ -116,6 +127,19 @@ public:
     }
 
 private:
+    // Nothing: the process stops before it is its turn.
+    Task<std::optional<OwnerPlaces::Place>> wait_for_turn(const Execution& execution)
+    {
+        OwnerPlaces::Turn turn(parts_.places, co_await boost::asio::this_coro::executor);
+        struct Listening {
+            runs::RunControl& control;
+            ~Listening() { control.on_drain(nullptr); }
+        };
+        const Listening listening{control_};
+        control_.on_drain([&turn] { turn.stop(); });
+        co_return co_await turn.wait(execution.owner_id, execution.limits.owner_runs);
+    }
+
     Task<Result<void>> tell_status(Status status)
     {
         co_return co_await writer_.tell("", mode_status, Json{{"status", name_of(status)}});

@@ -6,6 +6,7 @@
 #include "dure/flows/compiler.hpp"
 #include "dure/runs/worker.hpp"
 #include "executions/flow_cache.hpp"
+#include "executions/owner_places.hpp"
 
 namespace dure::executions {
 
@@ -13,6 +14,7 @@ struct BodyParts {
     ExecutionService& executions;
     flows::NodeServices& services;
     FlowCache& cache;
+    OwnerPlaces& places;
 };
 
 // All of the parts outlive every run.

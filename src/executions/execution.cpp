@@ -99,7 +99,8 @@ Json to_json(const Limits& limits)
 {
     return Json{{"max_steps", limits.max_steps},         {"timeout_ms", limits.timeout_ms},
                 {"max_parallel", limits.max_parallel},   {"max_tokens", limits.max_tokens},
-                {"max_cost_nano", limits.max_cost_nano}, {"max_model_calls", limits.max_model_calls}};
+                {"max_cost_nano", limits.max_cost_nano}, {"max_model_calls", limits.max_model_calls},
+                {"owner_runs", limits.owner_runs}};
 }
 
 Limits limits_from(const Json& json)
@@ -111,6 +112,7 @@ Limits limits_from(const Json& json)
     limits.max_tokens = json.value("max_tokens", limits.max_tokens);
     limits.max_cost_nano = json.value("max_cost_nano", limits.max_cost_nano);
     limits.max_model_calls = json.value("max_model_calls", limits.max_model_calls);
+    limits.owner_runs = json.value("owner_runs", limits.owner_runs);
     return limits;
 }
 

@@ -159,21 +159,31 @@ Result<std::optional<Execution>> ExecutionRows::find_by_key(const std::string& o
     return std::optional(std::move(found->front()));
 }
 
+// A text of its own for each set of filters: each finds its index.
 Result<Page> ExecutionRows::list(const std::string& owner, const Filter& filter)
 {
-    static const std::string condition =
-        " WHERE owner_id = $1 AND ($2 = '' OR flow_id = $2) AND ($3 = '' OR status = $3)";
-    static const std::string list_sql = select_executions + condition + " ORDER BY id DESC LIMIT $4 OFFSET $5";
-    static const std::string count_sql = "SELECT COUNT(*) FROM executions" + condition;
+    std::string condition = " WHERE owner_id = $1";
+    std::vector<sql::Param> values{owner};
     const std::string status(filter.status ? name_of(*filter.status) : "");
-    const auto size = std::clamp<std::int64_t>(filter.page_size, 1, 100);
-    const auto offset = (std::clamp<std::int64_t>(filter.page, 1, std::int64_t{1} << 40) - 1) * size;
-    auto executions = executions_from(connection_.query(list_sql, owner, filter.flow_id, status, size, offset));
-    if (!executions)
-        return executions.error();
-    const auto counted = connection_.query(count_sql, owner, filter.flow_id, status);
+    const auto add = [&](const char* column, const std::string& value) {
+        if (value.empty())
+            return;
+        values.emplace_back(value);
+        condition += std::string(" AND ") + column + " = $" + std::to_string(values.size());
+    };
+    add("flow_id", filter.flow_id);
+    add("status", status);
+    const auto counted = connection_.query_with("SELECT COUNT(*) FROM executions" + condition, values);
     if (!counted)
         return counted.error();
+    const auto size = std::clamp<std::int64_t>(filter.page_size, 1, 100);
+    values.emplace_back(size);
+    values.emplace_back((std::clamp<std::int64_t>(filter.page, 1, std::int64_t{1} << 40) - 1) * size);
+    const auto list_sql = select_executions + condition + " ORDER BY id DESC LIMIT $" +
+                          std::to_string(values.size() - 1) + " OFFSET $" + std::to_string(values.size());
+    auto executions = executions_from(connection_.query_with(list_sql, values));
+    if (!executions)
+        return executions.error();
     return Page{std::move(*executions), counted->front().integer(0)};
 }
 

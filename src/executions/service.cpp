@@ -2,6 +2,8 @@
 // fork) is in course.cpp.
 #include "dure/executions/service.hpp"
 
+#include <boost/asio/this_coro.hpp>
+
 #include "executions/body.hpp"
 #include "executions/execution_events.hpp"
 #include "executions/execution_rows.hpp"
@@ -95,6 +97,7 @@ Task<Result<Started>> ExecutionService::start(Caller caller, StartRequest reques
         co_return inputs.error();
     fresh.inputs = std::move(*inputs);
     fresh.limits = limits_of(*flow->document, parts.settings.flows);
+    fresh.limits.owner_runs = request.owner_runs;
     auto pins = co_await find_pins(parts.flows, caller, *flow);
     if (!pins)
         co_return pins.error();
@@ -218,6 +221,22 @@ Task<Result<std::unique_ptr<runs::RunReader>>>
 ExecutionService::read(std::string id, std::string owner, std::int64_t after, std::vector<std::string> modes)
 {
     co_return co_await state_->parts.runs.read(std::move(id), std::move(owner), after, {std::move(modes), true});
+}
+
+Task<void> ExecutionService::changed(std::string id, Steady::time_point until)
+{
+    runs::RunWaiter waiter(state_->parts.runs.streams(), co_await boost::asio::this_coro::executor, id);
+    co_await waiter.wait(until);
+}
+
+void ExecutionService::close()
+{
+    state_->closed = true;
+}
+
+bool ExecutionService::closed() const
+{
+    return state_->closed;
 }
 
 }  // namespace dure::executions

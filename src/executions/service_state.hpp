@@ -1,13 +1,15 @@
 // What the sources of ExecutionService share.
 #pragma once
 
+#include <atomic>
+
 #include "dure/executions/service.hpp"
 #include "executions/flow_cache.hpp"
 
 namespace dure::executions {
 
 inline constexpr std::size_t cached_flows = 256;
-inline constexpr std::int64_t most_queued = 10'000;   // of one owner
+inline constexpr std::int64_t most_queued = 2'000;   // of one owner
 // Of graph_runs.graph: workers of executions take these runs, other runs are others' work.
 inline constexpr std::string_view graph_prefix = "flow:";
 
@@ -25,6 +27,7 @@ struct ExecutionService::State {
 
     Parts parts;
     FlowCache cache{cached_flows};
+    std::atomic<bool> closed{false};
 };
 
 runs::Run run_of(const Execution& execution, Json input);

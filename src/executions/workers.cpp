@@ -49,7 +49,7 @@ struct Workers::State {
         };
         each.write_moments.has_extra = Recorder::has_extra;
         each.write_moments.committed = [this](const runs::WriteOfRun& what) { recorder.committed(what); };
-        const auto body = execution_body({service, nodes, service.state_->cache});
+        const auto body = execution_body({service, nodes, service.state_->cache, places});
         for (std::size_t i = 0; i < count; ++i)
             workers.push_back(
                 std::make_unique<CoreWorker>(parts.runs, cores.at(i % cores.size()), parts.logger, body, each));
@@ -68,7 +68,7 @@ struct Workers::State {
     Task<void> begin()
     {
         if (options.only_process)
-            if (auto ended = co_await service.parts().runs.end_leases(); !ended)
+            if (auto ended = co_await service.parts().runs.end_leases(std::string(graph_prefix)); !ended)
                 service.parts().logger.warn("leases of the last process could not be ended",
                                             {{"cause", ended.error().detail()}});
         for (auto& worker : workers)
@@ -80,6 +80,7 @@ struct Workers::State {
     Cores& cores;
     const WorkersOptions options;
     Recorder recorder;
+    OwnerPlaces places;
     std::vector<std::unique_ptr<CoreWorker>> workers;
     std::atomic<bool> started{false};
     std::atomic<bool> stopping{false};

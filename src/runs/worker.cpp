@@ -67,7 +67,7 @@ void RunControl::on_cancel(std::function<void()> stop)
 void RunControl::on_drain(std::function<void()> stop)
 {
     drain_ = std::move(stop);
-    if (drains_)
+    if (drains_ && drain_)
         drain_();
 }
 
@@ -106,6 +106,8 @@ Worker::~Worker()
 
 void Worker::wake(bool stops)
 {
+    if (options_.only_looks && !stops)
+        return;
     asio::post(executor_, [alive = std::weak_ptr(wakes_), stops] {
         const auto wakes = alive.lock();
         if (!wakes)
@@ -254,6 +256,8 @@ Task<Ending> Worker::run_body(Active& active, RunWriter& writer)
 
 Task<void> Worker::finish(Active& active, RunWriter& writer, Ending ending)
 {
+    if (ending.stored)
+        co_return;
     const bool rolled_back = active.asked == Stop::rollback;
     if (rolled_back) {
         ending = Ending();

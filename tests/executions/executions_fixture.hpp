@@ -33,6 +33,7 @@ public:
         flow.slug = "slug-" + id;
         flow.name = reading.document.name;
         flow.owner_id = "author";
+        flow.flow_type = reading.document.flow_type;
         flow.version = 1;
         flow.document = std::make_shared<const flows::Document>(std::move(reading.document));
         flows_[id] = std::move(flow);

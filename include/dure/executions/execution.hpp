@@ -28,6 +28,7 @@ struct Limits {
     std::int64_t max_tokens = 0;
     std::int64_t max_cost_nano = 0;   // billionths of a USD
     std::int64_t max_model_calls = 0;
+    std::int64_t owner_runs = 0;   // executions of its owner that work at the same time, in one process
 };
 
 struct Execution {

@@ -12,32 +12,19 @@
 #include "dure/base/error.hpp"
 #include "dure/base/task.hpp"
 #include "dure/flows/compiler.hpp"
-#include "dure/model/event.hpp"
+#include "dure/flows/service.hpp"
 
 namespace dure::executions {
 
-// Who asks. A key may be bound to models; `flow:<slug>` opens just that published flow.
-struct Caller {
-    std::string user_id;
-    std::optional<std::vector<std::string>> models = {};  // of the key; empty: every model
-    bool may_edit_flows = false;  // drafts run only for those (flow-format §11)
-    model::Actor by = {};
-};
+using flows::Caller;
+using flows::RunnableFlow;
 
-// A flow at one version.
-struct RunnableFlow {
-    std::string id, slug, name, owner_id;
-    std::int64_t version = 0;
-    std::shared_ptr<const flows::Document> document;
-};
-
+// Of flows::FlowService, the two calls executions need.
 class FlowSource {
 public:
     virtual ~FlowSource() = default;
-    // By id or slug; version: "published", "draft", a number, or empty: what the caller would see run. not_found for what is
-    // not there or not the caller's.
+    // FlowService::runnable() and pinned().
     virtual Task<Result<RunnableFlow>> find(Caller caller, std::string id_or_slug, std::string version) = 0;
-    // The stored version a run is pinned to, whatever became of the flow since.
     virtual Task<Result<RunnableFlow>> pinned(std::string id, std::int64_t version) = 0;
 };
 

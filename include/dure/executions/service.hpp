@@ -21,6 +21,7 @@ struct StartRequest {
     std::string session_id;
     std::string idempotency_key;  // empty: none
     std::string request_hash;  // of the body the key came with
+    std::int64_t owner_runs = 0;  // how many of the caller work at the same time, the others are queued; 0: no bound
 };
 
 struct Answer {
@@ -77,6 +78,12 @@ public:
     // The numbered log behind `after` (runs/stream.hpp). Modes: status, updates, messages, custom, tasks.
     Task<Result<std::unique_ptr<runs::RunReader>>> read(std::string id, std::string owner, std::int64_t after,
                                                         std::vector<std::string> modes);
+
+    // Until something about it changed, here; or the moment.
+    Task<void> changed(std::string id, Steady::time_point until);
+    // The server stops: readers of logs are to leave.
+    void close();
+    bool closed() const;
 
     // Once a second, in one replica or in all: answers questions whose time is over, ends what the queue gave up,
     // forgets what is older than the retention.
