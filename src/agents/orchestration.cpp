@@ -90,7 +90,7 @@ const Worker& worker_named(const Team& team, const std::string& name)
 Result<std::vector<model::ToolDefinition>> tools_of(const tools::Registry& registry, const Workshop& shop,
                                                     const Worker& worker)
 {
-    std::vector<model::ToolDefinition> wanted;
+    auto wanted = worker.definitions;
     if (worker.tools.empty())
         return wanted;
     if (!shop.caller.may_execute)

@@ -164,8 +164,12 @@ std::variant<Round, Misunderstood> read_round(const TeamPlan& plan, std::string_
 std::string worker_lines(const Team& team)
 {
     std::string lines;
-    for (const auto& worker : team.workers)
-        lines += dump(Json{{"name", worker.name}, {"description", worker.description}, {"tools", worker.tools}}) + "\n";
+    for (const auto& worker : team.workers) {
+        auto tools = worker.tools;
+        for (const auto& definition : worker.definitions)
+            tools.push_back(definition.name);
+        lines += dump(Json{{"name", worker.name}, {"description", worker.description}, {"tools", tools}}) + "\n";
+    }
     return lines;
 }
 

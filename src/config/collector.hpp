@@ -43,6 +43,8 @@ void apply_variables(const Variables& variables, Collector& collector);
 // keys_env of every provider into its keys.
 void resolve_provider_keys(const Variables& variables, Collector& collector);
 void resolve_mail_url(const Variables& variables, Collector& collector);
+// flows.secrets_env into flows.secrets.
+void resolve_flow_secrets(const Variables& variables, Collector& collector);
 // Providers and models of the known keys, when the file lists none.
 void add_known_providers(const Variables& variables, Collector& collector);
 

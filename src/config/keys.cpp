@@ -265,6 +265,12 @@ void add_tools_and_flows(std::vector<Key>& all)
             "flows.max_nodes", [](Settings& s) { return &s.flows.max_nodes; }, "Nodes of one flow")
             .between(1, 10000),
         setting(
+            "flows.variables", [](Settings& s) { return &s.flows.variables; },
+            "Texts that every flow may read: {name = \"text\"} is {{vars.name}}"),
+        setting(
+            "flows.secrets_env", [](Settings& s) { return &s.flows.secrets_env; },
+            "Secrets that every flow may send: {name = \"VARIABLE\"} is {{secrets.name}}, the value of that variable"),
+        setting(
             "executions.workers", [](Settings& s) { return &s.executions.workers; }, "0: automatic")
             .between(0, 1024),
         setting(

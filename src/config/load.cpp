@@ -58,6 +58,7 @@ Loaded load(const LoadOptions& options)
     add_known_providers(variables, collector);
     resolve_provider_keys(variables, collector);
     resolve_mail_url(variables, collector);
+    resolve_flow_secrets(variables, collector);
     for (const auto& [name, variable] : variables)
         loaded.settings.tools.variables.emplace(name, SecretString(variable.value));
     check_together(collector);

@@ -207,6 +207,18 @@ void resolve_mail_url(const Variables& all, Collector& collector)
                           "mail.sender = \"smtp\" needs mail.smtp_url_env, the name of a variable that is set");
 }
 
+void resolve_flow_secrets(const Variables& all, Collector& collector)
+{
+    auto& flows = collector.loaded.settings.flows;
+    for (const auto& [name, holder] : flows.secrets_env) {
+        if (const auto* variable = variables::filled(all, holder))
+            flows.secrets.emplace(name, SecretString(variable->value));
+        else
+            collector.loaded.warnings.push_back(collector.where("flows.secrets_env") + ": variable " + holder +
+                                                " of the secret " + name + " is not set");
+    }
+}
+
 Environment process_environment()
 {
     Environment all;

@@ -109,9 +109,10 @@ Result<Json> read_arguments(const Entry& entry, std::string_view text)
     return arguments;
 }
 
-Outcome failed(std::string problem)
+Outcome failed(Errc code, std::string problem)
 {
     Outcome outcome;
+    outcome.code = code;
     outcome.error = std::move(problem);
     return outcome;
 }
@@ -120,7 +121,7 @@ Outcome failed(std::string problem)
 Outcome judged(const Result<Json>& result, std::size_t& size)
 {
     if (!result)
-        return failed(result.error().message());
+        return failed(result.error().code(), result.error().message());
     Outcome outcome;
     outcome.success = true;
     outcome.result = *result;
@@ -304,22 +305,22 @@ Task<Outcome> Registry::State::run(const Entry& entry, const Json& arguments, co
     if (is_cancelled(co_await boost::asio::this_coro::cancellation_state))
         throw boost::system::system_error(boost::asio::error::operation_aborted);
     if (!ran)
-        co_return failed("The tool did not answer in time.");
+        co_return failed(Errc::timeout, "The tool did not answer in time.");
     if (ran->result)
         co_return judged(*ran->result, size);
     logger.error("tool threw", {{"tool", entry.tool->definition().name}, {"error", text_of(ran->thrown)}});
-    co_return failed("The tool failed.");
+    co_return failed(Errc::internal, "The tool failed.");
 }
 
 Task<Outcome> Registry::State::answer(const Entry& entry, std::string_view arguments_json, const Caller& caller)
 {
     if (auto why = why_not_allowed(*entry.tool, caller); !why.empty())
-        co_return failed(std::move(why));
+        co_return failed(Errc::permission_denied, std::move(why));
     if (const auto why = entry.tool->why_unavailable(); !why.empty())
-        co_return failed("The tool is not available: " + why);
+        co_return failed(Errc::unavailable, "The tool is not available: " + why);
     const auto arguments = read_arguments(entry, arguments_json);
     if (!arguments)
-        co_return failed(arguments.error().message());
+        co_return failed(Errc::invalid_argument, arguments.error().message());
     std::size_t size = 0;
     if (!entry.tool->pure())
         co_return co_await run(entry, *arguments, caller, size);
@@ -358,7 +359,7 @@ Task<Outcome> Registry::execute(std::string_view name, std::string_view argument
     const auto snapshot = state_->snapshot();  // kept until the end of the call
     const auto* entry = snapshot->find(name);
     if (!entry)
-        co_return failed("There is no tool named '" + to_valid_utf8(utf8_prefix(name, 64)) + "'.");
+        co_return failed(Errc::not_found, "There is no tool named '" + to_valid_utf8(utf8_prefix(name, 64)) + "'.");
     const auto began = Steady::now();
     auto outcome = co_await state_->answer(*entry, arguments_json, caller);
     outcome.duration_ms = std::chrono::duration_cast<std::chrono::milliseconds>(Steady::now() - began).count();

@@ -51,6 +51,19 @@ TEST_F(Load, TakesBlocksOfProxies)
     EXPECT_THAT(problems(), IsEmpty());
 }
 
+TEST_F(Load, TakesVariablesOfFlowsAndSecretsByTheNameOfTheirVariable)
+{
+    toml("[flows]\nvariables = {city = \"부산\"}\nsecrets_env = {crm = \"CRM_KEY\", gone = \"GONE_KEY\"}\n");
+    options_.environment["CRM_KEY"] = "s3cret";
+    const auto loaded = load();
+    EXPECT_THAT(problems(), IsEmpty());
+    EXPECT_EQ(loaded.settings.flows.variables.at("city"), "부산");
+    ASSERT_EQ(loaded.settings.flows.secrets.size(), 1);
+    EXPECT_EQ(loaded.settings.flows.secrets.at("crm").reveal(), "s3cret");
+    EXPECT_THAT(loaded.warnings, ElementsAre(HasSubstr("variable GONE_KEY of the secret gone is not set")));
+    EXPECT_THAT(effective_toml(loaded.settings), Not(HasSubstr("s3cret")));
+}
+
 TEST_F(Load, GivesTheDefaultsWhenNothingIsConfigured)
 {
     const auto loaded = load();

@@ -17,6 +17,7 @@ struct FormFault {
 
 // The text of the JSON document in `text`: models like to wrap it into a code fence, so what stands between the outermost
 // brackets is taken too.
-std::variant<std::string, FormFault> document_in(std::string_view text, const std::optional<schema::JsonSchema>& schema);
+std::variant<std::string, FormFault> document_in(std::string_view text,
+                                                 const std::optional<schema::JsonSchema>& schema);
 
 }  // namespace dure::agents

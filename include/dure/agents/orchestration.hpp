@@ -37,6 +37,7 @@ struct Worker {
     std::optional<std::int64_t> max_tokens;
     std::optional<std::int64_t> max_iterations = {};  // rounds of tool calls; empty: the agent's configured ones
     OrderedJson extra = {};  // further fields of its model calls in OpenAI form, or null
+    std::vector<model::ToolDefinition> definitions = {};  // offered beside `tools`: whoever gives them has checked them
 };
 
 struct Supervisor {

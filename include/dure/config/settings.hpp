@@ -192,6 +192,9 @@ struct Flows {
     std::int64_t max_parallel = 32;
     std::int64_t max_steps = 10000;
     std::int64_t max_nodes = 500;
+    std::map<std::string, std::string> variables;     // vars.<name> of expressions
+    std::map<std::string, std::string> secrets_env;   // secrets.<name>: name of the variable that holds it
+    std::map<std::string, SecretString> secrets;      // their values, resolved by the loader; without those that are not set
 };
 
 struct Executions {

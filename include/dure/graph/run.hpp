@@ -21,6 +21,7 @@
 namespace dure::graph {
 
 class NodeCache;
+class Store;
 
 // Input that speaks to a thread's state instead of its entry (C5, I5).
 struct Command {

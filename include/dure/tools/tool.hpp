@@ -33,6 +33,7 @@ struct Outcome {
     std::string error;  // of a failure, one sentence for the model
     std::int64_t duration_ms = 0;
     bool cached = false;
+    Errc code = Errc::upstream_failed;  // of a failure: what kind it is, for callers that are no model
     std::string text() const;  // what the model is told
 };
 

@@ -1,0 +1,73 @@
+// Services: finds the kind's function; variables and secrets. See services.hpp.
+#include "dure/nodes/services.hpp"
+
+#include <array>
+#include <utility>
+
+#include "nodes/state.hpp"
+
+namespace dure::nodes {
+namespace {
+
+using KindFunction = Task<Result<Json>> (*)(const Shared& shared, flows::NodeCall& call);
+
+constexpr std::array<std::pair<std::string_view, KindFunction>, 6> kind_functions{{{"llm", run_llm},
+                                                                                   {"extract", run_extract},
+                                                                                   {"router", run_router},
+                                                                                   {"agent", run_agent},
+                                                                                   {"supervisor", run_supervisor},
+                                                                                   {"tool", run_tool}}};
+
+}  // namespace
+
+Services::State::State(Parts given)
+    : parts(std::move(given)), prompts(parts.settings.agent.prompts, parts.logger),
+      orchestrator(parts.gateway, parts.tools, parts.logger, parts.settings.agent)
+{}
+
+llm::CallContext call_context(const Shared& shared, const flows::NodeCall& call)
+{
+    const auto deadline = call.context.deadline().sooner(shared.parts.settings.flows.run_timeout);
+    return {call.facts.execution_id, call.facts.owner, deadline};
+}
+
+agents::Language language_for(const Shared& shared, std::string_view text)
+{
+    return agents::language_of(shared.parts.settings.agent.language, text);
+}
+
+Error unfit(const std::string& field, const std::string& problem)
+{
+    return Error(Errc::invalid_argument, "'" + field + "' " + problem + ".").param(field).reason("config_invalid");
+}
+
+Services::Services(Parts parts) : state_(std::make_unique<State>(std::move(parts))) {}
+Services::~Services() = default;
+
+Task<Result<Json>> Services::call(flows::NodeCall call)
+{
+    const auto& kind = call.node.kind;
+    if (kind == "http")
+        co_return co_await run_http(*state_, call, *this);
+    for (const auto& [name, function] : kind_functions)
+        if (name == kind)
+            co_return co_await function(*state_, call);
+    co_return Error(Errc::invalid_argument, "Nodes of the kind '" + kind + "' ask no service.")
+        .reason("kind_not_available");
+}
+
+std::optional<Json> Services::variable(std::string_view, std::string_view name)
+{
+    const auto& variables = state_->parts.settings.flows.variables;
+    const auto found = variables.find(std::string(name));
+    return found == variables.end() ? std::nullopt : std::optional<Json>(found->second);
+}
+
+std::optional<std::string> Services::secret(std::string_view, std::string_view name)
+{
+    const auto& secrets = state_->parts.settings.flows.secrets;
+    const auto found = secrets.find(std::string(name));
+    return found == secrets.end() ? std::nullopt : std::optional(std::string(found->second.reveal()));
+}
+
+}  // namespace dure::nodes
