@@ -9,7 +9,9 @@
 #include "api/stopping.hpp"
 #include "dure/auth/authenticator.hpp"
 #include "dure/events/service.hpp"
+#include "dure/executions/service.hpp"
 #include "dure/auth/rate_limiter.hpp"
+#include "dure/auth/tickets.hpp"
 #include "dure/base/text.hpp"
 #include "dure/metrics/registry.hpp"
 
@@ -17,6 +19,7 @@ namespace dure::api {
 
 namespace {
 
+constexpr std::string_view bearer_protocol = "bearer";
 const std::vector<double> duration_buckets = {0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120};
 
 std::vector<std::string> method_names(const std::vector<http::Method>& methods)
@@ -34,18 +37,52 @@ bool is_guarded(std::string_view path)
     return path.starts_with("/v1/") || path.starts_with("/api/");
 }
 
-// More than one credential is no credential: which of them counts must not be a matter of reading order.
-Result<std::optional<std::string_view>> credential_of(const http::RequestHead& head)
+Error two_credentials()
 {
-    std::optional<std::string_view> credential;
+    return Error(Errc::invalid_argument, "A request carries one credential only.").reason("two_credentials");
+}
+
+// More than one credential is no credential: which of them counts must not be a matter of reading order.
+Result<std::optional<std::string>> credential_of(const http::RequestHead& head)
+{
+    std::optional<std::string> credential;
     for (const auto& field : head.headers) {
         if (!equals_ignoring_case(field.name, "authorization"))
             continue;
         if (credential)
-            return Error(Errc::invalid_argument, "A request carries one credential only.").reason("two_credentials");
-        credential = field.value;
+            return two_credentials();
+        credential = std::string(field.value);
     }
     return credential;
+}
+
+// Of a WebSocket: what a browser shows as "Sec-WebSocket-Protocol: bearer, <token>".
+Result<std::optional<std::string>> credential_of_protocols(const http::RequestHead& head)
+{
+    std::optional<std::string> credential;
+    for (const auto& field : head.headers) {
+        if (!equals_ignoring_case(field.name, "sec-websocket-protocol"))
+            continue;
+        const auto comma = field.value.find(',');
+        if (trim(field.value.substr(0, comma)) != bearer_protocol || comma == std::string_view::npos)
+            continue;
+        const auto token = trim(field.value.substr(comma + 1));
+        if (credential || token.empty() || token.find(',') != std::string_view::npos)
+            return two_credentials();
+        credential = "Bearer " + std::string(token);
+    }
+    return credential;
+}
+
+// The one-use tickets in a query string.
+std::vector<std::string> tickets_of(const http::RequestHead& head)
+{
+    std::vector<std::string> tickets;
+    const auto query = http::parse_query(head.query);
+    for (const auto& [name, value] : query.value_or(QueryParameters()))
+        if (name == "ticket")
+            tickets.push_back(value);
+    return tickets;
 }
 
 http::Response allowed_methods(const std::vector<http::Method>& methods)
@@ -83,6 +120,7 @@ struct Api::State {
     }
 
     Task<Result<void>> dispatch(RequestContext& context);
+    Task<Result<void>> find_credential(RequestContext& context, bool socket);
     Task<Result<void>> admit(RequestContext& context, const Access& access);
     Task<Result<void>> count(RequestContext& context, RateClass rate);
 
@@ -103,7 +141,37 @@ void Api::stop_accepting_work()
 {
     state_->stopping = true;
     state_->parts.events.close();   // who follows events is told at once
+    state_->parts.executions.close();
     state_->parts.logger.info("refusing new work");
+}
+
+// What the caller shows: the header, or with a WebSocket also a subprotocol or a ticket; one of them.
+Task<Result<void>> Api::State::find_credential(RequestContext& context, bool socket)
+{
+    auto credential = credential_of(context.head());
+    if (!credential)
+        co_return credential.error();
+    context.credential = std::move(*credential);
+    if (!socket)
+        co_return Result<void>();
+    auto by_protocol = credential_of_protocols(context.head());
+    if (!by_protocol)
+        co_return by_protocol.error();
+    auto tickets = tickets_of(context.head());
+    if (tickets.size() + (*by_protocol ? 1 : 0) + (context.credential ? 1 : 0) > 1)
+        co_return two_credentials();
+    if (*by_protocol) {
+        context.credential = std::move(*by_protocol);
+        context.subprotocol = bearer_protocol;
+    }
+    if (!tickets.empty()) {
+        auto redeemed = co_await parts.tickets.redeem(std::move(tickets.front()));
+        if (!redeemed)
+            co_return redeemed.error();
+        if (!redeemed->empty())
+            context.credential = std::move(*redeemed);
+    }
+    co_return Result<void>();
 }
 
 // Who calls, when the path needs to know. Decided before the body is read.
@@ -111,10 +179,9 @@ Task<Result<void>> Api::State::admit(RequestContext& context, const Access& acce
 {
     if (stopping)
         co_return server_is_stopping();
-    const auto credential = credential_of(context.head());
-    if (!credential)
-        co_return credential.error();
-    auto principal = co_await parts.authenticator.authenticate(*credential, context.head().client_address);
+    if (auto found = co_await find_credential(context, access.socket); !found)
+        co_return found;
+    auto principal = co_await parts.authenticator.authenticate(context.credential, context.head().client_address);
     if (!principal)
         co_return principal.error();
     context.principal = std::move(*principal);

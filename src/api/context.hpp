@@ -33,6 +33,9 @@ public:
     std::string header(std::string_view name) const;
     std::string path_parameter(std::string_view name) const;
 
+    // The body of a route for JSON as it came, for readers that check the text themselves. unsupported_media_type for another
+    // Content-Type (absent counts as JSON) or any Content-Encoding.
+    Task<Result<std::string_view>> json_text(std::size_t limit);
     // The body as checked JSON text. unsupported_media_type for another Content-Type (absent counts as JSON) or any
     // Content-Encoding; invalid_argument (invalid_json) with the place of the fault.
     Task<Result<std::string_view>> json_body(std::size_t limit);
@@ -51,6 +54,9 @@ public:
     }
 
     auth::Principal principal;
+    // What the caller showed, as the Authorization header has it; for who has to ask again whether it is still good.
+    std::optional<std::string> credential;
+    std::string subprotocol;           // of a WebSocket whose credential came as one: the answer names it
     std::string_view route;            // pattern of the route; empty: none fits the address
     std::string_view permission;       // what the route asks for; empty: nothing beyond a credential
     http::PathParameters path;

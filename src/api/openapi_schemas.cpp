@@ -115,6 +115,31 @@ constexpr std::string_view native_schemas = R"json({
 "ToolReload": {"type":"object","required":["tools","failed"],"properties":{"tools":{"type":"integer"},
   "failed":{"type":"array","items":{"type":"object","properties":{
     "source":{"type":"string"},"name":{"type":["string","null"]},"error":{"type":"string"}}}}}},
+"ExecuteFlow": {"type":"object","additionalProperties":false,"properties":{
+  "message":{"type":["string","null"]},"inputs":{"type":["object","null"]},"user_id":{"type":["string","null"],"description":"a label; rights stay the caller's"},
+  "session_id":{"type":["string","null"]},"version":{"type":["integer","string","null"],"description":"a number, published or draft"}}},
+"ExecutionStep": {"type":"object","required":["node_id","visit","step","status","input","output","started_at","duration_ms","tokens","cost","attempts","error"],"properties":{
+  "node_id":{"type":"string"},"visit":{"type":"integer"},"step":{"type":"integer","description":"what fork takes"},
+  "status":{"type":"string","enum":["succeeded","failed","skipped","waiting"]},"input":{},"output":{},
+  "started_at":{"type":"string","format":"date-time"},"duration_ms":{"type":"integer"},"tokens":{"type":"integer"},"cost":{"type":"number"},
+  "attempts":{"type":"integer"},"error":{"type":["object","null"]}}},
+"Execution": {"type":"object","required":["id","flow_id","flow_version","status","input","output","error","created_at"],"properties":{
+  "id":{"type":"string"},"flow_id":{"type":"string"},"flow_slug":{"type":"string"},"flow_version":{"type":"integer"},"flow_type":{"type":"string"},
+  "status":{"type":"string","enum":["queued","running","waiting","succeeded","failed","cancelled"]},
+  "input":{"type":"object","properties":{"message":{"type":"string"},"inputs":{"type":"object"}}},
+  "output":{"type":["object","null"]},"error":{"type":["object","null"]},
+  "waiting":{"type":"array","items":{"type":"object","properties":{"id":{"type":"string"},"node_id":{"type":"string"},"value":{}}}},
+  "tokens":{"type":"integer"},"cost":{"type":"number"},"user_id":{"type":["string","null"]},"session_id":{"type":["string","null"]},
+  "forked_from":{"type":["string","null"]},"forked_step":{"type":["integer","null"]},"created_at":{"type":"string","format":"date-time"},
+  "started_at":{"type":["string","null"],"format":"date-time"},"ended_at":{"type":["string","null"],"format":"date-time"},
+  "steps":{"type":"array","items":{"$ref":"#/components/schemas/ExecutionStep"}}}},
+"ExecutionPage": {"type":"object","required":["executions","total","page","page_size"],"properties":{
+  "executions":{"type":"array","items":{"$ref":"#/components/schemas/Execution"}},"total":{"type":"integer"},"page":{"type":"integer"},"page_size":{"type":"integer"}}},
+"ResumeExecution": {"type":"object","additionalProperties":false,"properties":{
+  "node_id":{"type":["string","null"]},"action":{"type":["string","null"]},"answer":{}}},
+"ForkExecution": {"type":"object","required":["step"],"additionalProperties":false,"properties":{
+  "step":{"type":["integer","string"]},"patch":{"type":["object","null"]}}},
+"Ticket": {"type":"object","required":["ticket","expires_in"],"properties":{"ticket":{"type":"string"},"expires_in":{"type":"integer"}}},
 "EventStream": {"type":"string","description":"server-sent events"},
 "Text": {"type":"string"},
 "Any": {"type":"object"},
@@ -134,6 +159,7 @@ OrderedJson component_schemas()
     auto all = OrderedJson::parse(openai_schemas);
     all.update(OrderedJson::parse(native_schemas));
     all.update(account_schemas());
+    all.update(flow_schemas());
     return all;
 }
 
@@ -145,8 +171,20 @@ OrderedJson query_schema(std::string_view parameter)
         return {{"type", "integer"}, {"minimum", 1}, {"maximum", 100}};
     if (parameter == "from_version" || parameter == "to_version")
         return {{"type", "integer"}, {"minimum", 1}};
+    if (parameter == "wait" || parameter == "is_active")
+        return {{"type", "boolean"}};
+    if (parameter == "timeout")
+        return {{"type", "number"}, {"minimum", 0}};
     if (parameter == "after")
         return {{"type", "integer"}, {"minimum", 0}};
+    if (parameter == "sort_by")
+        return {{"type", "string"}, {"enum", {"updated_at", "created_at", "name"}}};
+    if (parameter == "sort_order")
+        return {{"type", "string"}, {"enum", {"asc", "desc"}}};
+    if (parameter == "flow_type")
+        return {{"type", "string"}, {"enum", {"agentflow", "chatflow"}}};
+    if (parameter == "tags")   // each one asks for a tag the flow must have
+        return {{"type", "array"}, {"items", {{"type", "string"}}}};
     return {{"type", "string"}};
 }
 

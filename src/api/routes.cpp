@@ -12,6 +12,8 @@
 #include "api/chat/sessions.hpp"
 #include "api/chat/usage.hpp"
 #include "api/events/events.hpp"
+#include "api/executions/executions.hpp"
+#include "api/flows/flows.hpp"
 #include "api/system/system.hpp"
 #include "api/tools/tools.hpp"
 
@@ -81,6 +83,55 @@ std::vector<Route> routes(const ApiParts* parts)
     add(post, "/api/tools/{name}/execute", tool_user, execute_tool, {"executeTool", "Tools", "Run a tool; what goes wrong in it is an answer with success:false", "ToolCallRequest", "ToolOutcome"});
     add(post, "/api/tools/select", tool_user, select_tools, {"selectTools", "Tools", "The tools of the caller that are nearest to a question", "SelectTools", "SelectedTools"});
     add(post, "/api/tools/reload", Access::permission("tools:manage"), reload_tools, {"reloadTools", "Tools", "Read the tool files and the tools of MCP servers again", {}, "ToolReload"});
+
+    // Flows: of the caller
+    using flows::FlowType;
+    const auto flow_reader = Access::permission("flows:read");
+    const auto flow_manager = Access::permission("flows:manage");
+    const std::vector<std::string_view> flow_filters{"search", "category", "tags", "is_active", "sort_by", "sort_order", "page", "page_size"};
+    const auto add_flows = [&](http::Method method, std::string_view pattern, Access access, auto make_handler, std::optional<FlowType> type, Doc doc) {
+        add(method, pattern, access, [=](const ApiParts& made) { return make_handler(made, type); }, std::move(doc));
+    };
+    auto all_filters = flow_filters;
+    all_filters.push_back("flow_type");
+    add_flows(get, "/api/agent-builder/flows", flow_reader, list_flows, std::nullopt, {"listFlows", "Flows", "The caller's flows, without their documents", {}, "FlowPage", 200, "application/json", all_filters});
+    add_flows(get, "/api/agent-builder/flows/{id}", flow_reader, get_flow, std::nullopt, {"getFlow", "Flows", "One flow with its newest document; the ETag is for If-Match", {}, "Flow"});
+    add_flows(put, "/api/agent-builder/flows/{id}", flow_manager, update_flow, std::nullopt, {"updateFlow", "Flows", "A new version, where each key sent takes the place of the flow's own; with If-Match only over the version of that ETag", "FlowChanges", "Flow"});
+    add_flows(delete_, "/api/agent-builder/flows/{id}", flow_manager, delete_flow, std::nullopt, {"deleteFlow", "Flows", "Delete a flow; its history stays in the event store", {}, {}, 204});
+    add(post, "/api/agent-builder/agentflows", flow_manager, [](const ApiParts& made) { return create_flow(made, FlowType::agentflow); }, {"createAgentflow", "Flows", "Make an agentflow, of its settings alone or of a whole document", "FlowDocument", "Flow", 201});
+    add_flows(get, "/api/agent-builder/agentflows", flow_reader, list_flows, FlowType::agentflow, {"listAgentflows", "Flows", "The caller's agentflows", {}, "FlowPage", 200, "application/json", flow_filters});
+    add_flows(get, "/api/agent-builder/agentflows/{id}", flow_reader, get_flow, FlowType::agentflow, {"getAgentflow", "Flows", "One agentflow", {}, "Flow"});
+    add_flows(put, "/api/agent-builder/agentflows/{id}", flow_manager, update_flow, FlowType::agentflow, {"updateAgentflow", "Flows", "A new version of an agentflow", "FlowChanges", "Flow"});
+    add_flows(delete_, "/api/agent-builder/agentflows/{id}", flow_manager, delete_flow, FlowType::agentflow, {"deleteAgentflow", "Flows", "Delete an agentflow", {}, {}, 204});
+    add(post, "/api/agent-builder/chatflows", flow_manager, [](const ApiParts& made) { return create_flow(made, FlowType::chatflow); }, {"createChatflow", "Flows", "Make a chatflow, of its settings alone or of a whole document", "FlowDocument", "Flow", 201});
+    add_flows(get, "/api/agent-builder/chatflows", flow_reader, list_flows, FlowType::chatflow, {"listChatflows", "Flows", "The caller's chatflows", {}, "FlowPage", 200, "application/json", flow_filters});
+    add_flows(get, "/api/agent-builder/chatflows/{id}", flow_reader, get_flow, FlowType::chatflow, {"getChatflow", "Flows", "One chatflow", {}, "Flow"});
+    add_flows(put, "/api/agent-builder/chatflows/{id}", flow_manager, update_flow, FlowType::chatflow, {"updateChatflow", "Flows", "A new version of a chatflow", "FlowChanges", "Flow"});
+    add_flows(delete_, "/api/agent-builder/chatflows/{id}", flow_manager, delete_flow, FlowType::chatflow, {"deleteChatflow", "Flows", "Delete a chatflow", {}, {}, 204});
+    add(post, "/api/agent-builder/flows/validate", flow_reader, validate_flow, {"validateFlow", "Flows", "Every problem of a document; nothing is stored", "FlowDocument", "FlowValidation"});
+    add(post, "/api/agent-builder/flows/save", flow_manager, save_flow, {"saveFlow", "Flows", "A new version of the caller's flow of this name, or a new flow; also written to a file", "SaveFlow", "SavedFlow"});
+    add(post, "/flows/save", flow_manager, save_flow, {"saveFlowByName", "Flows", "The same as /api/agent-builder/flows/save", "SaveFlow", "SavedFlow"});
+    add(get, "/api/agent-builder/flows/{id}/versions", flow_reader, list_flow_versions, {"listFlowVersions", "Flows", "The versions of a flow, newest first", {}, "FlowVersionPage", 200, "application/json", {"page", "page_size"}});
+    add(get, "/api/agent-builder/flows/{id}/versions/{n}", flow_reader, get_flow_version, {"getFlowVersion", "Flows", "The flow with the document of one version", {}, "Flow"});
+    add(get, "/api/agent-builder/flows/{id}/versions/{a}/diff/{b}", flow_reader, diff_flow_versions, {"diffFlowVersions", "Flows", "What differs from version a to version b", {}, "FlowDiff"});
+    add(post, "/api/agent-builder/flows/{id}/versions/{n}/restore", flow_manager, restore_flow_version, {"restoreFlowVersion", "Flows", "A new version with the document of an old one", {}, "Flow"});
+    add(post, "/api/agent-builder/flows/{id}/publish", flow_manager, publish_flow, {"publishFlow", "Flows", "Make the newest version, or the one named, what flow:<slug> runs", "PublishFlow", "FlowPublication"});
+    add(post, "/api/agent-builder/flows/{id}/unpublish", flow_manager, unpublish_flow, {"unpublishFlow", "Flows", "Take the publication away", {}, "FlowPublication"});
+
+    // Executions: of the caller
+    const auto runner = Access::permission("flows:execute");
+    const std::vector<std::string_view> execution_pages{"status", "page", "page_size"};
+    add(post, "/api/agent-builder/flows/{id}/execute", runner, execute_flow, {"executeFlow", "Executions", "Run a flow by its id or slug; Accept: text/event-stream gives its log, Idempotency-Key starts it once", "ExecuteFlow", "Execution", 202, "application/json", {"wait", "timeout"}});
+    add(get, "/api/agent-builder/flows/{id}/executions", Access::any(), list_flow_executions, {"listFlowExecutions", "Executions", "Executions of one flow, newest first", {}, "ExecutionPage", 200, "application/json", execution_pages});
+    add(get, "/api/executions", Access::any(), list_executions, {"listExecutions", "Executions", "The caller's executions, newest first", {}, "ExecutionPage", 200, "application/json", {"status", "flow_id", "page", "page_size"}});
+    add(get, "/api/executions/{id}", Access::any(), get_execution, {"getExecution", "Executions", "One execution with its steps", {}, "Execution"});
+    add(post, "/api/executions/{id}/cancel", runner, cancel_execution, {"cancelExecution", "Executions", "End it; a running one ends soon", {}, "Execution", 202});
+    add(post, "/api/executions/{id}/resume", runner, resume_execution, {"resumeExecution", "Executions", "Answer a question it waits for", "ResumeExecution", "Execution", 202});
+    add(post, "/api/executions/{id}/retry", runner, retry_execution, {"retryExecution", "Executions", "Go on from the failed nodes", {}, "Execution", 202});
+    add(post, "/api/executions/{id}/fork", runner, fork_execution, {"forkExecution", "Executions", "A new execution that has what was done before a step, patched; the step runs again", "ForkExecution", "Execution", 202});
+    add(get, "/api/executions/{id}/stream", Access::any(), stream_execution, {"streamExecution", "Executions", "Its log as server-sent events with their numbers as ids, then event end; Last-Event-ID is honoured", {}, "EventStream", 200, "text/event-stream", {"modes", "after"}});
+    add(get, "/ws/executions/{id}", Access::any().over_socket(), watch_execution, {"watchExecution", "Executions", "The same log over a WebSocket, which takes cancel and resume", {}, {}, 101, "application/json", {"after", "modes", "ticket"}});
+    add(post, "/ws/ticket", Access::any(), create_ticket, {"createTicket", "Executions", "A ticket for one WebSocket of a browser, good for half a minute", {}, "Ticket"});
 
     // Events: of what the caller owns, or everybody's with events:read
     add(get, "/api/events/aggregate/{id}", Access::any(), get_aggregate_events, {"getAggregateEvents", "Events", "What happened to one aggregate, oldest first; next is the from_version of the next page", {}, "EventPage", 200, "application/json", {"aggregate_type", "from_version", "limit"}});

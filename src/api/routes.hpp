@@ -29,10 +29,19 @@ struct Access {
         return copy;
     }
 
+    // A WebSocket: browsers show their credential as subprotocol or ticket (threat-model §4).
+    constexpr Access over_socket() const
+    {
+        auto copy = *this;
+        copy.socket = true;
+        return copy;
+    }
+
     bool is_open;
     std::string_view needed;   // empty: none beyond a credential
     bool people_only = false;
     RateClass rate = RateClass::requests;
+    bool socket = false;
 };
 
 // What /openapi.json says about a route. Names of schemas stand in openapi_schemas.cpp.

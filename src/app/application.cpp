@@ -10,6 +10,9 @@
 
 #include "app/address.hpp"
 #include "app/first_start.hpp"
+#include "app/flow_nodes.hpp"
+#include "app/flow_running.hpp"
+#include "app/known_names.hpp"
 #include "app/metrics_page.hpp"
 #include "app/models.hpp"
 #include "app/people.hpp"
@@ -28,11 +31,13 @@
 #include "dure/chat/usage.hpp"
 #include "dure/events/access_audit.hpp"
 #include "dure/events/service.hpp"
+#include "dure/flows/service.hpp"
 #include "dure/http/client.hpp"
 #include "dure/http/egress.hpp"
 #include "dure/http/server.hpp"
 #include "dure/llm/gateway.hpp"
 #include "dure/metrics/registry.hpp"
+#include "dure/runs/runs.hpp"
 #include "dure/sessions/service.hpp"
 #include "dure/store/usage_writer.hpp"
 #include "dure/tools/registry.hpp"
@@ -131,8 +136,8 @@ StorageReports storage_reports(Logger& logger, Signals& signals)
 }
 
 // The phases of a stop (threat-model §9, SIGTERM): nothing acknowledged is lost, all within the deadline.
-void shut_down(api::Api& api, http::Server& server, const chat::ChatService& chat, const mail::Mailer& mailer,
-               store::UsageWriter& usage, std::chrono::milliseconds patience, Logger& logger)
+void shut_down(api::Api& api, http::Server& server, FlowRunning& flow_running, chat::ChatService& chat,
+               const mail::Mailer& mailer, store::UsageWriter& usage, std::chrono::milliseconds patience, Logger& logger)
 {
     const auto deadline = Deadline::after(patience);
     logger.info("stopping");
@@ -142,6 +147,8 @@ void shut_down(api::Api& api, http::Server& server, const chat::ChatService& cha
         std::this_thread::sleep_for(std::chrono::milliseconds(5));   // 2. streams finish
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline.left());
     server.close_all(std::max(left, std::chrono::milliseconds(500)));   // 3. what still runs is cancelled and recorded
+    flow_running.stop(deadline.sooner(patience / 2));             // executions park behind their last finished node
+    chat.stop(deadline.sooner(std::chrono::seconds(2)));          // turns that were taken over end, or are cut
     while (chat.background_work() > 0 && !deadline.passed())
         std::this_thread::sleep_for(std::chrono::milliseconds(5));   // 4. summaries end
     const auto mails = deadline.sooner(std::chrono::seconds(3));
@@ -202,9 +209,17 @@ int serve(const config::Settings& settings, std::function<config::Loaded()> load
                                       clock);
     store::UsageWriter usage(*storage->database, logger);
     show_state(metrics, {*storage->database, usage, audit, sharing->redis.get()});
-    chat::ChatService chat({gateway, agents, sessions, usage, logger, settings, audit});
+    runs::Runs turn_runs(*storage->database, clock);
+    chat::ChatService chat({gateway, agents, sessions, usage, logger, settings, audit, turn_runs});
     chat::UsageReports usage_reports(*storage->database);
     events::EventService event_reads(*storage->database, *sharing->bus);
+
+    // What is drawn: flows, and what runs them.
+    const KnownNames known_names(gateway, tools);
+    flows::FlowService flows({*storage->database, journal, settings, clock, logger, &known_names});
+    FlowNodes nodes({gateway, tools, client, *egress, logger, settings, clock, *storage->database, usage, audit});
+    FlowRunning flow_running({*storage->database, journal, *sharing->bus, flows, nodes.services(), sessions, settings, clock,
+                              logger, cores});
 
     // What the world sees.
     People people(settings, *storage->database, journal, clock, logger, cores, *secret, std::move(*sender),
@@ -214,7 +229,7 @@ int serve(const config::Settings& settings, std::function<config::Loaded()> load
     api::Api api({chat, sessions, people.authenticator, *sharing->limiter, people.accounts, people.administration,
                   people.keys, metrics, logger, settings, std::string(version), derive_key(*secret, "cursor"),
                   [&readiness] { return readiness.check(); }, event_reads, usage_reports, audit,
-                  [&models] { return models.reload_from_a_core(); }, tools, **toolbox, selector});
+                  [&models] { return models.reload_from_a_core(); }, tools, **toolbox, selector, flows, flow_running.executions(), *sharing->tickets});
     http::Server server(cores, api, logger, server_options(settings.server));
     if (auto listening = server.listen(); !listening)
         return refuse(listening.error());
@@ -225,8 +240,11 @@ int serve(const config::Settings& settings, std::function<config::Loaded()> load
         if (auto listening = metrics_server->listen(); !listening)
             return refuse(listening.error());
     }
+    if (auto started = chat.start(cores.at(0)); !started)
+        return refuse(started.error());
     cores.start();
     (*toolbox)->start(tool_servers_patience);
+    flow_running.start();
 
     const auto url = std::string(settings.server.tls_cert.empty() ? "http" : "https") + "://" +
                      url_host(settings.server.host) + ":" + std::to_string(server.port());
@@ -236,7 +254,7 @@ int serve(const config::Settings& settings, std::function<config::Loaded()> load
         logger.info("metrics have an address of their own", {{"port", std::to_string(metrics_server->port())}});
     std::cerr << "dure " << version << " listening on " << url << " (" << storage->description << ")" << std::endl;
     signals.wait_for_stop([&] { (void)models.reload(); });
-    shut_down(api, server, chat, people.mailer, usage, settings.server.shutdown_deadline, logger);
+    shut_down(api, server, flow_running, chat, people.mailer, usage, settings.server.shutdown_deadline, logger);
     (*toolbox)->stop(Deadline::after(tool_servers_patience));
     if (metrics_server)
         metrics_server->close_all(std::chrono::milliseconds(500));

@@ -17,6 +17,7 @@ Result<Sharing> make_sharing(const config::Settings& settings, Cores& cores, con
         sharing.limiter = auth::in_process_limiter(clock);
         sharing.guesses = auth::in_process_guesses(clock, settings.limits);
         sharing.bus = events::in_process_bus();
+        sharing.tickets = auth::in_process_tickets();
         return sharing;
     }
     auto address = redis::parse_address(settings.redis.url.reveal());
@@ -27,6 +28,7 @@ Result<Sharing> make_sharing(const config::Settings& settings, Cores& cores, con
     sharing.limiter = auth::redis_limiter(*sharing.redis, clock);
     sharing.guesses = auth::redis_guesses(*sharing.redis, clock, settings.limits);
     sharing.bus = events::redis_bus(*sharing.redis);
+    sharing.tickets = auth::redis_tickets(*sharing.redis);
     return sharing;
 }
 

@@ -7,6 +7,7 @@
 #include "dure/auth/authenticator.hpp"
 #include "dure/auth/guess_limiter.hpp"
 #include "dure/auth/rate_limiter.hpp"
+#include "dure/auth/tickets.hpp"
 #include "dure/base/cores.hpp"
 #include "dure/config/settings.hpp"
 #include "dure/events/bus.hpp"
@@ -21,6 +22,7 @@ struct Sharing {
     std::unique_ptr<auth::RateLimiter> limiter;
     std::unique_ptr<auth::GuessLimiter> guesses;
     std::unique_ptr<events::Bus> bus;
+    std::unique_ptr<auth::Tickets> tickets;
 };
 
 // invalid_argument when redis.url is malformed. That Redis does not answer is no reason not to start.

@@ -19,6 +19,7 @@ class Administration;
 class Authenticator;
 class KeyService;
 class RateLimiter;
+class Tickets;
 }  // namespace dure::auth
 namespace dure::chat {
 class ChatService;
@@ -27,6 +28,12 @@ class UsageReports;
 namespace dure::events {
 class AccessAudit;
 class EventService;
+}
+namespace dure::executions {
+class ExecutionService;
+}
+namespace dure::flows {
+class FlowService;
 }
 namespace dure::metrics {
 class Registry;
@@ -65,6 +72,9 @@ struct ApiParts {
     tools::Registry& tools;
     tools::Toolbox& toolbox;
     tools::Selector& selector;
+    flows::FlowService& flows;
+    executions::ExecutionService& executions;
+    auth::Tickets& tickets;
 };
 
 class Api final : public http::Application {

@@ -1,0 +1,162 @@
+// POST /api/agent-builder/flows/{id}/execute: 202 at once; ?wait=true: 200 with the steps when it has ended (or waits for a
+// person), 202 when that takes longer than ?timeout= seconds; Accept: text/event-stream: its log. An execution goes on
+// whatever its client does.
+#include "api/executions/executions.hpp"
+#include "api/flows/answers.hpp"
+
+#include <algorithm>
+
+#include "dure/auth/rate_limiter.hpp"
+#include "dure/base/text.hpp"
+#include "dure/schema/fields.hpp"
+
+namespace dure::api {
+
+namespace execute_route {
+
+constexpr std::size_t longest_key = 255;
+
+struct Body {
+    std::string message, user_id, session_id;
+    Json inputs, version;
+};
+
+const auto& body_fields()
+{
+    static const auto fields = schema::object<Body>(schema::UnknownFields::refuse)
+                                   .optional("message", &Body::message, schema::length(0, 1'000'000))
+                                   .optional("inputs", &Body::inputs)
+                                   .optional("user_id", &Body::user_id, schema::length(0, 256))
+                                   .optional("session_id", &Body::session_id, schema::length(0, 128))
+                                   .optional("version", &Body::version);
+    return fields;
+}
+
+struct Query {
+    bool wait = false;
+    std::optional<double> timeout;  // seconds
+};
+
+const auto& query_fields()
+{
+    static const auto fields = schema::object<Query>(schema::UnknownFields::refuse)
+                                   .optional("wait", &Query::wait)
+                                   .optional("timeout", &Query::timeout, schema::range(0, 3600));
+    return fields;
+}
+
+Error wrong(std::vector<std::string> place, const std::string& message, const char* type)
+{
+    return Error(Errc::invalid_argument, message).param(place.back()).problem({place, message, type});
+}
+
+Result<std::string> version_of(const Json& version)
+{
+    if (version.is_null())
+        return std::string();
+    if (version.is_number_integer() && version.get<std::int64_t>() >= 1)
+        return std::to_string(version.get<std::int64_t>());
+    if (version.is_string())
+        return version.get<std::string>();
+    return wrong({"body", "version"}, "Input should be the number of a version, published or draft", "type_error");
+}
+
+Result<std::string> idempotency_key(const RequestContext& context)
+{
+    auto key = context.header("Idempotency-Key");
+    const bool visible = std::all_of(key.begin(), key.end(), [](char c) { return c > ' ' && c < 0x7f; });
+    if (!visible || key.size() > longest_key)
+        return wrong({"header", "Idempotency-Key"}, "Idempotency-Key must be up to 255 visible ASCII characters",
+                     "value_error");
+    return key;
+}
+
+Result<executions::StartRequest> request_of(const RequestContext& context, std::string_view text)
+{
+    auto body = body_fields().read_body(text);
+    if (!body)
+        return body.error();
+    if (!body->inputs.is_null() && !body->inputs.is_object())
+        return wrong({"body", "inputs"}, "Input should be a valid dictionary", "dict_type");
+    auto version = version_of(body->version);
+    if (!version)
+        return version.error();
+    auto key = idempotency_key(context);
+    if (!key)
+        return key.error();
+    executions::StartRequest request;
+    request.flow = context.path_parameter("id");
+    request.version = std::move(*version);
+    request.message = std::move(body->message);
+    if (body->inputs.is_object())
+        request.inputs = std::move(body->inputs);
+    request.user_label = std::move(body->user_id);
+    request.session_id = std::move(body->session_id);
+    request.idempotency_key = std::move(*key);
+    if (!request.idempotency_key.empty())
+        request.request_hash = hex(sha256(
+            dump(Json{request.version, request.message, request.inputs, request.user_label, request.session_id})));
+    return request;
+}
+
+bool wants_stream(const RequestContext& context)
+{
+    return context.header("Accept").find("text/event-stream") != std::string::npos;
+}
+
+// A request without a body runs the flow without a message.
+Task<Result<std::string_view>> body_text(RequestContext& context, std::int64_t limit)
+{
+    if (!context.head().has_body)
+        co_return std::string_view("{}");
+    co_return co_await context.json_body(static_cast<std::size_t>(limit));
+}
+
+}  // namespace execute_route
+
+Handler execute_flow(const ApiParts& parts)
+{
+    return [&parts](RequestContext& context) -> Task<Result<void>> {
+        auto& service = parts.executions;
+        const auto query = execute_route::query_fields().read_query(context.query);
+        if (!query)
+            co_return query.error();
+        const auto text = co_await execute_route::body_text(context, parts.settings.server.limits.json_body);
+        if (!text)
+            co_return text.error();
+        auto request = execute_route::request_of(context, *text);
+        if (!request)
+            co_return request.error();
+        request->owner_runs = auth::limits_of_role(parts.settings.limits, context.principal.role).runs;
+        const auto started = co_await service.start(flow_owner(context), std::move(*request));
+        if (!started)
+            co_return started.error();
+        auto execution = started->execution;
+        context.add_header("Location", "/api/executions/" + execution.id);
+        if (started->again)
+            context.add_header("Idempotent-Replayed", "true");
+        if (execute_route::wants_stream(context))
+            co_return co_await stream_log(parts, context, {execution.id, 0, {}}, executions::to_json(execution));
+        if (!query->wait)
+            co_return co_await context.respond_json_text(202, dump(executions::to_json(execution)));
+        // A second before the request's own limit: this answer is still ours.
+        auto until = Deadline(context.deadline.at() - std::chrono::seconds(1));
+        if (query->timeout)
+            until = until.sooner(std::chrono::milliseconds(static_cast<std::int64_t>(*query->timeout * 1000)));
+        auto ended = co_await service.wait(execution.id, execution.owner_id, until);
+        if (!ended && ended.error().code() != Errc::timeout)
+            co_return ended.error();
+        if (!ended) {
+            auto now = co_await service.find(execution.id, execution.owner_id);
+            if (!now)
+                co_return now.error();
+            co_return co_await context.respond_json_text(202, dump(executions::to_json(*now)));
+        }
+        const auto whole = co_await whole_execution(service, std::move(*ended));
+        if (!whole)
+            co_return whole.error();
+        co_return co_await context.respond_json_text(200, dump(*whole));
+    };
+}
+
+}  // namespace dure::api

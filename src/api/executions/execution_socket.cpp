@@ -1,0 +1,238 @@
+// GET /ws/executions/{id}: the same log over a WebSocket, which stays open while the execution waits for a person and takes
+// {"type":"cancel"} and {"type":"resume", node_id?, action?, answer}. And POST /ws/ticket, how a browser shows who it is.
+#include <boost/asio/this_coro.hpp>
+
+#include "api/executions/executions.hpp"
+#include "api/flows/answers.hpp"
+#include "dure/auth/authenticator.hpp"
+#include "dure/auth/rate_limiter.hpp"
+#include "dure/auth/tickets.hpp"
+#include "dure/base/channel.hpp"
+#include "dure/base/task_group.hpp"
+#include "dure/schema/fields.hpp"
+#include "dure/schema/json_check.hpp"
+
+namespace dure::api {
+
+namespace execution_socket {
+
+constexpr std::int64_t sockets_of_a_user = 20;  // threat-model §3
+constexpr std::chrono::seconds longest_silence{1};
+constexpr std::chrono::seconds between_looks{5};
+constexpr std::uint16_t closed_normally = 1000, going_away = 1001, not_welcome = 1008;
+
+struct Query {
+    std::string modes, ticket;
+    std::int64_t after = 0;
+};
+
+const auto& query_fields()
+{
+    static const auto fields = schema::object<Query>(schema::UnknownFields::refuse)
+                                   .optional("modes", &Query::modes, schema::length(0, 256))
+                                   .optional("ticket", &Query::ticket)  // the middleware has taken it
+                                   .optional("after", &Query::after, schema::range(0, 9e15));
+    return fields;
+}
+
+struct Asked {
+    std::string type, node_id, action;
+    Json answer;
+};
+
+const auto& asked_fields()
+{
+    static const auto fields = schema::object<Asked>(schema::UnknownFields::refuse)
+                                   .required("type", &Asked::type, schema::one_of({"cancel", "resume"}))
+                                   .optional("node_id", &Asked::node_id, schema::length(0, 256))
+                                   .optional("action", &Asked::action, schema::length(0, 256))
+                                   .optional("answer", &Asked::answer);
+    return fields;
+}
+
+class Watcher {
+public:
+    Watcher(const ApiParts& parts, RequestContext& context, LogRequest request, http::WebSocket& socket,
+            boost::asio::any_io_executor executor)
+        : parts_(parts), context_(context), request_(std::move(request)), socket_(socket), sending_(executor),
+          sender_(executor)
+    {}
+
+    Task<void> run()
+    {
+        sender_.spawn(send_log());
+        std::exception_ptr aborted;
+        try {
+            co_await obey_until_closed();
+        } catch (const boost::system::system_error&) {
+            aborted = std::current_exception();
+        }
+        co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
+        sender_.cancel();
+        co_await sender_.wait();
+        if (aborted)
+            std::rethrow_exception(aborted);
+    }
+
+private:
+    Task<void> obey_until_closed()
+    {
+        for (;;) {
+            const auto text = co_await socket_.receive();
+            if (!text)
+                co_return;
+            co_await obey(*text);
+        }
+    }
+
+    Task<void> send_log()
+    {
+        auto& service = parts_.executions;
+        const auto& owner = context_.principal.user_id;
+        auto position = request_.after;
+        for (;;) {
+            auto reader = co_await service.read(request_.execution_id, owner, position, request_.modes);
+            if (!reader)
+                co_return co_await socket_.close(going_away, "the log cannot be read now");
+            while (!(*reader)->ended()) {
+                if (!co_await goes_on())
+                    co_return;
+                const auto page = co_await (*reader)->next(Steady::now() + longest_silence);
+                if (!page)
+                    co_return co_await socket_.close(going_away, "the log cannot be read now");
+                for (const auto& event : *page)
+                    if (!co_await send_update(event->seq, Json{{"event", event->mode}, {"data", event->data}}))
+                        co_return;
+            }
+            position = std::max(position, (*reader)->position());
+            const auto execution = co_await service.find(request_.execution_id, owner);
+            if (!execution)
+                co_return co_await socket_.close(going_away, "the execution cannot be read now");
+            if (executions::has_ended(execution->status)) {
+                co_await send_update(position, Json{{"event", "end"}, {"data", end_of_log(*execution)}});
+                co_return co_await socket_.close(closed_normally, "end");
+            }
+            if (!co_await goes_on())
+                co_return;
+            co_await service.changed(request_.execution_id, Steady::now() + longest_silence);
+        }
+    }
+
+    // False: the socket was closed.
+    Task<bool> goes_on()
+    {
+        if (parts_.executions.closed()) {
+            co_await socket_.close(going_away, "the server stops");
+            co_return false;
+        }
+        if (Steady::now() < next_look_)
+            co_return true;
+        next_look_ = Steady::now() + between_looks;
+        const auto now =
+            co_await parts_.authenticator.authenticate(context_.credential, context_.head().client_address);
+        if (now && now->user_id == context_.principal.user_id)
+            co_return true;
+        co_await socket_.close(not_welcome, "the credential has ended");
+        co_return false;
+    }
+
+    Task<bool> send_update(std::int64_t seq, Json data)
+    {
+        co_return co_await send(Json{{"type", "execution_update"}, {"seq", seq}, {"data", std::move(data)}});
+    }
+
+    // One sender at a time.
+    Task<bool> send(Json frame)
+    {
+        while (busy_)
+            co_await sending_.wait();
+        busy_ = true;
+        const auto sent = co_await socket_.send(dump(frame));
+        busy_ = false;
+        sending_.notify();
+        co_return sent.has_value();
+    }
+
+    Task<void> obey(const std::string& text)
+    {
+        const auto outcome = co_await carry_out(text);
+        if (!outcome)
+            co_await send(
+                Json{{"type", "error"},
+                     {"data",
+                      {{"code", outcome.error().reason().empty() ? std::string(name_of(outcome.error().code()))
+                                                                 : outcome.error().reason()},
+                       {"message", outcome.error().code() == Errc::internal ? "The server failed to do this."
+                                                                            : outcome.error().message()}}}});
+    }
+
+    Task<Result<void>> carry_out(const std::string& text)
+    {
+        if (auto checked = schema::check_json(text, schema::JsonLimits{}); !checked)
+            co_return checked.error();
+        auto asked = asked_fields().read_body(text);
+        if (!asked)
+            co_return asked.error();
+        if (!context_.principal.may("flows:execute"))
+            co_return Error(Errc::permission_denied, "Insufficient permissions").reason("insufficient_permissions");
+        auto& service = parts_.executions;
+        if (asked->type == "cancel") {
+            const auto cancelled = co_await service.cancel(request_.execution_id, flow_owner(context_));
+            co_return cancelled ? Result<void>() : cancelled.error();
+        }
+        const auto resumed =
+            co_await service.resume(request_.execution_id, flow_owner(context_),
+                                    {std::move(asked->node_id), std::move(asked->action), std::move(asked->answer)});
+        co_return resumed ? Result<void>() : resumed.error();
+    }
+
+    const ApiParts& parts_;
+    RequestContext& context_;
+    const LogRequest request_;
+    http::WebSocket& socket_;
+    Signal sending_;
+    bool busy_ = false;
+    Steady::time_point next_look_ = Steady::now() + between_looks;
+    TaskGroup sender_;
+};
+
+}  // namespace execution_socket
+
+Handler watch_execution(const ApiParts& parts)
+{
+    return [&parts](RequestContext& context) -> Task<Result<void>> {
+        const auto query = execution_socket::query_fields().read_query(context.query);
+        if (!query)
+            co_return query.error();
+        auto modes = read_modes(query->modes);
+        if (!modes)
+            co_return modes.error();
+        const auto id = context.path_parameter("id");
+        if (const auto execution = co_await parts.executions.find(id, context.principal.user_id); !execution)
+            co_return execution.error();
+        const auto place = co_await parts.limiter.open_stream("websocket " + context.principal.user_id,
+                                                              execution_socket::sockets_of_a_user);
+        if (!place)
+            co_return place.error();
+        auto socket = co_await context.exchange().upgrade(context.subprotocol);
+        if (!socket)
+            co_return socket.error();
+        execution_socket::Watcher watcher(parts, context, {id, query->after, std::move(*modes)}, **socket,
+                                          co_await boost::asio::this_coro::executor);
+        co_await watcher.run();
+        co_return Result<void>();
+    };
+}
+
+Handler create_ticket(const ApiParts& parts)
+{
+    return [&tickets = parts.tickets](RequestContext& context) -> Task<Result<void>> {
+        const auto ticket = co_await tickets.issue(context.credential.value_or(""));
+        if (!ticket)
+            co_return ticket.error();
+        co_return co_await context.respond_json(200,
+                                                {{"ticket", *ticket}, {"expires_in", auth::Tickets::lifetime.count()}});
+    };
+}
+
+}  // namespace dure::api

@@ -1,0 +1,169 @@
+// GET /api/executions/{id}/stream: the numbered log of an execution as server-sent events. `id:` is the number; after a lost
+// connection Last-Event-ID goes on behind it, in any replica, during the run or after it. It ends with `event: end` when the
+// execution has ended or waits for a person; without it when the server stops: the client comes back.
+#include <algorithm>
+#include <charconv>
+
+#include "api/executions/executions.hpp"
+#include "api/stream_places.hpp"
+#include "dure/auth/authenticator.hpp"
+#include "dure/http/sse.hpp"
+#include "dure/schema/fields.hpp"
+
+namespace dure::api {
+
+namespace execution_stream {
+
+constexpr std::chrono::seconds between_looks{5};  // at the caller
+constexpr std::chrono::seconds longest_silence{1};  // until the server's stop is seen
+
+struct Query {
+    std::string modes;
+    std::int64_t after = 0;
+};
+
+const auto& query_fields()
+{
+    static const auto fields = schema::object<Query>(schema::UnknownFields::refuse)
+                                   .optional("modes", &Query::modes, schema::length(0, 256))
+                                   .optional("after", &Query::after, schema::range(0, 9e15));
+    return fields;
+}
+
+// A browser that reconnects sends its first URL and the id it saw last: the id counts.
+Result<std::int64_t> place_after(const RequestContext& context, const Query& query)
+{
+    const auto last = context.header("last-event-id");
+    if (last.empty())
+        return query.after;
+    std::int64_t number = -1;
+    const auto read = std::from_chars(last.data(), last.data() + last.size(), number);
+    if (read.ec != std::errc() || read.ptr != last.data() + last.size() || number < 0)
+        return Error(Errc::invalid_argument, "Last-Event-ID is not the number of an event.")
+            .param("Last-Event-ID")
+            .problem({{"header", "Last-Event-ID"}, "Last-Event-ID is not the number of an event", "int_parsing"});
+    return number;
+}
+
+class LogStream {
+public:
+    LogStream(const ApiParts& parts, RequestContext& context, LogRequest request)
+        : parts_(parts), context_(context), request_(std::move(request))
+    {}
+
+    Task<Result<void>> run(Json first)
+    {
+        auto& service = parts_.executions;
+        const auto& owner = context_.principal.user_id;
+        auto reader = co_await service.read(request_.execution_id, owner, request_.after, request_.modes);
+        if (!reader)
+            co_return reader.error();
+        if (auto started = co_await context_.start_event_stream(); !started)
+            co_return started;
+        context_.exchange().on_client_gone(http::OnClientGone::cancel);
+        buffer_ = http::sse_keep_alive;
+        if (!first.is_null())
+            http::append_sse_event(buffer_, "execution", dump(first));
+        while (!(*reader)->ended()) {
+            if (auto written = co_await write_out(); !written)
+                co_return written;
+            if (service.closed() || !co_await still_welcome())
+                co_return co_await context_.exchange().finish_stream();
+            const auto page = co_await (*reader)->next(std::min(silent_until_, Steady::now() + longest_silence));
+            if (!page)
+                co_return co_await context_.exchange().finish_stream();  // the database: the client comes back
+            for (const auto& event : *page)
+                http::append_sse_event(buffer_, event->mode, dump(event->data), std::to_string(event->seq));
+        }
+        if (const auto execution = co_await service.find(request_.execution_id, owner))
+            http::append_sse_event(buffer_, "end", dump(end_of_log(*execution)));
+        co_return co_await context_.exchange().finish_stream(buffer_);
+    }
+
+private:
+    Task<Result<void>> write_out()
+    {
+        if (buffer_.empty() && Steady::now() >= silent_until_)
+            buffer_ = http::sse_keep_alive;
+        if (buffer_.empty())
+            co_return Result<void>();
+        auto written = co_await context_.exchange().write(buffer_);
+        buffer_.clear();
+        silent_until_ = Steady::now() + parts_.settings.server.limits.sse_heartbeat;
+        co_return written;
+    }
+
+    Task<bool> still_welcome()
+    {
+        if (Steady::now() < next_look_)
+            co_return true;
+        next_look_ = Steady::now() + between_looks;
+        const auto now = co_await parts_.authenticator.authenticate(context_.head().header("authorization"),
+                                                                    context_.head().client_address);
+        co_return now && now->user_id == context_.principal.user_id;
+    }
+
+    const ApiParts& parts_;
+    RequestContext& context_;
+    const LogRequest request_;
+    std::string buffer_;
+    Steady::time_point silent_until_ = Steady::now() + parts_.settings.server.limits.sse_heartbeat;
+    Steady::time_point next_look_ = Steady::now() + between_looks;
+};
+
+}  // namespace execution_stream
+
+Result<std::vector<std::string>> read_modes(const std::string& list)
+{
+    static const std::vector<std::string> known{"status", "updates", "messages", "custom", "tasks"};
+    std::vector<std::string> modes;
+    for (std::size_t at = 0; at < list.size();) {
+        const auto end = std::min(list.find(',', at), list.size());
+        auto mode = list.substr(at, end - at);
+        if (std::find(known.begin(), known.end(), mode) == known.end())
+            return Error(Errc::invalid_argument, "modes is a list of status, updates, messages, custom, tasks.")
+                .param("modes")
+                .problem({{"query", "modes"}, "Input should be of status, updates, messages, custom, tasks", "enum"});
+        modes.push_back(std::move(mode));
+        at = end + 1;
+    }
+    return modes;
+}
+
+Json end_of_log(const executions::Execution& execution)
+{
+    const auto whole = executions::to_json(execution);
+    auto end = Json::object();
+    for (const auto* member : {"id", "status", "output", "error", "waiting"})
+        end[member] = whole[member];
+    return end;
+}
+
+Task<Result<void>> stream_log(const ApiParts& parts, RequestContext& context, LogRequest request, Json first)
+{
+    const StreamPlaces places(parts);
+    const auto place = co_await places.take(context, true);
+    if (!place)
+        co_return place.error();
+    execution_stream::LogStream stream(parts, context, std::move(request));
+    co_return co_await stream.run(std::move(first));
+}
+
+Handler stream_execution(const ApiParts& parts)
+{
+    return [&parts](RequestContext& context) -> Task<Result<void>> {
+        const auto query = execution_stream::query_fields().read_query(context.query);
+        if (!query)
+            co_return query.error();
+        const auto after = execution_stream::place_after(context, *query);
+        if (!after)
+            co_return after.error();
+        auto modes = read_modes(query->modes);
+        if (!modes)
+            co_return modes.error();
+        co_return co_await stream_log(parts, context, {context.path_parameter("id"), *after, std::move(*modes)},
+                                      Json());
+    };
+}
+
+}  // namespace dure::api
