@@ -154,7 +154,7 @@ Result<void> Agents::check(const AgentRequest& request) const
 }
 
 Task<Result<void>> Agents::run(const AgentRequest& request, const llm::CallContext& context, const tools::Caller& caller,
-                               model::AnswerSink& sink, AgentRecord& into)
+                               model::AnswerSink& sink, AgentRecord& into, const DurableRun* durable)
 {
     auto run = state_->prepare(request, context, caller, sink, into);
     if (!run)
@@ -167,12 +167,21 @@ Task<Result<void>> Agents::run(const AgentRequest& request, const llm::CallConte
     graph::RunOptions options;
     options.recursion_limit = 8 + 4 * rounds;   // selector, and at most summarizer, router, executor per round
     options.context = &*run;
+    if (durable) {
+        options.checkpointer = &durable->checkpointer;
+        options.thread = durable->thread;
+        options.run = durable->run;
+        options.durability = durable->mode;
+        options.recovers = run->takes_up = durable->recovers;
+        run->keeps_record = durable->mode != graph::Durability::exit;
+    }
     graph::RunResult result;
     co_await strategy->graph.run(std::move(input), options, result);
     if (!result.failures.empty())
         co_return result.failures.front().cause;
     if (result.error)
         co_return *result.error;
+    take_up(*run, result.state);   // the process died behind the last step
     co_return co_await finish_answer(*run, result.state);
 }
 

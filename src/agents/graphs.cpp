@@ -29,6 +29,7 @@ graph::NodeFunction step(NodeBody body)
 {
     return [body](graph::NodeContext& context) -> Task<Result<graph::Update>> {
         auto& run = context.context<AgentRun>();
+        take_up(run, context.state());
         run.record.path.push_back(context.node());
         model::Progress progress;
         progress.node = context.node();
@@ -40,6 +41,11 @@ graph::NodeFunction step(NodeBody body)
         if (update)
             if (auto told = co_await run.sink.progress(progress); !told)
                 co_return told.error();
+        if (update && run.keeps_record) {
+            if (update->values.is_null())
+                update->values = Json::object();
+            update->values["record"] = to_json(run.record);
+        }
         co_return update;
     };
 }
@@ -55,6 +61,7 @@ void add_channels(graph::StateGraph& graph)
         .add_channel("answered", last(), false)
         .add_channel("progressed", last(), false)
         .add_channel("rounds", sum())
+        .add_channel("record", last(), Json::object())
         .add_channel("max_rounds", last(), 0)
         .add_channel("native", last(), false);
 }

@@ -8,6 +8,7 @@
 //   progressed  a tool of the last round succeeded
 //   plan, done  of the planner: steps that are left, and results of the others [{worker: step, text | error}]
 //   rounds      rounds of tool calls so far
+//   record      of a durable run: what it has said, used and run so far (AgentRecord)
 #pragma once
 
 #include <string>
@@ -37,7 +38,15 @@ struct AgentRun {
     bool native_tools = false;    // the model calls tools by itself; else the router's JSON
     Language language = Language::english;
     std::vector<model::ToolDefinition> server_tools;   // candidates of tool_selector, in full
+    bool keeps_record = false;    // the steps last: what is not in the state would be lost with the process
+    bool takes_up = false;        // begun by a process that died: record and candidates are still to be read from the state
 };
+
+// The record as a value of the state, and back.
+Json to_json(const AgentRecord& record);
+AgentRecord record_from(const Json& kept);
+// Does what takes_up asks for, once.
+void take_up(AgentRun& run, const graph::State& state);
 
 bool wants_json(const AgentRequest& request);              // a response_format other than text
 bool is_client_tool(const AgentRun& run, std::string_view name);

@@ -8,6 +8,7 @@
 #include "chat/messages.hpp"
 #include "chat/shielded.hpp"
 #include "chat/summaries.hpp"
+#include "chat/takeover.hpp"
 #include "chat/turn.hpp"
 #include "dure/agents/agent.hpp"
 #include "dure/base/text.hpp"
@@ -24,7 +25,8 @@ bool Caller::may_use_model(std::string_view id) const
 
 struct ChatService::State {
     explicit State(ServiceParts given)
-        : parts(given), summaries(given.gateway, given.sessions, given.settings.agent, given.logger), turns(given, summaries)
+        : parts(given), summaries(given.gateway, given.sessions, given.settings.agent, given.logger),
+          turn_runs(given.runs, given.logger, given.settings.agent), turns(given, summaries, turn_runs)
     {
     }
 
@@ -37,11 +39,29 @@ struct ChatService::State {
 
     ServiceParts parts;
     Summaries summaries;
+    TurnRuns turn_runs;
     Turns turns;
+    std::optional<Takeover> takeover;
 };
 
 ChatService::ChatService(ServiceParts parts) : state_(std::make_unique<State>(parts)) {}
 ChatService::~ChatService() = default;
+
+Result<void> ChatService::start(boost::asio::io_context& core)
+{
+    auto& state = *state_;
+    if (state.parts.runs.database().dialect() == sql::Dialect::sqlite)
+        if (auto ended = state.parts.runs.end_leases_now(std::string(TurnRuns::graphs)); !ended)
+            return ended;
+    state.takeover.emplace(state.turns, state.turn_runs, state.parts.logger, core).start();
+    return {};
+}
+
+void ChatService::stop(Deadline deadline)
+{
+    if (state_->takeover)
+        state_->takeover->stop(deadline);
+}
 
 namespace {
 

@@ -5,6 +5,8 @@
 #include <boost/system/system_error.hpp>
 
 #include "chat/channel_sink.hpp"
+#include "chat/turn_input.hpp"
+#include "chat/turn_runs.hpp"
 #include "dure/base/cancellation.hpp"
 #include "dure/base/task_group.hpp"
 #include "dure/events/access_audit.hpp"
@@ -65,6 +67,10 @@ struct Turns::Ended {
     Steady::duration took{};
 
     bool whole() const { return outcome && !thrown; }
+    runs::Status run_status() const
+    {
+        return cancelled ? runs::Status::cancelled : whole() ? runs::Status::success : runs::Status::error;
+    }
     std::string status(const Answer& answer) const
     {
         if (cancelled)
@@ -122,7 +128,7 @@ Task<Result<void>> Turns::record(const Turn& turn, Answer& answer, const Ended& 
     const bool refused = !ended.whole() && !ended.cancelled && !has_output(answer.completion);
     bool tools_on_record = answer.tools_used.empty();
     if (!turn.session_id.empty() && !refused) {
-        auto recorded = co_await record_turn(turn, answer, !ended.whole());
+        auto recorded = co_await record_turn(turn, answer, ended);
         tools_on_record = tools_on_record || recorded;
         if (!recorded && outcome)
             outcome = recorded;
@@ -130,6 +136,7 @@ Task<Result<void>> Turns::record(const Turn& turn, Answer& answer, const Ended& 
     if (!tools_on_record)
         if (auto recorded = co_await record_tools(turn, answer); !recorded && outcome)
             outcome = recorded;
+    co_await end_run(turn, ended);
     co_await add_usage(turn, answer, ended.status(answer), ended.took);
     co_return outcome;
 }
@@ -143,7 +150,18 @@ Task<Result<void>> Turns::record_tools(const Turn& turn, const Answer& answer)
     co_return co_await parts_.audit.tool_runs(actor_of(turn.caller, turn.info), std::move(runs));
 }
 
-Task<Result<void>> Turns::record_turn(const Turn& turn, Answer& answer, bool cut)
+// When the storage cannot be reached the run stays open: it is taken over and recorded once its lease is over.
+Task<void> Turns::end_run(const Turn& turn, const Ended& ended)
+{
+    if (!turn.run || !turn.run->begun() || turn.run->ended())
+        co_return;
+    const auto status = ended.whole() ? runs::Status::error : ended.run_status();   // whole: it could not be stored
+    if (auto stored = co_await turn.run->end(status); !stored && stored.error().reason() != "LEASE_LOST")
+        parts_.logger.warn("the run of a turn was not ended",
+                           {{"request_id", turn.info.request_id}, {"cause", stored.error().message()}});
+}
+
+Task<Result<void>> Turns::record_turn(const Turn& turn, Answer& answer, const Ended& ended)
 {
     sessions::TurnRecord record;
     record.session_id = turn.session_id;
@@ -151,7 +169,10 @@ Task<Result<void>> Turns::record_turn(const Turn& turn, Answer& answer, bool cut
     record.turn_key = turn.key;
     record.user_text = turn.user_text;
     record.assistant_text = answer.completion.text;
-    record.cut = cut;
+    record.cut = !ended.whole();
+    auto* run = turn.run && turn.run->begun() ? turn.run : nullptr;
+    if (run)
+        record.also = [run, status = ended.run_status()](sql::Connection& c) { return run->end_in(c, status); };
     record.model = answer.model;
     record.by = actor_of(turn.caller, turn.info);
     record.totals.tokens_used = answer.completion.usage.total();
@@ -166,6 +187,8 @@ Task<Result<void>> Turns::record_turn(const Turn& turn, Answer& answer, bool cut
     auto recorded = co_await parts_.sessions.record_turn(std::move(record));
     if (!recorded)
         co_return recorded.error();
+    if (run)
+        run->committed();
     answer.turn = recorded->turn;
     if (recorded->summary_due)
         summaries_.start(co_await boost::asio::this_coro::executor, turn.caller.user_id, turn.session_id);
@@ -209,19 +232,20 @@ Task<Result<void>> Turns::streamed_agent(const Turn& turn, const agents::AgentRe
         co_return begun;
     const auto executor = co_await boost::asio::this_coro::executor;
     const auto caller = tools_caller(turn.caller, turn.info);
+    const auto durable = turn.run ? std::optional(turn.run->for_agent()) : std::nullopt;
     ChannelSink channel(executor);
     Result<void> outcome;
     auto produce = [](agents::Agents& agents, const agents::AgentRequest& call, const llm::CallContext& about,
                       const tools::Caller& who, ChannelSink& out, agents::AgentRecord& into,
-                      Result<void>& result) -> Task<void> {
+                      const agents::DurableRun* lasting, Result<void>& result) -> Task<void> {
         struct Close {
             ChannelSink& sink;
             ~Close() { sink.close(); }
         } close{out};
-        result = co_await agents.run(call, about, who, out, into);
+        result = co_await agents.run(call, about, who, out, into, lasting);
     };
     TaskGroup group(executor);
-    group.spawn(produce(parts_.agents, request, context, caller, channel, record, outcome));
+    group.spawn(produce(parts_.agents, request, context, caller, channel, record, durable ? &*durable : nullptr, outcome));
     Result<void> written;
     std::exception_ptr thrown;
     try {
@@ -245,19 +269,31 @@ Task<Result<void>> Turns::streamed_agent(const Turn& turn, const agents::AgentRe
 Task<Result<void>> Turns::agent(const Turn& turn, const agents::AgentRequest& request, const llm::CallContext& context,
                                 model::AnswerSink& sink, Answer& answer)
 {
-    auto work = [](Turns& self, const Turn& where, const agents::AgentRequest& call, const llm::CallContext& about,
-                   model::AnswerSink& out, Answer& into) -> Task<Result<void>> {
-        agents::AgentRecord record;
-        const OnLeave leave(record, [&into](agents::AgentRecord& left) {
-            into.completion = std::move(left.completion);
-            into.tools_used = std::move(left.tools_used);
-        });
-        if (out.reads_along())
-            co_return co_await self.streamed_agent(where, call, about, out, record);
-        const auto caller = tools_caller(where.caller, where.info);
-        co_return co_await self.parts_.agents.run(call, about, caller, out, record);
-    };
-    co_return co_await run_and_record(turn, answer, work(*this, turn, request, context, sink, answer));
+    if (turn.session_id.empty() || turn.left || turn.run)
+        co_return co_await run_and_record(turn, answer, run_agent(turn, request, context, sink, answer));
+    auto fresh = runs_.fresh(turn.session_id, turn.caller.user_id, turn_input(turn, answer.model, request));
+    TurnRun run(runs_, co_await boost::asio::this_coro::executor, std::move(fresh), runs_.mode());
+    auto durable = turn;
+    durable.run = &run;
+    co_return co_await run_and_record(durable, answer, run_agent(durable, request, context, sink, answer));
+}
+
+Task<Result<void>> Turns::run_agent(const Turn& turn, const agents::AgentRequest& request, const llm::CallContext& context,
+                                    model::AnswerSink& sink, Answer& answer)
+{
+    if (turn.run && !turn.run->begun())
+        if (auto begun = co_await turn.run->begin(); !begun)
+            co_return begun;
+    agents::AgentRecord record;
+    const OnLeave leave(record, [&answer](agents::AgentRecord& left) {
+        answer.completion = std::move(left.completion);
+        answer.tools_used = std::move(left.tools_used);
+    });
+    if (sink.reads_along())
+        co_return co_await streamed_agent(turn, request, context, sink, record);
+    const auto caller = tools_caller(turn.caller, turn.info);
+    const auto durable = turn.run ? std::optional(turn.run->for_agent()) : std::nullopt;
+    co_return co_await parts_.agents.run(request, context, caller, sink, record, durable ? &*durable : nullptr);
 }
 
 Task<Result<void>> Turns::model(const Turn& turn, const llm::CompletionRequest& request,

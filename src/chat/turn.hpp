@@ -29,6 +29,9 @@ inline tools::Caller tools_caller(const Caller& caller, const RequestInfo& info)
     return who;
 }
 
+class TurnRun;
+class TurnRuns;
+
 // Who asked, and where the answer belongs.
 struct Turn {
     Turn(const Caller& who, const RequestInfo& request) : caller(who), info(request) {}
@@ -37,17 +40,19 @@ struct Turn {
     std::string session_id;    // empty: nothing but usage is stored
     std::string user_text;
     std::string key;           // see sessions::TurnRecord
-    bool left = false;         // the client went while the session was made: the question is stored, nothing is asked
+    bool left = false;         // nothing is asked any more (the client went while the session was made): the question is
+                               // stored as a cut turn
+    TurnRun* run = nullptr;    // of the agent; ends in the unit that stores the turn
 };
 
 class Turns {
 public:
-    Turns(ServiceParts parts, Summaries& summaries) : parts_(parts), summaries_(summaries) {}
+    Turns(ServiceParts parts, Summaries& summaries, TurnRuns& runs) : parts_(parts), summaries_(summaries), runs_(runs) {}
 
     // A proxied model: the client's own request passed on.
     Task<Result<void>> relay(const Turn& turn, const llm::RelayRequest& request, const llm::CallContext& context,
                              model::AnswerSink& sink, Answer& answer);
-    // The agent's graph. Streamed answers begin at once and are kept alive while tools run.
+    // The agent's graph; in a session it is a durable run. Streamed answers begin at once and are kept alive while tools run.
     Task<Result<void>> agent(const Turn& turn, const agents::AgentRequest& request, const llm::CallContext& context,
                              model::AnswerSink& sink, Answer& answer);
     // A model with a session's memory.
@@ -67,13 +72,18 @@ private:
     Task<Result<void>> record(const Turn& turn, Answer& answer, const Ended& ended);
     Task<void> add_usage(const Turn& turn, const Answer& answer, std::string_view status, Steady::duration took);
     Task<Result<void>> record_tools(const Turn& turn, const Answer& answer);
-    Task<Result<void>> record_turn(const Turn& turn, Answer& answer, bool cut);
+    Task<Result<void>> record_turn(const Turn& turn, Answer& answer, const Ended& ended);
+    // What no recorded turn has ended.
+    Task<void> end_run(const Turn& turn, const Ended& ended);
+    Task<Result<void>> run_agent(const Turn& turn, const agents::AgentRequest& request, const llm::CallContext& context,
+                                 model::AnswerSink& sink, Answer& answer);
     Task<Result<void>> streamed_agent(const Turn& turn, const agents::AgentRequest& request,
                                       const llm::CallContext& context, model::AnswerSink& sink,
                                       agents::AgentRecord& record);
 
     ServiceParts parts_;
     Summaries& summaries_;
+    TurnRuns& runs_;
 };
 
 }  // namespace dure::chat

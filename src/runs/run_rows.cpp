@@ -1,6 +1,9 @@
 // See run_rows.hpp.
 #include "runs/run_rows.hpp"
 
+#include <array>
+#include <cstdio>
+
 namespace dure::runs {
 
 namespace {
@@ -307,10 +310,47 @@ Result<void> RunRows::finish(const Fence& fence, const Ending& ending)
     return {};
 }
 
-Result<void> RunRows::expire_all(UnixMillis now)
+Result<void> RunRows::expire_all(UnixMillis now, const std::string& graphs)
 {
-    return done(connection_.execute(
-        "UPDATE graph_runs SET lease_until = $1 WHERE status = 'running' AND lease_until > $1", now - 1));
+    return done(connection_.execute("UPDATE graph_runs SET lease_until = $1 WHERE status = 'running' AND lease_until > $1 "
+                                    "AND substr(graph, 1, length($2)) = $2",
+                                    now - 1, graphs));
+}
+
+Result<void> RunRows::start_held(const Run& fresh)
+{
+    static const std::string sql =
+        "INSERT INTO graph_runs (" + run_columns +
+        ") VALUES ($1, $2, $3, $4, $5, $6, 'running', $7, $8, 1, $9, 0, '', '', NULL, NULL, $10, $10, NULL)";
+    return done(connection_.execute(sql, fresh.id, fresh.thread, fresh.owner, fresh.graph, dump(fresh.input),
+                                    dump(fresh.options), fresh.worker, fresh.epoch, fresh.lease_until, fresh.created_at));
+}
+
+Result<void> RunRows::hold(const std::string& worker, const std::vector<std::string>& ids, UnixMillis until)
+{
+    static const std::string update = "UPDATE graph_runs SET lease_until = $2 WHERE worker = $1 AND status = 'running' AND "
+                                      "id IN (SELECT value FROM ";
+    const bool postgres = connection_.dialect() == sql::Dialect::postgres;
+    const auto sql = update + (postgres ? "json_array_elements_text(CAST($3 AS json)) AS wanted(value))" : "json_each($3))");
+    return done(connection_.execute(sql, worker, until, dump(Json(ids))));
+}
+
+Result<std::vector<std::string>> RunRows::ended_threads(const std::string& graphs, UnixMillis before, std::int64_t limit)
+{
+    // Ids begin with the time they were made at, so that the primary key finds the old ones.
+    std::array<char, 16> oldest_kept{};
+    std::snprintf(oldest_kept.data(), oldest_kept.size(), "%08llx-%04llx",
+                  static_cast<unsigned long long>(before >> 16), static_cast<unsigned long long>(before & 0xffff));
+    const auto rows = connection_.query("SELECT thread_id FROM graph_runs WHERE id < $1 AND "
+                                        "substr(graph, 1, length($2)) = $2 AND status NOT IN ('pending', 'running', "
+                                        "'interrupted') ORDER BY id LIMIT $3",
+                                        oldest_kept.data(), graphs, limit);
+    if (!rows)
+        return rows.error();
+    std::vector<std::string> threads;
+    for (const auto row : *rows)
+        threads.push_back(row.text(0));
+    return threads;
 }
 
 Result<std::vector<RunEvent>> RunRows::events_after(const std::string& run, std::int64_t seq, std::int64_t limit)

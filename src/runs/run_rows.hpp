@@ -46,8 +46,14 @@ public:
     Result<void> release(const Fence& fence);
     // LEASE_LOST: nothing was changed.
     Result<void> finish(const Fence& fence, const Ending& ending);
-    // Every lease ends now: for a worker that knows to be the only one alive (one process per SQLite file).
-    Result<void> expire_all(UnixMillis now);
+    // Every lease ends now: for a worker that knows to be the only one alive (one process per SQLite file). `graphs` as in
+    // Claim.
+    Result<void> expire_all(UnixMillis now, const std::string& graphs = {});
+    // Stores `fresh` as running, held by its worker at its epoch.
+    Result<void> start_held(const Run& fresh);
+    Result<void> hold(const std::string& worker, const std::vector<std::string>& ids, UnixMillis until);
+    // Of runs that were started before and have ended, oldest first.
+    Result<std::vector<std::string>> ended_threads(const std::string& graphs, UnixMillis before, std::int64_t limit);
 
     Result<std::vector<RunEvent>> events_after(const std::string& run, std::int64_t seq, std::int64_t limit);
     Result<std::int64_t> last_seq(const std::string& run);

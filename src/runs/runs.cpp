@@ -4,6 +4,7 @@
 #include <boost/asio/this_coro.hpp>
 
 #include "dure/runs/worker.hpp"
+#include "runs/batch_writer.hpp"
 #include "runs/run_rows.hpp"
 #include "runs/storage_retry.hpp"
 #include "runs/thread_care.hpp"
@@ -73,10 +74,51 @@ void Runs::announce(const std::string& run, bool stops)
     streams_.nudge(run);
 }
 
-Task<Result<void>> Runs::end_leases()
+Result<void> Runs::start_held_in(sql::Connection& connection, const Run& fresh)
+{
+    return RunRows(connection).start_held(fresh);
+}
+
+Result<void> Runs::end_in(sql::Connection& connection, const Run& run, const graph::Batch& rest, const Ending& ending)
+{
+    const Fence fence{run.id, run.epoch};
+    if (!rest.empty())
+        if (auto written = write_batch(connection, {run.thread, rest, fence, {}}); !written)
+            return written;
+    return RunRows(connection).finish(fence, ending);
+}
+
+Task<Result<void>> Runs::hold(std::string worker, std::vector<std::string> ids, UnixMillis until)
+{
+    co_return co_await database_.write([&](sql::Connection& c) { return RunRows(c).hold(worker, ids, until); });
+}
+
+Task<Result<void>> Runs::end_leases(std::string graphs)
 {
     const auto now = clock_.now();
-    co_return co_await database_.write([now](sql::Connection& c) { return RunRows(c).expire_all(now); });
+    co_return co_await database_.write([&](sql::Connection& c) { return RunRows(c).expire_all(now, graphs); });
+}
+
+Result<void> Runs::end_leases_now(const std::string& graphs)
+{
+    const auto now = clock_.now();
+    return database_.run_now([&](sql::Connection& c) { return RunRows(c).expire_all(now, graphs); });
+}
+
+Task<Result<std::int64_t>> Runs::forget(std::string graphs, UnixMillis before, std::int64_t limit)
+{
+    const auto threads = co_await database_.read(
+        [&](sql::Connection& c) { return RunRows(c).ended_threads(graphs, before, limit); });
+    if (!threads)
+        co_return threads.error();
+    if (threads->empty())
+        co_return std::int64_t{0};
+    co_return co_await database_.write([&](sql::Connection& c) -> Result<std::int64_t> {
+        for (const auto& thread : *threads)
+            if (auto removed = remove_in(c, thread); !removed)
+                return removed.error();
+        return static_cast<std::int64_t>(threads->size());
+    });
 }
 
 Task<Result<Run>> Runs::find(std::string id, std::string owner)

@@ -10,6 +10,7 @@
 
 #include "dure/base/clock.hpp"
 #include "dure/config/settings.hpp"
+#include "dure/graph/run.hpp"
 #include "dure/llm/gateway.hpp"
 #include "dure/model/chat.hpp"
 #include "dure/tools/registry.hpp"
@@ -40,6 +41,15 @@ struct AgentRecord {
     std::vector<std::string> path;     // nodes in the order they ran: {"tool_selector", "router", …}
 };
 
+// A run whose steps last (graph-semantics §9): where they are kept, and whether it was begun before and its process died.
+struct DurableRun {
+    graph::Checkpointer& checkpointer;
+    std::string thread;
+    std::string run;
+    graph::Durability mode = graph::Durability::exit;
+    bool recovers = false;
+};
+
 // Thread-safe; run() is awaited on a core and may be cancelled.
 class Agents {
 public:
@@ -51,8 +61,9 @@ public:
     std::vector<std::string> strategies() const;
     // What can be refused before anything runs: strategy, tool_choice, response_format, the configured model.
     Result<void> check(const AgentRequest& request) const;
+    // With `durable` a run that recovers goes on behind its last checkpoint; what it had said and done by then is in `into`.
     Task<Result<void>> run(const AgentRequest& request, const llm::CallContext& context, const tools::Caller& caller,
-                           model::AnswerSink& sink, AgentRecord& into);
+                           model::AnswerSink& sink, AgentRecord& into, const DurableRun* durable = nullptr);
 
 private:
     struct State;

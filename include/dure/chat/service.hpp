@@ -2,10 +2,12 @@
 //   /v1/chat/completions   complete(): the agent's graph for coe-agent-v1, else the proxied model's relay
 //   /api/chat/message      message(): a session with its own memory, answered by the agent or by a model
 // Both: find the session (if any) -> run -> store the turn and its usage -> summarise when the session is due.
-// A cancelled call (the client left) stores what had come, marked as cut, before the cancellation goes on.
+// A cancelled call (the client left) stores what had come, marked as cut, before the cancellation goes on. A turn of the
+// agent in a session is a durable run: one whose process died is finished by the next (docs/runs.md).
 // Thread-safe; awaited on a core.
 #pragma once
 
+#include <boost/asio/io_context.hpp>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +28,9 @@ class AccessAudit;
 }
 namespace dure::llm {
 class Gateway;
+}
+namespace dure::runs {
+class Runs;
 }
 namespace dure::sessions {
 class SessionService;
@@ -117,12 +122,19 @@ struct ServiceParts {
     Logger& logger;
     const config::Settings& settings;
     events::AccessAudit& audit;
+    runs::Runs& runs;
 };
 
 class ChatService {
 public:
     explicit ChatService(ServiceParts parts);
     ~ChatService();
+
+    // Takes over turns of the agent whose process died, and holds those of this one, on a core until stop(). Before the
+    // cores run, blocking: on SQLite what is held now was held by a process that is dead.
+    Result<void> start(boost::asio::io_context& core);
+    // Blocks until what was taken over has ended, at the deadline as a cut turn; before the cores end.
+    void stop(Deadline deadline);
 
     // Models the caller may use, the agent first.
     std::vector<ModelEntry> models(const Caller& caller) const;

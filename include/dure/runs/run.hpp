@@ -62,6 +62,7 @@ struct Ending {
     std::optional<Json> output;
     std::optional<Json> error;   // {code, message, …}
     UnixMillis now = 0;
+    bool stored = false;         // the body has written it itself (Runs::end_in): the worker does not
 };
 
 // One event of a run's stream (T1, T3).

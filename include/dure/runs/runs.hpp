@@ -4,6 +4,7 @@
 //   const auto ended = co_await runs.wait(run->id, owner, deadline);
 #pragma once
 
+#include "dure/graph/checkpointer.hpp"
 #include "dure/runs/stream.hpp"
 
 namespace dure::runs {
@@ -34,8 +35,20 @@ public:
     static Result<void> remove_in(sql::Connection& connection, const std::string& thread);
     void announce(const std::string& run, bool stops);
 
-    // Every lease ends now, for a process that knows to be the only one; before its workers start.
-    Task<Result<void>> end_leases();
+    // A run that who starts it executes at once: `fresh` is held by fresh.worker at epoch 1 until fresh.lease_until, on a
+    // thread of its own. Once its lease is over it is claimed like any other.
+    static Result<void> start_held_in(sql::Connection& connection, const Run& fresh);
+    // Ends a run that is held at run.epoch: what it still has to save, then its row. LEASE_LOST: the unit must fail.
+    static Result<void> end_in(sql::Connection& connection, const Run& run, const graph::Batch& rest, const Ending& ending);
+    // These runs of `worker` are held until then; those it lost stay lost.
+    Task<Result<void>> hold(std::string worker, std::vector<std::string> ids, UnixMillis until);
+
+    // Every lease ends now, for a process that knows to be the only one; before its workers start. Of runs whose graph's
+    // name begins so; empty: all.
+    Task<Result<void>> end_leases(std::string graphs);
+    Result<void> end_leases_now(const std::string& graphs);   // blocks: not on a core
+    // Removes runs of such graphs that were started before and have ended, with their threads; at most `limit`, returns how many.
+    Task<Result<std::int64_t>> forget(std::string graphs, UnixMillis before, std::int64_t limit);
 
     // Owner "" sees everybody's runs: the caller has checked the permission.
     Task<Result<Run>> find(std::string id, std::string owner);

@@ -42,6 +42,7 @@ struct WorkerOptions {
     std::int64_t crash_limit = 3;  // D9
     bool only_process = false;  // leases found at the start are dead ones (SQLite)
     std::string graphs;  // takes only runs whose graph's name begins so; empty: all
+    bool only_looks = false;  // takes runs at its look intervals only: whoever starts such a run executes it himself
     ExtraWrites extra_writes;
     WriteMoments write_moments;
     WriterLimits writer;
