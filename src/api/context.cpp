@@ -37,14 +37,19 @@ bool declares_json(const http::RequestHead& head)
 
 }  // namespace
 
-Task<Result<std::string_view>> RequestContext::json_body(std::size_t limit)
+Task<Result<std::string_view>> RequestContext::json_text(std::size_t limit)
 {
     if (!declares_json(head()))
         co_return Error(Errc::unsupported_media_type, "The body must be application/json.").reason("unsupported_media_type");
     if (head().header("content-encoding"))
         co_return Error(Errc::unsupported_media_type, "Encoded request bodies are not accepted.")
             .reason("unsupported_content_encoding");
-    const auto body = co_await exchange_.read_body(limit);
+    co_return co_await exchange_.read_body(limit);
+}
+
+Task<Result<std::string_view>> RequestContext::json_body(std::size_t limit)
+{
+    const auto body = co_await json_text(limit);
     if (!body)
         co_return body.error();
     if (trim(*body).empty())

@@ -9,6 +9,7 @@ namespace dure::api {
 
 OrderedJson component_schemas();
 OrderedJson account_schemas();   // a part of them
+OrderedJson flow_schemas();   // another
 OrderedJson query_schema(std::string_view parameter);
 
 }  // namespace dure::api

@@ -31,6 +31,12 @@ class Database;
 
 namespace dure::flows {
 
+using store::FlowFilter;
+using store::FlowOrder;
+using store::FlowRecord;
+using store::FlowVersion;
+using store::NumberedPage;
+
 // Who asks. A key may be bound to models: `flow:<slug>` among them opens just that flow, for running.
 struct Caller {
     std::string user_id;
