@@ -33,7 +33,19 @@ struct RunFacts {
     Json files = Json::array();
     Json history = Json::array();   // session.history: [{role, content}], oldest first
     std::int64_t turn = 0;          // session.turn
+    Json session_state = Json::object();   // values of state with scope session, by name
     UnixMillis started_at = 0;
+};
+
+// What a run may still use of tokens, money and model calls. One run, one core: not thread-safe.
+class CallBudget {
+public:
+    virtual ~CallBudget() = default;
+    // Before each model call: an error when a limit is reached.
+    virtual Result<void> check() = 0;
+    // After it: {"input_tokens", "output_tokens", "cost_usd", "model_calls"}. `call` not empty: the same call is counted once,
+    // however often its kept answer is used.
+    virtual void count(std::string_view call, const Json& usage) = 0;
 };
 
 // One call of a node that asks the world.
@@ -44,6 +56,7 @@ struct NodeCall {
     Json input;                // main output of the edge it was started by
     Json attached;             // of agent and supervisor: {"tools": [{id, label, config}], "workers": [{id, label, config}]}
     graph::NodeContext& context;   // emit_message, step, interrupt, idempotency_key, deadline
+    CallBudget* budget = nullptr;  // null: no limits
 };
 
 // Thread-safe. call() gives the output object of §3's table, with `usage {input_tokens, output_tokens, cost_usd}` where a model
@@ -80,8 +93,17 @@ Result<CompiledFlow> compile_flow(const Document& document, const SubflowSource&
 
 // The graph's fresh input.
 Json flow_input(const RunFacts& facts);
-// The run's result from the graph's output: {"text", "outputs", "replies"}; text: what reply nodes said, else the last main output.
+// The run's result from the graph's output: {"text", "outputs", "replies", "session_state"?}; text: what reply nodes said, else
+// the last main output.
 Json flow_result(const Json& graph_output);
+
+// The values of a checkpoint of the flow's graph with a patch {"nodes": {id: output}, "state": {name: value}} in them.
+// invalid_argument "patch_invalid": the flow has no such node or state.
+Result<Json> patched_values(const CompiledFlow& flow, const Json& values, const Json& patch);
+
+// Whether an answer fits what a node asks: an action that is offered, required fields. Gives it as the node takes it.
+// invalid_argument "answer_invalid".
+Result<Json> check_answer(const Json& question, const Json& answer);
 
 // The channel that tells steps: every Update of a flow node has, under this key, {"node_id", "visit", "status": "succeeded" |
 // "failed" | "skipped", "input", "output", "started_at", "duration_ms", "attempts", "usage", "error"}: so a step's row is

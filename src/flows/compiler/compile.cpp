@@ -1,0 +1,299 @@
+// compile_flow(): the stages of a document become graphs, from the inside out; see compiler.hpp and stage.hpp.
+#include <algorithm>
+
+#include "flows/compiler/containers.hpp"
+#include "flows/compiler/node_run.hpp"
+#include "flows/document/fields.hpp"
+
+namespace dure::flows {
+
+namespace {
+
+constexpr std::int64_t usual_steps = 500;
+
+// Told and forgotten: steps are read out of the events of the tasks.
+graph::Reducer told_only()
+{
+    graph::Reducer reducer;
+    reducer.name = "told";
+    reducer.tracked = false;
+    reducer.in_place = true;
+    reducer.apply = [](Json&, const Json&) { return Result<void>(); };
+    return reducer;
+}
+
+graph::Reducer reducer_named(const std::string& name)
+{
+    if (name == "append")
+        return graph::reducers::append();
+    if (name == "add")
+        return graph::reducers::sum();
+    return name == "merge" ? graph::reducers::merge() : graph::reducers::last();
+}
+
+class Build {
+public:
+    explicit Build(std::shared_ptr<const Stage> stage) : stage_(std::move(stage)) {}
+
+    Result<graph::CompiledGraph> build()
+    {
+        add_channels();
+        for (std::size_t i = 0; i < stage_->nodes.size(); ++i)
+            if (auto added = add_node(i); !added)
+                return added.error();
+        for (const auto entry : stage_->entries)
+            graph_.add_edge(graph::start, graph_name('n', stage_->nodes[entry].node.id));
+        if (stage_->kind != Stage::Kind::flow) {
+            graph::NodeOptions last;
+            last.defer = true;
+            graph_.add_node("h.done", closing_of(stage_), last);
+            graph_.add_edge(graph::start, "h.done");
+        }
+        graph::CompileOptions options;
+        if (stage_->kind == Stage::Kind::flow) {
+            options.output = {"r", "o", "leaf"};
+            for (const auto& variable : stage_->state)
+                if (variable.session)
+                    options.output.push_back("s." + variable.name);
+        }
+        return graph_.compile(options);
+    }
+
+private:
+    void add_channels()
+    {
+        graph_.add_channel("start").add_channel("e", graph::reducers::merge());
+        graph_.add_channel("r", graph::reducers::append()).add_channel("leaf", graph::reducers::append());
+        graph_.add_channel("o", graph::reducers::merge()).add_channel(std::string(step_channel), told_only());
+        for (const auto& variable : stage_->state) {
+            auto reducer = reducer_named(variable.reducer);
+            if (variable.initial)
+                graph_.add_channel("s." + variable.name, std::move(reducer), *variable.initial);
+            else
+                graph_.add_channel("s." + variable.name, std::move(reducer));
+        }
+        if (stage_->kind == Stage::Kind::flow)
+            return;
+        graph_.add_channel("done").add_channel("context").add_channel("in").add_channel("ops", graph::reducers::append());
+        if (stage_->kind == Stage::Kind::iteration)
+            graph_.add_channel("item").add_channel("index");
+        if (stage_->kind == Stage::Kind::loop)
+            graph_.add_channel("count");
+        for (const auto& name : stage_->variables)
+            graph_.add_channel("v." + name);
+    }
+
+    // Where a node's edges may lead: its targets, their gates, and what hangs on skipped ones.
+    void add_targets(std::size_t place, std::set<std::string>& targets, std::set<std::size_t>& visited) const
+    {
+        if (!visited.insert(place).second)
+            return;
+        for (const auto index : stage_->nodes[place].outgoing) {
+            const auto target = stage_->edges[index].target;
+            const auto& node = stage_->nodes[target];
+            if (node.incoming.size() > 1) {
+                targets.insert(graph_name('g', node.node.id));
+                continue;
+            }
+            targets.insert(graph_name('n', node.node.id));
+            add_targets(target, targets, visited);   // when it is skipped
+        }
+    }
+    std::vector<std::string> targets_of(std::size_t place) const
+    {
+        std::set<std::string> targets;
+        std::set<std::size_t> visited;
+        add_targets(place, targets, visited);
+        return {targets.begin(), targets.end()};
+    }
+
+    Result<void> add_node(std::size_t place)
+    {
+        const auto& planned = stage_->nodes[place];
+        const auto name = graph_name('n', planned.node.id);
+        graph_.add_channel(name);
+        if (planned.incoming.size() > 1) {
+            graph::NodeOptions gate;
+            gate.destinations = targets_of(place);
+            gate.destinations.push_back(name);
+            gate.retry = {*planned.policy.retry};
+            graph_.add_node(graph_name('g', planned.node.id), gate_of(stage_, place), gate);
+        }
+        graph::NodeOptions options;
+        options.destinations = targets_of(place);
+        options.retry = {*planned.policy.retry};
+        options.on_error = error_handler_of(stage_, place);
+        if (is_container(planned))
+            options.destinations.push_back(graph_name('d', planned.node.id));
+        else
+            options.timeouts.run = planned.policy.timeout;
+        graph_.add_node(name, node_of(stage_, place), options);
+        return is_container(planned) ? add_container(place) : Result<void>();
+    }
+
+    Result<void> add_container(std::size_t place)
+    {
+        const auto& planned = stage_->nodes[place];
+        const auto& id = planned.node.id;
+        const bool iteration = planned.node.kind == "iteration";
+        graph_.add_channel(graph_name('k', id));
+        graph_.add_channel(graph_name('c', id), iteration ? graph::reducers::append() : graph::reducers::last());
+        if (iteration)
+            graph_.add_channel(graph_name('i', id));
+        auto inner = build_graph(planned.body);
+        if (!inner)
+            return inner.error();
+        graph::SubgraphOptions body;
+        body.input_map = {{"in", "in"}};   // rounds are sent with an input of their own
+        body.output_map = {{graph_name('c', id), "done"}};
+        body.timeouts.run = planned.policy.timeout;
+        graph::RetryPolicy once;
+        once.attempts = 1;
+        body.retry = {once};
+        body.on_error = body_error_handler(planned);
+        graph_.add_subgraph(graph_name('b', id), std::move(*inner), std::move(body));
+        graph::NodeOptions driver;
+        driver.destinations = targets_of(place);
+        driver.destinations.push_back(graph_name('b', id));
+        driver.destinations.push_back(graph_name('d', id));
+        driver.retry = {once};
+        graph_.add_node(graph_name('d', id), driver_of(stage_, place), driver);
+        graph_.add_edge(graph_name('b', id), graph_name('d', id));
+        return {};
+    }
+
+    std::shared_ptr<const Stage> stage_;
+    graph::StateGraph graph_;
+};
+
+// The stage a namespace leads to: "b.loop:task|b.call:task".
+const Stage* stage_at(const Stage* stage, std::string_view ns)
+{
+    while (!ns.empty() && stage) {
+        const auto bar = ns.find('|');
+        const auto part = ns.substr(0, bar);
+        const auto* planned = stage->find(id_of_graph_name(part.substr(0, part.find(':'))));
+        stage = planned ? planned->body.get() : nullptr;
+        ns = bar == std::string_view::npos ? std::string_view() : ns.substr(bar + 1);
+    }
+    return stage;
+}
+
+Json message_of(const Json& leaf)
+{
+    return leaf.is_string() ? leaf : leaf.is_null() ? Json("") : Json(text_of(leaf));
+}
+
+}  // namespace
+
+Result<graph::CompiledGraph> build_graph(std::shared_ptr<const Stage> stage)
+{
+    return Build(std::move(stage)).build();
+}
+
+Result<CompiledFlow> compile_flow(const Document& document, const SubflowSource& subflows)
+{
+    auto stage = plan_flow(document, subflows, "", 0);
+    if (!stage)
+        return stage.error();
+    auto graph = build_graph(*stage);
+    if (!graph)
+        return graph.error();
+    const auto flow_node = [stage = *stage](std::string_view ns, std::string_view name) {
+        const auto* at = stage_at(stage.get(), ns);
+        if (!at || !name.starts_with("n."))
+            return std::string();
+        const auto* planned = at->find(id_of_graph_name(name));
+        return planned ? planned->told_id : std::string();
+    };
+    CompiledFlow flow{std::move(*graph), flow_node, usual_steps};
+    if (document.limits.is_object())
+        flow.max_steps = document.limits.value("max_steps", usual_steps);
+    return flow;
+}
+
+Json flow_input(const RunFacts& facts)
+{
+    Json input{{"start", {{"message", facts.message}, {"inputs", facts.inputs}, {"files", facts.files}, {"user_id", facts.user_id}}}};
+    for (const auto& [name, value] : facts.session_state.items())
+        input["s." + name] = graph::overwrite(value);
+    return input;
+}
+
+Json flow_result(const Json& graph_output)
+{
+    const auto list = [&](const char* key) {
+        const auto found = graph_output.find(key);
+        return found == graph_output.end() ? Json::array() : *found;
+    };
+    const auto replies = list("r");
+    const auto leaves = list("leaf");
+    std::string text;
+    for (const auto& reply : replies)
+        text += (text.empty() ? "" : "\n\n") + reply.value("text", std::string());
+    Json result{{"text", replies.empty() ? (leaves.empty() ? Json("") : message_of(leaves.back().at("value"))) : Json(text)},
+                {"outputs", graph_output.value("o", Json::object())},
+                {"replies", replies}};
+    auto session = Json::object();
+    for (const auto& [key, value] : graph_output.items())
+        if (key.starts_with("s."))
+            session[key.substr(2)] = value;
+    if (!session.empty())
+        result["session_state"] = std::move(session);
+    return result;
+}
+
+Result<Json> patched_values(const CompiledFlow& flow, const Json& values, const Json& patch)
+{
+    const auto wrong = [](const std::string& what) {
+        return Error(Errc::invalid_argument, "The flow has no " + what + ".").reason("patch_invalid").param("patch");
+    };
+    if (!patch.is_object())
+        return Error(Errc::invalid_argument, "patch must be an object with nodes and state.").reason("patch_invalid").param("patch");
+    auto changed = values;
+    const auto channels = flow.graph.channels();
+    const auto has = [&](const std::string& name) { return std::find(channels.begin(), channels.end(), name) != channels.end(); };
+    for (const auto& [part, members] : patch.items()) {
+        if ((part != "nodes" && part != "state") || !members.is_object())
+            return wrong("part " + in_quotes(part) + " to patch; it takes nodes and state, objects by name");
+        for (const auto& [name, value] : members.items()) {
+            const auto channel = part == "nodes" ? graph_name('n', name) : "s." + name;
+            if (!has(channel))
+                return wrong((part == "nodes" ? "node " : "state ") + in_quotes(name));
+            if (part == "nodes" && !value.is_object())
+                return Error(Errc::invalid_argument, "The output of " + in_quotes(name) + " must be an object.").reason("patch_invalid").param("patch");
+            changed[channel] = value;
+        }
+    }
+    return changed;
+}
+
+Result<Json> check_answer(const Json& question, const Json& answer)
+{
+    if (!question.is_object() || !question.contains("actions"))
+        return answer;
+    if (answer.is_object() && answer.value("timeout", false) && answer.size() == 1)
+        return answer;
+    const auto wrong = [](const char* field, std::string message) {
+        return Error(Errc::invalid_argument, message).reason("answer_invalid").param(field).problem({{"body", field}, message, "value_error"});
+    };
+    const auto action = answer.is_object() ? answer.value("action", Json()) : Json();
+    const auto& offered = question.at("actions");
+    const bool known = offered.is_array() && std::any_of(offered.begin(), offered.end(), [&](const Json& one) {
+                           return one.is_object() ? one.value("id", Json()) == action : one == action;
+                       });
+    if (!action.is_string() || !known)
+        return wrong("action", "This action is not offered.");
+    const auto fields = answer.find("fields");
+    if (fields != answer.end() && !fields->is_null() && !fields->is_object())
+        return wrong("fields", "must be an object");
+    for (const auto& field : question.value("fields", Json::array())) {
+        const auto name = field.is_object() ? field.value("name", std::string()) : std::string();
+        if (field.is_object() && field.value("required", Json(false)) == true &&
+            (fields == answer.end() || !fields->is_object() || !fields->contains(name)))
+            return wrong("fields", "The field '" + name + "' is required.");
+    }
+    return answer;
+}
+
+}  // namespace dure::flows

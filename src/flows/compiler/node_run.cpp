@@ -1,0 +1,284 @@
+// See node_run.hpp. The kinds that only shape data are in node_kinds.cpp, containers in containers.cpp.
+#include "flows/compiler/node_run.hpp"
+
+#include <set>
+
+#include "flows/compiler/containers.hpp"
+#include "flows/compiler/node_kinds.hpp"
+
+namespace dure::flows {
+
+namespace {
+
+bool asks_the_world(std::string_view kind)
+{
+    static const std::set<std::string_view> kinds{"llm", "agent", "supervisor", "router", "tool", "http", "extract"};
+    return kinds.contains(kind);
+}
+
+Error interrupted_by_crash()
+{
+    return Error(Errc::internal, "The server stopped while this node ran; its policy forbids to run it again.").reason("on_crash");
+}
+
+}  // namespace
+
+NodeRun::NodeRun(const Stage& stage, std::size_t place, graph::NodeContext& context)
+    : stage_(stage), planned_(stage.nodes[place]), place_(place), context_(context), run_(context.context<FlowRun>()),
+      began_(run_.clock->now()), input_(input_of(stage, planned_, context.state())),
+      scope_(stage, context.state(), run_, input_)
+{}
+
+Task<Result<graph::Update>> NodeRun::run()
+{
+    if (planned_.node.disabled) {
+        NodeOutcome through;
+        through.output = Json{{planned_.main_output, input_}};
+        if (!planned_.handles.empty())
+            through.handles = {planned_.handles.front()};
+        auto step = step_record(planned_, input_, through.output, began_, run_.clock->now(), 1, Json());
+        co_return finished(stage_, place_, std::move(through), std::move(step));
+    }
+    if (auto ready = co_await prepare(); !ready)
+        co_return ready.error();
+    if (is_container(planned_)) {
+        auto config = evaluated(planned_.config);
+        if (!config)
+            co_return config.error();
+        co_return begin_container(planned_, *config, input_, began_);
+    }
+    auto done = co_await outcome();
+    if (!done)
+        co_return done.error();
+    auto step = step_record(planned_, input_, done->output, began_, run_.clock->now(), context_.attempt(), Json());
+    co_return finished(stage_, place_, std::move(*done), std::move(step));
+}
+
+// The step's recorded time (§4.5), and whether this is a repeat after a crash (§7).
+Task<Result<void>> NodeRun::prepare()
+{
+    if (planned_.asks_now) {
+        const auto now = co_await context_.step("now", [this]() -> Task<Result<Json>> { co_return Json(run_.clock->now()); });
+        if (!now)
+            co_return now.error();
+        scope_.put(Root::step, "now", rfc3339(now->get<UnixMillis>()));
+    }
+    co_return co_await look_for_crash();
+}
+
+Task<Result<void>> NodeRun::look_for_crash()
+{
+    using OnCrash = PlannedPolicy::OnCrash;
+    const auto rule = planned_.policy.on_crash;
+    // An agent begins again after each question to a person, which is no crash; its own calls are kept as steps.
+    const bool begins_again = planned_.node.kind == "agent" || planned_.node.kind == "supervisor";
+    if (rule == OnCrash::retry || context_.attempt() > 1 || begins_again)
+        co_return Result<void>();
+    const auto mark = new_id();
+    const auto begun = co_await context_.step("begun", [&mark]() -> Task<Result<Json>> { co_return Json(mark); });
+    if (!begun)
+        co_return begun.error();
+    if (*begun == mark)
+        co_return Result<void>();
+    if (rule == OnCrash::fail)
+        co_return interrupted_by_crash();
+    const auto answer = co_await context_.interrupt(
+        Json{{"kind", "crash"},
+             {"node_id", planned_.told_id},
+             {"prompt", "The server stopped while this node ran. Run it again?"},
+             {"actions", Json::array({Json{{"id", "retry"}, {"label", "Run it again"}}, Json{{"id", "fail"}, {"label", "Give up"}}})}});
+    if (!answer)
+        co_return answer.error();
+    if (answer->is_object() && answer->value("action", "") == "retry")
+        co_return Result<void>();
+    co_return interrupted_by_crash();
+}
+
+Task<Result<NodeOutcome>> NodeRun::outcome()
+{
+    const std::string_view kind = planned_.node.kind;
+    if (asks_the_world(kind))
+        co_return co_await ask_world();
+    if (kind == "human_input")
+        co_return co_await ask_person();
+    if (kind == "reply")
+        co_return co_await reply();
+    if (kind == "condition")
+        co_return choose_case();
+    if (kind == "join")
+        co_return merge_branches();
+    if (kind == "set")
+        co_return set_values();
+    auto config = evaluated(planned_.config);
+    if (!config)
+        co_return config.error();
+    const auto* start = context_.state().find("start");
+    co_return shaped(planned_, *config, input_, start ? *start : Json::object());
+}
+
+Task<Result<NodeOutcome>> NodeRun::ask_world()
+{
+    auto config = evaluated(planned_.config);
+    if (!config)
+        co_return config.error();
+    auto hung = attached();
+    if (!hung)
+        co_return hung.error();
+    if (!run_.services)
+        co_return Error(Errc::unavailable, "This run has no access to models and tools.").reason("node_unavailable");
+    NodeCall call{planned_.node, run_.facts, std::move(*config), input_, std::move(*hung), context_};
+    auto output = co_await run_.services->call(std::move(call));
+    if (!output)
+        co_return output.error();
+    NodeOutcome done;
+    done.output = std::move(*output);
+    if (!planned_.cases_handle.empty())
+        done.handles = {done.output.value(planned_.cases_handle, std::string("else"))};
+    co_return done;
+}
+
+Result<Json> NodeRun::evaluated(const ConfigTemplate& config) const
+{
+    return config.evaluate(scope_);
+}
+
+Result<Json> NodeRun::attached() const
+{
+    if (planned_.node.kind != "agent" && planned_.node.kind != "supervisor")
+        return Json();
+    auto tools = attached_list(planned_.tools);
+    if (!tools)
+        return tools;
+    auto workers = attached_list(planned_.workers);
+    if (!workers)
+        return workers;
+    return Json{{"tools", std::move(*tools)}, {"workers", std::move(*workers)}};
+}
+
+Result<Json> NodeRun::attached_list(const std::vector<AttachedNode>& list) const
+{
+    auto entries = Json::array();
+    for (const auto& one : list) {
+        auto config = evaluated(one.config);
+        if (!config)
+            return config;
+        Json entry{{"id", one.id}, {"label", one.label}, {"config", std::move(*config)}};
+        if (!one.tools.empty()) {
+            auto tools = attached_list(one.tools);
+            if (!tools)
+                return tools;
+            entry["attached"] = Json{{"tools", std::move(*tools)}};
+        }
+        entries.push_back(std::move(entry));
+    }
+    return entries;
+}
+
+Task<Result<NodeOutcome>> NodeRun::ask_person()
+{
+    auto config = evaluated(planned_.config);
+    if (!config)
+        co_return config.error();
+    auto question = question_of(planned_, *config, run_.clock->now());
+    const auto answer = co_await context_.interrupt(std::move(question));
+    if (!answer)
+        co_return answer.error();
+    co_return answered(planned_, *answer);
+}
+
+Task<Result<NodeOutcome>> NodeRun::reply()
+{
+    auto config = evaluated(planned_.config);
+    if (!config)
+        co_return config.error();
+    const auto given = config->find("text");
+    const auto text = text_of(given == config->end() ? input_ : *given);
+    Json message{{"role", "assistant"}, {"content", text}, {"reply", true}};
+    Json said{{"node_id", planned_.told_id}, {"text", text}};
+    if (const auto files = config->find("files"); files != config->end())
+        message["files"] = said["files"] = *files;
+    if (auto told = co_await context_.emit_message(std::move(message)); !told)
+        co_return told.error();
+    NodeOutcome done;
+    done.output = Json{{"text", text}};
+    done.values["r"] = Json::array({std::move(said)});
+    co_return done;
+}
+
+graph::Update finished(const Stage& stage, std::size_t place, NodeOutcome outcome, Json step)
+{
+    const auto& planned = stage.nodes[place];
+    graph::Update update(std::move(outcome.values));
+    auto& values = update.values;
+    if (planned.outgoing.empty()) {
+        const auto value = planned.main_output.empty() ? outcome.output : outcome.output.value(planned.main_output, outcome.output);
+        values["leaf"] = Json::array({Json{{"node_id", planned.told_id}, {"value", value}}});
+    }
+    values[graph_name('n', planned.node.id)] = std::move(outcome.output);
+    values[std::string(step_channel)] = Json::array({std::move(step)});
+    Decisions decisions(stage);
+    decisions.leave(place, outcome.handles);
+    decisions.write_to(update);
+    return update;
+}
+
+Json step_record(const PlannedNode& planned, const Json& input, const Json& output, UnixMillis began, UnixMillis now,
+                 int attempts, const Json& error)
+{
+    Json record{{"node_id", planned.told_id},
+                {"status", error.is_null() ? "succeeded" : "failed"},
+                {"input", input},
+                {"output", output},
+                {"started_at", began},
+                {"duration_ms", std::max<std::int64_t>(0, now - began)},
+                {"attempts", attempts}};
+    if (const auto usage = output.is_object() ? output.find("usage") : output.end(); output.is_object() && usage != output.end())
+        record["usage"] = *usage;
+    if (!error.is_null())
+        record["error"] = error;
+    return record;
+}
+
+Json told_error(const Error& error, int attempts)
+{
+    const std::string code = error.reason().empty() ? std::string(name_of(error.code())) : std::string(error.reason());
+    return Json{{"code", code}, {"message", error.message()}, {"attempts", attempts}};
+}
+
+graph::NodeFunction node_of(std::shared_ptr<const Stage> stage, std::size_t place)
+{
+    return [stage, place](graph::NodeContext& context) -> Task<Result<graph::Update>> {
+        NodeRun run(*stage, place, context);
+        co_return co_await run.run();
+    };
+}
+
+NodeOutcome outcome_of_failure(const PlannedNode& planned, const Json& error)
+{
+    using OnError = PlannedPolicy::OnError;
+    NodeOutcome outcome;
+    if (planned.policy.on_error == OnError::use_default && planned.policy.default_output.is_object())
+        outcome.output = planned.policy.default_output;
+    else
+        outcome.output["error"] = error;
+    if (planned.policy.on_error == OnError::branch)
+        outcome.handles = {"error"};
+    return outcome;
+}
+
+graph::ErrorHandler error_handler_of(std::shared_ptr<const Stage> stage, std::size_t place)
+{
+    if (stage->nodes[place].policy.on_error == PlannedPolicy::OnError::fail)
+        return {};
+    return [stage, place](graph::NodeContext& context, const Error& error) -> Task<Result<graph::Update>> {
+        const auto& planned = stage->nodes[place];
+        const auto& run = context.context<FlowRun>();
+        const auto told = told_error(error, context.attempt());
+        auto outcome = outcome_of_failure(planned, told);
+        const auto now = run.clock->now();
+        auto step = step_record(planned, input_of(*stage, planned, context.state()), outcome.output, now, now, context.attempt(), told);
+        co_return finished(*stage, place, std::move(outcome), std::move(step));
+    };
+}
+
+}  // namespace dure::flows
