@@ -62,6 +62,33 @@ void Budget::count(const Json& usage)
     model_calls_ += std::max<std::int64_t>(1, whole_number(usage, "model_calls"));
 }
 
+void Budget::count(std::string_view call, const Json& usage)
+{
+    if (call.empty() || counted_.emplace(call).second)
+        count(usage);
+}
+
+namespace {
+
+// Knows whether one node counts its calls by itself.
+class CountingBudget final : public flows::CallBudget {
+public:
+    explicit CountingBudget(Budget& budget) : budget_(budget) {}
+    Result<void> check() override { return budget_.check(); }
+    void count(std::string_view call_name, const Json& usage) override
+    {
+        used_ = true;
+        budget_.count(call_name, usage);
+    }
+    bool used() const { return used_; }
+
+private:
+    Budget& budget_;
+    bool used_ = false;
+};
+
+}  // namespace
+
 Task<Result<Json>> MeteredServices::call(flows::NodeCall call)
 {
     if (auto allowed = budget_.check(); !allowed) {
@@ -69,8 +96,13 @@ Task<Result<Json>> MeteredServices::call(flows::NodeCall call)
             std::exchange(on_exceeded_, nullptr)();
         co_return allowed.error();
     }
+    // Services that make several model calls count each by itself; of others the output tells.
+    CountingBudget counted(budget_);
+    call.budget = &counted;
     auto output = co_await services_.call(std::move(call));
-    if (output && output->is_object())
+    if (budget_.exceeded() && !output && on_exceeded_)
+        std::exchange(on_exceeded_, nullptr)();
+    if (!counted.used() && output && output->is_object())
         if (const auto usage = output->find("usage"); usage != output->end())
             budget_.count(*usage);
     co_return output;

@@ -3,21 +3,23 @@
 #pragma once
 
 #include <functional>
+#include <set>
 
 #include "dure/executions/execution.hpp"
 #include "dure/flows/compiler.hpp"
 
 namespace dure::executions {
 
-class Budget {
+class Budget final : public flows::CallBudget {
 public:
     Budget(const Limits& limits, std::int64_t tokens, std::int64_t cost_nano)
         : limits_(limits), tokens_(tokens), cost_nano_(cost_nano)
     {}
 
     // An error when a limit is reached; the first one stays in exceeded().
-    Result<void> check();
+    Result<void> check() override;
     void count(const Json& usage);
+    void count(std::string_view call, const Json& usage) override;
     const std::optional<Error>& exceeded() const { return exceeded_; }
 
 private:
@@ -26,6 +28,7 @@ private:
     std::int64_t cost_nano_;
     std::int64_t model_calls_ = 0;
     std::optional<Error> exceeded_;
+    std::set<std::string, std::less<>> counted_;  // calls with a name
 };
 
 class MeteredServices final : public flows::NodeServices {

@@ -106,18 +106,23 @@ Task<Result<void>> NodeSink::still_alive()
     co_return Result<void>();
 }
 
-Task<Result<void>> ask_charged(const Shared& shared, const flows::RunFacts& facts,
-                               const llm::CompletionRequest& request, const llm::CallContext& context,
-                               model::AnswerSink* sink, model::Completion& into)
+Task<Result<void>> ask_charged(const Shared& shared, const flows::NodeCall& call, const llm::CompletionRequest& request,
+                               const llm::CallContext& context, model::AnswerSink* sink, model::Completion& into,
+                               std::string_view name)
 {
     namespace asio = boost::asio;
+    if (call.budget)
+        if (auto allowed = call.budget->check(); !allowed)
+            co_return allowed.error();
     const auto ended = co_await asked_once(shared, request, context, sink, into);
+    if (call.budget)
+        call.budget->count(ended.outcome && !ended.thrown ? name : std::string_view(), usage_json(into.usage, 1));
     if (!shared.parts.usage) {
         if (ended.thrown)
             std::rethrow_exception(ended.thrown);
         co_return ended.outcome;
     }
-    auto row = usage_row(shared, facts, request, into);
+    auto row = usage_row(shared, call.facts, request, into);
     row.status = ended.status();
     row.duration_ms = std::chrono::duration_cast<std::chrono::milliseconds>(ended.took).count();
     // Charged to the end even when the run is cancelled at this very moment: a coroutine without a slot. The cancellation stays
@@ -182,7 +187,7 @@ Task<Result<Formed>> ask_in_form(const Shared& shared, flows::NodeCall& call, co
     for (int attempt = 0; attempt < (question.form ? attempts_at_form : 1); ++attempt) {
         Formed formed;
         const auto asked =
-            co_await ask_charged(shared, call.facts, request, context, aloud ? &words : nullptr, formed.completion);
+            co_await ask_charged(shared, call, request, context, aloud ? &words : nullptr, formed.completion);
         used.add(formed.completion.usage);
         if (!asked)
             co_return asked.error();

@@ -20,10 +20,10 @@ private:
     graph::NodeContext& context_;
 };
 
-// One model call with its usage row. `sink` null: nobody reads along.
-Task<Result<void>> ask_charged(const Shared& shared, const flows::RunFacts& facts,
-                               const llm::CompletionRequest& request, const llm::CallContext& context,
-                               model::AnswerSink* sink, model::Completion& into);
+// One model call within the run's budget, with its usage row. `name`: see CallBudget. `sink` null: nobody reads along.
+Task<Result<void>> ask_charged(const Shared& shared, const flows::NodeCall& call, const llm::CompletionRequest& request,
+                               const llm::CallContext& context, model::AnswerSink* sink, model::Completion& into,
+                               std::string_view name = {});
 
 // What a node used: {"input_tokens", "output_tokens", "cost_usd", "model_calls"}.
 class UsageSum {

@@ -107,7 +107,7 @@ Result<Verdict> verdict_of(const Json& answer)
 
 std::string call_key(std::string_view node, const model::ToolCall& call)
 {
-    return std::string(node) + "/" + call.id + "/" + fingerprint(call.arguments);
+    return std::string(node) + "/" + fingerprint(call.id + "\n" + call.arguments);  // the id is the model's: any bytes
 }
 
 }  // namespace
@@ -129,16 +129,20 @@ Task<Result<void>> DurableCalls::ask(std::string_view node, const llm::Completio
                                      const llm::CallContext& context, model::AnswerSink* sink, model::Completion& into)
 {
     bool asked_now = false;
-    auto kept = co_await call_.context.step(
-        step_name("model/" + std::string(node) + "/" + fingerprint(request)), [&]() -> Task<Result<Json>> {
-            asked_now = true;
-            auto asked = co_await ask_charged(shared_, call_.facts, request, context, sink, into);
-            if (!asked)
-                co_return asked.error();
-            co_return kept_completion(into);
-        });
-    if (kept && !asked_now)
+    const auto name = step_name("model/" + std::string(node) + "/" + fingerprint(request));
+    const auto call_name = call_.context.idempotency_key(name);
+    auto kept = co_await call_.context.step(name, [&]() -> Task<Result<Json>> {
+        asked_now = true;
+        auto asked = co_await ask_charged(shared_, call_, request, context, sink, into, call_name);
+        if (!asked)
+            co_return asked.error();
+        co_return kept_completion(into);
+    });
+    if (kept && !asked_now) {
         into = completion_from(*kept);
+        if (call_.budget)
+            call_.budget->count(call_name, usage_json(into.usage, 1));
+    }
     used_.add(into.usage);
     if (!kept)
         co_return kept.error();

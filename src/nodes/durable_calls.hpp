@@ -45,7 +45,7 @@ private:
     flows::NodeCall& call_;
     std::map<std::string, Rules, std::less<>> rules_;
     std::map<std::string, int> names_;
-    std::set<std::string> approved_;  // "<node>/<call id>"
+    std::set<std::string> approved_;  // keys of calls
     UsageSum used_;
 };
 

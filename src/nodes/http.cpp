@@ -141,6 +141,7 @@ Task<Result<Json>> run_http(const Shared& shared, flows::NodeCall& call, Service
     if (!plan)
         co_return plan.error();
     plan->request.deadline = call.context.deadline().sooner(longest_request);
+    plan->request.timeouts.head = longest_request;
     auto answer = co_await http::fetch(shared.parts.client, shared.parts.egress, std::move(plan->request));
     if (!answer)
         co_return answer.error();

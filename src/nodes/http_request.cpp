@@ -71,8 +71,11 @@ private:
     void hide(std::string value)
     {
         constexpr std::size_t shortest = 4;   // less is in every text
-        if (value.size() >= shortest)
-            plan_.secrets.push_back(std::move(value));
+        if (value.size() < shortest)
+            return;
+        if (auto escaped = percent_encoded(value); escaped != value)
+            plan_.secrets.push_back(std::move(escaped));   // as a query has it
+        plan_.secrets.push_back(std::move(value));
     }
 
     bool has_header(std::string_view name) const
@@ -201,9 +204,18 @@ Result<HttpPlan> read_http_plan(flows::NodeCall& call, flows::NodeServices& serv
 std::string without_secrets(std::string text, const std::vector<std::string>& secrets)
 {
     constexpr std::string_view instead = "[secret]";
-    for (const auto& secret : secrets)
-        for (auto at = text.find(secret); at != std::string::npos; at = text.find(secret, at + instead.size()))
-            text.replace(at, secret.size(), instead);
+    for (const auto& secret : secrets) {
+        auto at = text.find(secret);
+        if (at == std::string::npos)
+            continue;
+        std::string shown;   // built once: a far side may fill its answer with what it was sent
+        std::size_t from = 0;
+        for (; at != std::string::npos; at = text.find(secret, from)) {
+            shown.append(text, from, at - from).append(instead);
+            from = at + secret.size();
+        }
+        text = shown.append(text, from);
+    }
     return text;
 }
 

@@ -111,7 +111,7 @@ Task<Result<Json>> run_router(const Shared& shared, flows::NodeCall& call)
     UsageSum used;
     for (int attempt = 0; attempt < attempts_at_class; ++attempt) {
         model::Completion answer;
-        const auto asked = co_await ask_charged(shared, call.facts, request, context, nullptr, answer);
+        const auto asked = co_await ask_charged(shared, call, request, context, nullptr, answer);
         used.add(answer.usage);
         if (!asked)
             co_return asked.error();

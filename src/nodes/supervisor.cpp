@@ -50,8 +50,8 @@ Result<agents::Worker> worker_from(const Shared& shared, const Json& entry)
     agents::Worker worker;
     worker.name = entry.at("id").get<std::string>();
     const auto instructions = reader.text("instructions");
-    worker.instructions =
-        question->system + (question->system.empty() || instructions.empty() ? "" : "\n") + instructions;
+    for (const auto& part : {question->system, instructions, reader.text("prompt")})
+        worker.instructions += (worker.instructions.empty() || part.empty() ? "" : "\n") + part;
     const auto label = entry.value("label", std::string());
     worker.description = label + (label.empty() || worker.instructions.empty() ? "" : ". ") +
                          std::string(utf8_prefix(worker.instructions, longest_description));
@@ -60,9 +60,12 @@ Result<agents::Worker> worker_from(const Shared& shared, const Json& entry)
     worker.max_tokens = question->max_tokens;
     worker.extra = question->extra;
     worker.max_iterations = reader.integer("max_iterations", 1, 100);
-    for (const char* field : {"output_schema", "memory", "images"})
+    for (const char* field : {"output_schema", "memory", "images", "messages"})
         if (reader.find(field))
             reader.problem(field, "is not available for workers");
+    const auto strategy = reader.text("strategy");
+    if (!strategy.empty() && strategy != "chat" && strategy != "graph" && strategy != "function_calling")
+        reader.problem("strategy", "'" + strategy + "' is not available for workers");
     if (auto fine = reader.done(); !fine)
         return fine.error();
     return worker;

@@ -135,6 +135,40 @@ TEST_F(AgentNode, AnApprovedToolThatActsRuns)
     EXPECT_EQ((*output)["steps"][0]["success"], true);
 }
 
+TEST_F(AgentNode, EachModelCallIsWithinTheBudgetOfTheRun)
+{
+    auto& tool = weather();
+    CountedCalls calls(1);
+    budget = &calls;
+    upstream.enqueue(turn("", {{"c1", "weather", R"({"city":"a"})"}}));
+    node("agent", {{"prompt", "Rain?"}, {"tools", {"weather"}}});
+    const auto output = go();
+    ASSERT_FALSE(output);
+    EXPECT_EQ(output.error().reason(), "LIMIT_EXCEEDED");
+    EXPECT_EQ(upstream.request_count(), 1);
+    EXPECT_EQ(tool.calls.size(), 1);
+    EXPECT_EQ(calls.tokens, 7);
+}
+
+TEST_F(AgentNode, ACallWhoseAnswerIsKeptIsCountedOnce)
+{
+    weather();
+    CountedCalls calls(10), of_the_next_process(10);
+    budget = &calls;
+    upstream.enqueue(turn("", {{"c1", "weather", R"({"city":"a"})"}}));
+    upstream.enqueue(dure::test::error_script(500, "away", "server_error"));
+    node("agent", {{"prompt", "Rain?"}, {"tools", {"weather"}}});
+    ASSERT_FALSE(go());
+    EXPECT_EQ(calls.calls, 2);
+    upstream.enqueue(dure::test::error_script(500, "away", "server_error"));
+    ASSERT_FALSE(go(graph::RunInput::nothing()));
+    EXPECT_EQ(calls.calls, 3) << "the kept one again";
+    budget = &of_the_next_process;
+    upstream.enqueue(turn("Rain."));
+    ASSERT_TRUE(go(graph::RunInput::nothing()));
+    EXPECT_EQ(of_the_next_process.calls, 2);
+}
+
 TEST_F(AgentNode, AttachedToolsKeepTheArgumentsThatWereDrawn)
 {
     auto& tool = weather();

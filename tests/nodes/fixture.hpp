@@ -101,6 +101,31 @@ public:
     std::vector<Json> customs;
 };
 
+// Lets so many model calls pass.
+class CountedCalls final : public flows::CallBudget {
+public:
+    explicit CountedCalls(int most) : most_(most) {}
+    Result<void> check() override
+    {
+        if (calls >= most_)
+            return Error(Errc::conflict, "enough").reason("LIMIT_EXCEEDED");
+        return {};
+    }
+    void count(std::string_view call, const Json& usage) override
+    {
+        if (!call.empty() && !names_.emplace(call).second)
+            return;
+        calls += usage.at("model_calls").get<int>();
+        tokens += usage.at("input_tokens").get<int>();
+    }
+    int calls = 0;
+    int tokens = 0;
+
+private:
+    const int most_;
+    std::set<std::string, std::less<>> names_;
+};
+
 class NodeTest : public ::testing::Test {
 protected:
     NodeTest()
@@ -186,7 +211,7 @@ protected:
         graph::StateGraph one;
         one.add_channel("in", graph::reducers::last()).add_channel("out", graph::reducers::last());
         one.add_node("n", [this](graph::NodeContext& context) -> Task<Result<graph::Update>> {
-            flows::NodeCall call{drawn, facts, config_, input_, attached_, context};
+            flows::NodeCall call{drawn, facts, config_, input_, attached_, context, budget};
             auto output = co_await services().call(std::move(call));
             if (!output)
                 co_return output.error();
@@ -260,6 +285,7 @@ protected:
     graph::RunResult result;
     flows::RunFacts facts;
     flows::Node drawn;
+    flows::CallBudget* budget = nullptr;
 
 private:
     Json config_, input_, attached_;

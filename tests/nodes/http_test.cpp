@@ -190,6 +190,19 @@ TEST_F(HttpNode, SecretsGoIntoTheRequestAndNowhereElse)
     }
 }
 
+TEST_F(HttpNode, ASecretThatComesBackAsTheQueryHadItIsHidden)
+{
+    settings.flows.secrets["crm"] = SecretString("a key/with signs");
+    far_side.handle([](const auto& got) {
+        return Script{dure::test::send(dure::test::http_answer(200, "text/plain", got.target))};
+    });
+    request({{"auth", {{"type", "api_key"}, {"name", "key"}, {"in", "query"}, {"secret", "crm"}}}});
+    const auto output = go();
+    ASSERT_TRUE(output) << output.error().message();
+    EXPECT_EQ(received().target, "/?key=a%20key%2Fwith%20signs");
+    EXPECT_EQ((*output)["body"], "/?key=[secret]");
+}
+
 TEST_F(HttpNode, ASecretStandsInTheQueryButInNoError)
 {
     far(500, "text/plain", "");

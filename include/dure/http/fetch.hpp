@@ -13,6 +13,7 @@ struct FetchRequest {
     std::vector<std::pair<std::string, std::string>> headers = {};
     std::string body = {};
     Deadline deadline = Deadline::never();
+    ClientTimeouts timeouts = {};
     std::size_t largest_answer = 4u << 20;  // bytes; compressed answers are neither asked for nor taken
 };
 

@@ -96,6 +96,7 @@ Task<Result<FetchAnswer>> fetch(Client& client, const EgressPolicy& policy, Fetc
         one.headers.emplace_back("Accept-Encoding", "identity");
         one.body = request.body;
         one.deadline = request.deadline;
+        one.timeouts = request.timeouts;
         one.egress = &policy;
         auto answer = co_await client.send(one);
         if (!answer)
