@@ -1,7 +1,8 @@
 // What a drawing means, checked (flow-format §9): the second half of what read_document() begins, all problems at once.
 // Built: kinds, ids, edges, handles, types, starts, containers, cycles, reachability, fields of each kind's config, policies,
-// conditions, expressions with the names they use, settings. Not built: reducer_missing, subflow_cycle and the codes that
-// ask other parts of the server (model_unknown, tool_unknown, flow_unknown, knowledge_unknown).
+// conditions, expressions with the names they use, settings, writers side by side, targets of jumps. What asks other parts of
+// the server stands in references.hpp (model_unknown, tool_unknown, knowledge_unknown) and in the service (flow_unknown,
+// subflow_cycle).
 #pragma once
 
 #include "dure/flows/document.hpp"
@@ -25,6 +26,9 @@ void check_types(const Document& document, Problems& problems);
 
 // inputs, state, limits, and what §8 says of each type of flow: field_…, id_duplicate, orchestration_invalid.
 void check_settings(const Document& document, Problems& problems);
+
+// reducer_missing (warn), loop_target_invalid.
+void check_flow(const Document& document, Problems& problems);
 
 // All of the above.
 void check_document(const Document& document, Problems& problems);

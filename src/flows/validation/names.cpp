@@ -229,6 +229,7 @@ void check_document(const Document& document, Problems& problems)
     check_types(document, problems);
     check_configs(document, problems);
     check_names(document, problems);
+    check_flow(document, problems);
 }
 
 }  // namespace dure::flows
