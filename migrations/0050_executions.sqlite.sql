@@ -29,6 +29,8 @@ CREATE TABLE executions (
     updated_at      BIGINT NOT NULL,
     active_since    BIGINT,
     active_ms       BIGINT NOT NULL,
+    crashes         BIGINT NOT NULL,
+    crashed_at      BIGINT NOT NULL,
     wake_at         BIGINT
 );
 

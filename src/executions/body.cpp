@@ -44,6 +44,23 @@ runs::Ending failed(const Error& error)
     return ending;
 }
 
+constexpr std::int64_t crash_limit = 3;  // graph-semantics D9
+
+// Deaths of a process that worked on it, at the step it stands at. That it was only claimed does not count.
+std::int64_t crashes_of(const Execution& execution)
+{
+    if (!execution.active_since)
+        return 0;
+    return execution.crashed_at == execution.steps ? execution.crashes + 1 : 1;
+}
+
+Error recovery_limit(std::int64_t crashes)
+{
+    return Error(Errc::internal,
+                 "The process ended " + std::to_string(crashes) + " times while the execution stood at the same step.")
+        .reason("RECOVERY_LIMIT");
+}
+
 // Back into the queue.
 runs::Ending parked()
 {
@@ -115,6 +132,8 @@ public:
         const auto place = co_await wait_for_turn(*execution);
         if (!place)
             co_return parked();
+        if (crashes_of(*execution) >= crash_limit)
+            co_return failed(recovery_limit(crashes_of(*execution)));
         if (auto told = co_await tell_status(Status::running); !told)
             co_return failed(told.error());
         auto flow = co_await compiled_flow(all_, parts_.cache, *execution);

@@ -10,14 +10,15 @@ namespace {
 const std::string stored_columns =
     "id, owner_id, flow_id, flow_slug, flow_version, flow_type, pins, status, user_label, session_id, message, inputs, "
     "facts, output, error, waiting, limits, idempotency_key, request_hash, forked_from, forked_step, created_at, "
-    "started_at, ended_at, updated_at, active_since, active_ms, wake_at";
+    "started_at, ended_at, updated_at, active_since, active_ms, wake_at, crashes, crashed_at";
 const std::string select_executions =
     "SELECT " + stored_columns +
     // PostgreSQL sums whole numbers as NUMERIC.
     ", CAST((SELECT COALESCE(SUM(tokens), 0) FROM execution_steps s WHERE s.execution_id = executions.id) AS BIGINT) "
     "AS "
     "tokens, CAST((SELECT COALESCE(SUM(cost_nano), 0) FROM execution_steps s WHERE s.execution_id = executions.id) AS "
-    "BIGINT) AS cost_nano FROM executions";
+    "BIGINT) AS cost_nano, (SELECT COUNT(*) FROM execution_steps s WHERE s.execution_id = executions.id) AS steps FROM "
+    "executions";
 
 std::optional<Json> stored_json(const sql::Row& row, std::string_view column)
 {
@@ -61,6 +62,9 @@ Execution execution_from(const sql::Row& row)
     execution.active_since = row.maybe_integer("active_since");
     execution.active_ms = row.integer("active_ms");
     execution.wake_at = row.maybe_integer("wake_at");
+    execution.crashes = row.integer("crashes");
+    execution.crashed_at = row.integer("crashed_at");
+    execution.steps = row.integer("steps");
     execution.tokens = row.integer("tokens");
     execution.cost_nano = row.integer("cost_nano");
     return execution;
@@ -121,13 +125,14 @@ Result<void> ExecutionRows::insert(const Execution& execution)
 {
     static const std::string sql = "INSERT INTO executions (" + stored_columns +
                                    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, "
-                                   "$17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)";
+                                   "$17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30)";
     const auto& e = execution;
-    const auto stored = connection_.execute(
-        sql, e.id, e.owner_id, e.flow_id, e.flow_slug, e.flow_version, e.flow_type, dump(e.pins), name_of(e.status),
-        e.user_label, e.session_id, e.message, dump(e.inputs), dump(e.facts), json_text(e.output), json_text(e.error),
-        json_text(e.waiting), dump(to_json(e.limits)), e.idempotency_key, e.request_hash, e.forked_from, e.forked_step,
-        e.created_at, e.started_at, e.ended_at, e.updated_at, e.active_since, e.active_ms, e.wake_at);
+    const auto stored =
+        connection_.execute(sql, e.id, e.owner_id, e.flow_id, e.flow_slug, e.flow_version, e.flow_type, dump(e.pins),
+                            name_of(e.status), e.user_label, e.session_id, e.message, dump(e.inputs), dump(e.facts),
+                            json_text(e.output), json_text(e.error), json_text(e.waiting), dump(to_json(e.limits)),
+                            e.idempotency_key, e.request_hash, e.forked_from, e.forked_step, e.created_at, e.started_at,
+                            e.ended_at, e.updated_at, e.active_since, e.active_ms, e.wake_at, e.crashes, e.crashed_at);
     if (!stored)
         return stored.error();
     return {};
@@ -216,7 +221,12 @@ Result<UnixMillis> ExecutionRows::begin(const std::string& id, UnixMillis now)
     const auto begun = connection_.query(
         "UPDATE executions SET status = 'running', started_at = COALESCE(started_at, $2), active_since = $2, "
         "active_ms = active_ms + CASE WHEN active_since IS NULL OR updated_at < active_since THEN 0 ELSE updated_at - "
-        "active_since END, updated_at = $2 WHERE id = $1 RETURNING started_at",
+        "active_since END, crashes = CASE WHEN active_since IS NULL THEN crashes WHEN crashed_at = h.steps THEN "
+        "crashes + "
+        "1 ELSE 1 END, crashed_at = CASE WHEN active_since IS NULL THEN crashed_at ELSE h.steps END, updated_at = $2 "
+        "FROM "
+        "(SELECT COUNT(*) AS steps FROM execution_steps WHERE execution_id = $1) AS h WHERE id = $1 RETURNING "
+        "started_at",
         id, now);
     if (!begun)
         return begun.error();
@@ -265,7 +275,8 @@ Result<void> ExecutionRows::queue_again(const std::string& id, bool afresh, Unix
 {
     return one_change(connection_.execute(
         "UPDATE executions SET status = 'queued', output = NULL, error = NULL, waiting = NULL, wake_at = NULL, "
-        "ended_at = NULL, active_since = NULL, active_ms = CASE WHEN $2 <> 0 THEN 0 ELSE active_ms END, updated_at = "
+        "ended_at = NULL, active_since = NULL, crashes = 0, crashed_at = 0, active_ms = CASE WHEN $2 <> 0 THEN 0 ELSE "
+        "active_ms END, updated_at = "
         "$3 "
         "WHERE id = $1",
         id, afresh, now));

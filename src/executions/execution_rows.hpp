@@ -30,7 +30,8 @@ public:
     Result<std::int64_t> queued(const std::string& owner, std::int64_t most);
     Result<std::vector<Step>> steps(const std::string& id);
 
-    // A worker has it. Time it worked under a dead worker counts up to the last write. Gives when the first one had it.
+    // A worker has it. Time it worked under a dead worker counts up to the last
+    // write, and that death as a crash. Gives when the first one had it.
     Result<UnixMillis> begin(const std::string& id, UnixMillis now);
     Result<void> touch(const std::string& id, UnixMillis now);
     // Stores or replaces the step; gives its visit.

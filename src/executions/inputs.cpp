@@ -1,5 +1,5 @@
 // See inputs.hpp.
-#include "executions/inputs.hpp"
+#include "dure/executions/inputs.hpp"
 
 #include <algorithm>
 

@@ -1,12 +1,4 @@
-// The inputs of an execute request against those the flow declares (flow-format §1): checked before anything runs.
+// Public now: dure/executions/inputs.hpp.
 #pragma once
 
-#include "dure/flows/document.hpp"
-
-namespace dure::executions {
-
-// Given inputs with defaults filled in. invalid_argument with a problem at ["body", "inputs", name] for each wrong one. A flow
-// that declares none takes any.
-Result<Json> check_inputs(const flows::Document& document, const Json& given);
-
-}  // namespace dure::executions
+#include "dure/executions/inputs.hpp"

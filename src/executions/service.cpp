@@ -7,7 +7,7 @@
 #include "executions/body.hpp"
 #include "executions/execution_events.hpp"
 #include "executions/execution_rows.hpp"
-#include "executions/inputs.hpp"
+#include "dure/executions/inputs.hpp"
 #include "executions/limits.hpp"
 #include "executions/pins.hpp"
 #include "executions/service_state.hpp"
@@ -104,6 +104,8 @@ Task<Result<Started>> ExecutionService::start(Caller caller, StartRequest reques
     fresh.pins = std::move(*pins);
     if (auto remembered = co_await state_->remember(fresh); !remembered)
         co_return remembered.error();
+    if (request.history)
+        fresh.facts["history"] = std::move(*request.history);
     // Compiled before it is acknowledged: what cannot run is refused, and the worker finds it in the cache.
     const auto compiled = co_await compiled_flow(parts, state_->cache, fresh);
     if (!compiled)

@@ -36,6 +36,27 @@ std::vector<const Json*> records_of(const Json& update)
     return records;
 }
 
+Json member_or_null(const Json& object, const char* name);
+
+// {input_tokens, output_tokens} of all records of a task; null: it asked no model.
+Json usage_of(const Json& ended)
+{
+    const auto result = ended.find("result");
+    if (result == ended.end())
+        return Json();
+    std::int64_t input = 0, output = 0;
+    bool used = false;
+    for (const auto* record : records_of(*result)) {
+        const auto usage = member_or_null(*record, "usage");
+        if (!usage.is_object())
+            continue;
+        used = true;
+        input += usage.value("input_tokens", std::int64_t{0});
+        output += usage.value("output_tokens", std::int64_t{0});
+    }
+    return used ? Json{{"input_tokens", input}, {"output_tokens", output}} : Json();
+}
+
 Json member_or_null(const Json& object, const char* name)
 {
     const auto found = object.find(name);
@@ -142,6 +163,8 @@ std::optional<Telling::Told> Telling::task_ended(const graph::Event& event)
     Json told{{"event", "end"}, {"id", id}, {"node_id", node_id.empty() ? steps.front().node_id : node_id}};
     if (event.data.value("cached", false))
         told["cached"] = true;
+    if (auto usage = usage_of(event.data); !usage.is_null())
+        told["usage"] = std::move(usage);
     told["steps"] = Json::array();
     for (const auto& step : steps)
         told["steps"].push_back(told_step(step));

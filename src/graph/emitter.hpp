@@ -17,6 +17,7 @@ public:
     bool wants(Mode mode, const std::string& ns) const { return modes_.has(mode) && (ns.empty() || subgraphs_); }
     // For a mode that may be wanted by itself or as part of `debug`.
     bool wants_or_debugs(Mode mode, const std::string& ns) const { return wants(mode, ns) || wants(Mode::debug, ns); }
+    bool holds_until_durable() const { return sink_ && sink_->holds_until_durable(); }
     // Call only for wanted modes. An error (CANCELLED): nobody listens.
     Task<Result<void>> emit(Mode mode, const std::string& ns, Json data);
     // Mode `tasks` or `checkpoints`, and the same wrapped for `debug`, as far as they are wanted.

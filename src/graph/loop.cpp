@@ -258,16 +258,26 @@ Task<bool> Loop::finish_superstep(Superstep& superstep)
     auto changes = apply(definition_, progress_, finished, run_.result.warnings);
     if (!changes)
         co_return co_await discard(superstep, changes.error());
-    if (keeper_.keeps()) {
-        Batch batch;
+    const bool changed = !changes->empty();
+    const bool tells_first = run_.emitter.holds_until_durable();
+    Batch batch;
+    if (keeper_.keeps())
         keeper_.add(Source::loop, progress_, &*changes, frontier_of(definition_, progress_), batch);
+    if (tells_first && !co_await tell_superstep(superstep, changed))
+        co_return false;
+    if (keeper_.keeps())
         if (auto saved = co_await run_.saver.save(std::move(batch)); !saved)
             co_return fail(saved.error());
-    }
-    const bool changed = !changes->empty();
-    if (!co_await tell_all(superstep))
+    if (!tells_first && !co_await tell_superstep(superstep, changed))
         co_return false;
     tasks_.clear();
+    co_return true;
+}
+
+Task<bool> Loop::tell_superstep(Superstep& superstep, bool changed)
+{
+    if (!co_await tell_all(superstep))
+        co_return false;
     if (changed && !co_await tell_values())
         co_return false;
     co_return co_await tell_checkpoint();
@@ -280,6 +290,8 @@ Task<bool> Loop::leave_open(Superstep& superstep)
         Batch batch;
         for (auto& task : tasks_)
             add_outcome(superstep, task, batch);
+        if (run_.emitter.holds_until_durable() && !co_await tell_all(superstep))
+            co_return false;
         if (auto saved = co_await run_.saver.save(std::move(batch)); !saved)
             co_return fail(saved.error());
     }
@@ -309,6 +321,8 @@ Task<bool> Loop::discard(Superstep& superstep, const Error& error)
         for (auto& task : tasks_)
             batch.pending.push_back(superstep.pending(task, PendingWrite::Kind::error, "", error_json(error)));
         keeper_.mark_pending();
+        if (run_.emitter.holds_until_durable() && !co_await tell_all(superstep))
+            co_return false;
         if (auto saved = co_await run_.saver.save(std::move(batch)); !saved)
             co_return fail(saved.error());
     }

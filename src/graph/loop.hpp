@@ -51,6 +51,8 @@ private:
     Task<bool> finish_superstep(Superstep& superstep);
     Task<bool> leave_open(Superstep& superstep);
     Task<bool> discard(Superstep& superstep, const Error& error);
+    Task<bool> save_and_tell(Batch batch);
+    Task<bool> tell_superstep(Superstep& superstep, bool changed);
     Task<bool> tell_all(Superstep& superstep);
     Task<bool> tell_values();
     Task<bool> tell_checkpoint();

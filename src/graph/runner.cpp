@@ -69,6 +69,9 @@ Task<Result<void>> settle(Superstep& superstep, SuperstepTask& task)
     if (!early && task.stage != Stage::failed) {
         Batch batch;
         add_outcome(superstep, task, batch);
+        if (superstep.run.emitter.holds_until_durable())
+            if (auto told = co_await tell_outcome(superstep, task); !told)
+                co_return told;
         if (auto saved = co_await superstep.run.saver.save(std::move(batch)); !saved)
             co_return saved;
     }

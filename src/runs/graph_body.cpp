@@ -10,25 +10,38 @@ namespace {
 class Teller final : public graph::EventSink {
 public:
     Teller(RunWriter& writer, Telling telling, const PreparedRun& prepared)
-        : writer_(writer), telling_(telling), prepared_(prepared)
+        : writer_(writer), telling_(telling), prepared_(prepared),
+          saves_follow_(prepared.options.durability != graph::Durability::exit)
     {}
 
     graph::Modes modes() const override { return telling_.modes; }
     bool subgraphs() const override { return telling_.subgraphs; }
+    bool holds_until_durable() const override { return true; }   // RunWriter does
     Task<Result<void>> event(const graph::Event& event) override
     {
         if (!prepared_.translate)
-            co_return co_await writer_.tell(event.ns, graph::name_of(event.mode), event.data);
+            co_return co_await tell(event, graph::name_of(event.mode), event.data);
         auto told = prepared_.translate(event);
         if (!told)
             co_return Result<void>();
-        co_return co_await writer_.tell(event.ns, told->mode, std::move(told->data));
+        co_return co_await tell(event, told->mode, std::move(told->data));
     }
 
 private:
+    // What comes of a task or a superstep goes in its write; what nodes say is unbounded and may have to wait.
+    Task<Result<void>> tell(const graph::Event& event, std::string_view mode, Json data)
+    {
+        const bool said = event.mode == graph::Mode::messages || event.mode == graph::Mode::custom;
+        if (said || !saves_follow_)
+            co_return co_await writer_.tell(event.ns, mode, std::move(data));
+        writer_.tell_with_next_save(event.ns, mode, std::move(data));
+        co_return Result<void>();
+    }
+
     RunWriter& writer_;
     Telling telling_;
     const PreparedRun& prepared_;
+    bool saves_follow_;
 };
 
 Status status_of(graph::RunStatus status)

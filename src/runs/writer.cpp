@@ -55,10 +55,13 @@ RunWriter::RunWriter(sql::Database& database, RunStreams& streams, boost::asio::
       extra_(std::move(extra)), limits_(limits), moments_(std::move(moments)), told_(executor), free_(executor)
 {}
 
-Result<void> RunWriter::write_now(sql::Connection& connection, const WriteOfRun& what, const ExtraWrites& extra,
-                                  bool rolled_back)
+Result<void> RunWriter::write_now(sql::Connection& connection, const Queue& queue, const WriteOfRun& what,
+                                  const ExtraWrites& extra, bool rolled_back)
 {
     const Fence fence{run_.id, run_.epoch};
+    for (std::size_t i = 0; i + 1 < queue.size(); ++i)
+        if (auto written = write_batch(connection, {run_.thread, queue[i]->batch, fence, {}}); !written)
+            return written;
     if (auto written = write_batch(connection, {run_.thread, what.batch, fence, what.events}); !written)
         return written;
     if (rolled_back)
@@ -73,19 +76,39 @@ Result<void> RunWriter::write_now(sql::Connection& connection, const WriteOfRun&
     return what.ending->status == Status::pending ? rows.release(fence) : rows.finish(fence, *what.ending);
 }
 
-Task<Result<void>> RunWriter::write(graph::Batch batch, Last last)
+// Everything that waits, in one transaction. The turn is the caller's.
+Task<Result<void>> RunWriter::write_queue(Last last)
 {
-    while (writing_)
-        co_await free_.wait();
+    static const graph::Batch nothing;
     const Turn turn(*this);
+    // Whoever is cancelled on the way leaves the rest to the next one.
+    struct Borrowed {
+        Queue& home;
+        Queue queue = std::exchange(home, {});
+        ~Borrowed()
+        {
+            std::erase_if(queue, [](const auto& one) { return one->outcome.has_value(); });
+            home.insert(home.begin(), queue.begin(), queue.end());
+        }
+    };
+    const Borrowed borrowed{queue_};
+    const auto& queue = borrowed.queue;
     Taken taken(waiting_);
-    const WriteOfRun what{run_, batch, taken.events, last.ending};
+    const auto& newest = queue.empty() ? nothing : queue.back()->batch;
+    const WriteOfRun what{run_, newest, taken.events, last.ending};
     const bool has_extra = extra_ && (!moments_.has_extra || moments_.has_extra(what));
     const auto extra = has_extra ? extra_ : ExtraWrites();
-    const auto unit = [&](sql::Connection& c) { return write_now(c, what, extra, last.rolled_back); };
-    const bool one_statement = !has_extra && !last.ending && is_one_statement(database_.dialect(), batch);
+    const auto unit = [&](sql::Connection& c) { return write_now(c, queue, what, extra, last.rolled_back); };
+    const bool one_statement =
+        queue.size() <= 1 && !has_extra && !last.ending && is_one_statement(database_.dialect(), newest);
     auto written = co_await until_stored(
         [&] { return one_statement ? database_.write_statement(unit) : database_.write(unit); }, limits_.give_up_after);
+    const bool may_follow = !written && written.error().reason() == "STORAGE_ERROR";
+    for (const auto& queued : queue) {
+        queued->outcome = written;
+        if (may_follow)   // its events go out with the next write that succeeds: so does what they tell of
+            queue_.push_back(std::make_shared<Queued>(Queued{std::move(queued->batch), std::nullopt}));
+    }
     if (written && moments_.committed)
         moments_.committed(what);
     if (written)
@@ -103,27 +126,45 @@ void RunWriter::give_out(std::vector<RunEvent> events)
     streams_.publish(run_.id, shared);
 }
 
+// Queued at once, so that what was told before this call is in the same write, whoever makes it.
 Task<Result<void>> RunWriter::save(const std::string& thread, graph::Batch batch)
 {
     if (thread != run_.thread)
         co_return Error(Errc::invalid_argument, "A run writes to its own thread only.");
-    co_return co_await write(std::move(batch), {});
+    const auto mine = std::make_shared<Queued>();
+    mine->batch = std::move(batch);
+    queue_.push_back(mine);
+    while (!mine->outcome) {
+        if (writing_)
+            co_await free_.wait();
+        else
+            (void)co_await write_queue({});
+    }
+    co_return *mine->outcome;
 }
 
 Task<Result<void>> RunWriter::tell(std::string ns, std::string_view mode, Json data)
 {
+    if (waiting_.size() >= limits_.waiting_events)
+        if (auto written = co_await flush(); !written)
+            co_return written;
+    tell_with_next_save(std::move(ns), mode, std::move(data));
+    co_return Result<void>();
+}
+
+void RunWriter::tell_with_next_save(std::string ns, std::string_view mode, Json data)
+{
     waiting_.push_back({++last_seq_, std::move(ns), std::string(mode), std::move(data)});
     told_.notify();
-    if (waiting_.size() < limits_.waiting_events)
-        co_return Result<void>();
-    co_return co_await flush();
 }
 
 Task<Result<void>> RunWriter::flush()
 {
+    while (writing_)
+        co_await free_.wait();
     if (waiting_.empty())
         co_return Result<void>();
-    co_return co_await write({}, {});
+    co_return co_await write_queue({});
 }
 
 Task<void> RunWriter::keep_flushing()
@@ -142,7 +183,9 @@ Task<Result<void>> RunWriter::finish(const Ending& ending, bool rolled_back)
     Last last;
     last.ending = &ending;
     last.rolled_back = rolled_back;
-    auto written = co_await write({}, last);
+    while (writing_)
+        co_await free_.wait();
+    auto written = co_await write_queue(last);
     streams_.nudge(run_.id);
     co_return written;
 }

@@ -116,9 +116,10 @@ inline HandMade::Work says(Json output)
 
 class ExecutionsTest : public testing::TestWithParam<test::Driver> {
 protected:
-    void SetUp() override
+    void SetUp() override { make_service(migrated(GetParam().open_empty({}))); }
+    void make_service(std::shared_ptr<sql::Database> database)
     {
-        database_ = migrated(GetParam().open_empty({}));
+        database_ = std::move(database);
         journal_.emplace(*database_, *bus_, clock_);
         runs_.emplace(*database_, clock_);
         Compiler compiler;
@@ -159,10 +160,12 @@ protected:
                            R"(","nodes":[],"edges":[])" + more + "}");
         graphs_[id] = std::move(make);
     }
-    void work(std::size_t workers = 1)
+    void work(std::size_t workers = 1, std::chrono::milliseconds lease = std::chrono::seconds(15), bool only_process = false)
     {
         WorkersOptions options;
         options.workers = workers;
+        options.lease = lease;
+        options.only_process = only_process;
         workers_ = std::make_unique<Workers>(*service_, nodes_, *bus_, cores_, options);
         start_cores();
         workers_->start();

@@ -56,10 +56,13 @@ struct Execution {
     UnixMillis updated_at = 0;
     std::optional<UnixMillis> active_since;   // a worker has it, or had it when its process died
     std::int64_t active_ms = 0;   // before active_since
+    std::int64_t crashes = 0;      // deaths of a process that worked on it while it had the same steps
+    std::int64_t crashed_at = 0;   // how many steps it had then
     std::optional<UnixMillis> wake_at;   // earliest deadline of an open question
     // Sums over its steps.
     std::int64_t tokens = 0;
     std::int64_t cost_nano = 0;
+    std::int64_t steps = 0;
 };
 
 // One visit of a node. `visit` counts the node's own: 1, 2, 3 …

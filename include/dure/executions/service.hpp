@@ -22,6 +22,7 @@ struct StartRequest {
     std::string idempotency_key;  // empty: none
     std::string request_hash;  // of the body the key came with
     std::int64_t owner_runs = 0;  // how many of the caller work at the same time, the others are queued; 0: no bound
+    std::optional<Json> history = {};  // session.history, in place of what the session remembers
 };
 
 struct Answer {

@@ -53,6 +53,9 @@ public:
     virtual ~EventSink() = default;
     virtual Modes modes() const = 0;
     virtual bool subgraphs() const { return false; }   // events of sub-graphs too
+    // Events are kept back until the run's next save is durable, in one write with it: then they are told before the save
+    // they belong to, so that a death between the two loses neither.
+    virtual bool holds_until_durable() const { return false; }
     virtual Task<Result<void>> event(const Event& event) = 0;
 };
 

@@ -13,7 +13,7 @@ namespace dure::runs {
 // What one transaction of a run holds.
 struct WriteOfRun {
     const Run& run;
-    const graph::Batch& batch;
+    const graph::Batch& batch;  // the newest of those it holds
     const std::vector<RunEvent>& events;
     const Ending* ending;  // of the last one
 };
@@ -56,6 +56,8 @@ public:
 
     // Takes the next number. Waits only when too many events wait for the database.
     Task<Result<void>> tell(std::string ns, std::string_view mode, Json data);
+    // Never waits: of an event that save() follows at once, so that both become durable in one write.
+    void tell_with_next_save(std::string ns, std::string_view mode, Json data);
     Task<Result<void>> flush();
     // Writes what waits too long; ends by cancellation.
     Task<void> keep_flushing();
@@ -71,9 +73,15 @@ private:
         const Ending* ending = nullptr;
         bool rolled_back = false;
     };
-    Task<Result<void>> write(graph::Batch batch, Last last);
-    Result<void> write_now(sql::Connection& connection, const WriteOfRun& what, const ExtraWrites& extra,
-                           bool rolled_back);
+    // A batch that waits for its turn; the next write takes all of them, with the events told so far.
+    struct Queued {
+        graph::Batch batch;
+        std::optional<Result<void>> outcome;
+    };
+    using Queue = std::vector<std::shared_ptr<Queued>>;
+    Task<Result<void>> write_queue(Last last);
+    Result<void> write_now(sql::Connection& connection, const Queue& queue, const WriteOfRun& what,
+                           const ExtraWrites& extra, bool rolled_back);
     void give_out(std::vector<RunEvent> events);
 
     sql::Database& database_;
@@ -85,6 +93,7 @@ private:
     WriterLimits limits_;
     WriteMoments moments_;
     std::vector<RunEvent> waiting_;
+    Queue queue_;
     Signal told_;
     Signal free_;
     bool writing_ = false;
