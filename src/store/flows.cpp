@@ -2,8 +2,6 @@
 // parameters; nothing a caller says becomes SQL.
 #include "dure/store/flows.hpp"
 
-#include <set>
-
 #include "dure/base/text.hpp"
 #include "store/columns.hpp"
 
@@ -52,6 +50,20 @@ std::int64_t flow_page_size(const NumberedPage& page)
     return std::clamp<std::int64_t>(page.page_size, 1, 100);
 }
 
+// A tag as it stands in tag_text: nothing else of the text can look like it.
+std::string flow_tag_mark(const std::string& tag)
+{
+    return "\x1f" + dump(Json(tag)) + "\x1f";
+}
+
+std::string flow_tag_text(const FlowRecord& flow)
+{
+    std::string text;
+    for (const auto& tag : flow.tags)
+        text += (text.empty() ? "\x1f" : "") + dump(Json(tag)) + "\x1f";
+    return text;
+}
+
 // Pages beyond any table stay within the numbers of SQL.
 std::int64_t flow_offset(const NumberedPage& page)
 {
@@ -71,11 +83,13 @@ public:
             where_ += " AND category = " + bind(filter.category);
         if (filter.is_active)
             where_ += " AND is_active = " + bind(*filter.is_active);
-        if (!search_.empty())
-            where_ += (dialect == sql::Dialect::postgres ? " AND strpos(search_text, " : " AND instr(search_text, ") +
-                      bind(search_) + ") > 0";
+        const std::string found = dialect == sql::Dialect::postgres ? " AND strpos(" : " AND instr(";
         for (const auto& tag : filter.tags)
-            where_ += " AND EXISTS (SELECT 1 FROM flow_tags WHERE flow_id = flows.id AND tag = " + bind(tag) + ")";
+            marks_.push_back(flow_tag_mark(tag));
+        for (const auto& mark : marks_)  // before the search: it looks at less
+            where_ += found + "tag_text, " + bind(mark) + ") > 0";
+        if (!search_.empty())
+            where_ += found + "search_text, " + bind(search_) + ") > 0";
     }
     FlowSelection(const FlowSelection&) = delete;
     FlowSelection& operator=(const FlowSelection&) = delete;
@@ -90,6 +104,7 @@ public:
 
 private:
     std::string search_;
+    std::vector<std::string> marks_;
     std::string where_;
     std::vector<sql::Param> params_;
 };
@@ -105,17 +120,6 @@ std::string flow_order_by(FlowOrder order, bool descending)
 
 }  // namespace
 
-Result<void> Flows::replace_tags(const FlowRecord& flow)
-{
-    if (auto cleared = connection_.execute("DELETE FROM flow_tags WHERE flow_id = $1", flow.id); !cleared)
-        return cleared.error();
-    for (const auto& tag : std::set<std::string>(flow.tags.begin(), flow.tags.end()))
-        if (auto added = connection_.execute("INSERT INTO flow_tags (flow_id, tag) VALUES ($1, $2)", flow.id, tag);
-            !added)
-            return added.error();
-    return {};
-}
-
 Result<void> Flows::add_version(std::string_view id, std::int64_t version, std::string_view document,
                                 std::string_view saved_by, UnixMillis now)
 {
@@ -128,15 +132,13 @@ Result<void> Flows::insert(const FlowRecord& flow, std::string_view document, st
 {
     static const std::string sql =
         "INSERT INTO flows (" + flow_columns +
-        ", search_text) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
-    const auto added =
-        connection_.execute(sql, flow.id, flow.owner_id, flow.flow_type, flow.name, flow.slug, flow.description,
-                            flow.category, dump(Json(flow.tags)), flow.is_active, flow.version, flow.revision,
-                            flow.published_version, flow.created_at, flow.updated_at, flow_search_text(flow));
+        ", search_text, tag_text) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+    const auto added = connection_.execute(sql, flow.id, flow.owner_id, flow.flow_type, flow.name, flow.slug,
+                                           flow.description, flow.category, dump(Json(flow.tags)), flow.is_active,
+                                           flow.version, flow.revision, flow.published_version, flow.created_at,
+                                           flow.updated_at, flow_search_text(flow), flow_tag_text(flow));
     if (!added)
         return added.error();
-    if (auto tagged = replace_tags(flow); !tagged)
-        return tagged.error();
     return add_version(flow.id, flow.version, document, saved_by, flow.updated_at);
 }
 
@@ -201,17 +203,15 @@ Result<FlowRecord> Flows::save(const FlowRecord& flow, std::string_view document
 {
     static const std::string sql =
         "UPDATE flows SET name = $3, description = $4, category = $5, tags = $6, is_active = $7, search_text = $8, "
-        "updated_at = $9, version = version + 1, revision = revision + 1 "
+        "updated_at = $9, tag_text = $10, version = version + 1, revision = revision + 1 "
         "WHERE id = $1 AND owner_id = $2 AND deleted_at IS NULL RETURNING " +
         flow_columns;
-    auto saved =
-        read_one(connection_.query(sql, flow.id, flow.owner_id, flow.name, flow.description, flow.category,
-                                   dump(Json(flow.tags)), flow.is_active, flow_search_text(flow), flow.updated_at),
-                 flow_from, flow_word);
+    auto saved = read_one(connection_.query(sql, flow.id, flow.owner_id, flow.name, flow.description, flow.category,
+                                            dump(Json(flow.tags)), flow.is_active, flow_search_text(flow),
+                                            flow.updated_at, flow_tag_text(flow)),
+                          flow_from, flow_word);
     if (!saved)
         return saved;
-    if (auto tagged = replace_tags(*saved); !tagged)
-        return tagged.error();
     if (auto added = add_version(saved->id, saved->version, document, saved_by, flow.updated_at); !added)
         return added.error();
     return saved;

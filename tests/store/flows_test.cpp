@@ -161,6 +161,7 @@ TEST_P(FlowsTest, ListsFilterSortAndPage)
     second.tags = {"ko"};
     auto third = flow_of("f3", "Charlie", "kim", 200);
     third.is_active = false;
+    third.tags = {"a\",\"b", "c\\", "\x1f\"ko\"\x1f"};
     for (const auto& flow : {first, second, third, flow_of("f4", "Delta", "lee")})
         ASSERT_TRUE(add(flow));
 
@@ -186,6 +187,9 @@ TEST_P(FlowsTest, ListsFilterSortAndPage)
         {{.tags = {"ko"}}, {"f1", "f2"}},
         {{.tags = {"ko", "en"}}, {"f1"}},
         {{.tags = {"k"}}, {}},
+        {{.tags = {"b"}}, {}},
+        {{.tags = {"a\",\"b"}}, {"f3"}},
+        {{.tags = {"c\\", "\x1f\"ko\"\x1f"}}, {"f3"}},
         {{.is_active = false}, {"f3"}},
         {{.is_active = true}, {"f1", "f2"}},
         {{.search = "' OR 1=1 --"}, {}},

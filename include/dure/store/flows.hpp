@@ -89,7 +89,6 @@ public:
     Result<std::vector<FlowVersion>> versions(std::string_view id, std::string_view owner_id, const NumberedPage& page);
 
 private:
-    Result<void> replace_tags(const FlowRecord& flow);
     Result<void> add_version(std::string_view id, std::int64_t version, std::string_view document,
                              std::string_view saved_by, UnixMillis now);
 

@@ -51,12 +51,14 @@ Task<Result<FlowPage>> FlowService::list(Caller caller, ListRequest request)
 {
     co_return co_await state_->parts.database.read([&](sql::Connection& connection) -> Result<FlowPage> {
         store::Flows flows(connection);
-        auto rows = flows.list(caller.user_id, request.filter, request.order, request.descending, request.page);
-        if (!rows)
-            return rows.error();
         const auto total = flows.count(caller.user_id, request.filter);
         if (!total)
             return total.error();
+        if (*total <= (request.page.page - 1) * request.page.page_size)
+            return FlowPage{{}, *total};
+        auto rows = flows.list(caller.user_id, request.filter, request.order, request.descending, request.page);
+        if (!rows)
+            return rows.error();
         return FlowPage{std::move(*rows), *total};
     });
 }
