@@ -67,26 +67,35 @@ std::vector<Reference> flows_among(const std::vector<Reference>& references)
     return out;
 }
 
-// The longest way down from a flow, or nothing when a way leads to `own` or back to itself.
-std::optional<std::size_t> depth_of(const Links& links, const std::string& id, const std::string& own,
-                                    std::set<std::string>& above)
-{
-    if (id == own || above.contains(id))
-        return std::nullopt;
-    if (above.size() > deepest_nesting)
-        return 0;
-    std::size_t deepest = 0;
-    above.insert(id);
-    if (const auto below = links.find(id); below != links.end())
-        for (const auto& next : below->second) {
-            const auto depth = depth_of(links, next, own, above);
-            if (!depth)
-                return std::nullopt;
-            deepest = std::max(deepest, *depth);
-        }
-    above.erase(id);
-    return deepest + 1;
-}
+// The longest way down from each flow, found once per flow.
+class Depths {
+public:
+    Depths(const Links& links, std::string own) : links_(links), own_(std::move(own)) {}
+
+    // Nothing: a way leads to `own`, or back to where it came by.
+    std::optional<std::size_t> of(const std::string& id)
+    {
+        if (id == own_)
+            return std::nullopt;
+        const auto [known, fresh] = known_.try_emplace(id);  // without a depth until it is found: in a circle
+        if (!fresh)
+            return known->second;
+        std::size_t deepest = 0;
+        if (const auto below = links_.find(id); below != links_.end())
+            for (const auto& next : below->second) {
+                const auto depth = of(next);
+                if (!depth)
+                    return std::nullopt;
+                deepest = std::max(deepest, *depth);
+            }
+        return known_[id] = deepest + 1;
+    }
+
+private:
+    const Links& links_;
+    const std::string own_;
+    std::map<std::string, std::optional<std::size_t>> known_;
+};
 
 }  // namespace
 
@@ -141,6 +150,7 @@ Task<Result<void>> FlowService::State::check_flows(const Caller& caller, const s
                 open.emplace_back(one.target.record.id, std::move(next));
         }
     }
+    Depths depths(links, own ? own->id : std::string());
     for (const auto& one : asked) {
         const auto target = targets.find(said(one));
         if (target == targets.end()) {
@@ -150,8 +160,7 @@ Task<Result<void>> FlowService::State::check_flows(const Caller& caller, const s
                           level, one.node_id});
             continue;
         }
-        std::set<std::string> above;
-        const auto depth = depth_of(links, target->second.record.id, own ? own->id : std::string(), above);
+        const auto depth = depths.of(target->second.record.id);
         if (!depth)
             problems.add({"subflow_cycle", one.location, in_quotes(one.name) + " leads back to a flow that calls it",
                           Level::error, one.node_id});
