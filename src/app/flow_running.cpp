@@ -64,23 +64,19 @@ private:
     sessions::SessionService& sessions_;
 };
 
-Error no_compiler()
-{
-    return Error(Errc::unavailable, "This server cannot run flows.").reason("flows_cannot_run");
-}
-
 executions::Compiler flow_compiler()
 {
     executions::Compiler compiler;
-    compiler.compile = [](const flows::Document&, const executions::SubflowDocuments&) -> Result<flows::CompiledFlow> {
-        return no_compiler();
+    compiler.compile = [](const flows::Document& document, const executions::SubflowDocuments& subflows) {
+        return flows::compile_flow(document, [&](std::string_view flow, std::string_view version) -> const flows::Document* {
+            const auto found = subflows.find(executions::subflow_key(flow, version));
+            return found == subflows.end() ? nullptr : found->second.get();
+        });
     };
-    compiler.input = [](const flows::RunFacts&) { return Json(); };
-    compiler.result = [](const Json& output) { return output; };
-    compiler.patched = [](const flows::CompiledFlow&, const Json&, const Json&) -> Result<Json> {
-        return no_compiler();
-    };
-    compiler.check_answer = [](const Json&, const Json&) -> Result<Json> { return no_compiler(); };
+    compiler.input = flows::flow_input;
+    compiler.result = flows::flow_result;
+    compiler.patched = flows::patched_values;
+    compiler.check_answer = flows::check_answer;
     return compiler;
 }
 

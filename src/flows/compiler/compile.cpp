@@ -74,7 +74,8 @@ private:
         }
         if (stage_->kind == Stage::Kind::flow)
             return;
-        graph_.add_channel("done").add_channel("context").add_channel("in").add_channel("ops", graph::reducers::append());
+        graph_.add_channel("done").add_channel("context").add_channel("in").add_channel("ops",
+                                                                                        graph::reducers::append());
         if (stage_->kind == Stage::Kind::iteration)
             graph_.add_channel("item").add_channel("index");
         if (stage_->kind == Stage::Kind::loop)
@@ -214,7 +215,9 @@ Result<CompiledFlow> compile_flow(const Document& document, const SubflowSource&
 
 Json flow_input(const RunFacts& facts)
 {
-    Json input{{"start", {{"message", facts.message}, {"inputs", facts.inputs}, {"files", facts.files}, {"user_id", facts.user_id}}}};
+    Json input{
+        {"start",
+         {{"message", facts.message}, {"inputs", facts.inputs}, {"files", facts.files}, {"user_id", facts.user_id}}}};
     for (const auto& [name, value] : facts.session_state.items())
         input["s." + name] = graph::overwrite(value);
     return input;
@@ -231,9 +234,10 @@ Json flow_result(const Json& graph_output)
     std::string text;
     for (const auto& reply : replies)
         text += (text.empty() ? "" : "\n\n") + reply.value("text", std::string());
-    Json result{{"text", replies.empty() ? (leaves.empty() ? Json("") : message_of(leaves.back().at("value"))) : Json(text)},
-                {"outputs", graph_output.value("o", Json::object())},
-                {"replies", replies}};
+    Json result{
+        {"text", replies.empty() ? (leaves.empty() ? Json("") : message_of(leaves.back().at("value"))) : Json(text)},
+        {"outputs", graph_output.value("o", Json::object())},
+        {"replies", replies}};
     auto session = Json::object();
     for (const auto& [key, value] : graph_output.items())
         if (key.starts_with("s."))
@@ -249,10 +253,14 @@ Result<Json> patched_values(const CompiledFlow& flow, const Json& values, const 
         return Error(Errc::invalid_argument, "The flow has no " + what + ".").reason("patch_invalid").param("patch");
     };
     if (!patch.is_object())
-        return Error(Errc::invalid_argument, "patch must be an object with nodes and state.").reason("patch_invalid").param("patch");
+        return Error(Errc::invalid_argument, "patch must be an object with nodes and state.")
+            .reason("patch_invalid")
+            .param("patch");
     auto changed = values;
     const auto channels = flow.graph.channels();
-    const auto has = [&](const std::string& name) { return std::find(channels.begin(), channels.end(), name) != channels.end(); };
+    const auto has = [&](const std::string& name) {
+        return std::find(channels.begin(), channels.end(), name) != channels.end();
+    };
     for (const auto& [part, members] : patch.items()) {
         if ((part != "nodes" && part != "state") || !members.is_object())
             return wrong("part " + in_quotes(part) + " to patch; it takes nodes and state, objects by name");
@@ -261,7 +269,9 @@ Result<Json> patched_values(const CompiledFlow& flow, const Json& values, const 
             if (!has(channel))
                 return wrong((part == "nodes" ? "node " : "state ") + in_quotes(name));
             if (part == "nodes" && !value.is_object())
-                return Error(Errc::invalid_argument, "The output of " + in_quotes(name) + " must be an object.").reason("patch_invalid").param("patch");
+                return Error(Errc::invalid_argument, "The output of " + in_quotes(name) + " must be an object.")
+                    .reason("patch_invalid")
+                    .param("patch");
             changed[channel] = value;
         }
     }
@@ -275,7 +285,10 @@ Result<Json> check_answer(const Json& question, const Json& answer)
     if (answer.is_object() && answer.value("timeout", false) && answer.size() == 1)
         return answer;
     const auto wrong = [](const char* field, std::string message) {
-        return Error(Errc::invalid_argument, message).reason("answer_invalid").param(field).problem({{"body", field}, message, "value_error"});
+        return Error(Errc::invalid_argument, message)
+            .reason("answer_invalid")
+            .param(field)
+            .problem({{"body", field}, message, "value_error"});
     };
     const auto action = answer.is_object() ? answer.value("action", Json()) : Json();
     const auto& offered = question.at("actions");

@@ -69,15 +69,17 @@ Result<Json> plan_of_subflow(const PlannedNode& planned, const Json& config, con
     if (!inputs)
         return inputs;
     const auto message = config.find("message");
-    return Json{{"round", 0}, {"start", {{"message", text_of(message == config.end() ? input : *message)}, {"inputs", std::move(*inputs)}}}};
+    return Json{
+        {"round", 0},
+        {"start", {{"message", text_of(message == config.end() ? input : *message)}, {"inputs", std::move(*inputs)}}}};
 }
 
 // Drives one container from round to round.
 class Driver {
 public:
     Driver(const Stage& stage, std::size_t place, graph::NodeContext& context)
-        : stage_(stage), place_(place), planned_(stage.nodes[place]), state_(context.state()), run_(context.context<FlowRun>()),
-          progress_(state_.at(channel('k', planned_)))
+        : stage_(stage), place_(place), planned_(stage.nodes[place]), state_(context.state()),
+          run_(context.context<FlowRun>()), progress_(state_.at(channel('k', planned_)))
     {}
 
     Result<graph::Update> drive()
@@ -169,16 +171,16 @@ private:
         NodeOutcome outcome;
         outcome.output = std::move(output);
         changes.write_to(outcome.values);
-        auto step = step_record(planned_, container_input(), outcome.output, progress_.value("began", run_.clock->now()),
-                                run_.clock->now(), 1, Json());
+        auto step = step_record(planned_, container_input(), outcome.output,
+                                progress_.value("began", run_.clock->now()), run_.clock->now(), 1, Json());
         return finished(stage_, place_, std::move(outcome), std::move(step));
     }
 
     graph::Update failed(const Json& error)
     {
         auto outcome = outcome_of_failure(planned_, error);
-        auto step = step_record(planned_, container_input(), outcome.output, progress_.value("began", run_.clock->now()),
-                                run_.clock->now(), 1, error);
+        auto step = step_record(planned_, container_input(), outcome.output,
+                                progress_.value("began", run_.clock->now()), run_.clock->now(), 1, error);
         return finished(stage_, place_, std::move(outcome), std::move(step));
     }
 
@@ -234,7 +236,8 @@ private:
         const auto& config = planned_.node.config;
         const bool keeps_null = config.value("on_item_error", "fail") == "null";
         std::map<std::size_t, const Json*> by_index;
-        for (const auto& one : results ? *results : Json::array())
+        const auto none = Json::array();
+        for (const auto& one : results ? *results : none)
             by_index[one.at("index").get<std::size_t>()] = &one;
         auto items = Json::array();
         auto errors = Json::array();
@@ -273,7 +276,8 @@ private:
             in = last.at("value");
             if (auto taken = take_over(last, changes, nullptr, 0); !taken)
                 return taken.error();
-            if (progress_.value("told", std::int64_t{0}) < round && !last.value("until", false) && round < most && last.contains("ops")) {
+            if (progress_.value("told", std::int64_t{0}) < round && !last.value("until", false) && round < most &&
+                last.contains("ops")) {
                 graph::Update update(Json::object());
                 changes.write_to(update.values);
                 auto progress = progress_;
@@ -288,7 +292,8 @@ private:
             const bool over = last.value("until", false);
             if (over || round >= most) {
                 if (!over && config.value("on_exhausted", "continue") == "fail")
-                    return container_error("loop_exhausted", "The loop went on for " + std::to_string(most) + " rounds.");
+                    return container_error("loop_exhausted",
+                                           "The loop went on for " + std::to_string(most) + " rounds.");
                 return done(Json{{"vars", variables}, {"rounds", round}}, told ? none : changes);
             }
         }
@@ -338,7 +343,8 @@ bool is_container(const PlannedNode& planned)
     return planned.body != nullptr;
 }
 
-Result<graph::Update> begin_container(const PlannedNode& planned, const Json& config, const Json& input, UnixMillis began)
+Result<graph::Update> begin_container(const PlannedNode& planned, const Json& config, const Json& input,
+                                      UnixMillis began)
 {
     auto values = Json::object();
     auto progress = planned.node.kind == "iteration" ? plan_of_iteration(planned, config, input, values)
@@ -364,15 +370,16 @@ graph::ErrorHandler body_error_handler(const PlannedNode& planned)
         planned.node.kind == "iteration" && planned.node.config.value("on_item_error", "fail") != "fail";
     if (!items_may_fail && planned.policy.on_error == PlannedPolicy::OnError::fail)
         return {};
-    return [into = channel('c', planned)](graph::NodeContext& context, const Error& error) -> Task<Result<graph::Update>> {
-        Json told{{"error", told_error(error, 1)}};
-        const auto* round = context.argument();
-        if (round && round->contains("index"))
-            told["index"] = round->at("index");
-        auto values = Json::object();
-        values[into] = std::move(told);
-        co_return graph::Update(std::move(values));
-    };
+    return
+        [into = channel('c', planned)](graph::NodeContext& context, const Error& error) -> Task<Result<graph::Update>> {
+            Json told{{"error", told_error(error, 1)}};
+            const auto* round = context.argument();
+            if (round && round->contains("index"))
+                told["index"] = round->at("index");
+            auto values = Json::object();
+            values[into] = std::move(told);
+            co_return graph::Update(std::move(values));
+        };
 }
 
 graph::NodeFunction closing_of(std::shared_ptr<const Stage> stage)

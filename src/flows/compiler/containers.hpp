@@ -10,7 +10,8 @@ namespace dure::flows {
 bool is_container(const PlannedNode& planned);
 
 // The update of "n.X".
-Result<graph::Update> begin_container(const PlannedNode& planned, const Json& config, const Json& input, UnixMillis began);
+Result<graph::Update> begin_container(const PlannedNode& planned, const Json& config, const Json& input,
+                                      UnixMillis began);
 graph::NodeFunction driver_of(std::shared_ptr<const Stage> stage, std::size_t place);
 // In place of a body that failed, where somebody catches it.
 graph::ErrorHandler body_error_handler(const PlannedNode& planned);

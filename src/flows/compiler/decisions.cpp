@@ -91,6 +91,21 @@ void Decisions::write_to(graph::Update& update) const
         update.go_to.emplace_back(name);
 }
 
+std::vector<std::size_t> started_by(const Stage& stage, const PlannedNode& node, const graph::State& state)
+{
+    if (node.incoming.size() < 2)
+        return node.incoming;
+    std::vector<std::size_t> taken;
+    const auto* decided = state.find("e");
+    if (!decided || !decided->contains(started_key(node)))
+        return taken;
+    const auto& keys = decided->at(started_key(node));
+    for (const auto index : node.incoming)
+        if (std::find(keys.begin(), keys.end(), stage.edges[index].key) != keys.end())
+            taken.push_back(index);
+    return taken;
+}
+
 Arrivals arrivals_at(const Stage& stage, const PlannedNode& node, const graph::State& state)
 {
     Arrivals arrivals;
@@ -122,10 +137,8 @@ Json input_of(const Stage& stage, const PlannedNode& node, const graph::State& s
         const auto* given = state.find("in");
         return given ? *given : Json();
     }
-    if (node.incoming.size() == 1)
-        return carried_by(stage, stage.edges[node.incoming.front()], state);
-    const auto arrivals = arrivals_at(stage, node, state);
-    return arrivals.taken.empty() ? Json() : carried_by(stage, stage.edges[arrivals.taken.front()], state);
+    const auto taken = started_by(stage, node, state);
+    return taken.empty() ? Json() : carried_by(stage, stage.edges[taken.front()], state);
 }
 
 graph::NodeFunction gate_of(std::shared_ptr<const Stage> stage, std::size_t place)
@@ -141,7 +154,11 @@ graph::NodeFunction gate_of(std::shared_ptr<const Stage> stage, std::size_t plac
         const bool starts = may_start(node, arrivals);
         if (!starts && arrivals.open > 0)
             co_return update;
-        update.values["e"] = Json{{started_key(node), true}};
+        auto keys = Json::array();
+        for (const auto index : arrivals.taken)
+            keys.push_back(stage->edges[index].key);
+        update.values["e"] = Json::object();
+        update.values["e"][started_key(node)] = std::move(keys);
         if (starts) {
             update.go_to.emplace_back(graph_name('n', node.node.id));
             co_return update;

@@ -33,10 +33,12 @@ private:
 
 // How the edges into a node stand, by the channel "e".
 struct Arrivals {
-    std::vector<std::size_t> taken;   // places in Stage::edges, in the document's order
+    std::vector<std::size_t> taken;  // places in Stage::edges, in the document's order
     std::size_t open = 0;
 };
 Arrivals arrivals_at(const Stage& stage, const PlannedNode& node, const graph::State& state);
+// The edges that were taken when the node was started: a join need not wait for all.
+std::vector<std::size_t> started_by(const Stage& stage, const PlannedNode& node, const graph::State& state);
 // What the node is started by: the main output of the first edge taken.
 Json input_of(const Stage& stage, const PlannedNode& node, const graph::State& state);
 // What an edge carries.

@@ -51,7 +51,8 @@ private:
         document_.nodes.push_back(std::move(node));
         return id;
     }
-    void connect(const std::string& source, const std::string& target, std::string handle = "out", std::string into = "in")
+    void connect(const std::string& source, const std::string& target, std::string handle = "out",
+                 std::string into = "in")
     {
         Edge edge;
         edge.id = "drawn-" + std::to_string(document_.edges.size());

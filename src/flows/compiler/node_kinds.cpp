@@ -29,7 +29,8 @@ NodeOutcome prompt(const Json& config, const Json& input)
         for (const auto& entry : *messages)
             if (entry.is_object())
                 list.push_back(Json{{"role", entry.value("role", "user")},
-                                    {"content", text_of(entry.contains("text") ? entry.at("text") : entry.value("content", Json("")))}});
+                                    {"content", text_of(entry.contains("text") ? entry.at("text")
+                                                                               : entry.value("content", Json("")))}});
         outcome.output["messages"] = std::move(list);
         return outcome;
     }
@@ -87,9 +88,10 @@ Json question_of(const PlannedNode& planned, const Json& config, UnixMillis now)
         if (const auto* value = given(config, key))
             question[key] = *value;
     const auto* actions = given(config, "actions");
-    question["actions"] = actions ? *actions
-                                  : Json::array({Json{{"id", "approve"}, {"label", "Approve"}},
-                                                 Json{{"id", "reject"}, {"label", "Reject"}}});
+    question["actions"] =
+        actions
+            ? *actions
+            : Json::array({Json{{"id", "approve"}, {"label", "Approve"}}, Json{{"id", "reject"}, {"label", "Reject"}}});
     if (const auto* timeout = given(config, "timeout_ms"); timeout && timeout->is_number_integer()) {
         question["timeout_ms"] = *timeout;
         question["deadline"] = now + timeout->get<std::int64_t>();
@@ -101,18 +103,25 @@ Result<NodeOutcome> answered(const PlannedNode& planned, const Json& answer)
 {
     NodeOutcome outcome;
     if (answer.is_object() && answer.value("timeout", false)) {
-        outcome.output = Json{{"action", "timeout"}, {"feedback", nullptr}, {"fields", Json::object()}, {"by", nullptr}};
+        outcome.output =
+            Json{{"action", "timeout"}, {"feedback", nullptr}, {"fields", Json::object()}, {"by", nullptr}};
         outcome.handles = {"timeout"};
         return outcome;
     }
     const auto action = answer.is_object() ? answer.value("action", Json()) : answer;
-    const bool offered = action.is_string() && action != "timeout" &&
-                         std::find(planned.handles.begin(), planned.handles.end(), action.get<std::string>()) != planned.handles.end();
+    const bool offered =
+        action.is_string() && action != "timeout" &&
+        std::find(planned.handles.begin(), planned.handles.end(), action.get<std::string>()) != planned.handles.end();
     if (!offered)
         return wrong_value("action_unknown", "This action is not offered.");
     outcome.handles = {action.get<std::string>()};
-    const auto part = [&](const char* key, Json otherwise) { return answer.is_object() ? answer.value(key, otherwise) : otherwise; };
-    outcome.output = Json{{"action", action}, {"feedback", part("feedback", nullptr)}, {"fields", part("fields", Json::object())}, {"by", part("by", nullptr)}};
+    const auto part = [&](const char* key, Json otherwise) {
+        return answer.is_object() ? answer.value(key, otherwise) : otherwise;
+    };
+    outcome.output = Json{{"action", action},
+                          {"feedback", part("feedback", nullptr)},
+                          {"fields", part("fields", Json::object())},
+                          {"by", part("by", nullptr)}};
     return outcome;
 }
 
@@ -138,7 +147,7 @@ Result<NodeOutcome> NodeRun::merge_branches()
 {
     const auto& state = context_.state();
     const auto merge = planned_.node.config.value("merge", std::string("object"));
-    const auto taken = planned_.incoming.size() > 1 ? arrivals_at(stage_, planned_, state).taken : planned_.incoming;
+    const auto taken = started_by(stage_, planned_, state);
     auto object = Json::object();
     auto list = Json::array();
     std::string text;
@@ -151,7 +160,11 @@ Result<NodeOutcome> NodeRun::merge_branches()
         object[stage_.nodes[edge.source].node.id] = std::move(value);
     }
     NodeOutcome outcome;
-    outcome.output["value"] = merge == "object" ? object : merge == "list" ? list : merge == "text" ? Json(text) : list.empty() ? Json() : list.back();
+    outcome.output["value"] = merge == "object" ? object
+                              : merge == "list" ? list
+                              : merge == "text" ? Json(text)
+                              : list.empty()    ? Json()
+                                                : list.back();
     return outcome;
 }
 
@@ -163,7 +176,9 @@ Result<NodeOutcome> NodeRun::set_values()
         auto value = evaluated(operation.value);
         if (!value)
             return value.error();
-        const auto root = operation.root == "loop" ? Root::loop : operation.root == "session" ? Root::session : Root::state;
+        const auto root = operation.root == "loop"      ? Root::loop
+                          : operation.root == "session" ? Root::session
+                                                        : Root::state;
         const auto* known = scope_.find(root, operation.name);
         auto after = after_operation(known ? std::optional(*known) : std::nullopt, operation.op, value->at(0));
         if (!after)

@@ -18,7 +18,8 @@ bool asks_the_world(std::string_view kind)
 
 Error interrupted_by_crash()
 {
-    return Error(Errc::internal, "The server stopped while this node ran; its policy forbids to run it again.").reason("on_crash");
+    return Error(Errc::internal, "The server stopped while this node ran; its policy forbids to run it again.")
+        .reason("on_crash");
 }
 
 }  // namespace
@@ -58,7 +59,8 @@ Task<Result<graph::Update>> NodeRun::run()
 Task<Result<void>> NodeRun::prepare()
 {
     if (planned_.asks_now) {
-        const auto now = co_await context_.step("now", [this]() -> Task<Result<Json>> { co_return Json(run_.clock->now()); });
+        const auto now =
+            co_await context_.step("now", [this]() -> Task<Result<Json>> { co_return Json(run_.clock->now()); });
         if (!now)
             co_return now.error();
         scope_.put(Root::step, "now", rfc3339(now->get<UnixMillis>()));
@@ -82,11 +84,12 @@ Task<Result<void>> NodeRun::look_for_crash()
         co_return Result<void>();
     if (rule == OnCrash::fail)
         co_return interrupted_by_crash();
-    const auto answer = co_await context_.interrupt(
-        Json{{"kind", "crash"},
-             {"node_id", planned_.told_id},
-             {"prompt", "The server stopped while this node ran. Run it again?"},
-             {"actions", Json::array({Json{{"id", "retry"}, {"label", "Run it again"}}, Json{{"id", "fail"}, {"label", "Give up"}}})}});
+    const auto answer =
+        co_await context_.interrupt(Json{{"kind", "crash"},
+                                         {"node_id", planned_.told_id},
+                                         {"prompt", "The server stopped while this node ran. Run it again?"},
+                                         {"actions", Json::array({Json{{"id", "retry"}, {"label", "Run it again"}},
+                                                                  Json{{"id", "fail"}, {"label", "Give up"}}})}});
     if (!answer)
         co_return answer.error();
     if (answer->is_object() && answer->value("action", "") == "retry")
@@ -211,7 +214,8 @@ graph::Update finished(const Stage& stage, std::size_t place, NodeOutcome outcom
     graph::Update update(std::move(outcome.values));
     auto& values = update.values;
     if (planned.outgoing.empty()) {
-        const auto value = planned.main_output.empty() ? outcome.output : outcome.output.value(planned.main_output, outcome.output);
+        const auto value =
+            planned.main_output.empty() ? outcome.output : outcome.output.value(planned.main_output, outcome.output);
         values["leaf"] = Json::array({Json{{"node_id", planned.told_id}, {"value", value}}});
     }
     values[graph_name('n', planned.node.id)] = std::move(outcome.output);
@@ -232,17 +236,26 @@ Json step_record(const PlannedNode& planned, const Json& input, const Json& outp
                 {"started_at", began},
                 {"duration_ms", std::max<std::int64_t>(0, now - began)},
                 {"attempts", attempts}};
-    if (const auto usage = output.is_object() ? output.find("usage") : output.end(); output.is_object() && usage != output.end())
+    if (const auto usage = output.is_object() ? output.find("usage") : output.end();
+        output.is_object() && usage != output.end())
         record["usage"] = *usage;
     if (!error.is_null())
         record["error"] = error;
     return record;
 }
 
+// The engine wraps what failed inside of a body: what the node itself said is told.
 Json told_error(const Error& error, int attempts)
 {
-    const std::string code = error.reason().empty() ? std::string(name_of(error.code())) : std::string(error.reason());
-    return Json{{"code", code}, {"message", error.message()}, {"attempts", attempts}};
+    const bool own = !error.reason().empty() && error.reason() != "NODE_ERROR";
+    std::string_view message = error.message();
+    constexpr std::string_view wrapped = "' failed: ";
+    while (error.reason() == "NODE_ERROR" && message.starts_with("Node 'n.") &&
+           message.find(wrapped) != std::string_view::npos)
+        message.remove_prefix(message.find(wrapped) + wrapped.size());
+    return Json{{"code", own ? error.reason() : std::string(name_of(error.code()))},
+                {"message", message},
+                {"attempts", attempts}};
 }
 
 graph::NodeFunction node_of(std::shared_ptr<const Stage> stage, std::size_t place)
@@ -276,7 +289,8 @@ graph::ErrorHandler error_handler_of(std::shared_ptr<const Stage> stage, std::si
         const auto told = told_error(error, context.attempt());
         auto outcome = outcome_of_failure(planned, told);
         const auto now = run.clock->now();
-        auto step = step_record(planned, input_of(*stage, planned, context.state()), outcome.output, now, now, context.attempt(), told);
+        auto step = step_record(planned, input_of(*stage, planned, context.state()), outcome.output, now, now,
+                                context.attempt(), told);
         co_return finished(*stage, place, std::move(outcome), std::move(step));
     };
 }

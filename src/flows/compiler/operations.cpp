@@ -151,14 +151,15 @@ Result<Json> after_operation(const std::optional<Json>& before, const std::strin
     return computed(before && !before->is_null() ? *before : Json(0), op, value);
 }
 
-Result<void> StateChanges::add(const std::string& root, const std::string& name, const std::string& op, const Json& value,
-                               const Json& after)
+Result<void> StateChanges::add(const std::string& root, const std::string& name, const std::string& op,
+                               const Json& value, const Json& after)
 {
     auto update = own_update(reducer_of(root, name), op, value);
     return put(root, name, update ? std::move(*update) : graph::overwrite(after));
 }
 
-Result<void> StateChanges::add_told(const Json& told, std::map<std::string, std::size_t>* last_writers, std::size_t item)
+Result<void> StateChanges::add_told(const Json& told, std::map<std::string, std::size_t>* last_writers,
+                                    std::size_t item)
 {
     for (const auto& change : told) {
         const auto root = change.at("root").get<std::string>();
@@ -166,7 +167,8 @@ Result<void> StateChanges::add_told(const Json& told, std::map<std::string, std:
         if (last_writers && reducer_of(root, name) == "last") {
             const auto [writer, first] = last_writers->try_emplace(root + "." + name, item);
             if (!first && writer->second != item)
-                return cannot_set(root + "." + name + " was set by several items at once; give it a reducer, or run the items one by one.");
+                return cannot_set(root + "." + name +
+                                  " was set by several items at once; give it a reducer, or run the items one by one.");
         }
         if (auto added = put(root, name, change.at("update")); !added)
             return added;

@@ -29,7 +29,7 @@ public:
 private:
     struct Change {
         std::string root, name;
-        Json update;   // or {"__overwrite__": value}
+        Json update;  // or {"__overwrite__": value}
     };
     Result<void> put(std::string root, std::string name, Json update);
     std::string reducer_of(const std::string& root, const std::string& name) const;

@@ -124,7 +124,8 @@ Result<ConditionGroup> conditions_of(const Node& node, const OrderedJson& writte
     Problems problems;
     auto group = ConditionGroup::compile(written, {}, node.id, problems);
     if (!group)
-        return cannot_run(node, "condition_type", problems.empty() ? "its condition is wrong" : problems.list().front().message);
+        return cannot_run(node, "condition_type",
+                          problems.empty() ? "its condition is wrong" : problems.list().front().message);
     return std::move(*group);
 }
 
@@ -276,7 +277,8 @@ private:
     {
         std::vector<AttachedNode> tools;
         for (const auto& edge : document_.edges) {
-            const auto* tool = edge.target == node.id && edge.target_handle == "tools" ? document_.find_node(edge.source) : nullptr;
+            const auto* tool =
+                edge.target == node.id && edge.target_handle == "tools" ? document_.find_node(edge.source) : nullptr;
             if (!tool || tool->disabled)
                 continue;
             auto one = attached(*tool);
@@ -294,8 +296,9 @@ private:
             return tools.error();
         planned.tools = std::move(*tools);
         for (const auto& edge : document_.edges) {
-            const auto* worker =
-                edge.source == planned.node.id && edge.source_handle == "workers" ? document_.find_node(edge.target) : nullptr;
+            const auto* worker = edge.source == planned.node.id && edge.source_handle == "workers"
+                                     ? document_.find_node(edge.target)
+                                     : nullptr;
             if (!worker || worker->disabled)
                 continue;
             auto one = attached(*worker);
@@ -438,15 +441,17 @@ std::string id_of_graph_name(std::string_view name)
     return id;
 }
 
-Result<std::shared_ptr<const Stage>> plan_flow(const Document& document, const SubflowSource& subflows, std::string prefix,
-                                               int depth)
+Result<std::shared_ptr<const Stage>> plan_flow(const Document& document, const SubflowSource& subflows,
+                                               std::string prefix, int depth)
 {
     const auto whole = drawn(document);
-    auto stage = StagePlan(whole, subflows, depth).plan("", depth == 0 ? Stage::Kind::flow : Stage::Kind::subflow, prefix);
+    auto stage =
+        StagePlan(whole, subflows, depth).plan("", depth == 0 ? Stage::Kind::flow : Stage::Kind::subflow, prefix);
     if (!stage)
         return stage;
     if ((*stage)->entries.empty())
-        return Error(Errc::invalid_argument, "The flow has nothing to run: it needs a start node, or settings that draw one.")
+        return Error(Errc::invalid_argument,
+                     "The flow has nothing to run: it needs a start node, or settings that draw one.")
             .reason("start_missing");
     return stage;
 }

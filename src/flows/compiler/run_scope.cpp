@@ -69,7 +69,9 @@ const Json* RunScope::of_run(Root root, std::string_view name) const
 {
     const auto& facts = run_.facts;
     if (root == Root::run)
-        return name == "id" ? keep(facts.execution_id) : name == "started_at" ? keep(rfc3339(facts.started_at)) : nullptr;
+        return name == "id"           ? keep(facts.execution_id)
+               : name == "started_at" ? keep(rfc3339(facts.started_at))
+                                      : nullptr;
     if (name == "id")
         return keep(facts.flow_id);
     if (name == "slug")

@@ -23,16 +23,16 @@ namespace dure::flows {
 struct Stage;
 
 struct PlannedEdge {
-    std::size_t source = 0, target = 0;   // places in Stage::nodes
+    std::size_t source = 0, target = 0;  // places in Stage::nodes
     std::string handle;
-    std::string key;   // in the channel "e"
+    std::string key;  // in the channel "e"
 };
 
 // A node that hangs on another one by a dashed edge and never runs by itself.
 struct AttachedNode {
     std::string id, label;
     ConfigTemplate config;
-    std::vector<AttachedNode> tools;   // of a worker
+    std::vector<AttachedNode> tools;  // of a worker
 };
 
 struct PlannedPolicy {
@@ -51,17 +51,17 @@ struct PlannedCase {
 };
 
 struct PlannedOperation {
-    std::string root, name;   // state.x, session.x, loop.x
+    std::string root, name;  // state.x, session.x, loop.x
     std::string op;
     ConfigTemplate value;
 };
 
 struct PlannedNode {
     Node node;
-    std::string told_id;        // as steps name it: with the sub-flows around it, "outer/inner"
+    std::string told_id;  // as steps name it: with the sub-flows around it, "outer/inner"
     std::string main_output;
-    std::string cases_handle;   // output that names the handle it leaves by (router); empty: out
-    std::vector<std::size_t> incoming, outgoing;   // places in Stage::edges, in the document's order
+    std::string cases_handle;  // output that names the handle it leaves by (router); empty: out
+    std::vector<std::size_t> incoming, outgoing;  // places in Stage::edges, in the document's order
     std::vector<std::string> handles;
     ConfigTemplate config;
     bool asks_now = false;
@@ -69,12 +69,12 @@ struct PlannedNode {
     std::vector<AttachedNode> tools, workers;
     std::vector<PlannedCase> cases;
     std::vector<PlannedOperation> operations;
-    std::shared_ptr<const Stage> body;             // of a container, or the sub-flow
+    std::shared_ptr<const Stage> body;  // of a container, or the sub-flow
 };
 
 struct StateVariable {
     std::string name;
-    std::string reducer;   // last, append, add, merge
+    std::string reducer;  // last, append, add, merge
     bool session = false;
     std::optional<Json> initial;
 };
@@ -82,17 +82,17 @@ struct StateVariable {
 struct Stage {
     enum class Kind { flow, subflow, iteration, loop };
     Kind kind = Kind::flow;
-    std::string prefix;                    // of told_id
+    std::string prefix;  // of told_id
     std::vector<PlannedNode> nodes;
-    std::map<std::string, std::size_t, std::less<>> places;   // by id
+    std::map<std::string, std::size_t, std::less<>> places;  // by id
     std::vector<PlannedEdge> edges;
-    std::vector<std::size_t> entries;      // start with the stage
+    std::vector<std::size_t> entries;  // start with the stage
     std::vector<StateVariable> state;
-    std::vector<std::string> variables;    // of a loop
-    std::vector<std::string> outer;        // nodes around a body that are read inside
-    std::optional<ConditionGroup> until;   // of a loop, after each round
+    std::vector<std::string> variables;  // of a loop
+    std::vector<std::string> outer;  // nodes around a body that are read inside
+    std::optional<ConditionGroup> until;  // of a loop, after each round
     std::optional<ConfigTemplate> result;  // of an iteration, after each item
-    Json inputs;                           // of a sub-flow: what the document declares
+    Json inputs;  // of a sub-flow: what the document declares
 
     const PlannedNode* find(std::string_view id) const
     {
@@ -105,11 +105,11 @@ struct Stage {
 
 // The engine forbids ':' in names, and ours have no '~'.
 std::string graph_name(char sort, std::string_view id);
-std::string id_of_graph_name(std::string_view name);   // of a name with its sort
+std::string id_of_graph_name(std::string_view name);  // of a name with its sort
 
 // Plans a stage and those below. `depth`: of sub-flows.
-Result<std::shared_ptr<const Stage>> plan_flow(const Document& document, const SubflowSource& subflows, std::string prefix,
-                                               int depth);
+Result<std::shared_ptr<const Stage>> plan_flow(const Document& document, const SubflowSource& subflows,
+                                               std::string prefix, int depth);
 // The document with what its settings draw (§8) drawn.
 Document drawn(const Document& document);
 
