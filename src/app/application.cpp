@@ -9,6 +9,7 @@
 #include <iostream>
 
 #include "app/address.hpp"
+#include "app/attempt_rows.hpp"
 #include "app/first_start.hpp"
 #include "app/flow_nodes.hpp"
 #include "app/flow_running.hpp"
@@ -137,7 +138,8 @@ StorageReports storage_reports(Logger& logger, Signals& signals)
 
 // The phases of a stop (threat-model §9, SIGTERM): nothing acknowledged is lost, all within the deadline.
 void shut_down(api::Api& api, http::Server& server, FlowRunning& flow_running, chat::ChatService& chat,
-               const mail::Mailer& mailer, store::UsageWriter& usage, std::chrono::milliseconds patience, Logger& logger)
+               const mail::Mailer& mailer, store::UsageWriter& usage, store::AttemptWriter& attempts,
+               std::chrono::milliseconds patience, Logger& logger)
 {
     const auto deadline = Deadline::after(patience);
     logger.info("stopping");
@@ -155,6 +157,7 @@ void shut_down(api::Api& api, http::Server& server, FlowRunning& flow_running, c
     while (mailer.waiting() > 0 && !mails.passed())
         std::this_thread::sleep_for(std::chrono::milliseconds(5));   // 5. mails go out
     usage.stop();                                                // 6. rows written behind are written
+    attempts.stop();
     logger.info("stopped");
 }
 
@@ -191,7 +194,8 @@ int serve(const config::Settings& settings, std::function<config::Loaded()> load
 
     // What thinks: models, tools, agents.
     http::Client client(cores, outgoing_limits(settings, cores.size()));
-    llm::Gateway gateway(cores, client, metrics, logger, settings);
+    AttemptRows attempts(*storage->database, logger);
+    llm::Gateway gateway(cores, client, metrics, logger, settings, &attempts);
     Models models(gateway, std::move(load_again), logger);
     tools::Registry tools(logger, settings.tools);
     tools.add(tools::make_calculator());
@@ -208,7 +212,7 @@ int serve(const config::Settings& settings, std::function<config::Loaded()> load
     sessions::SessionService sessions(*storage->database, journal, std::move(sharing->live_sessions), settings.sessions,
                                       clock);
     store::UsageWriter usage(*storage->database, logger);
-    show_state(metrics, {*storage->database, usage, audit, sharing->redis.get()});
+    show_state(metrics, {*storage->database, usage, attempts.writer(), audit, sharing->redis.get()});
     runs::Runs turn_runs(*storage->database, clock);
     chat::ChatService chat({gateway, agents, sessions, usage, logger, settings, audit, turn_runs});
     chat::UsageReports usage_reports(*storage->database);
@@ -254,7 +258,7 @@ int serve(const config::Settings& settings, std::function<config::Loaded()> load
         logger.info("metrics have an address of their own", {{"port", std::to_string(metrics_server->port())}});
     std::cerr << "dure " << version << " listening on " << url << " (" << storage->description << ")" << std::endl;
     signals.wait_for_stop([&] { (void)models.reload(); });
-    shut_down(api, server, flow_running, chat, people.mailer, usage, settings.server.shutdown_deadline, logger);
+    shut_down(api, server, flow_running, chat, people.mailer, usage, attempts.writer(), settings.server.shutdown_deadline, logger);
     (*toolbox)->stop(Deadline::after(tool_servers_patience));
     if (metrics_server)
         metrics_server->close_all(std::chrono::milliseconds(500));

@@ -11,6 +11,9 @@ void show_state(metrics::Registry& registry, WatchedParts parts)
     auto* const idle = gauge("dure_database_threads_idle", "Database threads that wait for work");
     auto* const rows = gauge("dure_usage_rows_waiting", "Usage rows that are not written yet");
     auto* const dropped = gauge("dure_usage_rows_dropped", "Usage rows that could not be written, since the start");
+    auto* const attempts = gauge("dure_attempt_rows_waiting", "Rows of attempts at model providers that are not written yet");
+    auto* const attempts_dropped =
+        gauge("dure_attempt_rows_dropped", "Rows of attempts that could not be written, since the start");
     auto* const counted =
         gauge("dure_audit_refusals_only_counted", "Refused permissions without an event, since the start");
     auto* const redis = parts.redis ? gauge("dure_redis_available", "1 while Redis answers") : nullptr;
@@ -21,6 +24,8 @@ void show_state(metrics::Registry& registry, WatchedParts parts)
         idle->set(static_cast<double>(pool.idle));
         rows->set(static_cast<double>(parts.usage.waiting()));
         dropped->set(static_cast<double>(parts.usage.dropped()));
+        attempts->set(static_cast<double>(parts.attempts.waiting()));
+        attempts_dropped->set(static_cast<double>(parts.attempts.dropped()));
         counted->set(static_cast<double>(parts.audit.refusals_only_counted()));
         if (redis)
             redis->set(parts.redis->available() ? 1 : 0);

@@ -5,6 +5,7 @@
 #include "dure/metrics/registry.hpp"
 #include "dure/redis/client.hpp"
 #include "dure/sql/database.hpp"
+#include "dure/store/attempt_writer.hpp"
 #include "dure/store/usage_writer.hpp"
 
 namespace dure::app {
@@ -12,6 +13,7 @@ namespace dure::app {
 struct WatchedParts {
     const sql::Database& database;
     const store::UsageWriter& usage;
+    const store::AttemptWriter& attempts;
     const events::AccessAudit& audit;
     const redis::Client* redis;   // null: there is none
 };

@@ -1,26 +1,7 @@
 // See call_end.hpp.
 #include "llm/call_end.hpp"
 
-#include "llm/price.hpp"
-
 namespace dure::llm {
-
-namespace {
-
-std::size_t prompt_bytes(const Ask& ask)
-{
-    if (ask.relay != nullptr)
-        return ask.relay->body.size();
-    std::size_t bytes = 0;
-    for (const auto& message : ask.typed->messages) {
-        bytes += message.text().size();
-        for (const auto& call : message.tool_calls)
-            bytes += call.name.size() + call.arguments.size();
-    }
-    return bytes;
-}
-
-}  // namespace
 
 CallEnd::~CallEnd()
 {
@@ -39,26 +20,18 @@ CallEnd::~CallEnd()
     metrics_.finished(call);
 }
 
+// The attempts have settled what they used.
 void CallEnd::settle_usage()
 {
-    auto& answer = reply_.completion;
+    auto& usage = reply_.completion.usage;
     if (from_cache_) {
-        answer.usage.cost_nano = 0;
+        usage.cost_nano = 0;
         return;
     }
-    std::size_t said = answer.text.size() + answer.reasoning.size() + answer.refusal.size();
-    for (const auto& call : answer.tool_calls)
-        said += call.name.size() + call.arguments.size();
-    if (!answer.usage.reported) {
-        if (said == 0 && !answer.complete())
-            return;
-        answer.usage.prompt_tokens = static_cast<std::int64_t>((prompt_bytes(ask_) + 3) / 4);
-        answer.usage.completion_tokens = static_cast<std::int64_t>((said + 3) / 4);
-        answer.usage.estimated = true;
+    if (usage.estimated)
         metrics_.usage_estimated();
-    }
-    if (!answer.usage.cost_nano && reply_.prices != nullptr)
-        answer.usage.cost_nano = cost_nano(answer.usage, *reply_.prices);
+    if (reply_.cost_of_failed > 0)
+        usage.cost_nano = usage.cost_nano.value_or(0) + reply_.cost_of_failed;
 }
 
 }  // namespace dure::llm

@@ -1,5 +1,5 @@
-// The end of a call, however it ends (a cancelled one too, hence a destructor): settles usage and cost and writes the metrics.
-// A cut or usage-less answer is charged by its bytes (llm-upstreams §8); one without any output costs nothing.
+// The end of a call, however it ends (a cancelled one too, hence a destructor): sums up usage and cost and writes the
+// metrics. What each attempt used was settled at its end (settlement.hpp).
 #pragma once
 
 #include <string>
@@ -11,8 +11,8 @@ namespace dure::llm {
 
 class CallEnd {
 public:
-    CallEnd(const ModelEntry& model, const Ask& ask, const Reply& reply, CallMetrics& metrics)
-        : model_(model), ask_(ask), reply_(reply), metrics_(metrics)
+    CallEnd(const ModelEntry& model, const Reply& reply, CallMetrics& metrics)
+        : model_(model), reply_(reply), metrics_(metrics)
     {}
     CallEnd(const CallEnd&) = delete;
     CallEnd& operator=(const CallEnd&) = delete;
@@ -26,7 +26,6 @@ private:
     void settle_usage();
 
     const ModelEntry& model_;
-    const Ask& ask_;
     const Reply& reply_;
     CallMetrics& metrics_;
     const Steady::time_point started_ = Steady::now();

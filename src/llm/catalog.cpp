@@ -8,6 +8,7 @@
 #include "llm/anthropic/provider.hpp"
 #include "llm/mock/provider.hpp"
 #include "llm/openai/provider.hpp"
+#include "llm/price.hpp"
 
 namespace dure::llm {
 
@@ -130,6 +131,8 @@ Target Catalog::read_target(const config::Model& model, const std::string& text,
     target.health = health_of(target, rules);
     const auto& said = about(text, model, settings);
     target.prices = said.prices;
+    target.price_version = price_version(said.prices);
+    target.in_process = found->second.settings.dialect == "mock";
     target.context_window = said.context_window;
     target.max_output = said.max_output;
     target.tools = said.tools;

@@ -13,6 +13,8 @@
 #include "dure/base/cancellation.hpp"
 #include "dure/base/text.hpp"
 #include "dure/base/timeout.hpp"
+#include "llm/admissions.hpp"
+#include "llm/attempt_note.hpp"
 #include "llm/call_end.hpp"
 #include "llm/exact_cache.hpp"
 #include "llm/needs.hpp"
@@ -23,16 +25,17 @@
 namespace dure::llm {
 
 struct Gateway::State {
-    State(http::Client& client, metrics::Registry& registry, Logger& log, const config::Settings& settings)
-        : logger(log), http_client(client), shared_catalog(std::make_shared<const Catalog>(settings, client, log)),
+    State(http::Client& client, metrics::Registry& registry, Logger& log, const config::Settings& settings,
+          AttemptLog* attempts)
+        : logger(log), attempt_log(attempts), http_client(client), shared_catalog(std::make_shared<const Catalog>(settings, client, log)),
           metrics(registry), heartbeat(settings.server.limits.sse_heartbeat)
     {
     }
 
     Task<Result<void>> serve(const Catalog& catalog, const ModelEntry& model, const Ask& ask, Reply& reply);
     Task<Result<void>> try_targets(const Catalog& catalog, const ModelEntry& model, const Ask& ask, Reply& reply);
-    Task<std::optional<Failure>> attempt(const Catalog& catalog, const Target& target, std::size_t key, const Ask& ask,
-                                         Reply& reply);
+    Task<std::optional<Failure>> attempt(const Catalog& catalog, const ModelEntry& model, const Target& target,
+                                         std::size_t key, const Ask& ask, Reply& reply);
     void note_attempt(const Target& target, std::size_t key, const Ask& ask, const Reply& reply,
                       const std::optional<Failure>& failure);
     Task<Result<void>> answer(const Catalog& catalog, const ModelEntry& model, const Ask& ask, Reply& reply, CallEnd& end);
@@ -42,6 +45,7 @@ struct Gateway::State {
     std::shared_ptr<const Catalog> current() const { return shared_catalog.load(); }
 
     Logger& logger;
+    AttemptLog* attempt_log;   // null: no rows
     http::Client& http_client;
     std::atomic<std::shared_ptr<const Catalog>> shared_catalog;   // calls under way keep the one they began with
     std::mutex reloading;
@@ -66,45 +70,6 @@ Error unknown_model(std::string_view model)
         .reason("model_not_found")
         .param("model");
 }
-
-// The state of a model's targets as a retry plan sees it, now.
-class ModelAdmissions final : public Admissions {
-public:
-    explicit ModelAdmissions(const ModelEntry& model) : model_(model) {}
-    Admission admit(std::size_t target, std::span<const std::size_t> tried_keys) override
-    {
-        return model_.targets[target].health->admit(Steady::now(), tried_keys);
-    }
-    bool may_retry(std::size_t target) override { return model_.targets[target].health->may_retry(Steady::now()); }
-
-private:
-    const ModelEntry& model_;
-};
-
-// An admitted attempt; one that ends without an outcome (cancelled) gives a probe's place back.
-class Admitted {
-public:
-    Admitted(TargetHealth& health, std::size_t key) : health_(health), key_(key) {}
-    Admitted(const Admitted&) = delete;
-    Admitted& operator=(const Admitted&) = delete;
-    ~Admitted()
-    {
-        if (!noted_)
-            health_.abandoned();
-    }
-    void ended(const std::optional<Failure>& failure)
-    {
-        if (failure && (failure->kind == FailureClass::cancelled || failure->kind == FailureClass::busy))
-            return;
-        health_.note(key_, failure, Steady::now());
-        noted_ = true;
-    }
-
-private:
-    TargetHealth& health_;
-    std::size_t key_;
-    bool noted_ = false;
-};
 
 std::vector<RetryPlan::Candidate> candidates_of(const ModelEntry& model, const std::vector<bool>& capable)
 {
@@ -144,7 +109,7 @@ Task<void> keep_outcome(Task<Result<void>> work, Ended& ended)
 Task<Result<void>> Gateway::State::serve(const Catalog& catalog, const ModelEntry& model, const Ask& ask, Reply& reply)
 {
     using namespace boost::asio::experimental::awaitable_operators;
-    CallEnd end(model, ask, reply, metrics);
+    CallEnd end(model, reply, metrics);
     if (!reply.streams()) {
         auto result = co_await answer(catalog, model, ask, reply, end);
         end.with(result);
@@ -270,7 +235,7 @@ Task<Result<void>> Gateway::State::try_targets(const Catalog& catalog, const Mod
         before = &target;
         forget_attempt(reply);
         ++reply.completion.attempts;
-        const auto failure = co_await attempt(catalog, target, step.key, ask, reply);
+        const auto failure = co_await attempt(catalog, model, target, step.key, ask, reply);
         co_await reply.quiet();
         if (!failure)
             co_return Result<void>();
@@ -283,8 +248,8 @@ Task<Result<void>> Gateway::State::try_targets(const Catalog& catalog, const Mod
     }
 }
 
-Task<std::optional<Failure>> Gateway::State::attempt(const Catalog& catalog, const Target& target, std::size_t key,
-                                                     const Ask& ask, Reply& reply)
+Task<std::optional<Failure>> Gateway::State::attempt(const Catalog& catalog, const ModelEntry& model, const Target& target,
+                                                     std::size_t key, const Ask& ask, Reply& reply)
 {
     const auto& entry = catalog.provider(target.provider);
     Admitted admitted(*target.health, key);
@@ -293,11 +258,12 @@ Task<std::optional<Failure>> Gateway::State::attempt(const Catalog& catalog, con
     if (!slot)
         co_return Failure(FailureClass::busy, "");
     reply.completion.answered_by = target.label();
-    reply.prices = &target.prices;
     reply.from_mock_fallback(entry.settings.dialect == "mock" && reply.completion.attempts > 1);
+    AttemptNote note(attempt_log, target, key, model.info.id, ask, reply);
     auto failure = co_await entry.provider->attempt(target, key, ask, reply);
     admitted.ended(failure);
     note_attempt(target, key, ask, reply, failure);
+    co_await note.ended(failure);
     co_return failure;
 }
 
@@ -319,8 +285,8 @@ void Gateway::State::note_attempt(const Target& target, std::size_t key, const A
 }
 
 Gateway::Gateway(Cores&, http::Client& client, metrics::Registry& metrics, Logger& logger,
-                 const config::Settings& settings)
-    : state_(std::make_unique<State>(client, metrics, logger, settings))
+                 const config::Settings& settings, AttemptLog* attempts)
+    : state_(std::make_unique<State>(client, metrics, logger, settings, attempts))
 {
     state_->show_gauges();
 }
@@ -466,6 +432,7 @@ Task<Result<EmbeddingAnswer>> Gateway::embed(const EmbeddingRequest& request, co
     ModelAdmissions admissions(*model);
     std::vector<RetryPlan::Candidate> alone{{target.provider, 0, true}};
     RetryPlan plan(std::move(alone), {model->attempts, false}, random_fraction, &admissions);
+    std::int64_t number = 0;
     for (auto step = plan.first(context.deadline.left());;) {
         if (step.stop)
             co_return to_error(plan.most_useful());
@@ -475,15 +442,18 @@ Task<Result<EmbeddingAnswer>> Gateway::embed(const EmbeddingRequest& request, co
             continue;
         }
         EmbeddingAnswer answer;
+        const auto started = Steady::now();
         Admitted admitted(*target.health, step.key);
         const auto failure = co_await entry.provider->embed(target, step.key, request, context, answer);
         admitted.ended(failure);
         state_->metrics.attempt(target, failure);
-        if (!failure) {
-            if (!answer.usage.cost_nano)
-                answer.usage.cost_nano = cost_nano(answer.usage, target.prices);
+        if (!failure && !answer.usage.cost_nano)
+            answer.usage.cost_nano = cost_nano(answer.usage, target.prices);
+        if (state_->attempt_log != nullptr)
+            co_await state_->attempt_log->add(embedding_attempt(target, step.key, model->info.id, ++number, context,
+                                                                started, answer.usage, failure));
+        if (!failure)
             co_return answer;
-        }
         const bool repaired =
             failure->kind == FailureClass::unsupported_param && entry.provider->repair(target, *failure);
         step = plan.after(*failure, repaired, context.deadline.left());

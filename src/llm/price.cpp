@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "dure/base/text.hpp"
+
 namespace dure::llm {
 
 namespace {
@@ -17,6 +19,16 @@ std::int64_t cost_nano(const model::Usage& usage, const config::Prices& prices)
     const auto sum = Wide{usage.prompt_tokens - cached - written} * prices.input + Wide{cached} * prices.cached +
                      Wide{written} * write_price + Wide{usage.completion_tokens} * prices.output;
     return static_cast<std::int64_t>((sum + 500000) / 1000000);
+}
+
+std::string price_version(const config::Prices& prices)
+{
+    if (prices.input == 0 && prices.cached == 0 && prices.cache_write == 0 && prices.output == 0)
+        return {};
+    std::string text;
+    for (const auto price : {prices.input, prices.cached, prices.cache_write, prices.output})
+        text += std::to_string(price) + "/";
+    return hex(sha256(text)).substr(0, 12);
 }
 
 }  // namespace dure::llm

@@ -31,6 +31,8 @@ struct Target {
     std::string model;                    // the provider's name for the model
     std::shared_ptr<TargetHealth> health;
     config::Prices prices;
+    std::string price_version;            // tells different prices apart; empty: it costs nothing
+    bool in_process = false;              // the mock: nothing is sent
     std::int64_t context_window = 0;
     std::int64_t max_output = 0;
     bool tools = true;

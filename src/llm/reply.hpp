@@ -22,7 +22,7 @@ public:
 
     model::Completion& completion;
     std::string body;                     // of a relay without stream
-    const config::Prices* prices = nullptr;   // of the target that answers
+    std::int64_t cost_of_failed = 0;      // nano-dollars that providers reported for attempts nothing came of
 
     void dropped(std::vector<std::string> params);
     void from_mock_fallback(bool yes);

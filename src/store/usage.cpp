@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "store/batch_insert.hpp"
 #include "store/columns.hpp"
 
 namespace dure::store {
@@ -12,23 +13,7 @@ namespace {
 constexpr std::size_t columns_of_usage = 16;
 constexpr UnixMillis one_day = 86'400'000;
 
-// A few sizes, so that there are few prepared statements.
-constexpr std::array<std::size_t, 4> insert_sizes{64, 16, 4, 1};
-
-std::string insert_text(std::size_t rows)
-{
-    std::string sql = "INSERT INTO usage (user_id, key_id, model, target, session_id, status, prompt_tokens, "
-                      "completion_tokens, cached_tokens, reasoning_tokens, estimated, cost_nano, created_at, "
-                      "request_id, duration_ms, endpoint) VALUES ";
-    for (std::size_t row = 0; row < rows; ++row) {
-        for (std::size_t column = 0; column < columns_of_usage; ++column)
-            sql += (column ? ", $" : row ? ", ($" : "($") + std::to_string(row * columns_of_usage + column + 1);
-        sql += ")";
-    }
-    return sql;
-}
-
-void append_params(std::vector<sql::Param>& params, const model::UsageRow& row)
+void append_usage_params(std::vector<sql::Param>& params, const model::UsageRow& row)
 {
     for (const sql::Param& param : std::array<sql::Param, columns_of_usage>{
              row.user_id, row.key_id, row.model, row.target, row.session_id, row.status, row.prompt_tokens,
@@ -94,21 +79,11 @@ model::UsageTotal total_from(const sql::Row& row, const UsageQuery& query)
 
 Result<void> Usage::insert(std::span<const model::UsageRow> rows)
 {
-    static const std::array<std::string, insert_sizes.size()> texts{
-        insert_text(insert_sizes[0]), insert_text(insert_sizes[1]), insert_text(insert_sizes[2]),
-        insert_text(insert_sizes[3])};
-    std::vector<sql::Param> params;
-    for (std::size_t size = 0; size < insert_sizes.size(); ++size) {
-        while (rows.size() >= insert_sizes[size]) {
-            params.clear();
-            for (const auto& row : rows.first(insert_sizes[size]))
-                append_params(params, row);
-            if (auto inserted = connection_.execute_with(texts[size], params); !inserted)
-                return inserted.error();
-            rows = rows.subspan(insert_sizes[size]);
-        }
-    }
-    return {};
+    static const BatchInsert batches(
+        "INSERT INTO usage (user_id, key_id, model, target, session_id, status, prompt_tokens, completion_tokens, "
+        "cached_tokens, reasoning_tokens, estimated, cost_nano, created_at, request_id, duration_ms, endpoint) VALUES ",
+        columns_of_usage);
+    return batches.insert(connection_, rows, append_usage_params);
 }
 
 Result<std::vector<model::UsageTotal>> Usage::totals(const UsageQuery& query)

@@ -7,10 +7,12 @@
 #include <boost/asio/use_future.hpp>
 #include <functional>
 #include <future>
+#include <mutex>
 #include <string>
 #include <vector>
 
 #include "dure/http/client.hpp"
+#include "dure/llm/attempt_log.hpp"
 #include "dure/llm/gateway.hpp"
 #include "dure/metrics/registry.hpp"
 
@@ -56,6 +58,29 @@ private:
     }
 };
 
+class KeepingAttempts final : public AttemptLog {
+public:
+    Task<void> add(model::AttemptRow row) override
+    {
+        add_now(std::move(row));
+        co_return;
+    }
+    void add_now(model::AttemptRow row) override
+    {
+        const std::lock_guard lock(guard_);
+        rows_.push_back(std::move(row));
+    }
+    std::vector<model::AttemptRow> rows() const
+    {
+        const std::lock_guard lock(guard_);
+        return rows_;
+    }
+
+private:
+    mutable std::mutex guard_;
+    std::vector<model::AttemptRow> rows_;
+};
+
 // Calls run on a real core: the HTTP client keeps its connections per core.
 class GatewayTest : public ::testing::Test {
 protected:
@@ -76,7 +101,7 @@ protected:
     Gateway& gateway()
     {
         if (!gateway_)
-            gateway_ = std::make_unique<Gateway>(cores, client, metrics, logger, settings);
+            gateway_ = std::make_unique<Gateway>(cores, client, metrics, logger, settings, &attempts);
         return *gateway_;
     }
     void forget_gateway() { gateway_.reset(); }
@@ -135,6 +160,7 @@ protected:
     metrics::Registry metrics;
     Logger logger{Logger::Options{LogLevel::error, true, ""}};
     config::Settings settings;
+    KeepingAttempts attempts;
 
 private:
     std::unique_ptr<Gateway> gateway_;

@@ -29,6 +29,8 @@ class Registry;
 
 namespace dure::llm {
 
+class AttemptLog;
+
 // What callers know about the request they make; passed down unchanged.
 struct CallContext {
     CallContext(std::string request, std::string caller, Deadline until)
@@ -83,8 +85,9 @@ struct TargetCheck {
 // Thread-safe; awaited on a core.
 class Gateway {
 public:
+    // attempts: must outlive the gateway; null: attempts leave no rows.
     Gateway(Cores& cores, http::Client& client, metrics::Registry& metrics, Logger& logger,
-            const config::Settings& settings);
+            const config::Settings& settings, AttemptLog* attempts = nullptr);
     ~Gateway();
 
     // Chat models in configured order, without the agent and flows. Served from memory.

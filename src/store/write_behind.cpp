@@ -1,14 +1,47 @@
-// UsageWriter: add() -> queue -> thread -> one transaction per batch; see usage_writer.hpp.
-#include "dure/store/usage_writer.hpp"
+// WriteBehind: add() -> queue -> thread -> one transaction per batch; see write_behind.hpp.
+#include "dure/store/write_behind.hpp"
 
 #include <pthread.h>
 
 #include "dure/base/timeout.hpp"
+#include "dure/model/attempt.hpp"
+#include "dure/model/records.hpp"
+#include "dure/store/attempts.hpp"
 #include "dure/store/usage.hpp"
 
 namespace dure::store {
 
 namespace {
+
+struct RowKind {
+    const char* thread;
+    const char* name;
+};
+
+template <class Row>
+RowKind kind_of();
+
+template <>
+RowKind kind_of<model::UsageRow>()
+{
+    return {"usage-writer", "usage"};
+}
+
+template <>
+RowKind kind_of<model::AttemptRow>()
+{
+    return {"attempt-writer", "attempt"};
+}
+
+Result<void> insert_rows(sql::Connection& connection, std::span<const model::UsageRow> rows)
+{
+    return Usage(connection).insert(rows);
+}
+
+Result<void> insert_rows(sql::Connection& connection, std::span<const model::AttemptRow> rows)
+{
+    return Attempts(connection).insert(rows);
+}
 
 constexpr std::size_t rows_in_one_transaction = 2000;
 constexpr std::chrono::milliseconds longest_retry{5000};
@@ -16,19 +49,22 @@ constexpr std::chrono::milliseconds look_again{10};
 
 }  // namespace
 
-UsageWriter::UsageWriter(sql::Database& database, Logger& logger, UsageWriterOptions options)
+template <class Row>
+WriteBehind<Row>::WriteBehind(sql::Database& database, Logger& logger, WriteBehindOptions options)
     : database_(database), logger_(logger), options_(options), thread_([this] {
-          pthread_setname_np(pthread_self(), "usage-writer");
+          pthread_setname_np(pthread_self(), kind_of<Row>().thread);
           work();
       })
 {}
 
-UsageWriter::~UsageWriter()
+template <class Row>
+WriteBehind<Row>::~WriteBehind()
 {
     stop();
 }
 
-bool UsageWriter::try_add(model::UsageRow& row)
+template <class Row>
+bool WriteBehind<Row>::try_add(Row& row)
 {
     const std::lock_guard lock(guard_);
     if (stopping_ || queue_.size() + writing_ >= options_.capacity)
@@ -40,7 +76,8 @@ bool UsageWriter::try_add(model::UsageRow& row)
     return true;
 }
 
-Task<bool> UsageWriter::add(model::UsageRow row)
+template <class Row>
+Task<bool> WriteBehind<Row>::add(Row row)
 {
     const auto until = Deadline::after(options_.longest_wait);
     while (!try_add(row)) {
@@ -53,13 +90,22 @@ Task<bool> UsageWriter::add(model::UsageRow row)
     co_return true;
 }
 
-bool UsageWriter::stopped() const
+template <class Row>
+void WriteBehind<Row>::add_now(Row row)
+{
+    if (!try_add(row))
+        count_drops(1, "the queue was full, or the writer is stopped");
+}
+
+template <class Row>
+bool WriteBehind<Row>::stopped() const
 {
     const std::lock_guard lock(guard_);
     return stopping_;
 }
 
-void UsageWriter::stop()
+template <class Row>
+void WriteBehind<Row>::stop()
 {
     {
         const std::lock_guard lock(guard_);
@@ -72,25 +118,29 @@ void UsageWriter::stop()
         thread_.join();
 }
 
-std::size_t UsageWriter::waiting() const
+template <class Row>
+std::size_t WriteBehind<Row>::waiting() const
 {
     const std::lock_guard lock(guard_);
     return queue_.size() + writing_;
 }
 
-std::uint64_t UsageWriter::written() const
+template <class Row>
+std::uint64_t WriteBehind<Row>::written() const
 {
     const std::lock_guard lock(guard_);
     return written_;
 }
 
-std::uint64_t UsageWriter::dropped() const
+template <class Row>
+std::uint64_t WriteBehind<Row>::dropped() const
 {
     const std::lock_guard lock(guard_);
     return dropped_;
 }
 
-void UsageWriter::work()
+template <class Row>
+void WriteBehind<Row>::work()
 {
     for (;;) {
         const auto batch = next_batch();
@@ -107,7 +157,8 @@ void UsageWriter::work()
 
 // Until the rows are stored, or the stop cannot wait any more (then they are counted as dropped). False: the rows
 // themselves are refused, another try is useless.
-bool UsageWriter::write_stubbornly(std::span<const model::UsageRow> rows)
+template <class Row>
+bool WriteBehind<Row>::write_stubbornly(std::span<const Row> rows)
 {
     auto pause = options_.first_retry;
     auto code = write(rows);
@@ -123,13 +174,14 @@ bool UsageWriter::write_stubbornly(std::span<const model::UsageRow> rows)
 }
 
 // Empty: stopped, and nothing is left.
-std::vector<model::UsageRow> UsageWriter::next_batch()
+template <class Row>
+std::vector<Row> WriteBehind<Row>::next_batch()
 {
     std::unique_lock lock(guard_);
     do {
         changed_.wait_for(lock, options_.pause, [this] { return stopping_ || queue_.size() >= options_.flush_at; });
     } while (queue_.empty() && !stopping_);
-    std::vector<model::UsageRow> batch;
+    std::vector<Row> batch;
     if (queue_.size() <= rows_in_one_transaction) {
         batch.swap(queue_);
     } else {
@@ -141,12 +193,13 @@ std::vector<model::UsageRow> UsageWriter::next_batch()
     return batch;
 }
 
-std::optional<Errc> UsageWriter::write(std::span<const model::UsageRow> rows)
+template <class Row>
+std::optional<Errc> WriteBehind<Row>::write(std::span<const Row> rows)
 {
     auto code = Errc::internal;
     std::string problem;
     try {
-        const auto stored = database_.run_now([rows](sql::Connection& c) { return Usage(c).insert(rows); });
+        const auto stored = database_.run_now([rows](sql::Connection& c) { return insert_rows(c, rows); });
         if (stored) {
             const std::lock_guard lock(guard_);
             written_ += rows.size();
@@ -157,12 +210,14 @@ std::optional<Errc> UsageWriter::write(std::span<const model::UsageRow> rows)
     } catch (const std::exception& thrown) {
         problem = thrown.what();
     }
-    logger_.warn("usage rows not written", {{"rows", rows.size()}, {"code", name_of(code)}, {"problem", problem}});
+    logger_.warn(std::string(kind_of<Row>().name) + " rows not written",
+                 {{"rows", rows.size()}, {"code", name_of(code)}, {"problem", problem}});
     return code;
 }
 
 // False: the stop has waited long enough.
-bool UsageWriter::pause_before_retry(std::chrono::milliseconds pause)
+template <class Row>
+bool WriteBehind<Row>::pause_before_retry(std::chrono::milliseconds pause)
 {
     std::unique_lock lock(guard_);
     const auto retry_at = Steady::now() + pause;
@@ -171,7 +226,8 @@ bool UsageWriter::pause_before_retry(std::chrono::milliseconds pause)
     return Steady::now() < give_up_at_;
 }
 
-void UsageWriter::count_drops(std::size_t rows, std::string_view why)
+template <class Row>
+void WriteBehind<Row>::count_drops(std::size_t rows, std::string_view why)
 {
     std::uint64_t total = 0;
     {
@@ -179,7 +235,10 @@ void UsageWriter::count_drops(std::size_t rows, std::string_view why)
         dropped_ += rows;
         total = dropped_;
     }
-    logger_.error("usage rows dropped", {{"rows", rows}, {"total", total}, {"why", why}});
+    logger_.error(std::string(kind_of<Row>().name) + " rows dropped", {{"rows", rows}, {"total", total}, {"why", why}});
 }
+
+template class WriteBehind<model::UsageRow>;
+template class WriteBehind<model::AttemptRow>;
 
 }  // namespace dure::store

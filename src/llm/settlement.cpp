@@ -1,0 +1,57 @@
+// See settlement.hpp.
+#include "llm/settlement.hpp"
+
+#include "llm/price.hpp"
+
+namespace dure::llm {
+
+namespace {
+
+std::size_t prompt_bytes(const Ask& ask)
+{
+    if (ask.relay != nullptr)
+        return ask.relay->body.size();
+    std::size_t bytes = 0;
+    for (const auto& message : ask.typed->messages) {
+        bytes += message.text().size();
+        for (const auto& call : message.tool_calls)
+            bytes += call.name.size() + call.arguments.size();
+    }
+    return bytes;
+}
+
+std::size_t answer_bytes(const model::Completion& answer)
+{
+    std::size_t bytes = answer.text.size() + answer.reasoning.size() + answer.refusal.size();
+    for (const auto& call : answer.tool_calls)
+        bytes += call.name.size() + call.arguments.size();
+    return bytes;
+}
+
+std::int64_t tokens_of_bytes(std::size_t bytes)
+{
+    return static_cast<std::int64_t>((bytes + 3) / 4);
+}
+
+}  // namespace
+
+void settle(model::Completion& answer, const Ask& ask, const config::Prices& prices, AttemptEnd end)
+{
+    auto& usage = answer.usage;
+    const auto said = answer_bytes(answer);
+    if (!usage.reported) {
+        if (end == AttemptEnd::failed_before_output || (said == 0 && !answer.complete()))
+            return;
+        usage.prompt_tokens = tokens_of_bytes(prompt_bytes(ask));
+        usage.completion_tokens = tokens_of_bytes(said);
+        usage.estimated = true;
+    } else if (!answer.complete() && tokens_of_bytes(said) > usage.completion_tokens) {
+        // Numbers of a cut stream are those of its beginning (Anthropic's message_start): what arrived counts.
+        usage.completion_tokens = tokens_of_bytes(said);
+        usage.estimated = true;
+    }
+    if (!usage.cost_nano)
+        usage.cost_nano = cost_nano(usage, prices);
+}
+
+}  // namespace dure::llm

@@ -1,0 +1,168 @@
+// Rows of attempts (llm-upstreams §6, §8): each exchange with a provider leaves one, whatever became of it, with what it used.
+#include <gmock/gmock.h>
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/post.hpp>
+
+#include "llm/gateway_fixture.hpp"
+#include "support/openai_script.hpp"
+#include "support/scripted_upstream.hpp"
+
+namespace dure::llm::test {
+
+namespace attempts_of_calls {
+
+using namespace dure::test;
+using namespace std::chrono_literals;
+
+const std::string streamed = R"({"model":"gpt","messages":[{"role":"user","content":"hi"}],"stream":true})";
+const std::string whole = R"({"model":"gpt","messages":[{"role":"user","content":"hi"}]})";
+
+class Attempts : public GatewayTest {
+protected:
+    Attempts()
+    {
+        add_upstream(upstream.base());
+        settings.model.at(0).prices.input = 1'000'000'000;  // a thousandth of a dollar for a thousand tokens
+        settings.model.at(0).prices.output = 2'000'000'000;
+    }
+    Result<void> ask(bool stream)
+    {
+        record = {};
+        return relay("gpt", stream ? streamed : whole, stream, true, sink, record);
+    }
+
+    ScriptedUpstream upstream;
+    KeepingSink sink;
+    RelayRecord record;
+};
+
+TEST_F(Attempts, AFailureAndTheAnswerBehindItAreTwoRows)
+{
+    upstream.enqueue(error_script(500, "broken", "server_error"));
+    upstream.enqueue(completion_script("fine"));
+    ASSERT_TRUE(ask(false));
+    const auto rows = attempts.rows();
+    ASSERT_EQ(rows.size(), 2u);
+    EXPECT_EQ(rows[0].failure, "server");
+    EXPECT_EQ(rows[0].status, 500);
+    EXPECT_EQ(rows[0].number, 1);
+    EXPECT_EQ(rows[0].cost_nano, 0);
+    EXPECT_EQ(rows[0].prompt_tokens, 0);
+    EXPECT_EQ(rows[1].failure, "success");
+    EXPECT_EQ(rows[1].status, 200);
+    EXPECT_EQ(rows[1].number, 2);
+    for (const auto& row : rows) {
+        EXPECT_EQ(row.request_id, "req-1");
+        EXPECT_EQ(row.user_id, "user-1");
+        EXPECT_EQ(row.model, "gpt");
+        EXPECT_EQ(row.target, "up/upstream-gpt");
+        EXPECT_GT(row.started_at, 0);
+        EXPECT_FALSE(row.price_version.empty());
+    }
+    const auto& usage = record.completion.usage;
+    EXPECT_EQ(rows[1].prompt_tokens, usage.prompt_tokens);
+    EXPECT_EQ(rows[1].completion_tokens, usage.completion_tokens);
+    EXPECT_EQ(rows[1].cost_nano, usage.prompt_tokens * 1000 + usage.completion_tokens * 2000);
+    EXPECT_EQ(rows[1].cost_nano, usage.cost_nano);
+}
+
+TEST_F(Attempts, TheKeyIsNamedByItsPlaceNeverByItself)
+{
+    settings.providers.at(0).keys.emplace_back("sk-provider-secret-2");
+    upstream.enqueue(error_script(401, "no", "authentication_error"));
+    upstream.enqueue(completion_script("fine"));
+    ASSERT_TRUE(ask(false));
+    const auto rows = attempts.rows();
+    ASSERT_EQ(rows.size(), 2u);
+    EXPECT_EQ(rows[0].provider_key, 0);
+    EXPECT_EQ(rows[0].failure, "auth");
+    EXPECT_EQ(rows[1].provider_key, 1);
+}
+
+TEST_F(Attempts, ABrokenStreamIsChargedByEstimateAndSaysWhenItsOutputBegan)
+{
+    upstream.enqueue({send(sse_head() + chunk(role_chunk()) + chunk(text_chunk("four"))), reset()});
+    EXPECT_FALSE(ask(true));
+    const auto rows = attempts.rows();
+    ASSERT_EQ(rows.size(), 1u);
+    EXPECT_EQ(rows[0].failure, "interrupted");
+    EXPECT_TRUE(rows[0].estimated);
+    EXPECT_EQ(rows[0].completion_tokens, 1);
+    EXPECT_EQ(rows[0].prompt_tokens, static_cast<std::int64_t>((streamed.size() + 3) / 4));
+    EXPECT_EQ(rows[0].cost_nano, rows[0].prompt_tokens * 1000 + 2000);
+    EXPECT_TRUE(rows[0].first_output_ms);
+}
+
+TEST_F(Attempts, ACancelledAttemptLeavesItsRow)
+{
+    upstream.enqueue({send(sse_head() + chunk(role_chunk()) + chunk(text_chunk("part"))), await_peer_close()});
+    boost::asio::cancellation_signal signal;
+    sink.on_output = [&] {
+        boost::asio::post(cores.at(0), [&] { signal.emit(boost::asio::cancellation_type::terminal); });
+    };
+    RelayRequest request;
+    request.model = "gpt";
+    request.body = streamed;
+    request.stream = true;
+    const auto call = context();
+    auto task = [&]() -> Task<void> { (void)co_await gateway().relay(request, call, sink, record); };
+    std::promise<void> ended;
+    boost::asio::co_spawn(
+        cores.at(0), task(),
+        boost::asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr) { ended.set_value(); }));
+    ended.get_future().get();
+    const auto rows = attempts.rows();
+    ASSERT_EQ(rows.size(), 1u);
+    EXPECT_EQ(rows[0].failure, "cancelled");
+    EXPECT_TRUE(rows[0].estimated);
+    EXPECT_GT(rows[0].cost_nano, 0);
+    EXPECT_EQ(record.completion.usage.cost_nano, rows[0].cost_nano);
+}
+
+TEST_F(Attempts, WhatAFailedAttemptReportedIsPaidOnceAndNotCountedAsTheAnswers)
+{
+    // It breaks off behind its usage: for a client that does not stream nothing has been seen, and it is made again.
+    settings.model.at(0).attempts = 2;
+    const auto broken = R"({"id":"1","object":"chat.completion.chunk","choices":[],"usage":{"prompt_tokens":100,)"
+                        R"("completion_tokens":10,"total_tokens":110}})";
+    upstream.enqueue(
+        {send(sse_head() + chunk(role_chunk()) + chunk(text_chunk("half")) + chunk(sse_data(broken))), reset()});
+    upstream.enqueue(stream_script({role_chunk(), text_chunk("fine"), finish_chunk("stop")}));
+    model::Completion answer;
+    CompletionRequest request = asking("hi", "gpt");
+    class Silent final : public model::AnswerSink {
+    public:
+        Task<Result<void>> piece(const model::Piece&) override { co_return Result<void>(); }
+        Task<Result<void>> rendered(std::string_view) override { co_return Result<void>(); }
+        Task<Result<void>> progress(const model::Progress&) override { co_return Result<void>(); }
+        Task<Result<void>> still_alive() override { co_return Result<void>(); }
+        bool reads_along() const override { return false; }
+    } silent;
+    Result<void> result;
+    on_core([&]() -> Task<void> { result = co_await gateway().stream(request, context(), silent, answer); });
+    ASSERT_TRUE(result) << result.error().message();
+    EXPECT_EQ(answer.text, "fine");
+    const auto rows = attempts.rows();
+    ASSERT_EQ(rows.size(), 2u);
+    EXPECT_EQ(rows[0].prompt_tokens, 100);
+    EXPECT_EQ(rows[0].cost_nano, 100 * 1000 + 10 * 2000);
+    EXPECT_LT(answer.usage.prompt_tokens, 100);
+    EXPECT_EQ(answer.usage.cost_nano, rows[0].cost_nano + rows[1].cost_nano);
+}
+
+TEST_F(Attempts, PricesHaveAVersion)
+{
+    upstream.enqueue(completion_script("one"));
+    ASSERT_TRUE(ask(false));
+    forget_gateway();
+    settings.model.at(0).prices.output += 1;
+    upstream.enqueue(completion_script("two"));
+    ASSERT_TRUE(ask(false));
+    const auto rows = attempts.rows();
+    ASSERT_EQ(rows.size(), 2u);
+    EXPECT_NE(rows[0].price_version, rows[1].price_version);
+}
+
+}  // namespace attempts_of_calls
+}  // namespace dure::llm::test
