@@ -7,6 +7,7 @@
 
 #include "app/administration.hpp"
 #include "app/application.hpp"
+#include "app/flow_command.hpp"
 #include "app/graph_command.hpp"
 #include "app/models.hpp"
 #include "app/version.hpp"
@@ -33,6 +34,7 @@ struct Options {
     std::string expires;
     bool password_stdin = false;
     GraphCommand graph;
+    FlowCommand flow;
 };
 
 config::LoadOptions load_options(const Options& options)
@@ -119,6 +121,13 @@ int run_graph_command(const Options& options)
     return settings ? run_graph(&*settings, options.graph) : usage;
 }
 
+// Wrong settings are not the flow's fault: exit code 2, as for a file that cannot be read.
+int with_flow(const Options& options, int (*command)(const config::Settings&, const FlowCommand&))
+{
+    const auto settings = load_settings(options);
+    return settings ? command(*settings, options.flow) : usage;
+}
+
 void add_graph_options(CLI::App& command, Options& options)
 {
     command.add_option("--graph", options.graph.graph_file, "Graph of the JSON form (docs/graph.md)")->required();
@@ -177,6 +186,16 @@ struct Commands {
         graph_run = graph->add_subcommand("run", "Execute a graph and print its events as JSON lines");
         add_common(*graph_run, options);
         add_graph_options(*graph_run, options);
+        auto* flow = app.add_subcommand("flow", "Flows, without a server")->require_subcommand(1);
+        flow_validate = flow->add_subcommand("validate", "Print every problem of a flow file; exit code 1 if it cannot be saved");
+        flow_validate->add_option("--config", options.config_file, "TOML file (default: DURE_CONFIG, else config/dure.toml if there)");
+        flow_validate->add_option("file", options.flow.file, "Flow document (JSON)")->required();
+        flow_run = flow->add_subcommand("run", "Run a flow file in this process and print its events as JSON lines");
+        flow_run->add_option("--config", options.config_file, "TOML file (default: DURE_CONFIG, else config/dure.toml if there)");
+        flow_run->add_option("file", options.flow.file, "Flow document (JSON)")->required();
+        flow_run->add_option("--message", options.flow.message, "What the user says");
+        flow_run->add_option("--inputs", options.flow.inputs, "JSON object with the inputs of the flow");
+        flow_run->add_option("--answer", options.flow.answers, "JSON: the answer to the next question of the run; may be given several times");
         openapi = app.add_subcommand("openapi", "Print the OpenAPI document");
         version = app.add_subcommand("version", "Print version, commit and libraries");
     }
@@ -189,6 +208,8 @@ struct Commands {
     CLI::App* config_check;
     CLI::App* models_check;
     CLI::App* graph_run;
+    CLI::App* flow_validate;
+    CLI::App* flow_run;
     CLI::App* openapi;
     CLI::App* version;
 };
@@ -205,6 +226,10 @@ int run(const Commands& commands, const Options& options)
         return check_config(options);
     if (commands.graph_run->parsed())
         return run_graph_command(options);
+    if (commands.flow_validate->parsed())
+        return with_flow(options, validate_flow);
+    if (commands.flow_run->parsed())
+        return with_flow(options, run_flow);
     if (commands.openapi->parsed()) {
         std::cout << api::Api::openapi(std::string(version)) << "\n";
         return done;

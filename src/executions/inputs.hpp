@@ -1,4 +1,0 @@
-// Public now: dure/executions/inputs.hpp.
-#pragma once
-
-#include "dure/executions/inputs.hpp"
