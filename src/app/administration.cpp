@@ -30,7 +30,7 @@ int failed(const Error& error)
     return failed(error.message() + (error.detail().empty() ? "" : " (" + error.detail() + ")"));
 }
 
-// "90d", "12h", "30m" from now, or a point in time.
+// "90d", "12h", "30m", "45s" from now, or a point in time.
 std::optional<UnixMillis> end_of(const std::string& text, UnixMillis now)
 {
     if (const auto point = parse_rfc3339(text))
@@ -40,10 +40,10 @@ std::optional<UnixMillis> end_of(const std::string& text, UnixMillis now)
     while (digits < text.size() && digits < 6 && text[digits] >= '0' && text[digits] <= '9')
         count = count * 10 + (text[digits++] - '0');
     const auto unit = text.substr(digits);
-    const std::int64_t milliseconds = unit == "d" ? 86'400'000 : unit == "h" ? 3'600'000 : unit == "m" ? 60'000 : 0;
-    if (digits == 0 || milliseconds == 0)
+    const std::int64_t seconds = unit == "d" ? 86'400 : unit == "h" ? 3'600 : unit == "m" ? 60 : unit == "s" ? 1 : 0;
+    if (digits == 0 || seconds == 0)
         return std::nullopt;
-    return now + count * milliseconds;
+    return now + count * seconds * 1'000;
 }
 
 Result<model::User> owner_of(sql::Database& database, const std::string& email)
@@ -85,7 +85,7 @@ int key_create(const config::Settings& settings, const KeyCreate& options)
     if (!options.expires.empty()) {
         wanted.expires_at = end_of(options.expires, now);
         if (!wanted.expires_at || *wanted.expires_at <= now)
-            return failed("--expires must be a time to come (2027-01-31T00:00:00Z) or a duration (90d, 12h, 30m)");
+            return failed("--expires must be a time to come (2027-01-31T00:00:00Z) or a duration (90d, 12h, 30m, 45s)");
     }
     auto storage = open_storage(settings, DatabaseUse::administer, {});
     if (!storage)

@@ -88,6 +88,7 @@ protected:
     std::optional<Authenticator> first;
     std::optional<Authenticator> second;
     Cores cores{1};
+    const test::ClosesFirst closing{database};
 };
 
 TEST_F(Revocations, AreAnnouncedOnceAndHeard)

@@ -53,6 +53,7 @@ protected:
     }
 
     Cores cores_{1};
+    const test::ClosesFirst closing_{database_};
 };
 
 TEST_P(AppendBatchesTest, EveryAppendHasItsOwnOutcomeAndPositionsHaveNoGap)

@@ -86,6 +86,7 @@ protected:
 TEST_P(EventLoadTest, VersionsHaveNoGapsRepeatsNoRowsAndFollowersSeeEverythingOnceInOrder)
 {
     Cores cores(2);
+    const test::ClosesFirst closing(database_);
     cores.start();
     std::vector<Written> written(writer_count);
     std::vector<std::vector<std::int64_t>> seen(follower_count);
@@ -127,6 +128,7 @@ TEST_P(EventLoadTest, VersionsHaveNoGapsRepeatsNoRowsAndFollowersSeeEverythingOn
 TEST_P(EventLoadTest, OfWritersThatExpectTheSameVersionOneWins)
 {
     Cores cores(2);
+    const test::ClosesFirst closing(database_);
     cores.start();
     std::atomic<int> conflicts = 0;
     std::list<test::Running> writers;
@@ -161,6 +163,7 @@ TEST_P(EventLoadTest, NoReaderOvertakesATransactionThatStaysOpen)
     database_ = GetParam().open_empty({.connections = 8});
     ASSERT_TRUE(sql::migrate(*database_, store::migrations(), 1));
     Cores cores(2);
+    const test::ClosesFirst closing(database_);
     cores.start();
     std::atomic<int> looks = 0;
     std::binary_semaphore appended(0), leave(0);

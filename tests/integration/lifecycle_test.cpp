@@ -272,6 +272,23 @@ TEST(KeyCreate, AKeyWithoutAPermissionIsRefusedWhereItIsNeeded)
     EXPECT_EQ(unknown.out, "");
 }
 
+TEST(KeyCreate, AKeyEndsAtATimeOrAfterADuration)
+{
+    ServerProcess server;
+    const auto create = [&](const std::string& expires) {
+        return server.run({"key", "create", "--config", "dure.toml", "--email", "admin@localhost", "--name", "short", "--expires",
+                           expires});
+    };
+    for (const auto* good : {"90d", "12h", "30m", "2999-01-31T00:00:00Z"})
+        EXPECT_EQ(create(good).code, 0) << good;
+    for (const auto* wrong : {"0s", "5x", "30", "-1d", "2001-01-31T00:00:00Z"})
+        EXPECT_NE(create(wrong).code, 0) << wrong;
+    const auto made = create("1s");
+    ASSERT_EQ(made.code, 0) << made.err;
+    const auto key = made.out.substr(0, made.out.find('\n'));
+    EXPECT_TRUE(eventually([&] { return fetch(server.port(), raw_request("GET", "/v1/models", key)).status == 401; }));
+}
+
 TEST(AdminCreate, MakesAnAccountOnce)
 {
     ServerProcess server;

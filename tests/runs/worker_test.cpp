@@ -548,6 +548,7 @@ TEST_P(WorkerTest, D4_AWorkerThatIsStoppedHardLeavesItsRunsToTheNext)
 TEST_P(WorkerTest, RunsAreStartedExecutedAndReadOnDifferentCores)
 {
     Cores cores(2);
+    const test::ClosesFirst closing(database_);
     cores.start();
     std::vector<std::unique_ptr<Worker>> team;
     std::vector<std::unique_ptr<test::Running>> working;

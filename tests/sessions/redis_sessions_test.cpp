@@ -11,6 +11,7 @@
 #include "dure/sql/migrator.hpp"
 #include "dure/sql/sqlite.hpp"
 #include "dure/store/migrations.hpp"
+#include "support/databases.hpp"
 #include "support/redis_process.hpp"
 #include "support/run_on_core.hpp"
 
@@ -99,6 +100,7 @@ protected:
     std::unique_ptr<events::Bus> bus = events::in_process_bus();
     std::optional<events::Journal> journal;
     Cores cores{1};
+    const test::ClosesFirst closing{database};
     std::optional<redis::Client> first;
     std::optional<redis::Client> second;
     std::vector<std::unique_ptr<SessionService>> replicas;

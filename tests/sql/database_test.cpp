@@ -352,6 +352,7 @@ TEST_P(DatabaseTest, ManyWritersFromSeveralCoresAllSucceed)
     constexpr int writers = 64;
     constexpr int each = 16;
     Cores cores(4);
+    const test::ClosesFirst closing(database_);
     cores.start();
     std::vector<std::future<int>> done;
     for (int w = 0; w < writers; ++w) {

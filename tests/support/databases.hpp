@@ -184,4 +184,19 @@ auto read_now(sql::Database& database, F work)
     return std::move(*outcome);
 }
 
+// Declared behind the cores of a test whose fixture owns the database: its threads, which still hold the executor of what they
+// have just answered, end before the cores do.
+class ClosesFirst {
+public:
+    template <class Pointer>
+    explicit ClosesFirst(Pointer& database) : close_([&database] { database.reset(); })
+    {}
+    ~ClosesFirst() { close_(); }
+    ClosesFirst(const ClosesFirst&) = delete;
+    ClosesFirst& operator=(const ClosesFirst&) = delete;
+
+private:
+    std::function<void()> close_;
+};
+
 }  // namespace dure::test
