@@ -16,6 +16,9 @@ set(DURE_SANITIZE "" CACHE STRING "Sanitizers for the whole build: empty, 'addre
 if(DURE_SANITIZE)
     add_compile_options(-fsanitize=${DURE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
     add_link_options(-fsanitize=${DURE_SANITIZE})
+    if(DURE_FUZZ)
+        add_compile_options(-fsanitize=fuzzer-no-link)   # the modules are watched and guide the fuzzers
+    endif()
 endif()
 
 # dure_module(NAME DEPENDS modules... EXTERNAL libraries...): library dure_NAME from src/NAME and include/dure/NAME.
