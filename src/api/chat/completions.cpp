@@ -6,6 +6,7 @@
 #include "api/caller.hpp"
 #include "api/chat/chat_metrics.hpp"
 #include "api/chat/completion_input.hpp"
+#include "api/chat/flow_completions.hpp"
 #include "api/chat/openai_chunks.hpp"
 #include "api/chat/openai_stream.hpp"
 #include "api/errors.hpp"
@@ -20,7 +21,8 @@ namespace {
 class Completions {
 public:
     explicit Completions(const ApiParts& parts)
-        : chat_(parts.chat),
+        : parts_(parts),
+          chat_(parts.chat),
           limits_(parts.settings.server.limits),
           places_(parts),
           metrics_(parts.metrics, "/v1/chat/completions")
@@ -35,6 +37,7 @@ private:
     Task<Result<void>> whole(RequestContext& context, const chat::CompletionCall& call, const chat::Caller& caller,
                              const chat::RequestInfo& info, bool by_agent);
 
+    const ApiParts& parts_;
     chat::ChatService& chat_;
     const config::ServerLimits& limits_;
     StreamPlaces places_;
@@ -58,7 +61,10 @@ Task<Result<void>> Completions::handle(RequestContext& context)
     const chat::RequestInfo info{context.request_id(), "/v1/chat/completions", Deadline::after(limits_.chat_request),
                                  context.head().client_address};
     const auto kind = chat_.kind_of(call->model, caller);
-    const std::string_view known_model = kind == chat::ModelKind::unknown ? std::string_view("other") : call->model;
+    const bool by_flow = is_flow_model(call->model);
+    const std::string_view known_model = by_flow                              ? std::string_view("flow")
+                                         : kind == chat::ModelKind::unknown ? std::string_view("other")
+                                                                            : call->model;
     // Observed on every way out; a cancellation unwinds through here.
     struct Observe {
         ChatMetrics& metrics;
@@ -68,7 +74,8 @@ Task<Result<void>> Completions::handle(RequestContext& context)
         ~Observe() { metrics.observe(model, status, Steady::now() - since); }
     } observe{metrics_, known_model, started};
     context.exchange().on_client_gone(http::OnClientGone::cancel);
-    auto outcome = call->stream ? co_await streamed(context, *call, caller, info)
+    auto outcome = by_flow        ? co_await complete_by_flow(parts_, context, *call, info.deadline)
+                   : call->stream ? co_await streamed(context, *call, caller, info)
                                 : co_await whole(context, *call, caller, info, kind == chat::ModelKind::agent);
     observe.status = outcome ? 200 : http_status(outcome.error(), ErrorForm::openai);
     co_return outcome;

@@ -3,6 +3,9 @@
 #include "api/chat/models.hpp"
 
 #include "api/caller.hpp"
+#include "api/chat/flow_completions.hpp"
+#include "api/flows/answers.hpp"
+#include "dure/executions/flow_chat.hpp"
 
 namespace dure::api {
 
@@ -28,23 +31,48 @@ OrderedJson model_json(const chat::ModelEntry& entry)
             {"name", entry.name}, {"info", {{"meta", std::move(meta)}}}};
 }
 
+chat::ModelEntry entry_of(const flows::PublishedFlow& flow)
+{
+    chat::ModelEntry entry;
+    entry.id = std::string(executions::flow_model_prefix) + flow.slug;
+    entry.name = flow.name;
+    entry.owned_by = "flow";
+    entry.description = flow.description;
+    entry.agent = true;   // it brings its own tools and says what it does
+    entry.tools = false;
+    return entry;
+}
+
 }  // namespace
 
 Handler list_models(const ApiParts& parts)
 {
-    return [&chat = parts.chat](RequestContext& context) {
+    return [&chat = parts.chat, &flows = parts.flows](RequestContext& context) -> Task<Result<void>> {
         auto data = OrderedJson::array();
         for (const auto& entry : chat.models(caller_of(context)))
             data.push_back(model_json(entry));
-        return context.respond_json(200, OrderedJson{{"object", "list"}, {"data", std::move(data)}});
+        const auto published = co_await flows.published(flow_owner(context));
+        if (!published)
+            co_return published.error();
+        for (const auto& flow : *published)
+            data.push_back(model_json(entry_of(flow)));
+        co_return co_await context.respond_json(200, OrderedJson{{"object", "list"}, {"data", std::move(data)}});
     };
 }
 
 Handler get_model(const ApiParts& parts)
 {
-    return [&chat = parts.chat](RequestContext& context) -> Task<Result<void>> {
+    return [&chat = parts.chat, &flows = parts.flows](RequestContext& context) -> Task<Result<void>> {
         const auto id = context.path_parameter("model");
-        const auto entry = chat.find_model(id, caller_of(context));
+        auto entry = chat.find_model(id, caller_of(context));
+        if (!entry && is_flow_model(id)) {
+            const auto published = co_await flows.published(flow_owner(context));
+            if (!published)
+                co_return published.error();
+            for (const auto& flow : *published)
+                if (entry_of(flow).id == id)
+                    entry = entry_of(flow);
+        }
         if (!entry)
             co_return Error(Errc::not_found, "The model `" + id + "` does not exist or you do not have access to it.")
                 .reason("model_not_found")

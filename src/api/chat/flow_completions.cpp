@@ -1,0 +1,121 @@
+// See flow_completions.hpp.
+#include "api/chat/flow_completions.hpp"
+
+#include "api/caller.hpp"
+#include "api/chat/openai_stream.hpp"
+#include "api/flows/answers.hpp"
+#include "api/stopping.hpp"
+#include "dure/executions/flow_chat.hpp"
+#include "dure/sessions/service.hpp"
+
+namespace dure::api {
+
+namespace flow_completions {
+
+Error wrong_messages(const std::string& message)
+{
+    return Error(Errc::invalid_argument, message).param("messages");
+}
+
+// The text of a message; parts that are no text are refused: a flow is given words.
+Result<std::string> text_of(const Json& message)
+{
+    const auto content = message.value("content", Json());
+    if (content.is_null())
+        return std::string();
+    if (content.is_string())
+        return content.get<std::string>();
+    std::string text;
+    for (const auto& part : content) {
+        if (!part.is_object() || part.value("type", "") != "text")
+            return wrong_messages("A flow takes text only.");
+        text += (text.empty() ? "" : "\n") + part.value("text", "");
+    }
+    return text;
+}
+
+struct Conversation {
+    std::string message;
+    Json history = Json::array();
+};
+
+Result<Conversation> read_conversation(const chat::CompletionCall& call)
+{
+    const auto messages = Json::parse(call.messages.raw());
+    Conversation conversation;
+    std::size_t last = messages.size();
+    while (last > 0 && messages[last - 1].value("role", "") != "user")
+        --last;
+    if (last == 0)
+        return wrong_messages("A flow needs a message of the user.");
+    for (std::size_t i = 0; i < last; ++i) {
+        auto text = text_of(messages[i]);
+        if (!text)
+            return text.error();
+        const auto role = messages[i].value("role", "");
+        if (i + 1 == last)
+            conversation.message = std::move(*text);
+        else if (role == "user" || role == "assistant" || role == "system")
+            conversation.history.push_back(Json{{"role", role}, {"content", std::move(*text)}});
+    }
+    return conversation;
+}
+
+// The session behind a chat client's own conversation; a background request of the client belongs to none.
+Task<Result<std::string>> session_of(const ApiParts& parts, RequestContext& context, const chat::CompletionCall& call)
+{
+    if (call.hints.chat_id.empty() || !call.hints.task.empty())
+        co_return std::string();
+    const auto session = co_await parts.sessions.for_client_chat(context.principal.user_id, call.hints.chat_id,
+                                                                 call.model, actor_of(context));
+    if (!session)
+        co_return session.error();
+    co_return session->id;
+}
+
+}  // namespace flow_completions
+
+bool is_flow_model(std::string_view model)
+{
+    return model.starts_with(executions::flow_model_prefix);
+}
+
+Task<Result<void>> complete_by_flow(const ApiParts& parts, RequestContext& context, const chat::CompletionCall& call,
+                                    Deadline deadline)
+{
+    auto conversation = flow_completions::read_conversation(call);
+    if (!conversation)
+        co_return conversation.error();
+    auto session = co_await flow_completions::session_of(parts, context, call);
+    if (!session)
+        co_return session.error();
+    executions::ChatTurn turn;
+    turn.model = call.model;
+    turn.message = std::move(conversation->message);
+    turn.history = std::move(conversation->history);
+    turn.session_id = std::move(*session);
+    turn.owner_runs = auth::limits_of_role(parts.settings.limits, context.principal.role).runs;
+    turn.deadline = deadline;
+    executions::FlowChat flow(parts.executions);
+    chat::Answer answer;
+    if (!call.stream) {
+        model::NoSink nobody;
+        auto outcome =
+            co_await or_told_of_stop(context, flow.complete(flow_owner(context), std::move(turn), nobody, answer));
+        if (!outcome)
+            co_return outcome;
+        co_return co_await context.respond_json_text(
+            200, completion_json(new_completion_id(), SystemClock().now() / 1000, call.model, answer.completion),
+            answer_headers(answer));
+    }
+    OpenAiStream stream(context, answer, call.model, call.hints.open_webui);
+    auto outcome =
+        co_await or_told_of_stop(context, flow.complete(flow_owner(context), std::move(turn), stream, answer));
+    if (outcome)
+        co_return co_await stream.finish(call.include_usage);
+    if (stream.started() && outcome.error().code() != Errc::cancelled)
+        co_await stream.fail(outcome.error());
+    co_return outcome;
+}
+
+}  // namespace dure::api
