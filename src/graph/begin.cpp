@@ -123,10 +123,19 @@ Task<bool> Loop::start_from(const Json& known, bool also_input)
         co_return fail(changes.error());
     if (keeper_.keeps()) {
         keeper_.add(Source::loop, progress_, &*changes, frontier_of(definition_, progress_), batch);
-        if (auto saved = co_await run_.saver.save(std::move(batch)); !saved)
-            co_return fail(saved.error());
     }
-    co_return co_await tell_values() && co_await tell_checkpoint();
+    co_return co_await save_and_tell(std::move(batch));
+}
+
+// A checkpoint and what is told of it, in the order that the sink needs.
+Task<bool> Loop::save_and_tell(Batch batch)
+{
+    const bool tells_first = run_.emitter.holds_until_durable();
+    if (tells_first && !(co_await tell_values() && co_await tell_checkpoint()))
+        co_return false;
+    if (auto saved = co_await run_.saver.save(std::move(batch)); !saved)
+        co_return fail(saved.error());
+    co_return tells_first || (co_await tell_values() && co_await tell_checkpoint());
 }
 
 Task<bool> Loop::follow_command(const Command& command, const std::string& head)
@@ -152,9 +161,7 @@ Task<bool> Loop::follow_command(const Command& command, const std::string& head)
     pending_.clear();
     Batch batch;
     keeper_.add(Source::input, progress_, &*changes, frontier_of(definition_, progress_), batch);
-    if (auto saved = co_await run_.saver.save(std::move(batch)); !saved)
-        co_return fail(saved.error());
-    co_return co_await tell_values() && co_await tell_checkpoint();
+    co_return co_await save_and_tell(std::move(batch));
 }
 
 // I5, I7: checked as a whole, then durable, before anything runs.
@@ -208,9 +215,12 @@ Task<bool> Loop::continue_from(bool named, const std::string& head)
             keeper_.add(Source::fork, progress_, &none, Json(frontier), batch);
         }
         pending_.clear();
+        const bool tells_first = run_.emitter.holds_until_durable();
+        if (tells_first && !branch_of_its_own && !co_await tell_checkpoint())
+            co_return false;
         if (auto saved = co_await run_.saver.save(std::move(batch)); !saved)
             co_return fail(saved.error());
-        if (!branch_of_its_own && !co_await tell_checkpoint())
+        if (!tells_first && !branch_of_its_own && !co_await tell_checkpoint())
             co_return false;
     }
     if (keeper_.position().frontier.contains("input")) {

@@ -50,7 +50,8 @@ private:
 };
 
 RunWriter::RunWriter(sql::Database& database, RunStreams& streams, boost::asio::any_io_executor executor,
-                     const Run& run, std::int64_t last_seq, ExtraWrites extra, WriterLimits limits, WriteMoments moments)
+                     const Run& run, std::int64_t last_seq, ExtraWrites extra, WriterLimits limits,
+                     WriteMoments moments)
     : database_(database), streams_(streams), reader_(database, {limits.give_up_after}), run_(run), last_seq_(last_seq),
       extra_(std::move(extra)), limits_(limits), moments_(std::move(moments)), told_(executor), free_(executor)
 {}
@@ -59,10 +60,12 @@ Result<void> RunWriter::write_now(sql::Connection& connection, const Queue& queu
                                   const ExtraWrites& extra, bool rolled_back)
 {
     const Fence fence{run_.id, run_.epoch};
+    // One after the other: what the first keeps the second may drop.
     for (std::size_t i = 0; i + 1 < queue.size(); ++i)
         if (auto written = write_batch(connection, {run_.thread, queue[i]->batch, fence, {}}); !written)
             return written;
-    if (auto written = write_batch(connection, {run_.thread, what.batch, fence, what.events}); !written)
+    const auto& newest = queue.empty() ? what.batch : queue.back()->batch;
+    if (auto written = write_batch(connection, {run_.thread, newest, fence, what.events}); !written)
         return written;
     if (rolled_back)
         if (auto removed = runs::delete_run(connection, run_.thread, run_.id); !removed)
@@ -74,6 +77,18 @@ Result<void> RunWriter::write_now(sql::Connection& connection, const Queue& queu
         return {};
     RunRows rows(connection);
     return what.ending->status == Status::pending ? rows.release(fence) : rows.finish(fence, *what.ending);
+}
+
+graph::Batch RunWriter::together(const Queue& queue)
+{
+    graph::Batch all;
+    const auto add = [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); };
+    for (const auto& queued : queue) {
+        add(all.drops, queued->batch.drops);
+        add(all.pending, queued->batch.pending);
+        add(all.checkpoints, queued->batch.checkpoints);
+    }
+    return all;
 }
 
 // Everything that waits, in one transaction. The turn is the caller's.
@@ -94,21 +109,25 @@ Task<Result<void>> RunWriter::write_queue(Last last)
     const Borrowed borrowed{queue_};
     const auto& queue = borrowed.queue;
     Taken taken(waiting_);
-    const auto& newest = queue.empty() ? nothing : queue.back()->batch;
-    const WriteOfRun what{run_, newest, taken.events, last.ending};
+    std::optional<graph::Batch> all;
+    if (queue.size() > 1)
+        all = together(queue);
+    const auto& batch = all ? *all : queue.empty() ? nothing : queue.front()->batch;
+    const WriteOfRun what{run_, batch, taken.events, last.ending};
     const bool has_extra = extra_ && (!moments_.has_extra || moments_.has_extra(what));
     const auto extra = has_extra ? extra_ : ExtraWrites();
     const auto unit = [&](sql::Connection& c) { return write_now(c, queue, what, extra, last.rolled_back); };
     const bool one_statement =
-        queue.size() <= 1 && !has_extra && !last.ending && is_one_statement(database_.dialect(), newest);
+        queue.size() <= 1 && !has_extra && !last.ending && is_one_statement(database_.dialect(), batch);
     auto written = co_await until_stored(
         [&] { return one_statement ? database_.write_statement(unit) : database_.write(unit); }, limits_.give_up_after);
-    const bool may_follow = !written && written.error().reason() == "STORAGE_ERROR";
+    Queue again;   // its events go out with the next write that succeeds: so does what they tell of
     for (const auto& queued : queue) {
         queued->outcome = written;
-        if (may_follow)   // its events go out with the next write that succeeds: so does what they tell of
-            queue_.push_back(std::make_shared<Queued>(Queued{std::move(queued->batch), std::nullopt}));
+        if (!written && written.error().reason() == "STORAGE_ERROR")
+            again.push_back(std::make_shared<Queued>(Queued{std::move(queued->batch), std::nullopt}));
     }
+    queue_.insert(queue_.begin(), again.begin(), again.end());
     if (written && moments_.committed)
         moments_.committed(what);
     if (written)

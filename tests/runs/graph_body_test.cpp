@@ -3,6 +3,8 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include <mutex>
+
 #include "dure/base/timeout.hpp"
 #include "runs/runs_fixture.hpp"
 
@@ -365,6 +367,112 @@ TEST(GraphBody, OptionsAreAppliedOrRefusedByName)
         EXPECT_EQ(refused.error().param(), given.begin().key()) << text;
     }
     EXPECT_FALSE(apply_options(Json::array(), options));
+}
+
+// What the writes of a run held, in order; also refuses as many as it is told to. Called on the database's threads.
+class WriteLog {
+public:
+    explicit WriteLog(std::function<bool(const WriteOfRun&)> fails = nullptr) : fails_(std::move(fails)) {}
+
+    ExtraWrites writes()
+    {
+        return [this](sql::Connection&, const WriteOfRun& what) -> Result<void> {
+            const std::lock_guard lock(guard_);
+            if (fails_ && fails_(what))
+                return Error(Errc::unavailable, "The database is away.");
+            for (const auto& event : what.events)
+                ++told_[event.mode];
+            for (const auto& write : what.batch.pending)
+                results_ += write.kind == graph::PendingWrite::Kind::result ? 1 : 0;
+            for (const auto& checkpoint : what.batch.checkpoints)
+                if (told_["values"] < checkpoint.step + 1)
+                    silent_.push_back("checkpoint of step " + std::to_string(checkpoint.step));
+            if (told_["updates"] < results_)
+                silent_.push_back("result " + std::to_string(results_));
+            return {};
+        };
+    }
+    // Written before its event was.
+    std::vector<std::string> silent() const { return silent_; }
+    std::int64_t results() const { return results_; }
+
+private:
+    std::function<bool(const WriteOfRun&)> fails_;
+    std::mutex guard_;
+    std::map<std::string, std::int64_t> told_;  // events so far, by mode
+    std::int64_t results_ = 0;
+    std::vector<std::string> silent_;
+};
+
+TEST_P(GraphBodyTest, T3_NothingBecomesDurableBeforeItsEvent)
+{
+    graph::StateGraph graph;
+    graph.add_channel("log", graph::reducers::append());
+    for (const auto* name : {"p", "q", "r", "s"})
+        graph.add_node(name, adds(name)).add_edge(graph::start, name);
+    graph.add_node("join", adds("join")).add_edge(Texts{"p", "q", "r", "s"}, "join");
+    graph.add_node("last", adds("last")).add_edge("join", "last");
+    for (const auto* durability : {"sync", "async", "exit"}) {
+        WriteLog log;
+        options_.extra_writes = log.writes();
+        play(graph, [&]() -> Task<void> {
+            const auto run = co_await play_run(Json{{"input", {{"log", Json::array()}}}},
+                                               Json{{"modes", {"values", "updates"}}, {"durability", durability}});
+            EXPECT_EQ(run.status, Status::success);
+            // A run on the same thread starts where the last one ended: its steps count on.
+            EXPECT_EQ((co_await events(run.id)).size(), 6U + 4U);
+        });
+        EXPECT_EQ(log.silent(), Texts()) << durability;
+        EXPECT_EQ(log.results(), durability == std::string("sync") ? 3 : 0) << durability;
+        database_ = migrated(GetParam().open_empty({}));
+        runs_.emplace(*database_, clock_);
+    }
+}
+
+TEST_P(GraphBodyTest, D10_ADatabaseThatIsAwayForAMomentDelaysTheRunOnly)
+{
+    int left = 3;
+    WriteLog log([&left](const WriteOfRun& what) { return !what.batch.checkpoints.empty() && left-- > 0; });
+    options_.extra_writes = log.writes();
+    std::vector<std::string> executed;
+    graph::StateGraph graph;
+    make_chain(graph, &executed);
+    play(graph, [&]() -> Task<void> {
+        const auto run = co_await play_run(Json{{"input", {{"log", Json::array()}}}}, Json{{"modes", {"updates"}}});
+        EXPECT_EQ(run.status, Status::success);
+        EXPECT_EQ(executed, (Texts{"p", "q", "r"}));
+        EXPECT_EQ((co_await events(run.id)).size(), 3U);
+    });
+    EXPECT_LT(left, 0);
+    EXPECT_EQ(count("SELECT COUNT(*) FROM graph_checkpoints"), 5);
+}
+
+TEST_P(GraphBodyTest, D10_ADatabaseThatStaysAwayEndsTheRunWithoutAHalfSuperstep)
+{
+    bool away = false;
+    WriteLog log([&away](const WriteOfRun& what) {
+        for (const auto& checkpoint : what.batch.checkpoints)
+            away = away || checkpoint.step == 2;
+        return away && !what.ending;
+    });
+    options_.extra_writes = log.writes();
+    options_.writer.give_up_after = std::chrono::milliseconds(200);
+    std::vector<std::string> executed;
+    graph::StateGraph graph;
+    make_chain(graph, &executed);
+    play(graph, [&]() -> Task<void> {
+        const auto failed = co_await play_run(Json{{"input", {{"log", Json::array()}}}}, Json{{"modes", {"updates"}}});
+        EXPECT_EQ(failed.status, Status::error);
+        EXPECT_EQ(failed.error->value("code", ""), "STORAGE_ERROR");
+        const auto told = (co_await events(failed.id)).size();
+        EXPECT_EQ(count("SELECT COUNT(*) FROM graph_checkpoints WHERE step > 0"), static_cast<std::int64_t>(told))
+            << "what was told is stored";
+        away = false;
+        const auto again = co_await play_run(nullptr);
+        EXPECT_EQ(again.status, Status::success);
+        EXPECT_EQ(again.output->at("log"), (Json{"p", "q", "r"}));
+        EXPECT_EQ(executed, (Texts{"p", "q", "r"}));
+    });
 }
 
 INSTANTIATE_TEST_SUITE_P(Drivers, GraphBodyTest, testing::ValuesIn(test::all_drivers()), test::driver_name);

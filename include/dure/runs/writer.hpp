@@ -13,7 +13,7 @@ namespace dure::runs {
 // What one transaction of a run holds.
 struct WriteOfRun {
     const Run& run;
-    const graph::Batch& batch;  // the newest of those it holds
+    const graph::Batch& batch;
     const std::vector<RunEvent>& events;
     const Ending* ending;  // of the last one
 };
@@ -24,7 +24,8 @@ using ExtraWrites = std::function<Result<void>(sql::Connection&, const WriteOfRu
 
 // Beside ExtraWrites, on the run's core; both may be null.
 struct WriteMoments {
-    std::function<bool(const WriteOfRun&)> has_extra;  // before: false spares ExtraWrites and keeps the write one statement
+    std::function<bool(const WriteOfRun&)>
+        has_extra;  // before: false spares ExtraWrites and keeps the write one statement
     std::function<void(const WriteOfRun&)> committed;
 };
 
@@ -79,6 +80,7 @@ private:
         std::optional<Result<void>> outcome;
     };
     using Queue = std::vector<std::shared_ptr<Queued>>;
+    static graph::Batch together(const Queue& queue);
     Task<Result<void>> write_queue(Last last);
     Result<void> write_now(sql::Connection& connection, const Queue& queue, const WriteOfRun& what,
                            const ExtraWrites& extra, bool rolled_back);
