@@ -42,8 +42,10 @@ TEST_F(FlowCommand, AFlowThatCanBeSavedIsValid)
 TEST_F(FlowCommand, EveryProblemIsNamedAtOnce)
 {
     auto document = Json::parse(small_flow);
-    document["nodes"].push_back(Json::parse(R"({"id":"out","type":"stone","position":{"x":1,"y":0},"data":{"config":{}}})"));
-    document["nodes"].push_back(Json::parse(R"({"id":"ask","type":"llm","position":{"x":1,"y":0},"data":{"config":{"temperature":9,"model":"nobody"}}})"));
+    document["nodes"].push_back(
+        Json::parse(R"({"id":"out","type":"stone","position":{"x":1,"y":0},"data":{"config":{}}})"));
+    document["nodes"].push_back(Json::parse(
+        R"({"id":"ask","type":"llm","position":{"x":1,"y":0},"data":{"config":{"temperature":9,"model":"nobody"}}})"));
     write("flow.json", document.dump());
     const auto finished = flow({"validate", "flow.json"});
     EXPECT_EQ(finished.code, 1) << finished.err;
@@ -77,14 +79,20 @@ protected:
     }
     void flow_of(const Json& nodes, const Json& edges, const Json& more = Json::object())
     {
-        auto document = Json{{"format", "dure.flow"}, {"format_version", 1}, {"flow_type", "agentflow"}, {"name", "Run"}};
+        auto document =
+            Json{{"format", "dure.flow"}, {"format_version", 1}, {"flow_type", "agentflow"}, {"name", "Run"}};
         document.update(more);
         document["nodes"] = Json::array();
         for (const auto& [id, node] : nodes.items())
-            document["nodes"].push_back({{"id", id}, {"type", node.at(0)}, {"position", {{"x", 0}, {"y", 0}}}, {"data", {{"config", node.at(1)}}}});
+            document["nodes"].push_back({{"id", id},
+                                         {"type", node.at(0)},
+                                         {"position", {{"x", 0}, {"y", 0}}},
+                                         {"data", {{"config", node.at(1)}}}});
         document["edges"] = Json::array();
         for (const auto& edge : edges)
-            document["edges"].push_back({{"source", edge.at(0)}, {"target", edge.at(1)}, {"sourceHandle", edge.size() > 2 ? edge.at(2) : Json("out")}});
+            document["edges"].push_back({{"source", edge.at(0)},
+                                         {"target", edge.at(1)},
+                                         {"sourceHandle", edge.size() > 2 ? edge.at(2) : Json("out")}});
         write("flow.json", document.dump());
     }
     Finished run(std::vector<std::string> arguments)
@@ -118,7 +126,8 @@ TEST_F(FlowRunCommand, AModelAnswersAndItsStepsAreTold)
     std::string words;
     for (const auto& line : told) {
         if (line.value("event", "") == "step")
-            steps.push_back(line["data"]["node_id"].get<std::string>() + " " + line["data"]["status"].get<std::string>());
+            steps.push_back(line["data"]["node_id"].get<std::string>() + " " +
+                            line["data"]["status"].get<std::string>());
         if (line.value("event", "") == "message" && line["node_id"] == "ask")
             words += line["data"]["content"].get<std::string>();
     }
@@ -160,7 +169,8 @@ TEST_F(FlowRunCommand, AQuestionIsAnsweredByTheCommandLine)
 
 TEST_F(FlowRunCommand, AFlowThatFailsSaysWhere)
 {
-    flow_of({{"start", {"start", Json::object()}}, {"use", {"tool", {{"tool", "calculator"}, {"arguments", {{"nothing", 1}}}}}}},
+    flow_of({{"start", {"start", Json::object()}},
+             {"use", {"tool", {{"tool", "calculator"}, {"arguments", {{"nothing", 1}}}}}}},
             Json::parse(R"([["start","use"]])"));
     const auto finished = run({});
     EXPECT_EQ(finished.code, 1);
@@ -184,7 +194,8 @@ TEST_F(FlowRunCommand, SubFlowsAreFilesOfTheFolder)
 
 TEST_F(FlowRunCommand, WhatCannotRunIsRefusedWithItsProblems)
 {
-    flow_of({{"start", {"start", Json::object()}}, {"ask", {"llm", {{"model", "nobody"}}}}}, Json::parse(R"([["start","ask"]])"));
+    flow_of({{"start", {"start", Json::object()}}, {"ask", {"llm", {{"model", "nobody"}}}}},
+            Json::parse(R"([["start","ask"]])"));
     const auto finished = run({});
     EXPECT_EQ(finished.code, 1);
     EXPECT_NE(finished.err.find("model_unknown"), std::string::npos) << finished.err;
