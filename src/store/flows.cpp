@@ -120,6 +120,19 @@ std::string flow_order_by(FlowOrder order, bool descending)
 
 }  // namespace
 
+Result<void> Flows::note_change(std::string_view owner_id)
+{
+    return without_count(connection_.execute("INSERT INTO flow_changes (owner_id, changes) VALUES ($1, 1) "
+                                             "ON CONFLICT (owner_id) DO UPDATE SET changes = flow_changes.changes + 1",
+                                             owner_id));
+}
+
+Result<std::int64_t> Flows::changes(std::string_view owner_id)
+{
+    return read_number(
+        connection_.query("SELECT COALESCE(MAX(changes), 0) FROM flow_changes WHERE owner_id = $1", owner_id));
+}
+
 Result<void> Flows::add_version(std::string_view id, std::int64_t version, std::string_view document,
                                 std::string_view saved_by, UnixMillis now)
 {
@@ -139,6 +152,8 @@ Result<void> Flows::insert(const FlowRecord& flow, std::string_view document, st
                                            flow.updated_at, flow_search_text(flow), flow_tag_text(flow));
     if (!added)
         return added.error();
+    if (auto noted = note_change(flow.owner_id); !noted)
+        return noted;
     return add_version(flow.id, flow.version, document, saved_by, flow.updated_at);
 }
 
@@ -212,6 +227,8 @@ Result<FlowRecord> Flows::save(const FlowRecord& flow, std::string_view document
                           flow_from, flow_word);
     if (!saved)
         return saved;
+    if (auto noted = note_change(flow.owner_id); !noted)
+        return noted.error();
     if (auto added = add_version(saved->id, saved->version, document, saved_by, flow.updated_at); !added)
         return added.error();
     return saved;
@@ -233,10 +250,11 @@ Result<FlowRecord> Flows::publish(std::string_view id, std::string_view owner_id
 
 Result<void> Flows::remove(std::string_view id, std::string_view owner_id, UnixMillis now)
 {
-    return must_change(connection_.execute("UPDATE flows SET deleted_at = $3, revision = revision + 1 "
-                                           "WHERE id = $1 AND owner_id = $2 AND deleted_at IS NULL",
-                                           id, owner_id, now),
-                       flow_word);
+    auto removed = must_change(connection_.execute("UPDATE flows SET deleted_at = $3, revision = revision + 1 "
+                                                   "WHERE id = $1 AND owner_id = $2 AND deleted_at IS NULL",
+                                                   id, owner_id, now),
+                               flow_word);
+    return removed ? note_change(owner_id) : removed;
 }
 
 Result<std::vector<FlowRecord>> Flows::list(std::string_view owner_id, const FlowFilter& filter, FlowOrder order,

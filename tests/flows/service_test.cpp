@@ -300,6 +300,37 @@ TEST_P(FlowServiceTest, ListsCountWhatTheFilterFinds)
     EXPECT_EQ(page->flows.front().name, "여행 상담");
 }
 
+TEST_P(FlowServiceTest, TotalsFollowEveryChangeAlsoOfAnotherReplica)
+{
+    FlowService other({*database_, *journal_, settings_, clock_, logger_, &known_});
+    ListRequest active, tagged;
+    active.filter.is_active = true;
+    tagged.filter.tags = {"x"};
+    const auto totals = [&] {
+        std::vector<std::int64_t> out;
+        for (const auto& request : {ListRequest{}, active, tagged})
+            out.push_back(call([&](FlowService& s) { return s.list(caller(), request); })->total);
+        return out;
+    };
+    const auto elsewhere = [&](auto work) {
+        test::run([&]() -> Task<void> {
+            const auto change = co_await work(other);
+            EXPECT_TRUE(change && change->flow);
+        });
+    };
+    using Totals = std::vector<std::int64_t>;
+    EXPECT_EQ(totals(), (Totals{0, 0, 0}));
+    const auto id = made(flow_text("a")).id;
+    EXPECT_EQ(totals(), (Totals{1, 1, 0}));
+    elsewhere([&](FlowService& s) { return s.update(caller(), id, R"({"tags":["x"],"is_active":false})", {}); });
+    EXPECT_EQ(totals(), (Totals{1, 0, 1}));
+    elsewhere([&](FlowService& s) { return s.create(caller(), FlowType::agentflow, flow_text("b")); });
+    EXPECT_EQ(totals(), (Totals{2, 1, 1}));
+    elsewhere([&](FlowService& s) { return s.remove(caller(), id, {}); });
+    EXPECT_EQ(totals(), (Totals{1, 1, 0}));
+    EXPECT_EQ(totals(), (Totals{1, 1, 0}));
+}
+
 INSTANTIATE_TEST_SUITE_P(Drivers, FlowServiceTest, testing::ValuesIn(test::all_drivers()), test::driver_name);
 
 }  // namespace

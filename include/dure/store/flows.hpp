@@ -80,6 +80,8 @@ public:
     Result<std::vector<FlowRecord>> list(std::string_view owner_id, const FlowFilter& filter, FlowOrder order,
                                          bool descending, const NumberedPage& page);
     Result<std::int64_t> count(std::string_view owner_id, const FlowFilter& filter);
+    // Rises with every change of the owner's flows that can change a list or its count; 0: there was none.
+    Result<std::int64_t> changes(std::string_view owner_id);
     // Published and active, by slug.
     Result<std::vector<FlowRecord>> published(std::string_view owner_id, std::int64_t limit);
 
@@ -89,6 +91,7 @@ public:
     Result<std::vector<FlowVersion>> versions(std::string_view id, std::string_view owner_id, const NumberedPage& page);
 
 private:
+    Result<void> note_change(std::string_view owner_id);
     Result<void> add_version(std::string_view id, std::int64_t version, std::string_view document,
                              std::string_view saved_by, UnixMillis now);
 

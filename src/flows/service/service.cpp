@@ -49,18 +49,41 @@ Task<Result<Flow>> FlowService::find_version(Caller caller, std::string id, std:
 
 Task<Result<FlowPage>> FlowService::list(Caller caller, ListRequest request)
 {
-    co_return co_await state_->parts.database.read([&](sql::Connection& connection) -> Result<FlowPage> {
+    auto& totals = state_->totals;
+    const auto key = FlowTotals::key_of(caller.user_id, request.filter);
+    struct Found {
+        FlowPage page;
+        std::int64_t changes = 0;
+        bool counted = false;
+    };
+    auto found = co_await state_->parts.database.read([&](sql::Connection& connection) -> Result<Found> {
         store::Flows flows(connection);
-        const auto total = flows.count(caller.user_id, request.filter);
-        if (!total)
-            return total.error();
-        if (*total <= (request.page.page - 1) * request.page.page_size)
-            return FlowPage{{}, *total};
+        const auto changes = flows.changes(caller.user_id);
+        if (!changes)
+            return changes.error();
+        Found out{{}, *changes, false};
+        if (const auto known = totals.find(key, *changes)) {
+            out.page.total = *known;
+        } else {
+            const auto total = flows.count(caller.user_id, request.filter);
+            if (!total)
+                return total.error();
+            out.page.total = *total;
+            out.counted = true;
+        }
+        if (out.page.total <= (request.page.page - 1) * request.page.page_size)
+            return out;
         auto rows = flows.list(caller.user_id, request.filter, request.order, request.descending, request.page);
         if (!rows)
             return rows.error();
-        return FlowPage{std::move(*rows), *total};
+        out.page.flows = std::move(*rows);
+        return out;
     });
+    if (!found)
+        co_return found.error();
+    if (found->counted)
+        totals.put(key, found->changes, found->page.total);
+    co_return std::move(found->page);
 }
 
 Task<Result<VersionPage>> FlowService::versions(Caller caller, std::string id, store::NumberedPage page)

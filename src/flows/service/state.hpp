@@ -6,6 +6,7 @@
 #include "dure/flows/service.hpp"
 #include "flows/service/document_cache.hpp"
 #include "flows/service/flow_files.hpp"
+#include "flows/service/flow_totals.hpp"
 
 namespace dure::flows {
 
@@ -54,6 +55,7 @@ struct FlowService::State {
     const Parts parts;
     const DocumentLimits limits;
     DocumentCache cache;
+    FlowTotals totals;
     BlockingPool pool;  // reading and checking documents
     FlowFiles files;
 };
