@@ -176,17 +176,26 @@ TEST_F(UpstreamCases, Case07_APersistentOverloadOpensTheBreaker)
     }
 }
 
-TEST_F(UpstreamCases, Case08_ARefusedConnectionGoesToTheNextTarget)
+TEST_F(UpstreamCases, Case08_WhatCannotBeReachedIsTriedOnceMoreAndThenTheNextTarget)
 {
-    settings.providers.clear();
-    settings.model.clear();
-    add_upstream("http://127.0.0.1:1");
-    expect_error(whole_now(), Errc::upstream_failed, "upstream_unreachable");
-    forget_gateway();
-    chain();
-    other.enqueue(completion_script("reached"));
-    ASSERT_TRUE(whole_now());
-    EXPECT_EQ(record.completion.text, "reached");
+    const auto plain = "https://127.0.0.1:" + std::to_string(upstream.port());   // no TLS is spoken there
+    for (const auto& base : {std::string("http://127.0.0.1:1"), std::string("http://nobody.invalid"), plain}) {
+        SCOPED_TRACE(base);
+        forget_gateway();
+        settings.providers.clear();
+        settings.model.clear();
+        add_upstream(base);
+        timeouts().connect = 500ms;   // a machine without DNS does not even say that there is no such name
+        expect_error(whole_now(), Errc::upstream_failed, "upstream_unreachable");
+        EXPECT_EQ(record.completion.attempts, 2);
+        forget_gateway();
+        chain();
+        other.enqueue(completion_script("reached"));
+        ASSERT_TRUE(whole_now());
+        EXPECT_EQ(record.completion.text, "reached");
+        EXPECT_EQ(record.completion.answered_by, "other/upstream-gpt");
+    }
+    EXPECT_EQ(upstream.request_count(), 0);
 }
 
 TEST_F(UpstreamCases, Case09_SilenceIsWaitedForOnce)
@@ -532,6 +541,20 @@ TEST_F(UpstreamCases, Case31_ToolArgumentsThatAreNotJsonPassUnchanged)
     ASSERT_TRUE(stream_now());
     ASSERT_EQ(record.completion.tool_calls.size(), 1u);
     EXPECT_EQ(record.completion.tool_calls[0].arguments, "{\"a\": oops");
+    EXPECT_THAT(sink.bytes, HasSubstr("oops"));
+
+    const auto call = tool_call_json(0, "call_1", "f", "not json at all");
+    const auto answer = Json{{"id", "1"},
+                             {"object", "chat.completion"},
+                             {"choices",
+                              Json::array({{{"index", 0},
+                                            {"message", {{"role", "assistant"}, {"tool_calls", Json::array({call})}}},
+                                            {"finish_reason", "tool_calls"}}})}};
+    upstream.enqueue({send(http_answer(200, "application/json", answer.dump()))});
+    ASSERT_TRUE(whole_now());
+    ASSERT_EQ(record.completion.tool_calls.size(), 1u);
+    EXPECT_EQ(record.completion.tool_calls[0].arguments, "not json at all");
+    EXPECT_THAT(record.body, HasSubstr("not json at all"));
 }
 
 // "Must be seen" 4: every request ends in a definite way, and no connection or place stays behind.
