@@ -91,6 +91,7 @@ struct TurnRows {
         if (!counted)
             return counted;
         question.turn = answer.turn = history.turn = counted->turn.turn;
+        question.created_at = answer.created_at = history.created_at = counted->at;
         repeats = !counted->turn.counted;
         store::Messages messages(connection);
         if (auto stored = repeats ? messages.append(answer) : messages.append(question, answer); !stored)

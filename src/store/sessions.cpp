@@ -1,4 +1,6 @@
 // Sessions: SQL beside each method; every one of them names the owner and sees live sessions only.
+#include <algorithm>
+
 #include "dure/store/sessions.hpp"
 
 #include "store/columns.hpp"
@@ -122,14 +124,15 @@ Result<CountedTurn> Sessions::record_turn(std::string_view id, std::string_view 
     const bool again = !turn_key.empty() && found->last_turn_key == turn_key;
     const auto turns = found->conversation_turns + (again ? 0 : 1);
     const auto since_summary = found->turns_since_summary + (again ? 0 : 1);
+    const auto at = std::max(now, found->updated_at + 1);
     const auto changed =
         connection_.execute("UPDATE sessions SET conversation_turns = $2, turns_since_summary = $3, last_turn_key = $4, "
                             "updated_at = $5, expires_at = $6 WHERE id = $1",
-                            id, turns, since_summary, turn_key, now, expires_at);
+                            id, turns, since_summary, turn_key, at, expires_at);
     if (!changed)
         return changed.error();
     const bool due = found->max_turns > 0 && since_summary >= found->max_turns;
-    return CountedTurn{std::move(*found), {turns, !again, due}};
+    return CountedTurn{std::move(*found), {turns, !again, due}, at};
 }
 
 Result<void> Sessions::reset_turns_since_summary(std::string_view id, std::string_view owner_id,
@@ -137,7 +140,8 @@ Result<void> Sessions::reset_turns_since_summary(std::string_view id, std::strin
 {
     const auto changed = connection_.execute(
         "UPDATE sessions SET turns_since_summary = "
-        "CASE WHEN conversation_turns > $3 THEN conversation_turns - $3 ELSE 0 END, updated_at = $4 "
+        "CASE WHEN conversation_turns > $3 THEN conversation_turns - $3 ELSE 0 END, "
+        "updated_at = CASE WHEN updated_at > $4 THEN updated_at ELSE $4 END "
         "WHERE id = $1 AND owner_id = $2 AND is_active = 1",
         id, owner_id, up_to_turn, now);
     return must_change(changed, session_word);
@@ -145,7 +149,8 @@ Result<void> Sessions::reset_turns_since_summary(std::string_view id, std::strin
 
 Result<void> Sessions::set_title(std::string_view id, std::string_view owner_id, std::string_view title, UnixMillis now)
 {
-    const auto changed = connection_.execute("UPDATE sessions SET title = $3, updated_at = $4 "
+    const auto changed = connection_.execute("UPDATE sessions SET title = $3, "
+                                             "updated_at = CASE WHEN updated_at > $4 THEN updated_at ELSE $4 END "
                                              "WHERE id = $1 AND owner_id = $2 AND is_active = 1",
                                              id, owner_id, title, now);
     return must_change(changed, session_word);

@@ -106,6 +106,10 @@ TEST(ClockJump, NeitherWayHarmsSessionsLimitsOrTheOrderOfEvents)
         if (i > 0)
             EXPECT_GT(events.at(i).at("position"), events.at(i - 1).at("position"));
     }
+    const auto messages = ask(server, "GET", "/api/chat/history/" + id).json().at("messages");
+    ASSERT_EQ(messages.size(), 8u);
+    for (int i = 0; i < 4; ++i)
+        EXPECT_EQ(messages.at(static_cast<std::size_t>(2 * i)).at("content"), "turn " + std::to_string(i + 1));
 }
 
 // Clients of two replicas: whoever is refused a connection, or told 503, goes to the other one, as a balancer would.

@@ -18,6 +18,7 @@ struct RecordedTurn {
 struct CountedTurn {
     model::Session before;          // the row as it was
     RecordedTurn turn;
+    UnixMillis at = 0;              // of the turn's rows: behind everything so far, also when the clock has jumped back
 };
 
 class Sessions {
