@@ -14,10 +14,12 @@ constexpr std::size_t most_prepared = 512;
 constexpr std::chrono::milliseconds answer_grace{1000};  // between the server's limit and the socket's
 constexpr std::chrono::minutes script_limit{10};
 
+// A process that is stopped inside of a transaction holds its locks: the server ends it sooner than the statements of others
+// that wait for them, and than a lease. Between two statements of a unit there are microseconds.
 std::string session_settings(std::chrono::milliseconds statement_timeout)
 {
     return "-c statement_timeout=" + std::to_string(statement_timeout.count()) +
-           " -c synchronous_commit=on -c idle_in_transaction_session_timeout=60000 -c jit=off"
+           " -c synchronous_commit=on -c idle_in_transaction_session_timeout=3000 -c jit=off"
            " -c client_min_messages=error";
 }
 
