@@ -211,6 +211,21 @@ TEST_F(Anthropic, AStreamBecomesChunksAndUsageCountsTheCacheIn)
     EXPECT_EQ(Json::parse(sent.body)["model"], "upstream-gpt");
 }
 
+TEST_F(Anthropic, OfABrokenStreamThePromptIsWhatTheStartSaidAndTheOutputWhatCame)
+{
+    const auto part = text_block(0, {"twenty characters ab"});
+    upstream.enqueue({send(sse_head() + chunk(message_start() + part)), reset()});
+    const auto result = stream_now();
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().reason(), "stream_interrupted");
+    const auto& usage = record.completion.usage;
+    EXPECT_EQ(usage.prompt_tokens, 16);
+    EXPECT_EQ(usage.cached_tokens, 4);
+    EXPECT_EQ(usage.completion_tokens, 5) << "not the 1 of the start";
+    EXPECT_TRUE(usage.estimated);
+    EXPECT_THAT(sink.bytes, Not(HasSubstr("total_tokens")));
+}
+
 TEST_F(Anthropic, EveryByteMayComeAlone)
 {
     const auto events = message_start() + text_block(0, {"안녕", "하세요"}) + ending("max_tokens");

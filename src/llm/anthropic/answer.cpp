@@ -123,6 +123,7 @@ openai::ForeignEvents::Meaning EventTranslator::read(std::string_view name, std:
     if (type == "message_start" && id_.empty()) {
         id_ = words(part(event, "message"), "id");
         usage_.take(part(part(event, "message"), "usage"));
+        add_usage(chunks);   // at once: of a stream that breaks off this is all that is known of the prompt
     } else if (type == "content_block_start") {
         start_block(event, chunks);
     } else if (type == "content_block_delta") {
@@ -259,6 +260,11 @@ void EventTranslator::finish(std::vector<OrderedJson>& chunks)
     auto finish = finish_of(stop_reason_);
     last["choices"][0]["finish_reason"] = finish == "tool_calls" && tools_ == 0 ? "stop" : finish;
     chunks.push_back(std::move(last));
+    add_usage(chunks);
+}
+
+void EventTranslator::add_usage(std::vector<OrderedJson>& chunks) const
+{
     if (!usage_.any())
         return;
     OrderedJson usage;

@@ -46,6 +46,7 @@ private:
     void stop_block(const OrderedJson& event, std::vector<OrderedJson>& chunks);
     void message_delta(const OrderedJson& event);
     void finish(std::vector<OrderedJson>& chunks);
+    void add_usage(std::vector<OrderedJson>& chunks) const;
     OrderedJson chunk(OrderedJson delta) const;
     OrderedJson arguments_chunk(int tool, const std::string& text) const;
 
