@@ -98,6 +98,20 @@ CompiledGraph loop_of(std::int64_t supersteps)
     return finished(graph);
 }
 
+// Appends a message of 100 characters per superstep, and its routing reads the newest.
+CompiledGraph appending_loop_of(std::size_t supersteps)
+{
+    StateGraph graph;
+    graph.add_channel("total", reducers::sum());
+    graph.add_channel("log", reducers::append()).add_node("n", [](NodeContext&) -> Task<Result<Update>> {
+        co_return Update(one_entry("log", std::string(100, 'x')));
+    });
+    graph.add_edge(start, "n").add_conditional_edges("n", [supersteps](const State& state) {
+        return state.at("log").size() < supersteps ? Routes("n") : Routes(end);
+    });
+    return finished(graph);
+}
+
 CompiledGraph send_to(int tasks)
 {
     StateGraph graph;
@@ -187,6 +201,11 @@ void loop_of_1000(benchmark::State& state)
     measure(state, loop_of(1000));
 }
 
+void appending_loop_of_1000(benchmark::State& state)
+{
+    measure(state, appending_loop_of(1000));
+}
+
 void loop_of_1000_in_memory(benchmark::State& state)
 {
     MemoryCheckpointer checkpointer;
@@ -229,6 +248,7 @@ BENCHMARK(chain_of_four);
 BENCHMARK(five_workers_joined);
 BENCHMARK(send_100_ways)->Unit(benchmark::kMicrosecond);
 BENCHMARK(loop_of_1000)->Unit(benchmark::kMillisecond);
+BENCHMARK(appending_loop_of_1000)->Unit(benchmark::kMillisecond);
 BENCHMARK(loop_of_1000_in_memory)->Unit(benchmark::kMillisecond)->Iterations(20);
 BENCHMARK(loop_of_1000_on_sqlite)->Unit(benchmark::kMillisecond)->Iterations(3)->UseRealTime();
 BENCHMARK(question_and_answer_in_memory)->Unit(benchmark::kMicrosecond)->Iterations(2000);

@@ -168,20 +168,23 @@ void clear_ephemeral(const Definition& definition, State& state, Changes& change
 
 }  // namespace
 
-Result<Destinations> destinations_of(const Definition& definition, const State& snapshot, std::size_t node,
-                                     const Update& update)
+Result<Destinations> destinations_of(const Definition& definition, State& state, std::size_t node,
+                                     const Update& update, bool alone)
 {
     const auto& from = definition.nodes[node];
     if (auto fits = check_form(from.name, update); !fits)
         return fits.error();
     Destinations destinations;
     if (!from.edges.conditional.empty()) {
-        State own = snapshot;
-        Warnings ignored;   // apply() gives the same warnings for the run
+        std::optional<State> copied;
+        if (!alone)
+            copied.emplace(state);
+        State& own = copied ? *copied : state;
         std::vector<Write> writes;
         add_writes(from.name, update, writes);
-        if (auto folded = fold(definition, own, writes, ignored); !folded)
-            return folded.error();
+        MomentaryFold folded(own);
+        if (auto applied = folded.apply(definition, writes); !applied)
+            return applied.error();
         for (const auto& edges : from.edges.conditional)
             if (auto followed = follow(definition, edges, from.name, own, destinations); !followed)
                 return followed.error();
@@ -262,7 +265,7 @@ Result<Changes> apply_command(const Definition& definition, Progress& progress, 
 Result<Changes> apply_as(const Definition& definition, Progress& progress, std::size_t node, const Update& update,
                          Warnings& warnings)
 {
-    auto destinations = destinations_of(definition, progress.state, node, update);
+    auto destinations = destinations_of(definition, progress.state, node, update, true);
     if (!destinations)
         return destinations.error();
     std::vector<Write> writes;

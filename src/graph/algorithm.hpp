@@ -55,8 +55,9 @@ using Changes = std::vector<ChannelChange>;
 std::vector<PlannedTask> plan(const Definition& definition, Progress& progress);
 
 // E4–E6: routes on the snapshot with the task's own update applied. Errors: INVALID_DESTINATION, S6, S4–S5 of one task.
-Result<Destinations> destinations_of(const Definition& definition, const State& snapshot, std::size_t node,
-                                     const Update& update);
+// The state is afterwards as it was. `alone`: nobody reads it meanwhile, so that nothing needs to be copied.
+Result<Destinations> destinations_of(const Definition& definition, State& state, std::size_t node,
+                                     const Update& update, bool alone);
 
 // Folds the finished tasks, given in P1 order, and triggers what follows. An error leaves the progress as it was (S10).
 Result<Changes> apply(const Definition& definition, Progress& progress, const std::vector<const FinishedTask*>& finished,

@@ -126,7 +126,9 @@ Task<Result<void>> attempt(TaskExecution& execution, const std::function<Task<Re
         co_return update.error();
     Destinations destinations;
     if (!update->to_parent) {
-        auto followed = destinations_of(superstep.definition, superstep.snapshot, task.plan.node, *update);
+        execution.forget_state();
+        const bool alone = superstep.running == 1;
+        auto followed = destinations_of(superstep.definition, superstep.snapshot, task.plan.node, *update, alone);
         if (!followed)
             co_return followed.error();
         destinations = std::move(*followed);

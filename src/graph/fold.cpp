@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 namespace dure::graph {
 namespace {
@@ -64,7 +65,8 @@ Error concurrent(const std::string& channel, const std::vector<std::string_view>
     std::string names;
     for (const auto node : nodes)
         names += (names.empty() ? "" : ", ") + std::string(node);
-    return Error(Errc::internal, "Channel '" + channel + "' was written more than once in one superstep, by: " + names + ".")
+    return Error(Errc::internal,
+                 "Channel '" + channel + "' was written more than once in one superstep, by: " + names + ".")
         .reason("INVALID_CONCURRENT_GRAPH_UPDATE");
 }
 
@@ -120,11 +122,69 @@ void change_in_place(const Reducer& reducer, Value& value, const ChannelWrites& 
                                       : std::make_shared<Json>(value ? *value : Json(*reducer.initial));
     for (const auto* update : channel.updates)
         if (auto reduced = reducer.apply(*own, *update); !reduced)
-            throw InvariantBroken("reducer '" + reducer.name + "' failed after its checks: " + reduced.error().message());
+            throw InvariantBroken("reducer '" + reducer.name +
+                                  "' failed after its checks: " + reduced.error().message());
     value = std::move(own);
 }
 
+void cut(Json& array, std::size_t size)
+{
+    array.erase(array.begin() + static_cast<std::ptrdiff_t>(size), array.end());
+}
+
 }  // namespace
+
+MomentaryFold::~MomentaryFold()
+{
+    for (auto& [channel, value] : replaced_)
+        state_.value(channel) = std::move(value);
+    for (const auto& [channel, size] : lengthened_) {
+        auto& value = state_.value(channel);
+        if (value.use_count() != 1)  // somebody has kept what was there for a moment: it stays so for them
+            value = std::make_shared<Json>(*value);
+        cut(*std::const_pointer_cast<Json>(value), size);
+    }
+}
+
+// False: one of the updates does more than add, or somebody else holds the value.
+bool MomentaryFold::lengthen(const Reducer& reducer, std::size_t channel, const std::vector<const Json*>& updates)
+{
+    const auto& value = state_.value(channel);
+    if (!reducer.only_adds || value.use_count() != 1 || !value->is_array())
+        return false;
+    auto& own = *std::const_pointer_cast<Json>(value);
+    lengthened_.emplace_back(channel, own.size());
+    for (const auto* update : updates)
+        if (!reducer.only_adds(own, *update) || !reducer.apply(own, *update))
+            return false;
+    return true;
+}
+
+Result<void> MomentaryFold::apply(const Definition& definition, const std::vector<Write>& writes)
+{
+    Warnings ignored;  // the fold that lasts gives the same ones
+    for (const auto& [index, channel] : gather(state_, writes, ignored)) {
+        const auto& reducer = definition.reducers[index];
+        if (auto fits = check(reducer, state_.name(index), channel); !fits)
+            return fits.error();
+        if (!channel.overwrite && lengthen(reducer, index, channel.updates))
+            continue;
+        auto value = compute(reducer, state_.name(index), state_.value(index), channel);
+        if (!value)
+            return value.error();
+        auto& old = state_.value(index);
+        if (!*value) {
+            // The one that stands may be longer by a part of the updates: it is copied as it was.
+            auto whole = std::make_shared<Json>(old ? *old : Json(*reducer.initial));
+            if (!lengthened_.empty() && lengthened_.back().first == index)
+                cut(*whole, lengthened_.back().second);
+            *value = std::move(whole);
+            change_in_place(reducer, *value, channel);
+        }
+        replaced_.emplace_back(index, std::exchange(old, std::move(*value)));
+    }
+    return {};
+}
 
 Result<Changes> fold(const Definition& definition, State& state, const std::vector<Write>& writes, Warnings& warnings)
 {

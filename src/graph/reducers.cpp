@@ -123,6 +123,18 @@ void put_message(Json& messages, const Json& message)
     }
 }
 
+bool only_adds_messages(const Json& messages, const Json& update)
+{
+    bool adds = true;
+    for_elements(update, [&](const Json& message) {
+        const auto id = id_of(message);
+        const auto type = message.find("type");
+        adds = adds && (type == message.end() || *type != "remove") &&
+               (!id || std::none_of(messages.begin(), messages.end(), [&](const Json& old) { return id_of(old) == id; }));
+    });
+    return adds;
+}
+
 }  // namespace
 
 Reducer last()
@@ -155,6 +167,7 @@ Reducer append()
         for_elements(update, [&](const Json& element) { value.push_back(element); });
     });
     reducer.as_delta = true;
+    reducer.only_adds = [](const Json&, const Json&) { return true; };
     return reducer;
 }
 
@@ -185,12 +198,14 @@ Reducer merge()
 
 Reducer unite()
 {
-    return container("union", Json::array(), want_array, [](Json& value, const Json& update) {
+    auto reducer = container("union", Json::array(), want_array, [](Json& value, const Json& update) {
         for_elements(update, [&](const Json& element) {
             if (std::find(value.begin(), value.end(), element) == value.end())
                 value.push_back(element);
         });
     });
+    reducer.only_adds = [](const Json&, const Json&) { return true; };
+    return reducer;
 }
 
 Reducer messages()
@@ -199,6 +214,7 @@ Reducer messages()
         for_elements(update, [&](const Json& message) { put_message(value, message); });
     });
     reducer.as_delta = true;
+    reducer.only_adds = only_adds_messages;
     reducer.check_update = [](const Json& update) -> std::optional<std::string> {
         bool objects = true;
         for_elements(update, [&](const Json& message) { objects = objects && message.is_object(); });

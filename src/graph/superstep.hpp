@@ -40,7 +40,7 @@ struct Superstep {
     const Definition& definition;
     RunScope& run;
     ThreadKeeper& keeper;
-    const State& snapshot;
+    State& snapshot;                        // nobody changes it but destinations_of(), for a moment
     std::int64_t step = 0;                  // number on the thread
     std::int64_t remaining = 0;
     std::vector<SuperstepTask>& tasks;
@@ -68,6 +68,12 @@ public:
 
     const State& state() const { return *state_; }
     void active() { last_activity = Steady::now(); }
+    // The body has ended: what it saw is not needed any more.
+    void forget_state()
+    {
+        narrowed_.reset();
+        state_ = &superstep.snapshot;
+    }
 
     Superstep& superstep;
     SuperstepTask& task;

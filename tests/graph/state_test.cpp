@@ -1,4 +1,5 @@
 // Rules S1–S10 of graph-semantics: channels, reducers, updates.
+#include "dure/base/timeout.hpp"
 #include "graph/support.hpp"
 
 namespace dure::graph {
@@ -53,7 +54,8 @@ TEST(S3, EveryBuiltInReducerFoldsAsItsNameSays)
         {"union", "[[1,2], 2, [3,1]]", "[1,2,3]"},
         {"messages", R"([{"id":"1","t":"a"}, [{"id":"2"},{"t":"no id"}], {"id":"1","t":"b"}])",
          R"([{"id":"1","t":"b"},{"id":"2"},{"t":"no id"}])"},
-        {"messages", R"([[{"id":"1"},{"id":"2"}], {"type":"remove","id":"1"}, {"type":"remove","id":"9"}])", R"([{"id":"2"}])"},
+        {"messages", R"([[{"id":"1"},{"id":"2"}], {"type":"remove","id":"1"}, {"type":"remove","id":"9"}])",
+         R"([{"id":"2"}])"},
         {"messages", R"([[{"id":"1"}], [{"type":"remove","id":"__remove_all__"},{"id":"3"}]])", R"([{"id":"3"}])"},
     };
     for (const auto& one : cases) {
@@ -151,7 +153,8 @@ TEST(S6, AnUpdateThatIsNoObjectIsAnError)
 {
     for (const auto& bad : {Json(1), Json("x"), Json::array(), Json(true)}) {
         LogGraph graph{};
-        graph.add_node("a", [bad](NodeContext&) -> Task<Result<Update>> { co_return Update(bad); }).add_edge(start, "a");
+        graph.add_node("a", [bad](NodeContext&) -> Task<Result<Update>> { co_return Update(bad); })
+            .add_edge(start, "a");
         EXPECT_EQ(reason(run(compiled(graph), log_of({}))), "INVALID_GRAPH_NODE_RETURN_VALUE") << bad;
     }
 }
@@ -201,13 +204,120 @@ TEST(S10, AThrowingReducerDiscardsTheWholeSuperstep)
 {
     LogGraph graph{"a"};
     graph.add_channel("bad", reducers::custom("bad", Json(0), [](const Json&, const Json&) -> Json {
-        throw std::runtime_error("broken");
-    }));
+                          throw std::runtime_error("broken");
+                      }));
     graph.add_node("b", writes("bad", 1)).add_edge(start, "a").add_edge(start, "b");
     const auto result = run(compiled(graph), log_of({"i"}));
     EXPECT_EQ(reason(result), "INVALID_UPDATE");
     EXPECT_EQ(log_text(result), "[i]");
     EXPECT_EQ(result.next, (Lines{"a", "b"}));
+}
+
+// One node that writes to a channel holding `before`, whose routing sees `seen` and then leads nowhere.
+struct RoutedUpdate {
+    const char* what;
+    const char* before;
+    std::vector<const char*> updates;   // several: a list of Commands
+    const char* seen;
+};
+
+void check_routed(const RoutedUpdate& one, const Reducer& reducer)
+{
+    Update update(entry("c", Json::parse(one.updates.front())));
+    for (std::size_t i = 1; i < one.updates.size(); ++i)
+        update.then.emplace_back(entry("c", Json::parse(one.updates[i])));
+    Json seen;
+    StateGraph graph;
+    graph.add_channel("c", reducer);
+    graph.add_node("n", [update](NodeContext&) -> Task<Result<Update>> { co_return update; }).add_edge(start, "n");
+    graph.add_conditional_edges("n", [&seen](const State& state) {
+        seen = state.at("c");
+        return Routes("nowhere");
+    });
+    const auto result = run(compiled(graph), entry("c", overwrite(Json::parse(one.before))));
+    EXPECT_EQ(reason(result), "INVALID_DESTINATION") << one.what;
+    EXPECT_EQ(seen, Json::parse(one.seen)) << one.what;
+    EXPECT_EQ(result.state.at("c"), Json::parse(one.before)) << one.what;
+}
+
+TEST(E4, RoutingSeesTheNodesOwnUpdateAndLeavesTheStateAsItWas)
+{
+    for (const auto& one : std::vector<RoutedUpdate>{{"one more", "[1]", {"2"}, "[1,2]"},
+                                                     {"several", "[1]", {"[2,3]"}, "[1,2,3]"},
+                                                     {"none", "[1]", {"[]"}, "[1]"},
+                                                     {"two Commands", "[]", {"1", "2"}, "[1,2]"},
+                                                     {"an Overwrite", "[1]", {R"({"__overwrite__":[9]})"}, "[9]"}})
+        check_routed(one, reducers::append());
+    for (const auto& one : std::vector<RoutedUpdate>{
+             {"a new one", R"([{"id":"a"}])", {R"({"id":"b"})"}, R"([{"id":"a"},{"id":"b"}])"},
+             {"one without id", R"([{"id":"a"}])", {R"({"x":1})"}, R"([{"id":"a"},{"x":1}])"},
+             {"a replaced one", R"([{"id":"a"}])", {R"({"id":"a","x":1})"}, R"([{"id":"a","x":1}])"},
+             {"new, then replaced",
+              R"([{"id":"a"}])",
+              {R"({"id":"b"})", R"({"id":"b","x":1})"},
+              R"([{"id":"a"},{"id":"b","x":1}])"},
+             {"twice in one update",
+              R"([{"id":"a"}])",
+              {R"([{"id":"b"},{"id":"b","x":1}])"},
+              R"([{"id":"a"},{"id":"b","x":1}])"},
+             {"new, then all removed",
+              R"([{"id":"a"}])",
+              {R"({"id":"b"})", R"({"type":"remove","id":"__remove_all__"})"},
+              "[]"},
+             {"a removed one", R"([{"id":"a"},{"id":"b"}])", {R"({"type":"remove","id":"a"})"}, R"([{"id":"b"}])"}})
+        check_routed(one, reducers::messages());
+    check_routed({"union", "[1,2]", {"[2,3]"}, "[1,2,3]"}, reducers::unite());
+    check_routed({"merge", R"({"a":1})", {R"({"b":2})"}, R"({"a":1,"b":2})"}, reducers::merge());
+    check_routed({"sum", "1", {"2"}, "3"}, reducers::sum());
+}
+
+TEST(E4, RoutingOfTheLastTaskCopiesNoConversation)
+{
+    const Json* read = nullptr;
+    StateGraph graph;
+    graph.add_channel("log", reducers::append());
+    graph.add_node("n", [&read](NodeContext& context) -> Task<Result<Update>> {
+        read = &context.state().at("log");
+        co_return Update(entry("log", "n"));
+    });
+    graph.add_edge(start, "n");
+    graph.add_conditional_edges("n", [&read](const State& state) {
+        EXPECT_EQ(&state.at("log"), read) << "the same value, longer";
+        return state.at("log").size() < 10 ? Routes("n") : Routes(end);
+    });
+    EXPECT_EQ(run(compiled(graph), log_of({})).state.at("log").size(), 10U);
+}
+
+TEST(E4, AStateThatRoutingKeptStaysAsItWasThen)
+{
+    std::vector<State> kept;
+    StateGraph graph;
+    graph.add_channel("log", reducers::append()).add_node("n", adds("n")).add_edge(start, "n");
+    graph.add_conditional_edges("n", [&kept](const State& state) {
+        kept.push_back(state);
+        return kept.size() < 3 ? Routes("n") : Routes(end);
+    });
+    const auto result = run(compiled(graph), log_of({}));
+    EXPECT_EQ(log_text(result), "[n,n,n]");
+    for (std::size_t i = 0; i < kept.size(); ++i)
+        EXPECT_EQ(kept[i].at("log").size(), i + 1);
+}
+
+TEST(E4, RoutingBesideTasksThatStillReadDoesNotChangeWhatTheySee)
+{
+    StateGraph graph;
+    graph.add_channel("log", reducers::append()).add_node("quick", adds("quick")).add_node("join", adds("join"));
+    graph.add_node("slow", [](NodeContext& context) -> Task<Result<Update>> {
+        const auto& log = context.state().at("log");
+        co_await sleep_for(std::chrono::milliseconds(5));   // quick has ended and routed
+        co_return Update(entry("log", log.size()));
+    });
+    graph.add_edge(start, "quick").add_edge(start, "slow");
+    graph.add_conditional_edges("quick", [](const State& state) {
+        EXPECT_EQ(state.at("log"), (Json{"i", "quick"}));
+        return Routes("join");
+    });
+    EXPECT_EQ(log_text(run(compiled(graph), log_of({"i"}))), "[i,quick,1,join]");
 }
 
 }  // namespace

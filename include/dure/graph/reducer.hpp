@@ -24,6 +24,8 @@ struct Reducer {
     bool as_delta = false;         // checkpoints store what was added, not the whole (K8); needs in_place
     bool tracked = true;           // false: in memory during the run, never in a checkpoint (S8)
     bool ephemeral = false;        // gone after the next superstep (S8)
+    // Whether an update would only add elements to the end of an array, so that it can be taken back; empty: never.
+    std::function<bool(const Json& value, const Json& update)> only_adds;
     Apply apply;
     Check check_update;            // empty: every update is fine
     Check check_value;             // of an Overwrite
