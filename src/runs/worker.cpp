@@ -248,6 +248,8 @@ Task<Ending> Worker::run_body(Active& active, RunWriter& writer)
     asio::co_spawn(executor_, body_(writer, active.control), asio::bind_cancellation_slot(active.signal.slot(), ended));
     if (active.run.stop != Stop::no)   // it was asked before a crash
         stop(active, active.run.stop);
+    else if (active.asked != Stop::no || active.lost)   // between the claim and here, when nobody heard the signal
+        active.signal.emit(asio::cancellation_type::terminal);
     while (!active.over)
         co_await active.ended.wait();
     active.control.forget();
