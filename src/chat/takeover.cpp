@@ -34,7 +34,7 @@ Takeover::Takeover(Turns& turns, TurnRuns& runs, Logger& logger, asio::io_contex
               [&turns, &runs, &logger](runs::RunWriter& writer, runs::RunControl&) {
                   return finish_turn(turns, runs, logger, writer);
               },
-              TurnRuns::worker_options())
+              runs.worker_options())
 {}
 
 Takeover::~Takeover() = default;

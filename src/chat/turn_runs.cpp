@@ -120,9 +120,10 @@ Task<Result<std::int64_t>> TurnRun::prune(const std::string&, std::int64_t, std:
     co_return no_part_of_a_turn();
 }
 
-TurnRuns::TurnRuns(runs::Runs& runs, Logger& logger, const config::Agent& settings)
-    : runs_(runs), logger_(logger), mode_(graph::durability_named(settings.durability).value_or(graph::Durability::exit)),
-      worker_(new_id())
+TurnRuns::TurnRuns(runs::Runs& runs, Logger& logger, const config::Settings& settings)
+    : runs_(runs), logger_(logger),
+      mode_(graph::durability_named(settings.agent.durability).value_or(graph::Durability::exit)),
+      lease_(settings.executions.lease), worker_(new_id())
 {}
 
 runs::Run TurnRuns::fresh(const std::string& session_id, const std::string& owner, Json input) const
@@ -137,16 +138,16 @@ runs::Run TurnRuns::fresh(const std::string& session_id, const std::string& owne
     run.worker = worker_;
     run.epoch = run.attempts = 1;
     run.created_at = runs_.clock().now();
-    run.lease_until = run.created_at + std::chrono::milliseconds(lease).count();
+    run.lease_until = run.created_at + lease_.count();
     return run;
 }
 
-runs::WorkerOptions TurnRuns::worker_options()
+runs::WorkerOptions TurnRuns::worker_options() const
 {
     runs::WorkerOptions options;
     options.graphs = graphs;
-    options.lease = lease;
-    options.look_interval = std::chrono::seconds(3);
+    options.lease = lease_;
+    options.look_interval = lease_ / 5;
     options.crash_limit = most_crashes + 2;   // a turn that is given up is recorded, not only ended
     options.only_looks = true;
     return options;
@@ -168,7 +169,7 @@ Task<void> TurnRuns::look_after()
 {
     auto forget_at = Steady::now();
     for (;;) {
-        co_await sleep_for(lease / 3);
+        co_await sleep_for(lease_ / 3);
         co_await renew_leases();
         if (Steady::now() < forget_at)
             continue;
@@ -186,7 +187,7 @@ Task<void> TurnRuns::renew_leases()
     }
     if (held.empty())
         co_return;
-    const auto until = runs_.clock().now() + std::chrono::milliseconds(lease).count();
+    const auto until = runs_.clock().now() + lease_.count();
     if (auto kept_on = co_await runs_.hold(worker_, std::move(held), until); !kept_on)
         logger_.warn("leases of turns could not be renewed",
                      {{"cause", kept_on.error().message() + " " + kept_on.error().detail()}});

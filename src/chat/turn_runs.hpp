@@ -73,9 +73,8 @@ public:
     static constexpr std::int64_t most_crashes = 2;                   // then the turn is cut
     static constexpr std::chrono::hours longest_wait{1};              // of a turn for a process; then it is cut
     static constexpr std::chrono::hours kept{24};                     // runs of turns that have ended
-    static constexpr std::chrono::seconds lease{15};
 
-    TurnRuns(runs::Runs& runs, Logger& logger, const config::Agent& settings);
+    TurnRuns(runs::Runs& runs, Logger& logger, const config::Settings& settings);
 
     runs::Runs& runs() { return runs_; }
     graph::Durability mode() const { return mode_; }
@@ -84,8 +83,8 @@ public:
 
     // Renews the leases of what this process executes and forgets what is old; ends by cancellation.
     Task<void> look_after();
-    // Options of the worker that takes turns over.
-    static runs::WorkerOptions worker_options();
+    // Of the worker that takes turns over.
+    runs::WorkerOptions worker_options() const;
 
     void add(const std::string& run);
     void remove(const std::string& run);
@@ -97,6 +96,7 @@ private:
     runs::Runs& runs_;
     Logger& logger_;
     const graph::Durability mode_;
+    const std::chrono::milliseconds lease_;
     const std::string worker_;
     mutable std::mutex guard_;
     std::unordered_set<std::string> active_;
