@@ -261,6 +261,7 @@ flows::RunFacts facts_of(const Execution& execution)
     facts.inputs = execution.inputs;
     facts.history = execution.facts.value("history", Json::array());
     facts.turn = execution.facts.value("turn", std::int64_t{0});
+    facts.session_state = execution.facts.value("session_state", Json::object());
     facts.started_at = execution.created_at;
     return facts;
 }

@@ -25,6 +25,8 @@ public:
     Result<Execution> find_for_update(const std::string& id, const std::string& owner);
     Result<std::optional<Execution>> find_by_key(const std::string& owner, const std::string& flow,
                                                  const std::string& key);
+    // What the owner's last run of this flow that succeeded in this session left of its state of scope session.
+    Result<Json> session_state(const Execution& execution);
     Result<Page> list(const std::string& owner, const Filter& filter);
     // How many of an owner are queued; counts no further than `most`.
     Result<std::int64_t> queued(const std::string& owner, std::int64_t most);

@@ -106,6 +106,10 @@ Task<Result<Started>> ExecutionService::start(Caller caller, StartRequest reques
         co_return remembered.error();
     if (request.history)
         fresh.facts["history"] = std::move(*request.history);
+    if (auto known = co_await state_->session_state(fresh, *flow->document); !known)
+        co_return known.error();
+    else if (!known->empty())
+        fresh.facts["session_state"] = std::move(*known);
     // Compiled before it is acknowledged: what cannot run is refused, and the worker finds it in the cache.
     const auto compiled = co_await compiled_flow(parts, state_->cache, fresh);
     if (!compiled)
@@ -145,6 +149,26 @@ Task<Result<Started>> ExecutionService::start(Caller caller, StartRequest reques
     if (started && !started->again)
         parts.runs.announce(fresh.id, false);
     co_return started;
+}
+
+// State of scope session: as the flow's last run that succeeded in this session left it.
+Task<Result<Json>> ExecutionService::State::session_state(const Execution& fresh, const flows::Document& document)
+{
+    auto known = Json::object();
+    std::vector<std::string> names;
+    if (document.state.is_array())
+        for (const auto& variable : document.state)
+            if (variable.value("scope", "run") == "session")
+                names.push_back(variable.value("name", ""));
+    if (fresh.session_id.empty() || names.empty())
+        co_return known;
+    auto left = co_await parts.database.read([&](sql::Connection& c) { return ExecutionRows(c).session_state(fresh); });
+    if (!left)
+        co_return left;
+    for (const auto& name : names)
+        if (const auto value = left->find(name); value != left->end())
+            known[name] = *value;
+    co_return known;
 }
 
 Task<Result<void>> ExecutionService::State::remember(Execution& fresh)

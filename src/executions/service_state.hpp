@@ -18,6 +18,7 @@ struct ExecutionService::State {
 
     // What the session knows, as facts of the execution.
     Task<Result<void>> remember(Execution& fresh);
+    Task<Result<Json>> session_state(const Execution& fresh, const flows::Document& document);
 
     // Puts the answer to an open question into the run's queue.
     Task<Result<Execution>> answer(std::string id, std::string owner, Json question, Json answer, model::Actor by);

@@ -1,0 +1,50 @@
+// State of scope session: a flow that counts its runs of a session, on the real binary.
+#include <gtest/gtest.h>
+
+#include "support/raw_http.hpp"
+#include "support/server_on_postgres.hpp"
+
+namespace dure::test {
+namespace session_state {
+
+const char* const counting = R"({"name":"counter","state":[{"name":"runs","reducer":"add","default":0,"scope":"session"}],
+"nodes":[{"id":"start","type":"start","position":{"x":0,"y":0},"data":{"config":{}}},
+{"id":"count","type":"set","position":{"x":0,"y":0},"data":{"config":{"ops":[{"target":"session.runs","op":"add","value":1}]}}},
+{"id":"say","type":"reply","position":{"x":0,"y":0},"data":{"config":{"text":"{{session.runs}}"}}}],
+"edges":[{"source":"start","target":"count"},{"source":"count","target":"say"}]})";
+
+void expect_counted_by_session(ServerProcess::Options options)
+{
+    const ServerProcess server(std::move(options));
+    const auto ask = [&](std::string_view target, const Json& body) {
+        return fetch(server.port(), raw_request("POST", target, server.key(), body.dump()));
+    };
+    const auto made = fetch(server.port(), raw_request("POST", "/api/agent-builder/agentflows", server.key(), counting));
+    ASSERT_EQ(made.status, 201) << made.body;
+    const auto execute = "/api/agent-builder/flows/" + made.json().at("id").get<std::string>() + "/execute?wait=true";
+    const auto run_in = [&](const std::string& session) {
+        const auto ran = ask(execute, session.empty() ? Json::object() : Json{{"session_id", session}});
+        EXPECT_EQ(ran.status, 200) << ran.body;
+        return ran.json().at("output").at("text").get<std::string>();
+    };
+    const auto session = [&] { return ask("/api/chat/session", Json::object()).json().at("session_id").get<std::string>(); };
+    const auto one = session();
+    const auto two = session();
+    EXPECT_EQ(run_in(one), "1");
+    EXPECT_EQ(run_in(one), "2");
+    EXPECT_EQ(run_in(two), "1");
+    EXPECT_EQ(run_in(one), "3");
+    EXPECT_EQ(run_in(""), "1");
+}
+
+TEST(SessionState, LastsOverTheRunsOfASessionOnSqlite)
+{
+    expect_counted_by_session({});
+}
+TEST(SessionState, LastsOverTheRunsOfASessionOnPostgres)
+{
+    expect_counted_by_session(on_postgres(fresh_schema()));
+}
+
+}  // namespace session_state
+}  // namespace dure::test
