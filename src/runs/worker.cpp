@@ -33,6 +33,7 @@ struct Worker::Wakes {
     Signal leases;
     bool there_is_work = true;
     bool there_are_stops = false;
+    std::uint64_t stops = 0;   // wakes for stops so far
 };
 
 namespace {
@@ -116,6 +117,7 @@ void Worker::wake(bool stops)
         wakes->work.notify();
         if (stops) {
             wakes->there_are_stops = true;
+            ++wakes->stops;
             wakes->leases.notify();
         }
     });
@@ -183,6 +185,7 @@ Task<void> Worker::claim_and_spawn()
     claim.limit = static_cast<std::int64_t>(options_.most_runs - active_.size());
     claim.crash_limit = options_.crash_limit;
     claim.graphs = options_.graphs;
+    const auto stops_before = wakes_->stops;
     using Claimed = std::vector<std::pair<Run, std::int64_t>>;
     auto taken = co_await runs_.database().write([&](sql::Connection& c) -> Result<Claimed> {
         RunRows rows(c);
@@ -204,6 +207,11 @@ Task<void> Worker::claim_and_spawn()
     }
     for (auto& [run, last_seq] : *taken)
         adopt(std::move(run), last_seq);
+    if (!taken->empty() && wakes_->stops != stops_before) {
+        // It may have been for a run that was claimed already and not known here yet.
+        wakes_->there_are_stops = true;
+        wakes_->leases.notify();
+    }
 }
 
 void Worker::adopt(Run run, std::int64_t last_seq)
