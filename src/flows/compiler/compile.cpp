@@ -18,6 +18,7 @@ graph::Reducer told_only()
     reducer.name = "told";
     reducer.tracked = false;
     reducer.in_place = true;
+    reducer.initial = Json::array();  // what is changed in place must be there
     reducer.apply = [](Json&, const Json&) { return Result<void>(); };
     return reducer;
 }
