@@ -18,6 +18,7 @@ public:
     // For a mode that may be wanted by itself or as part of `debug`.
     bool wants_or_debugs(Mode mode, const std::string& ns) const { return wants(mode, ns) || wants(Mode::debug, ns); }
     bool holds_until_durable() const { return sink_ && sink_->holds_until_durable(); }
+    bool shows_task_input() const { return !sink_ || sink_->shows_task_input(); }
     // Call only for wanted modes. An error (CANCELLED): nobody listens.
     Task<Result<void>> emit(Mode mode, const std::string& ns, Json data);
     // Mode `tasks` or `checkpoints`, and the same wrapped for `debug`, as far as they are wanted.

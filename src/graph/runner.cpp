@@ -175,7 +175,8 @@ Task<Result<void>> tell_start(Superstep& superstep, SuperstepTask& task)
     data["id"] = superstep.id_of(task);
     data["name"] = superstep.node(task).name;
     data["step"] = superstep.step;
-    data["input"] = task.plan.argument ? *task.plan.argument : superstep.snapshot.to_json();
+    if (superstep.run.emitter.shows_task_input())
+        data["input"] = task.plan.argument ? *task.plan.argument : superstep.snapshot.to_json();
     data["triggers"] = superstep.path_of(task);
     data["attempt"] = task.attempts;
     if (task.memory)

@@ -16,6 +16,7 @@ public:
 
     graph::Modes modes() const override { return telling_.modes; }
     bool subgraphs() const override { return telling_.subgraphs; }
+    bool shows_task_input() const override { return !prepared_.translate; }   // who translates knows the input
     bool holds_until_durable() const override { return true; }   // RunWriter does
     Task<Result<void>> event(const graph::Event& event) override
     {

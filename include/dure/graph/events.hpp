@@ -56,6 +56,8 @@ public:
     // Events are kept back until the run's next save is durable, in one write with it: then they are told before the save
     // they belong to, so that a death between the two loses neither.
     virtual bool holds_until_durable() const { return false; }
+    // Whether `tasks` start events carry their input: of a task that an edge started, the whole state.
+    virtual bool shows_task_input() const { return true; }
     virtual Task<Result<void>> event(const Event& event) = 0;
 };
 

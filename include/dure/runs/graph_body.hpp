@@ -20,7 +20,7 @@ struct PreparedRun {
     graph::CompiledGraph graph;
     graph::RunOptions options;
     std::shared_ptr<void> kept;  // lives as long as the run: what options.context points to
-    std::function<std::optional<Told>(const graph::Event&)> translate = {};  // null: events as they are
+    std::function<std::optional<Told>(const graph::Event&)> translate = {};  // null: events as they are; else without `input`
 };
 
 // Called on the worker's core for each run; an error ends the run.
