@@ -191,7 +191,8 @@ TEST_P(ExecutionFaultWorker, DISABLED_WorksUntilItIsKilled)
 TEST_P(ExecutionFaultTest, KilledProcessesLoseNothingAndRepeatNothingFinished)
 {
     const auto executions = fault_number("FAULT_EXECUTIONS", 40);
-    const auto kills = fault_number("FAULT_KILLS", 6);
+    // An execution that is cut three times at one place is given up (D9), so a short run kills twice.
+    const auto kills = fault_number("FAULT_KILLS", 2);
     const auto seed = std::random_device{}();
     SCOPED_TRACE("seed " + std::to_string(seed));
     std::minstd_rand random(seed);

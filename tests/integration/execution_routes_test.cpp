@@ -339,23 +339,6 @@ TEST_P(ExecutionRoutes, AWebSocketShowsTheSameLogAndTakesAnswers)
     EXPECT_EQ(head.find(R"("seq":1,)"), std::string::npos);
 }
 
-TEST_P(ExecutionRoutes, ASessionRemembersWhatItsExecutionsSaid)
-{
-    const auto flow = made(document("기억",
-                                    {node("start", "start"),
-                                     node("out", "reply", {{"text", "{{session.turn}}: {{session.history}}"}})},
-                                    {edge("start", "out")}));
-    const auto session = admin.new_session("flows");
-    const auto first = execute(flow, {{"message", "하나"}, {"session_id", session}}, "?wait=true").json();
-    EXPECT_EQ(first.at("output").at("text"), "0: []") << first;
-    const auto second = execute(flow, {{"message", "둘"}, {"session_id", session}}, "?wait=true").json();
-    EXPECT_EQ(second.at("output").at("text"),
-              R"(1: [{"content":"하나","role":"user"},{"content":"0: []","role":"assistant"}])");
-    const auto history = send(admin, "GET", "/api/chat/history/" + session).json();
-    EXPECT_EQ(history.at("messages").size(), 4u);
-    EXPECT_EQ(send(kim, "GET", "/api/chat/history/" + session).status, 404);
-}
-
 TEST_P(ExecutionRoutes, AKilledServerGoesOnWithWhatItHadAcknowledged)
 {
     const auto flow = made(greeting());

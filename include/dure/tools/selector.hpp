@@ -52,7 +52,7 @@ public:
     // model fails or is too slow, the built-in embedder answers, which the log and Selection::model tell. The first question
     // after a change of the tools waits for their descriptions; others meanwhile are answered by the built-in embedder.
     Task<Selection> select(std::string_view question, std::size_t most, const Caller& caller, Deadline deadline,
-                           const std::function<bool(const Tool&)>& wanted = {});
+                           std::function<bool(const Tool&)> wanted = {});
 
 private:
     struct State;

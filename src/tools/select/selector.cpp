@@ -185,7 +185,7 @@ Selector::Selector(llm::Gateway& gateway, const Registry& registry, Logger& logg
 Selector::~Selector() = default;
 
 Task<Selection> Selector::select(std::string_view asked, std::size_t most, const Caller& caller, Deadline deadline,
-                                 const std::function<bool(const Tool&)>& wanted)
+                                 std::function<bool(const Tool&)> wanted)
 {
     const auto known = state_->current();
     const auto& tools = known->tools;
