@@ -20,6 +20,9 @@ finish() {
 }
 trap finish EXIT
 
+# JSON lines of bench_load as a Markdown table: table 'case|req/s' 'case rps:%.0f' <results
+table() { awk -v heads="$1" -v fields="$2" -f bench/table.awk; }
+
 # The first port from $1 on that nobody answers on.
 free_port() {
     local port=$1
@@ -81,18 +84,50 @@ keys_env = ["BENCH_UPSTREAM_KEY"]
 max_running = 4096
 $(for model in mock-64 mock-64-each mock-64-20ms mock-tools; do printf '[[model]]\nid = "%s"\ntargets = ["up/%s"]\n' "$model" "$model"; done)
 CONF
-    : >out
-    : >err
-    BENCH_UPSTREAM_KEY=bench "$@" "$root/build/release/dure" serve --config dure.toml --port 0 >out 2>err &
-    dure_pid=$!
-    pids+=("$dure_pid")
-    local end=$((SECONDS + 20))
-    until grep -q 'listening on' err && grep -q 'dk_' out; do
-        kill -0 "$dure_pid" 2>/dev/null && ((SECONDS < end)) || { cat out err >&2; return 1; }
-        sleep 0.05
-    done
-    dure_port=$(sed -nE 's|.*listening on http://[^ ]*:([0-9]+).*|\1|p' err | head -n 1)
+    serve_dure env BENCH_UPSTREAM_KEY=bench "$@"
     dure_key=$(grep -oE 'dk_[A-Za-z0-9]+' out | head -n 1)
     cd "$root"
 }
+
+# Runs the server in the present folder, with dure.toml: dure_pid, dure_url, dure_port.
+#   serve_dure COMMAND...    (e.g. env VARIABLE=value)     BENCH_DURE=PROGRAM measures another one
+serve_dure() {
+    : >out
+    : >err
+    "$@" "${BENCH_DURE:-$root/build/release/dure}" serve --config dure.toml --port 0 >out 2>err &
+    dure_pid=$!
+    pids+=("$dure_pid")
+    local end=$((SECONDS + 20))
+    until grep -q 'listening on' err; do
+        kill -0 "$dure_pid" 2>/dev/null && ((SECONDS < end)) || { cat out err >&2; return 1; }
+        sleep 0.05
+    done
+    dure_url=$(sed -nE 's|.*listening on (http://[^ ]*).*|\1|p' err | head -n 1)
+    dure_port=${dure_url##*:}
+}
+
+# Dure on a new database with an administrator who is logged in: dure_pid, dure_url, dure_token.
+#   start_with_login [VARIABLE=value ...]    (more of the environment, e.g. DATABASE_URL=...)
+start_with_login() {
+    rm -rf "$work/dure"
+    mkdir -p "$work/dure"
+    cd "$work/dure"
+    cat >dure.toml <<CONF
+[log]
+level = "warn"
+[agent]
+prompts = "$root/config/prompts"
+[server.limits]
+requests_per_connection = 100000000
+[limits.anonymous]
+requests_per_minute = 10000000
+[limits.admin]
+requests_per_minute = 10000000
+CONF
+    serve_dure env ADMIN_EMAIL=admin@localhost ADMIN_PASSWORD="$admin_password" SECRET_KEY=only-for-this-measurement-0123456789 "$@"
+    dure_token=$(curl -fsS "$dure_url/auth/jwt/login" -d "username=admin@localhost&password=$admin_password" |
+        sed -E 's/.*"access_token":"([^"]+)".*/\1/')
+    cd "$root"
+}
+admin_password=a-long-enough-password
 stop() { kill "$1"; wait "$1" || true; }

@@ -32,7 +32,8 @@ T must(dure::Result<T> result, const char* what)
 {
     if (!result)
         fail(std::string(what) + ": " + result.error().message() + " " + result.error().detail());
-    return std::move(*result);
+    if constexpr (!std::is_void_v<T>)
+        return std::move(*result);
 }
 
 // "postgresql://…", else the path of a SQLite file. Durable as the product is: fsync at every commit.
@@ -97,6 +98,7 @@ inline dure::store::NewEvent event_of(std::string aggregate)
 // Each prints what it measured and exits with 1 when a promise was broken.
 void measure_load(const std::string& place);
 void measure_appends(const std::string& place);
+void measure_growth(const std::string& place);
 void measure_sessions(const std::string& place, const std::string& redis_url);
 
 }  // namespace bench

@@ -175,11 +175,17 @@ Result<std::vector<model::Event>> Events::of_aggregate(const AggregateQuery& que
 Result<std::vector<std::string>> Events::types_of(std::string_view aggregate_id,
                                                   const std::optional<std::string>& owner_id)
 {
-    Conditions conditions;
-    conditions.add("aggregate_id =", aggregate_id);
-    conditions.add_if("owner_id =", owner_id);
-    const auto sql = "SELECT DISTINCT aggregate_type FROM events" + conditions.limited("aggregate_type", events_limit);
-    return read_all(connection_.query_with(sql, conditions.values()),
+    // Steps from one type to the next in the index of (aggregate_id, aggregate_type, version): DISTINCT would read every event.
+    static const std::string every_type =
+        "WITH RECURSIVE types(aggregate_type) AS (SELECT MIN(aggregate_type) FROM events WHERE aggregate_id = $1 UNION ALL "
+        "SELECT (SELECT MIN(aggregate_type) FROM events WHERE aggregate_id = $1 AND aggregate_type > types.aggregate_type) "
+        "FROM types WHERE types.aggregate_type IS NOT NULL) SELECT aggregate_type FROM types WHERE aggregate_type IS NOT NULL";
+    static const std::string of_owner =
+        every_type + " AND EXISTS (SELECT 1 FROM events WHERE aggregate_id = $1 AND aggregate_type = types.aggregate_type "
+                     "AND owner_id = $2)";
+    static const std::string order = " ORDER BY aggregate_type";
+    return read_all(owner_id ? connection_.query(of_owner + order, aggregate_id, *owner_id)
+                             : connection_.query(every_type + order, aggregate_id),
                     [](const sql::Row& row) { return row.text("aggregate_type"); });
 }
 
