@@ -40,6 +40,7 @@
 #include "dure/metrics/registry.hpp"
 #include "dure/runs/runs.hpp"
 #include "dure/sessions/service.hpp"
+#include "dure/store/retention.hpp"
 #include "dure/store/usage_writer.hpp"
 #include "dure/tools/registry.hpp"
 #include "dure/tools/selector.hpp"
@@ -212,6 +213,8 @@ int serve(const config::Settings& settings, std::function<config::Loaded()> load
     sessions::SessionService sessions(*storage->database, journal, std::move(sharing->live_sessions), settings.sessions,
                                       clock);
     store::UsageWriter usage(*storage->database, logger);
+    store::Retention retention(*storage->database, clock, logger,
+                               {settings.models.usage_retention, settings.models.attempts_retention});
     show_state(metrics, {*storage->database, usage, attempts.writer(), audit, sharing->redis.get()});
     runs::Runs turn_runs(*storage->database, clock);
     chat::ChatService chat({gateway, agents, sessions, usage, logger, settings, audit, turn_runs});

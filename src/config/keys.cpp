@@ -207,6 +207,14 @@ void add_chat(std::vector<Key>& all)
             "Pause of the mock model before each token")
             .between(0, 60000),
         setting(
+            "models.usage_retention", [](Settings& s) { return &s.models.usage_retention; },
+            "Rows behind the usage reports are kept for this long; 0s: for ever")
+            .between(0, 3650ll * 86400000),
+        setting(
+            "models.attempts_retention", [](Settings& s) { return &s.models.attempts_retention; },
+            "Rows of single attempts at providers are kept for this long; 0s: for ever")
+            .between(0, 3650ll * 86400000),
+        setting(
             "breaker.failures", [](Settings& s) { return &s.breaker.failures; },
             "Failures in a row that close off a target; 0: off")
             .between(0, 1000),

@@ -2,6 +2,7 @@
 #include "dure/store/attempts.hpp"
 
 #include "store/batch_insert.hpp"
+#include "store/oldest_rows.hpp"
 
 namespace dure::store {
 
@@ -30,6 +31,11 @@ Result<void> Attempts::insert(std::span<const model::AttemptRow> rows)
         "reasoning_tokens, estimated, cost_nano, price_version) VALUES ",
         columns_of_attempts);
     return batches.insert(connection_, rows, append_attempt_params);
+}
+
+Result<std::int64_t> Attempts::forget(UnixMillis before, std::int64_t most)
+{
+    return forget_oldest(connection_, "attempts", "started_at", before, most);
 }
 
 }  // namespace dure::store

@@ -5,6 +5,7 @@
 
 #include "store/batch_insert.hpp"
 #include "store/columns.hpp"
+#include "store/oldest_rows.hpp"
 
 namespace dure::store {
 
@@ -84,6 +85,11 @@ Result<void> Usage::insert(std::span<const model::UsageRow> rows)
         "cached_tokens, reasoning_tokens, estimated, cost_nano, created_at, request_id, duration_ms, endpoint) VALUES ",
         columns_of_usage);
     return batches.insert(connection_, rows, append_usage_params);
+}
+
+Result<std::int64_t> Usage::forget(UnixMillis before, std::int64_t most)
+{
+    return forget_oldest(connection_, "usage", "created_at", before, most);
 }
 
 Result<std::vector<model::UsageTotal>> Usage::totals(const UsageQuery& query)

@@ -13,32 +13,9 @@
 #include "dure/sql/sqlite.hpp"
 #include "support/postgres_process.hpp"
 #include "support/run_task.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace dure::test {
-
-// A folder of its own for each object, removed at the end.
-class TemporaryFolder {
-public:
-    TemporaryFolder()
-    {
-        auto pattern = (std::filesystem::temp_directory_path() / "dure-test-XXXXXX").string();
-        if (!mkdtemp(pattern.data()))
-            throw std::runtime_error("mkdtemp");
-        path_ = pattern;
-    }
-    ~TemporaryFolder()
-    {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    TemporaryFolder(const TemporaryFolder&) = delete;
-    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-    std::string file(const std::string& name) const { return (path_ / name).string(); }
-
-private:
-    std::filesystem::path path_;
-};
 
 // What every driver lets a test choose.
 struct DriverLimits {

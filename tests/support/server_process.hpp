@@ -26,6 +26,8 @@
 #include <utility>
 #include <vector>
 
+#include "support/temporary_folder.hpp"
+
 extern char** environ;
 
 namespace dure::test {
@@ -53,29 +55,6 @@ inline bool eventually(const std::function<bool()>& holds, std::chrono::millisec
     }
     return true;
 }
-
-class TemporaryFolder {
-public:
-    TemporaryFolder()
-    {
-        std::string name = (std::filesystem::temp_directory_path() / "dure-test-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr)
-            throw std::runtime_error("cannot make a folder");
-        path_ = name;
-    }
-    ~TemporaryFolder()
-    {
-        std::error_code ignored;  // a leftover in the temporary directory fails no test
-        std::filesystem::remove_all(path_, ignored);
-    }
-    TemporaryFolder(const TemporaryFolder&) = delete;
-    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-    const std::filesystem::path& path() const { return path_; }
-
-private:
-    std::filesystem::path path_;
-};
 
 using Environment = std::vector<std::pair<std::string, std::string>>;
 

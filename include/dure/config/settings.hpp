@@ -106,6 +106,8 @@ struct Models {
     std::string default_model = "mock";            // models.default
     std::string embeddings = "local";
     Milliseconds mock_delay{0};                    // models.mock_delay: pause before each token of the mock provider
+    Milliseconds usage_retention{std::chrono::hours(24 * 400)};     // 0: for ever
+    Milliseconds attempts_retention{std::chrono::hours(24 * 30)};   // 0: for ever
 };
 
 struct ProviderTimeouts {

@@ -14,6 +14,8 @@ public:
 
     // Multi-row statements; all of them or none.
     Result<void> insert(std::span<const model::AttemptRow> rows);
+    // Of the `most` oldest rows those that began before that time; how many have gone.
+    Result<std::int64_t> forget(UnixMillis before, std::int64_t most);
 
 private:
     sql::Connection& connection_;

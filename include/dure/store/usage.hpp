@@ -28,6 +28,8 @@ public:
 
     // Multi-row statements; all of them or none.
     Result<void> insert(std::span<const model::UsageRow> rows);
+    // Of the `most` oldest rows those before that time; how many have gone.
+    Result<std::int64_t> forget(UnixMillis before, std::int64_t most);
     // Ordered by day, model, user, key.
     Result<std::vector<model::UsageTotal>> totals(const UsageQuery& query);
 
