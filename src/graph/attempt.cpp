@@ -54,17 +54,19 @@ public:
 
     Task<Result<Update>> run()
     {
-        const auto hard = limits_.run.count() > 0 ? Steady::now() + limits_.run : Steady::time_point::max();
+        const auto& scope = execution_.superstep.run;
+        const auto hard = limits_.run.count() > 0 ? scope.steady_now() + limits_.run : Steady::time_point::max();
+        execution_.watch();
         group_.spawn(work());
         bool aborted = false;
         bool late = false;
         try {
             while (!result_ && !late) {
-                const auto until = std::min(hard, limits_.idle.count() > 0 ? execution_.last_activity + limits_.idle
+                const auto until = std::min(hard, limits_.idle.count() > 0 ? execution_.last_activity() + limits_.idle
                                                                            : Steady::time_point::max());
-                late = Steady::now() >= until;
+                late = scope.steady_now() >= until;
                 if (!late)
-                    co_await changed_.wait(until);
+                    co_await scope.wait(changed_, until);
             }
         } catch (const boost::system::system_error&) {
             aborted = true;
@@ -212,7 +214,7 @@ Task<Result<void>> execute_node(Superstep& superstep, SuperstepTask& task)
         const auto& failure = done.error();
         const auto* policy = policy_for(superstep, task, failure);
         if (policy && task.attempts < policy->attempts) {
-            co_await sleep_for(pause_before(*policy, task.attempts + 1, failure));
+            co_await superstep.run.pause(pause_before(*policy, task.attempts + 1, failure));
             continue;
         }
         if (handler_of(superstep, task) && is_for_handler(failure))
@@ -249,7 +251,7 @@ Task<Result<void>> execute_cached(Superstep& superstep, SuperstepTask& task, con
     }
     auto done = co_await execute_node(superstep, task);
     if (done && task.finished && !task.finished->update.to_parent)
-        lookup.keep(result_json(superstep.definition, *task.finished), policy.time_to_live);
+        lookup.keep(result_json(superstep.definition, *task.finished, ResultFor::memory), policy.time_to_live);
     co_return done;
 }
 

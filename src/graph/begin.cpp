@@ -116,7 +116,8 @@ Task<bool> Loop::start_from(const Json& known, bool also_input)
     Batch batch;
     if (keeper_.keeps() && also_input) {
         const Changes none;
-        keeper_.add(Source::input, progress_, keeper_.stored() ? &none : nullptr, Json{{"input", known}}, batch);
+        keeper_.add(Source::input, progress_, keeper_.stored() ? &none : nullptr,
+                    Json{{"input", durable_values(definition_, known)}}, batch);
     }
     auto changes = accept_input(definition_, progress_, known, run_.result.warnings);
     if (!changes)

@@ -58,6 +58,7 @@ struct Definition {
     ErrorHandler on_error;
     std::string version;                         // hash of nodes, edges and channels (D11)
     bool has_ephemeral = false;
+    std::vector<std::string> memory_only;  // channels that no durable form of an update may hold (S8)
 
     std::optional<std::size_t> find(std::string_view name) const;
 };

@@ -18,13 +18,13 @@ Json stored_argument(const Definition& definition, const Json& argument)
     return kept;
 }
 
-Json sends_json(const Definition& definition, const std::vector<PlannedTask>& sends)
+Json sends_json(const Definition& definition, const std::vector<PlannedTask>& sends, ResultFor where)
 {
     auto list = Json::array();
     for (const auto& send : sends) {
         auto one = Json::object();
         one["node"] = definition.nodes[send.node].name;
-        one["argument"] = stored_argument(definition, *send.argument);
+        one["argument"] = where == ResultFor::memory ? *send.argument : stored_argument(definition, *send.argument);
         if (send.timeout.count() > 0)
             one["timeout_ms"] = send.timeout.count();
         list.push_back(std::move(one));
@@ -53,6 +53,13 @@ void collect_writes(const Update& update, Json& into)
     into.push_back(update.values);
     for (const auto& further : update.then)
         collect_writes(further, into);
+}
+
+void collect_durable_writes(const Definition& definition, const Update& update, Json& into)
+{
+    into.push_back(durable_values(definition, update.values));
+    for (const auto& further : update.then)
+        collect_durable_writes(definition, further, into);
 }
 
 const Json& list_in(const Json& object, const char* key)
@@ -89,7 +96,7 @@ Json frontier_of(const Definition& definition, const Progress& progress)
             next.push_back(definition.nodes[i].name);
     frontier["next"] = std::move(next);
     if (!progress.sent.empty())
-        frontier["sent"] = sends_json(definition, progress.sent);
+        frontier["sent"] = sends_json(definition, progress.sent, ResultFor::storage);
     for (std::size_t e = 0; e < definition.waiting.size(); ++e)
         for (std::size_t i = 0; i < progress.arrived[e].size(); ++i)
             if (progress.arrived[e][i])
@@ -121,11 +128,24 @@ std::vector<std::string> restore_frontier(const Definition& definition, const Js
     return missing;
 }
 
-Json result_json(const Definition& definition, const FinishedTask& task)
+Json durable_values(const Definition& definition, const Json& values)
+{
+    if (definition.memory_only.empty() || !values.is_object())
+        return values;
+    auto kept = values;
+    for (const auto& name : definition.memory_only)
+        kept.erase(name);
+    return kept;
+}
+
+Json result_json(const Definition& definition, const FinishedTask& task, ResultFor where)
 {
     auto stored = Json::object();
     auto writes = Json::array();
-    collect_writes(task.update, writes);
+    if (where == ResultFor::memory)
+        collect_writes(task.update, writes);
+    else
+        collect_durable_writes(definition, task.update, writes);
     stored["writes"] = std::move(writes);
     auto nodes = Json::array();
     for (const auto node : task.destinations.nodes)
@@ -133,7 +153,7 @@ Json result_json(const Definition& definition, const FinishedTask& task)
     if (!nodes.empty())
         stored["nodes"] = std::move(nodes);
     if (!task.destinations.sends.empty())
-        stored["sends"] = sends_json(definition, task.destinations.sends);
+        stored["sends"] = sends_json(definition, task.destinations.sends, where);
     return stored;
 }
 

@@ -13,8 +13,12 @@ Json frontier_of(const Definition& definition, const Progress& progress);
 // Names of nodes that the graph does not have any more; empty: all of it was taken.
 std::vector<std::string> restore_frontier(const Definition& definition, const Json& frontier, Progress& into);
 
+// Values as durable storage may hold them: without the channels that stay in memory (S8).
+Json durable_values(const Definition& definition, const Json& values);
+
+enum class ResultFor { storage, memory };
 // {"writes": […], "nodes": […], "sends": […]}
-Json result_json(const Definition& definition, const FinishedTask& task);
+Json result_json(const Definition& definition, const FinishedTask& task, ResultFor where);
 Result<FinishedTask> result_from(const Definition& definition, std::size_t node, const Json& stored);
 
 // {code, message, reason?}: nothing of the detail, which may hold what no client may see.

@@ -45,9 +45,10 @@ Error error_of_run(const std::string& node, const Error& cause)
 
 }  // namespace
 
-Loop::Loop(const Definition& definition, RunScope& run, std::string ns, bool keeps, std::string marker)
+Loop::Loop(const Definition& definition, RunScope& run, std::string ns, bool keeps, TaskExecution* above,
+           std::string marker)
     : definition_(definition), run_(run), keeper_(definition, run, std::move(ns), keeps), progress_(definition),
-      marker_(std::move(marker))
+      above_(above), marker_(std::move(marker))
 {
     if (!marker_.empty())
         keeper_.set_metadata(Json{{"task", marker_}});
@@ -124,23 +125,26 @@ void Loop::prepare(std::vector<PlannedTask> planned)
 }
 
 // What pending writes say of a task: results are kept (F2), open questions wait (I6), answers and steps are at hand.
-void Loop::remember(SuperstepTask& task, const std::vector<const PendingWrite*>& writes)
+// GRAPH_VERSION_MISMATCH: a kept result leads to a node that the graph does not have any more (D11).
+Result<void> Loop::remember(SuperstepTask& task, const std::vector<const PendingWrite*>& writes)
 {
     using Kind = PendingWrite::Kind;
     if (writes.empty())
-        return;
+        return {};
     task.memory = std::make_unique<TaskMemory>();
     auto& memory = *task.memory;
     std::map<std::string, const Json*> answers;
     for (const auto* write : writes) {
         switch (write->kind) {
-        case Kind::result:
-            if (auto finished = result_from(definition_, task.plan.node, write->data)) {
-                task.finished = std::move(*finished);
-                task.stage = Stage::finished;
-                task.kept = task.stored = true;
-            }
+        case Kind::result: {
+            auto finished = result_from(definition_, task.plan.node, write->data);
+            if (!finished)
+                return finished.error();
+            task.finished = std::move(*finished);
+            task.stage = Stage::finished;
+            task.kept = task.stored = true;
             break;
+        }
         case Kind::error: memory.failure = error_from(write->data); break;
         case Kind::interrupt: task.interrupts.push_back(interrupt_from(write->data)); break;
         case Kind::answer: answers[write->key] = &write->data.at("value"); break;
@@ -152,7 +156,7 @@ void Loop::remember(SuperstepTask& task, const std::vector<const PendingWrite*>&
         memory.answers.push_back(*answers[std::to_string(k)]);
     if (task.finished) {
         task.interrupts.clear();
-        return;
+        return {};
     }
     const bool subgraph = definition_.nodes[task.plan.node].subgraph != nullptr;
     std::erase_if(task.interrupts, [&](const OpenInterrupt& one) { return !subgraph && answers.contains(one.key); });
@@ -162,7 +166,7 @@ void Loop::remember(SuperstepTask& task, const std::vector<const PendingWrite*>&
         std::erase_if(task.interrupts, [&](const OpenInterrupt& one) { return run_.answered.contains(one.id); });
         if (before != task.interrupts.size()) {
             task.interrupts.clear();
-            return;
+            return {};
         }
     }
     if (!task.interrupts.empty() && !run_.executes_open) {
@@ -171,6 +175,7 @@ void Loop::remember(SuperstepTask& task, const std::vector<const PendingWrite*>&
     } else {
         task.interrupts.clear();
     }
+    return {};
 }
 
 // T5: a result that is there already is announced once more.
@@ -223,13 +228,15 @@ Task<bool> Loop::superstep()
                         0,
                         false};
     superstep.continued = std::exchange(read_back_, false);
+    superstep.above = above_;
     if (!pending_.empty()) {
         for (auto& task : tasks_) {
             std::vector<const PendingWrite*> own;
             for (const auto& write : pending_)
                 if (write.task == superstep.id_of(task))
                     own.push_back(&write);
-            remember(task, own);
+            if (auto known = remember(task, own); !known)
+                co_return fail(known.error());
         }
         pending_.clear();
         if (!co_await announce_kept(superstep))
@@ -346,7 +353,7 @@ Task<bool> Loop::tell_values()
 {
     if (!run_.emitter.wants(Mode::values, keeper_.ns()))
         co_return true;
-    auto told = co_await run_.emitter.emit(Mode::values, keeper_.ns(), shown_values(definition_, progress_.state));
+    auto told = co_await run_.emitter.emit(Mode::values, keeper_.ns(), progress_.state.to_json());
     co_return told ? true : fail(told.error());
 }
 
@@ -383,7 +390,7 @@ void Loop::fill(RunResult& into)
     for (const auto& one : end_.interrupts)
         into.interrupts.push_back(Interrupt{one.id, one.value, one.node, one.ns});
     into.checkpoint = keeper_.position().id;
-    into.output = shown_values(definition_, progress_.state);
+    into.output = output_values(definition_, progress_.state);
     into.state = std::move(progress_.state);
 }
 

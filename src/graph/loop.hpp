@@ -18,8 +18,10 @@ struct LevelEnd {
 
 class Loop {
 public:
-    // marker: into the metadata of a lasting sub-graph's checkpoints, the task it runs for.
-    Loop(const Definition& definition, RunScope& run, std::string ns, bool keeps, std::string marker = {});
+    // Of a sub-graph: above: the execution of its node; marker: into the metadata of a lasting one's checkpoints, the task it
+    // runs for.
+    Loop(const Definition& definition, RunScope& run, std::string ns, bool keeps, TaskExecution* above = nullptr,
+         std::string marker = {});
 
     Task<void> run_root(const RunInput& input);
     // `fresh`: nothing of it can be stored yet.
@@ -46,7 +48,7 @@ private:
     Task<void> supersteps();
     Task<bool> superstep();
     void prepare(std::vector<PlannedTask> planned);
-    void remember(SuperstepTask& task, const std::vector<const PendingWrite*>& writes);
+    Result<void> remember(SuperstepTask& task, const std::vector<const PendingWrite*>& writes);
     Task<bool> announce_kept(Superstep& superstep);
     Task<bool> finish_superstep(Superstep& superstep);
     Task<bool> leave_open(Superstep& superstep);
@@ -68,6 +70,7 @@ private:
     Progress progress_;
     std::vector<SuperstepTask> tasks_;  // of the open superstep; empty between supersteps
     std::vector<PendingWrite> pending_;  // of the checkpoint the level began from
+    TaskExecution* above_;
     std::string marker_;
     bool read_back_ = false;  // the next superstep was begun before, by another run or attempt
     bool continues_ = false;  // the first superstep goes on past a static stop

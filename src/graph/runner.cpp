@@ -82,6 +82,8 @@ Task<Result<void>> run_task(Superstep& superstep, SuperstepTask& task)
 {
     auto executed = co_await execute_task(superstep, task);
     --superstep.running;
+    if (superstep.above)
+        superstep.above->active();
     if (!executed)
         co_return executed;
     co_return co_await settle(superstep, task);
@@ -179,7 +181,8 @@ Task<Result<void>> tell_start(Superstep& superstep, SuperstepTask& task)
         data["input"] = task.plan.argument ? *task.plan.argument : superstep.snapshot.to_json();
     data["triggers"] = superstep.path_of(task);
     data["attempt"] = task.attempts;
-    if (task.memory)
+    // Without a trace of its own a task may still have begun before its process died.
+    if (task.memory || (superstep.continued && superstep.run.options.recovers))
         data["replayed"] = true;
     co_return co_await superstep.run.emitter.emit_with_debug(Mode::tasks, superstep.ns(), superstep.step,
                                                              std::move(data));
@@ -203,7 +206,8 @@ void add_outcome(Superstep& superstep, SuperstepTask& task, Batch& into)
     task.stored = true;
     if (task.finished) {
         into.pending.push_back(
-            superstep.pending(task, PendingWrite::Kind::result, "", result_json(superstep.definition, *task.finished)));
+            superstep.pending(task, PendingWrite::Kind::result, "",
+                              result_json(superstep.definition, *task.finished, ResultFor::storage)));
     } else if (task.failure) {
         into.pending.push_back(superstep.pending(task, PendingWrite::Kind::error, "", error_json(*task.failure)));
     } else if (!task.interrupts.empty()) {

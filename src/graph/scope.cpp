@@ -61,6 +61,19 @@ Task<Result<void>> Saver::flush()
     co_return co_await options_.checkpointer->save(options_.thread, std::exchange(held_, Batch()));
 }
 
+Task<void> RunScope::wait(Signal& signal, Steady::time_point until) const
+{
+    return options.timekeeper ? options.timekeeper->wait(signal, until) : signal.wait(until);
+}
+
+Task<void> RunScope::pause(Steady::duration length) const
+{
+    Signal nobody(executor);
+    const auto until = steady_now() + length;
+    while (steady_now() < until)
+        co_await wait(nobody, until);
+}
+
 Json stored_interrupt(const OpenInterrupt& interrupt)
 {
     auto stored = Json::object();

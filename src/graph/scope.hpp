@@ -38,6 +38,10 @@ struct RunScope {
     RunScope(boost::asio::any_io_executor on, const RunOptions& with, RunResult& into)
         : executor(on), options(with), result(into), emitter(on, with.events), saver(on, with)
     {}
+    // Time limits and pauses (F4, F5) go by these.
+    Steady::time_point steady_now() const { return options.timekeeper ? options.timekeeper->now() : Steady::now(); }
+    Task<void> wait(Signal& signal, Steady::time_point until) const;
+    Task<void> pause(Steady::duration length) const;
     UnixMillis now() const { return options.clock ? options.clock->now() : SystemClock().now(); }
 
     boost::asio::any_io_executor executor;

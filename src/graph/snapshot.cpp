@@ -43,6 +43,16 @@ void add_pending(TaskSnapshot& shown, const PendingWrite& write, const std::vect
     }
 }
 
+// The whole state as far as checkpoints hold it: without untracked channels (S8).
+Json stored_values(const Definition& definition, const State& state)
+{
+    auto values = Json::object();
+    for (std::size_t i = 0; i < state.size(); ++i)
+        if (definition.reducers[i].tracked && state.value(i))
+            values[state.name(i)] = *state.value(i);
+    return values;
+}
+
 // The head as K3 wants it: results of finished tasks count in the values, and their tasks are not next.
 void apply_pending(const Definition& definition, const Progress& progress, const std::vector<PendingWrite>& pending,
                    StateSnapshot& snapshot)
@@ -72,12 +82,12 @@ void apply_pending(const Definition& definition, const Progress& progress, const
     for (const auto& task : finished)
         pointers.push_back(&task);
     if (apply(definition, shown_progress, pointers, ignored))
-        snapshot.values = shown_values(definition, shown_progress.state);
+        snapshot.values = stored_values(definition, shown_progress.state);
 }
 
 }  // namespace
 
-Json shown_values(const Definition& definition, const State& state)
+Json output_values(const Definition& definition, const State& state)
 {
     auto values = Json::object();
     for (std::size_t i = 0; i < state.size(); ++i)
@@ -90,7 +100,7 @@ StateSnapshot snapshot_of(const Definition& definition, const std::string& threa
                           const Progress& progress)
 {
     StateSnapshot snapshot;
-    snapshot.values = shown_values(definition, progress.state);
+    snapshot.values = stored_values(definition, progress.state);
     snapshot.thread = thread;
     snapshot.ns = checkpoint.ns;
     snapshot.checkpoint = checkpoint.id;

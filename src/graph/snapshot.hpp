@@ -5,8 +5,8 @@
 
 namespace dure::graph {
 
-// The output channels that are present.
-Json shown_values(const Definition& definition, const State& state);
+// The output channels that are present (S7): what a run gives back.
+Json output_values(const Definition& definition, const State& state);
 
 // Without pending writes.
 StateSnapshot snapshot_of(const Definition& definition, const std::string& thread, const Checkpoint& checkpoint,

@@ -245,6 +245,9 @@ void StateGraph::Draft::check_channels(const CompileOptions& options, std::vecto
             if (channels.find(name) == channels.end())
                 found.push_back(who + " names the unknown channel '" + name + "'");
     };
+    for (const auto& [name, reducer] : channels)
+        if (reducer.in_place && !reducer.initial)
+            found.push_back("channel '" + name + "' is changed in place and has no default");
     check(options.input, "the input");
     check(options.output, "the output");
     for (const auto& [name, node] : nodes)
@@ -279,8 +282,11 @@ Definition StateGraph::Draft::build(const CompileOptions& options) const
         definition.stop_before.push_back(names_node(options.interrupt_before, name));
         definition.stop_after.push_back(names_node(options.interrupt_after, name));
     }
-    for (const auto& reducer : definition.reducers)
+    for (const auto& [name, reducer] : channels) {
         definition.has_ephemeral = definition.has_ephemeral || reducer.ephemeral;
+        if (!reducer.tracked && !reducer.in_results)
+            definition.memory_only.push_back(name);
+    }
     definition.on_error = options.on_error;
     build_edges(definition);
     definition.version = version_of(definition);

@@ -81,7 +81,8 @@ Task<Result<Update>> execute_subgraph(TaskExecution& execution)
                                             "' keeps its state and cannot run twice at the same time.")
             .reason("MULTIPLE_SUBGRAPHS");
     const auto definition = subgraph.graph.definition();
-    Loop loop(*definition, superstep.run, ns, keeps, lasting ? superstep.id_of(execution.task) : std::string());
+    Loop loop(*definition, superstep.run, ns, keeps, &execution,
+              lasting ? superstep.id_of(execution.task) : std::string());
     const bool fresh = !superstep.continued && execution.task.attempts == 1;
     bool aborted = false;
     try {

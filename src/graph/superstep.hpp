@@ -36,6 +36,8 @@ struct SuperstepTask {
     bool told = false;                      // its outcome was told
 };
 
+class TaskExecution;
+
 struct Superstep {
     const Definition& definition;
     RunScope& run;
@@ -46,6 +48,7 @@ struct Superstep {
     std::vector<SuperstepTask>& tasks;
     std::size_t running = 0;                // tasks that have not come to an end yet
     bool continued = false;                 // the level was read back: its tasks may have run before
+    TaskExecution* above = nullptr;         // of the node whose sub-graph this is
 
     const std::string& ns() const { return keeper.ns(); }
     const NodeDefinition& node(const SuperstepTask& task) const { return definition.nodes[task.plan.node]; }
@@ -67,7 +70,20 @@ public:
     TaskExecution(Superstep& of, SuperstepTask& which) : superstep(of), task(which), state_(&of.snapshot) { narrow(); }
 
     const State& state() const { return *state_; }
-    void active() { last_activity = Steady::now(); }
+    // Something happened that an idle limit counts (F5), here or in a sub-graph below.
+    void active()
+    {
+        if (watched_)
+            last_activity_ = superstep.run.steady_now();
+        if (superstep.above)
+            superstep.above->active();
+    }
+    void watch()
+    {
+        watched_ = true;
+        last_activity_ = superstep.run.steady_now();
+    }
+    Steady::time_point last_activity() const { return last_activity_; }
     // The body has ended: what it saw is not needed any more.
     void forget_state()
     {
@@ -80,13 +96,14 @@ public:
     std::size_t asked = 0;                  // interrupts so far
     std::set<std::string> steps_used;
     bool interrupted = false;               // a question has no answer: what the body returns does not count
-    Steady::time_point last_activity = Steady::now();
     Deadline deadline = Deadline::never();
 
 private:
     void narrow();
 
     const State* state_;
+    bool watched_ = false;                  // there is a time limit
+    Steady::time_point last_activity_;
     std::optional<State> narrowed_;         // S7
 };
 

@@ -252,6 +252,44 @@ TEST(D11, AnotherGraphMayGoOnIfItHasWhatIsNext)
     EXPECT_NE(result.error->message().find("'q'"), std::string::npos);
 }
 
+TEST(D11, AKeptResultThatLeadsToAMissingNodeIsNotExecutedAgain)
+{
+    int p = 0;
+    const auto build = [&p](const char* target) {
+        LogGraph graph{target};
+        graph.add_node("p",
+                       [&p, target](NodeContext&) -> Task<Result<Update>> {
+                           ++p;
+                           co_return Update(entry("log", "p"), Routes{target});
+                       },
+                       {.destinations = {target}});
+        graph.add_node("q", fails("down")).add_edge(start, "p").add_edge(start, "q");
+        return compiled(graph);
+    };
+    ThreadOf thread(build("old"));
+    EXPECT_EQ(reason(thread.run(log_of({}))), "NODE_ERROR");
+    thread.graph = build("new");
+    const auto result = thread.run(RunInput::nothing());
+    EXPECT_EQ(reason(result), "GRAPH_VERSION_MISMATCH");
+    EXPECT_NE(result.error->message().find("'old'"), std::string::npos);
+    EXPECT_EQ(p, 1);
+    thread.graph = build("old");
+    EXPECT_EQ(reason(thread.run(RunInput::nothing())), "NODE_ERROR") << "nothing was lost";
+    EXPECT_EQ(p, 1);
+}
+
+TEST(D11, AMissingChannelIsNamed)
+{
+    ThreadOf thread(chain());
+    thread.run(log_of({}));
+    StateGraph without;
+    without.add_channel("other").add_node("p", adds("p")).add_edge(start, "p");
+    thread.graph = compiled(without);
+    const auto result = thread.run(entry("other", 1));
+    EXPECT_EQ(reason(result), "GRAPH_VERSION_MISMATCH");
+    EXPECT_NE(result.error->message().find("'log'"), std::string::npos);
+}
+
 TEST(S8, UntrackedAndEphemeralChannels)
 {
     LogGraph graph{};
@@ -284,6 +322,47 @@ TEST(S8, UntrackedAndEphemeralChannels)
         stored = (co_await thread.checkpointer.load("t", "", thread.checkpoint_at(1), false)).value();
     });
     EXPECT_EQ(stored->checkpoint.frontier.at("sent").at(0).at("argument"), (Json{{"open", 2}}));
+}
+
+TEST(S8, NothingDurableHoldsAnUntrackedValue)
+{
+    int failures = 1;
+    int q = 0;
+    LogGraph graph{};
+    graph.add_channel("secret", reducers::untracked());
+    graph.add_node("p", [](NodeContext& context) -> Task<Result<Update>> {
+        EXPECT_EQ(*context.state().find("secret"), "hush");
+        Update first(Json{{"secret", "hush"}, {"log", "p"}});
+        first.then.emplace_back(Json{{"log", "p2"}}, Routes{Send("w", Json{{"secret", "hush"}, {"open", 2}})});
+        co_return first;
+    });
+    graph.add_node("q", counts("q", &q, &failures)).add_node("w", adds("w")).add_edge(start, "p").add_edge(start, "q");
+    graph.add_conditional_edges("p", [](const State&) { return Routes(); }, targets({"w", end}));
+    ThreadOf thread(compiled(graph));
+    thread.modes = Mode::checkpoints;
+    auto input = log_of({"i"});
+    input["secret"] = "hush";
+    EXPECT_EQ(reason(thread.run(input)), "NODE_ERROR");
+    for (const auto& shown : thread.others)
+        EXPECT_EQ(shown.dump().find("hush"), std::string::npos) << shown;
+    const auto stored = [&] {
+        std::string text;
+        dure::test::run([&]() -> Task<void> {
+            const auto all = (co_await thread.checkpointer.history("t", HistoryQuery())).value();
+            for (const auto& one : all) {
+                text += one.checkpoint.frontier.dump();
+                for (const auto& [name, data] : one.channels)
+                    text += name + (data.whole ? data.whole->dump() : "");
+                for (const auto& write : one.pending)
+                    text += write.data.dump();
+            }
+        });
+        return text;
+    };
+    EXPECT_EQ(stored().find("hush"), std::string::npos) << stored();
+    EXPECT_NE(stored().find("p2"), std::string::npos) << "p's result is kept";
+    EXPECT_EQ(log_text(thread.run(RunInput::nothing())), "[i,p,p2,q,w]");
+    EXPECT_EQ(stored().find("hush"), std::string::npos) << stored();
 }
 
 TEST(F8, ADrainedRunStopsAtTheBoundaryAndIsContinued)

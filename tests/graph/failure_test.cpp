@@ -81,6 +81,53 @@ TEST(F4, RetriesByTheFirstPolicyThatMatches)
     EXPECT_EQ(executions, 3);
 }
 
+TEST(F4, OfSeveralPoliciesTheFirstThatMatchesCounts)
+{
+    const auto with = [](Errc code) {
+        int executions = 0;
+        LogGraph graph{};
+        NodeOptions options;
+        auto limited = quick(2);
+        limited.matches = [](const Error& error) { return error.code() == Errc::rate_limited; };
+        auto any = quick(4);
+        any.matches = [](const Error&) { return true; };
+        options.retry = {limited, any};
+        graph.add_node(
+            "p",
+            [&executions, code](NodeContext&) -> Task<Result<Update>> {
+                ++executions;
+                co_return Error(code, "no");
+            },
+            options);
+        graph.add_edge(start, "p");
+        EXPECT_EQ(reason(run(compiled(graph), log_of({}))), "NODE_ERROR");
+        return executions;
+    };
+    EXPECT_EQ(with(Errc::rate_limited), 2);
+    EXPECT_EQ(with(Errc::invalid_argument), 4);
+}
+
+TEST(F4, AFailedAttemptLeavesNothingOfItsUpdate)
+{
+    int attempts = 0;
+    LogGraph graph{"b"};
+    NodeOptions options;
+    auto any = quick();
+    any.matches = [](const Error&) { return true; };
+    options.retry = {any};
+    graph.add_node(
+        "p",
+        [&](NodeContext& context) -> Task<Result<Update>> {
+            attempts = context.attempt();
+            co_return Update(entry("log", attempts));
+        },
+        options);
+    graph.add_edge(start, "p").add_conditional_edges("p", [&attempts](const State&) {
+        return attempts < 3 ? Routes("nowhere") : Routes("b");
+    });
+    EXPECT_EQ(log_text(run(compiled(graph), log_of({}))), "[3,b]");
+}
+
 TEST(F4, ValidationAndLogicAreNotRetriedAndRetryAfterWins)
 {
     int executions = 0;
@@ -122,6 +169,22 @@ TEST(F5, TimeoutsPerAttemptAreNodeTimeouts)
     EXPECT_EQ(with({.run = 30ms}, true), "NODE_TIMEOUT");
     EXPECT_EQ(with({.idle = 150ms}, false), "NODE_TIMEOUT");
     EXPECT_EQ(with({.idle = 150ms}, true), "");
+}
+
+TEST(F5, WhatASubGraphDoesKeepsTheIdleLimitOfItsNodeAway)
+{
+    for (const bool quiet : {false, true}) {
+        LogGraph inner{};
+        inner.add_node("x", sleeps(quiet ? 5s : 100ms, true)).add_node("y", sleeps(200ms, !quiet));
+        inner.add_edge(start, "x").add_edge("x", "y");
+        LogGraph middle{};
+        middle.add_subgraph("inner", compiled(inner)).add_edge(start, "inner");
+        LogGraph graph{};
+        SubgraphOptions options;
+        options.timeouts.idle = quiet ? 50ms : 150ms;
+        graph.add_subgraph("middle", compiled(middle), options).add_edge(start, "middle");
+        EXPECT_EQ(reason(run(compiled(graph), log_of({}))), quiet ? "NODE_TIMEOUT" : "");
+    }
 }
 
 TEST(F5, ASendMayHaveATimeoutOfItsOwnAndASuperstepToo)

@@ -223,6 +223,34 @@ TEST(E6, PlainConditionalAndGotoAddUp)
     EXPECT_EQ(log_text(run(compiled(graph), log_of({}))), "[a,b,c,d]");
 }
 
+Reducer without_default()
+{
+    auto reducer = reducers::append();
+    reducer.initial.reset();
+    return reducer;
+}
+
+TEST(E7, AnUnknownNodeOfAnInterruptIsNamed)
+{
+    for (const bool before : {true, false}) {
+        LogGraph graph{"a"};
+        graph.add_edge(start, "a");
+        CompileOptions options;
+        (before ? options.interrupt_before : options.interrupt_after) = {"*", "a", "ghost"};
+        const auto result = graph.compile(options);
+        ASSERT_TRUE(result.has_error());
+        EXPECT_EQ(result.error().reason(), "INVALID_GRAPH");
+        EXPECT_NE(result.error().message().find("'ghost'"), std::string::npos) << result.error().message();
+    }
+}
+
+TEST(E7, AChannelThatIsChangedInPlaceMayGetItsDefaultWhereItIsDeclared)
+{
+    LogGraph graph{"a"};
+    graph.add_channel("c", without_default(), Json::array({1})).add_edge(start, "a");
+    EXPECT_EQ(run(compiled(graph), log_of({})).state.at("c"), Json::array({1}));
+}
+
 TEST(E7, CompileNamesWhatIsWrong)
 {
     const auto route = [](const State&) { return Routes(end); };
@@ -245,6 +273,7 @@ TEST(E7, CompileNamesWhatIsWrong)
         {[](StateGraph& g) { g.add_edge(start, "a").add_node("", adds("x")); }, "reserved"},
         {[](StateGraph& g) { g.add_edge(start, "a").add_node("b", nullptr).add_edge("a", "b"); }, "'b' has no function"},
         {[](StateGraph& g) { g.add_edge(start, "a").add_channel("log"); }, "channel 'log'"},
+        {[](StateGraph& g) { g.add_edge(start, "a").add_channel("c", without_default()); }, "channel 'c' is changed in place"},
         {[](StateGraph& g) { g.add_edge(start, "a").add_edge(end, "a"); }, "'__end__'"},
         {[](StateGraph& g) { g.add_edge(start, "a").add_edge("a", start); }, "'__start__'"},
     };

@@ -177,6 +177,21 @@ TEST(S7, InputWithoutAKnownKeyIsEmptyAndOutputShowsItsChannelsOnly)
     EXPECT_EQ(log_text(result), "[i,a]");
 }
 
+TEST(S7, TheOutputLimitsWhatARunReturnsNotWhatIsStreamedOrKept)
+{
+    LogGraph graph{"a"};
+    graph.add_edge(start, "a");
+    CompileOptions options;
+    options.output = {"n"};
+    ThreadOf thread(graph.compile(options).value());
+    auto input = log_of({"i"});
+    input["n"] = 7;
+    EXPECT_EQ(thread.run(input).output, entry("n", 7));
+    EXPECT_EQ(thread.events.back(), "v[i,a]");                                          // T1
+    EXPECT_EQ(Recorder::list(thread.state().values.at("log")), "[i,a]");                // K3
+    EXPECT_EQ(Recorder::list(thread.history().front().values.at("log")), "[i,a]");      // K4
+}
+
 TEST(S9, NodesOfOneSuperstepDoNotSeeEachOthersUpdates)
 {
     LogGraph graph{};

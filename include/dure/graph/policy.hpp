@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "dure/base/channel.hpp"
+#include "dure/base/clock.hpp"
 #include "dure/base/error.hpp"
 #include "dure/base/json.hpp"
 #include "dure/base/task.hpp"
@@ -32,6 +34,16 @@ struct RetryPolicy {
 struct NodeTimeouts {
     std::chrono::milliseconds run{0};
     std::chrono::milliseconds idle{0};                   // since the last message, custom event, step or heartbeat
+};
+
+// What time limits of attempts and pauses between them go by, in place of the monotonic clock: a simulation's own time. One
+// core; outlives the run.
+class Timekeeper {
+public:
+    virtual ~Timekeeper() = default;
+    virtual Steady::time_point now() const = 0;
+    // Until the signal is notified or the time has come; may return early. Cancelling the waiting coroutine throws.
+    virtual Task<void> wait(Signal& signal, Steady::time_point until) = 0;
 };
 
 // Runs in place of a node that failed for good (F6): gets the node's input and the error, returns what the node would have.

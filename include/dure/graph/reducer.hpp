@@ -18,11 +18,14 @@ struct Reducer {
     using Check = std::function<std::optional<std::string>(const Json& candidate)>;
 
     std::string name;
-    std::optional<Json> initial;   // value before the first write; nothing: absent
+    std::optional<Json> initial;  // value before the first write; nothing: absent. What is changed in place needs one
     bool last_value = false;       // no folding: S1 and S4
     bool in_place = false;         // apply never fails on what the checks let through
     bool as_delta = false;         // checkpoints store what was added, not the whole (K8); needs in_place
     bool tracked = true;           // false: in memory during the run, never in a checkpoint (S8)
+    bool in_results =
+        false;  // untracked only: updates stay with the stored result of their task while its superstep is
+        // open, so that a kept result is told whole (T5)
     bool ephemeral = false;        // gone after the next superstep (S8)
     // Whether an update would only add elements to the end of an array, so that it can be taken back; empty: never.
     std::function<bool(const Json& value, const Json& update)> only_adds;

@@ -65,7 +65,8 @@ struct RunOptions {
     Durability durability = Durability::sync;
     Json metadata = Json::object();            // into every checkpoint of the run
     bool recovers = false;                     // this run was begun before and its process died: input that was accepted is
-                                               // not accepted again, answers that are there are taken (D4)
+        // not accepted again, answers that are there are taken (D4); what may have
+        // been executed before is told as `replayed` (T5)
     std::vector<std::string> interrupt_before; // nodes or "*", beside those of compile() (I1)
     std::vector<std::string> interrupt_after;
     const std::atomic<bool>* drains = nullptr; // set from outside: stop at the next boundary (F8)
@@ -74,6 +75,7 @@ struct RunOptions {
     Store* store = nullptr;
     NodeCache* cache = nullptr;
     const Clock* clock = nullptr;              // for created_at; the system's when null
+    Timekeeper* timekeeper = nullptr;  // for retries and time limits of attempts; the monotonic clock when null
 };
 
 // pending: drained, to be continued by another run of the same input with `recovers` (F8).

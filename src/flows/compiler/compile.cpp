@@ -17,6 +17,7 @@ graph::Reducer told_only()
     graph::Reducer reducer;
     reducer.name = "told";
     reducer.tracked = false;
+    reducer.in_results = true;   // a kept result is told again
     reducer.in_place = true;
     reducer.initial = Json::array();  // what is changed in place must be there
     reducer.apply = [](Json&, const Json&) { return Result<void>(); };
