@@ -25,7 +25,7 @@ OrderedJson path_parameters(const std::string& path)
         list.push_back({{"name", path.substr(at + 1, end - at - 1)},
                         {"in", "path"},
                         {"required", true},
-                        {"schema", {{"type", "string"}}}});
+                        {"schema", path_schema(path.substr(at + 1, end - at - 1))}});
         at = end;
     }
     return list;
@@ -45,27 +45,54 @@ OrderedJson error_answer(ErrorForm form)
                {{"schema", reference(openai ? "OpenAiError" : "Problem")}}}}}};
 }
 
+OrderedJson parameters_of(const Route& route, const std::string& path)
+{
+    auto parameters = path_parameters(path);
+    for (const auto name : route.doc.query)
+        parameters.push_back({{"name", name}, {"in", "query"}, {"required", false}, {"schema", query_schema(name)}});
+    for (const auto name : route.doc.headers)
+        parameters.push_back({{"name", name}, {"in", "header"}, {"required", false}, {"schema", header_schema(name)}});
+    return parameters;
+}
+
+// Two answers of one status are two media types of it.
+void add_answer(OrderedJson& answers, const OtherAnswer& answer)
+{
+    auto& out = answers[std::to_string(answer.status)];
+    if (out.contains("description"))
+        out["description"] = out["description"].get<std::string>() + "; " + std::string(answer.description);
+    else
+        out["description"] = answer.description;
+    for (const auto name : answer.headers)
+        out["headers"][std::string(name)]["schema"] = header_schema(name);
+    if (!answer.schema.empty())
+        out["content"][std::string(answer.type)]["schema"] = reference(answer.schema);
+}
+
+OrderedJson answers_of(const Route& route)
+{
+    const auto& doc = route.doc;
+    auto answers = OrderedJson::object();
+    add_answer(answers, {doc.status, "Success", doc.answer, doc.answer_type, doc.answer_headers});
+    if (doc.operation == "createChatCompletion")
+        add_answer(answers, {doc.status, "with stream: true, chunks", "EventStream", "text/event-stream"});
+    for (const auto& other : doc.others)
+        add_answer(answers, other);
+    answers["default"] = error_answer(error_form_of(route.pattern));
+    return answers;
+}
+
 OrderedJson operation(const Route& route, const std::string& path)
 {
     OrderedJson out{{"operationId", route.doc.operation},
                     {"tags", OrderedJson::array({std::string(route.doc.tag)})},
                     {"summary", route.doc.summary}};
-    auto parameters = path_parameters(path);
-    for (const auto name : route.doc.query)
-        parameters.push_back({{"name", name}, {"in", "query"}, {"required", false}, {"schema", query_schema(name)}});
-    if (!parameters.empty())
+    if (auto parameters = parameters_of(route, path); !parameters.empty())
         out["parameters"] = std::move(parameters);
     if (!route.doc.request.empty())
-        out["requestBody"] = {{"required", true},
+        out["requestBody"] = {{"required", !route.doc.body_optional},
                               {"content", {{route.doc.request_type, {{"schema", reference(route.doc.request)}}}}}};
-    auto& answers = out["responses"];
-    auto& success = answers[std::to_string(route.doc.status)];
-    success["description"] = "Success";
-    if (!route.doc.answer.empty())
-        success["content"][std::string(route.doc.answer_type)]["schema"] = reference(route.doc.answer);
-    if (route.doc.operation == "createChatCompletion")
-        success["content"]["text/event-stream"]["schema"] = reference("EventStream");
-    answers["default"] = error_answer(error_form_of(route.pattern));
+    out["responses"] = answers_of(route);
     out["security"] = OrderedJson::array();
     if (!route.access.is_open)
         out["security"].push_back({{"bearer", OrderedJson::array()}});
@@ -92,7 +119,10 @@ OrderedJson openapi_document(const std::vector<Route>& table, const std::string&
         paths[path][ascii_lower(http::name_of(route.method))] = operation(route, path);
     }
     auto& components = document["components"];
-    components["securitySchemes"]["bearer"] = {{"type", "http"}, {"scheme", "bearer"}, {"description", "An API key, dk_…, or an access token of /auth/jwt/login"}};
+    components["securitySchemes"]["bearer"] = {
+        {"type", "http"},
+        {"scheme", "bearer"},
+        {"description", "An API key, dk_…, or an access token of /auth/jwt/login"}};
     components["schemas"] = component_schemas();
     return document;
 }

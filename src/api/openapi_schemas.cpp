@@ -1,5 +1,6 @@
 // Schemas of bodies and answers, written as JSON text: that is the form their readers know. A test checks that every name
-// the route table uses is here, and that requests the validators accept fit.
+// the route table uses is here; the client tests hold answers of the running server against them. There is no "default" in
+// them: generators make such members required. Those of flows, nodes, executions and accounts have files of their own.
 #include "api/openapi_schemas.hpp"
 
 namespace dure::api {
@@ -10,7 +11,7 @@ constexpr std::string_view openai_schemas = R"json({
 "ChatCompletionRequest": {"type":"object","required":["model","messages"],"additionalProperties":true,"properties":{
   "model":{"type":"string"},
   "messages":{"type":"array","minItems":1,"items":{"$ref":"#/components/schemas/ChatMessage"}},
-  "stream":{"type":["boolean","null"],"default":false},
+  "stream":{"type":["boolean","null"]},
   "stream_options":{"type":["object","null"],"properties":{"include_usage":{"type":"boolean"}}},
   "temperature":{"type":["number","null"],"minimum":0,"maximum":2},
   "top_p":{"type":["number","null"],"minimum":0,"maximum":1},
@@ -67,9 +68,9 @@ constexpr std::string_view native_schemas = R"json({
   "sessions":{"type":"array","items":{"$ref":"#/components/schemas/Session"}},"next":{"type":["string","null"]}}},
 "SendMessage": {"type":"object","required":["message"],"additionalProperties":false,"properties":{
   "message":{"type":"string","minLength":1},"session_id":{"type":["string","null"]},
-  "use_tools":{"type":["boolean","null"],"default":true},"model":{"type":["string","null"]},"strategy":{"type":["string","null"]},
-  "temperature":{"type":["number","null"],"minimum":0,"maximum":2,"default":0.7},
-  "max_tokens":{"type":["integer","null"],"minimum":1,"maximum":4000,"default":1000}}},
+  "use_tools":{"type":["boolean","null"],"description":"absent: true"},"model":{"type":["string","null"]},"strategy":{"type":["string","null"]},
+  "temperature":{"type":["number","null"],"minimum":0,"maximum":2,"description":"absent: 0.7"},
+  "max_tokens":{"type":["integer","null"],"minimum":1,"maximum":4000,"description":"absent: 1000"}}},
 "MessageAnswer": {"type":"object","required":["session_id","response","model","tools_used","usage","turn"],"properties":{
   "session_id":{"type":"string"},"response":{"type":"string"},"model":{"type":"string"},
   "tools_used":{"type":"array","items":{"type":"object"}},"usage":{"$ref":"#/components/schemas/Usage"},"turn":{"type":"integer"},
@@ -108,38 +109,13 @@ constexpr std::string_view native_schemas = R"json({
 "ToolOutcome": {"type":"object","required":["success","duration_ms","cached"],"properties":{
   "success":{"type":"boolean"},"result":{},"error":{"type":"string"},"duration_ms":{"type":"integer"},"cached":{"type":"boolean"}}},
 "SelectTools": {"type":"object","additionalProperties":false,"required":["query"],"properties":{
-  "query":{"type":"string","minLength":1,"maxLength":32768},"max_tools":{"type":"integer","minimum":1,"maximum":100,"default":5}}},
+  "query":{"type":"string","minLength":1,"maxLength":32768},"max_tools":{"type":"integer","minimum":1,"maximum":100,"description":"absent: 5"}}},
 "SelectedTools": {"type":"object","required":["tools","model"],"properties":{
   "tools":{"type":"array","items":{"type":"object","required":["name","score"],"properties":{
     "name":{"type":"string"},"score":{"type":"number"}}}},"model":{"type":"string"}}},
 "ToolReload": {"type":"object","required":["tools","failed"],"properties":{"tools":{"type":"integer"},
   "failed":{"type":"array","items":{"type":"object","properties":{
     "source":{"type":"string"},"name":{"type":["string","null"]},"error":{"type":"string"}}}}}},
-"ExecuteFlow": {"type":"object","additionalProperties":false,"properties":{
-  "message":{"type":["string","null"]},"inputs":{"type":["object","null"]},"user_id":{"type":["string","null"],"description":"a label; rights stay the caller's"},
-  "session_id":{"type":["string","null"]},"version":{"type":["integer","string","null"],"description":"a number, published or draft"}}},
-"ExecutionStep": {"type":"object","required":["node_id","visit","step","status","input","output","started_at","duration_ms","tokens","cost","attempts","error"],"properties":{
-  "node_id":{"type":"string"},"visit":{"type":"integer"},"step":{"type":"integer","description":"what fork takes"},
-  "status":{"type":"string","enum":["succeeded","failed","skipped","waiting"]},"input":{},"output":{},
-  "started_at":{"type":"string","format":"date-time"},"duration_ms":{"type":"integer"},"tokens":{"type":"integer"},"cost":{"type":"number"},
-  "attempts":{"type":"integer"},"error":{"type":["object","null"]}}},
-"Execution": {"type":"object","required":["id","flow_id","flow_version","status","input","output","error","created_at"],"properties":{
-  "id":{"type":"string"},"flow_id":{"type":"string"},"flow_slug":{"type":"string"},"flow_version":{"type":"integer"},"flow_type":{"type":"string"},
-  "status":{"type":"string","enum":["queued","running","waiting","succeeded","failed","cancelled"]},
-  "input":{"type":"object","properties":{"message":{"type":"string"},"inputs":{"type":"object"}}},
-  "output":{"type":["object","null"]},"error":{"type":["object","null"]},
-  "waiting":{"type":"array","items":{"type":"object","properties":{"id":{"type":"string"},"node_id":{"type":"string"},"value":{}}}},
-  "tokens":{"type":"integer"},"cost":{"type":"number"},"user_id":{"type":["string","null"]},"session_id":{"type":["string","null"]},
-  "forked_from":{"type":["string","null"]},"forked_step":{"type":["integer","null"]},"created_at":{"type":"string","format":"date-time"},
-  "started_at":{"type":["string","null"],"format":"date-time"},"ended_at":{"type":["string","null"],"format":"date-time"},
-  "steps":{"type":"array","items":{"$ref":"#/components/schemas/ExecutionStep"}}}},
-"ExecutionPage": {"type":"object","required":["executions","total","page","page_size"],"properties":{
-  "executions":{"type":"array","items":{"$ref":"#/components/schemas/Execution"}},"total":{"type":"integer"},"page":{"type":"integer"},"page_size":{"type":"integer"}}},
-"ResumeExecution": {"type":"object","additionalProperties":false,"properties":{
-  "node_id":{"type":["string","null"]},"action":{"type":["string","null"]},"answer":{}}},
-"ForkExecution": {"type":"object","required":["step"],"additionalProperties":false,"properties":{
-  "step":{"type":["integer","string"]},"patch":{"type":["object","null"]}}},
-"Ticket": {"type":"object","required":["ticket","expires_in"],"properties":{"ticket":{"type":"string"},"expires_in":{"type":"integer"}}},
 "EventStream": {"type":"string","description":"server-sent events"},
 "Text": {"type":"string"},
 "Any": {"type":"object"},
@@ -148,8 +124,40 @@ constexpr std::string_view native_schemas = R"json({
 "Problem": {"type":"object","required":["type","title","status","detail"],"properties":{
   "type":{"type":"string"},"title":{"type":"string"},"status":{"type":"integer"},"detail":{"type":"string"},
   "code":{"type":"string"},"request_id":{"type":"string"},
-  "errors":{"type":"array","items":{"type":"object","properties":{
-    "loc":{"type":"array","items":{"type":"string"}},"msg":{"type":"string"},"type":{"type":"string"}}}}}}
+  "errors":{"type":"array","items":{"type":"object","required":["loc","msg","type"],"properties":{
+    "loc":{"type":"array","items":{"type":["string","integer"]}},"msg":{"type":"string"},"type":{"type":"string"},
+    "code":{"type":"string"},"level":{"type":"string","enum":["error","warn"]},"node_id":{"type":"string"},"edge_id":{"type":"string"}}}}}}
+})json";
+
+// Query parameters that are not just a text; a name means the same on every route.
+constexpr std::string_view parameter_schemas = R"json({
+"page":{"type":"integer","minimum":1},"page_size":{"type":"integer","minimum":1,"maximum":100},
+"limit":{"type":"integer","minimum":1,"maximum":100},
+"from_version":{"type":"integer","minimum":1},"to_version":{"type":"integer","minimum":1},
+"after":{"type":"integer","minimum":0},
+"wait":{"type":"boolean","description":"answer when it has ended, or waits for a person"},
+"timeout":{"type":"number","minimum":0,"maximum":3600,"description":"seconds to wait; then the answer is 202"},
+"is_active":{"type":"boolean"},"everywhere":{"type":"boolean"},
+"flow_type":{"type":"string","enum":["agentflow","chatflow"]},
+"search":{"type":"string","maxLength":200,"description":"part of the name or the description"},
+"category":{"type":"string","maxLength":100},
+"tags":{"type":"array","items":{"type":"string"},"description":"the flow must have them all"},
+"sort_by":{"type":"string","enum":["updated_at","created_at","name"]},
+"sort_order":{"type":"string","enum":["asc","desc"]},
+"status":{"type":"string","enum":["queued","running","waiting","succeeded","failed","cancelled"]},
+"modes":{"type":"string","description":"a list of status, updates, messages, custom, tasks; absent: all"},
+"aggregate_type":{"type":"string","enum":["Workflow","Execution","Session","User","ApiKey","Role"]},
+"at":{"type":"string","format":"date-time"},
+"group_by":{"type":"string","description":"a list of day, model, user, key"}
+})json";
+
+constexpr std::string_view header_schemas = R"json({
+"If-Match":{"type":"string","description":"ETags the change may go over"},
+"ETag":{"type":"string"},
+"Location":{"type":"string"},
+"Idempotency-Key":{"type":"string","maxLength":255,"description":"the same key starts one execution; with another body it is 409"},
+"Idempotent-Replayed":{"type":"string","const":"true","description":"the key was known: nothing new was started"},
+"Last-Event-ID":{"type":"string","pattern":"^[0-9]+$","description":"go on behind this event"}
 })json";
 
 }  // namespace
@@ -160,32 +168,29 @@ OrderedJson component_schemas()
     all.update(OrderedJson::parse(native_schemas));
     all.update(account_schemas());
     all.update(flow_schemas());
+    all.update(node_schemas());
+    all.update(execution_schemas());
     return all;
 }
 
 OrderedJson query_schema(std::string_view parameter)
 {
-    if (parameter == "page")
+    static const auto known = OrderedJson::parse(parameter_schemas);
+    const auto found = known.find(std::string(parameter));
+    return found == known.end() ? OrderedJson{{"type", "string"}} : *found;
+}
+
+OrderedJson path_schema(std::string_view parameter)
+{
+    if (parameter == "n" || parameter == "a" || parameter == "b")  // numbers of versions
         return {{"type", "integer"}, {"minimum", 1}};
-    if (parameter == "limit" || parameter == "page_size")
-        return {{"type", "integer"}, {"minimum", 1}, {"maximum", 100}};
-    if (parameter == "from_version" || parameter == "to_version")
-        return {{"type", "integer"}, {"minimum", 1}};
-    if (parameter == "wait" || parameter == "is_active")
-        return {{"type", "boolean"}};
-    if (parameter == "timeout")
-        return {{"type", "number"}, {"minimum", 0}};
-    if (parameter == "after")
-        return {{"type", "integer"}, {"minimum", 0}};
-    if (parameter == "sort_by")
-        return {{"type", "string"}, {"enum", {"updated_at", "created_at", "name"}}};
-    if (parameter == "sort_order")
-        return {{"type", "string"}, {"enum", {"asc", "desc"}}};
-    if (parameter == "flow_type")
-        return {{"type", "string"}, {"enum", {"agentflow", "chatflow"}}};
-    if (parameter == "tags")   // each one asks for a tag the flow must have
-        return {{"type", "array"}, {"items", {{"type", "string"}}}};
     return {{"type", "string"}};
+}
+
+OrderedJson header_schema(std::string_view header)
+{
+    static const auto known = OrderedJson::parse(header_schemas);
+    return known.at(std::string(header));
 }
 
 }  // namespace dure::api

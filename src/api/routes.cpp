@@ -35,6 +35,8 @@ std::vector<Route> routes(const ApiParts* parts)
         table.push_back({method, pattern, access, parts ? make_handler(*parts) : Handler(), std::move(doc)});
     };
 
+    // clang-format off: one line for each route
+
     // OpenAI-compatible
     add(post, "/v1/chat/completions", asks_model, create_completion, {"createChatCompletion", "OpenAI", "Answer a conversation; with stream:true as server-sent events", "ChatCompletionRequest", "ChatCompletion"});
     add(get, "/v1/models", chat, list_models, {"listModels", "OpenAI", "The agent and the models the caller may use", {}, "ModelList"});
@@ -95,33 +97,33 @@ std::vector<Route> routes(const ApiParts* parts)
     auto all_filters = flow_filters;
     all_filters.push_back("flow_type");
     add_flows(get, "/api/agent-builder/flows", flow_reader, list_flows, std::nullopt, {"listFlows", "Flows", "The caller's flows, without their documents", {}, "FlowPage", 200, "application/json", all_filters});
-    add_flows(get, "/api/agent-builder/flows/{id}", flow_reader, get_flow, std::nullopt, {"getFlow", "Flows", "One flow with its newest document; the ETag is for If-Match", {}, "Flow"});
-    add_flows(put, "/api/agent-builder/flows/{id}", flow_manager, update_flow, std::nullopt, {"updateFlow", "Flows", "A new version, where each key sent takes the place of the flow's own; with If-Match only over the version of that ETag", "FlowChanges", "Flow"});
-    add_flows(delete_, "/api/agent-builder/flows/{id}", flow_manager, delete_flow, std::nullopt, {"deleteFlow", "Flows", "Delete a flow; its history stays in the event store", {}, {}, 204});
-    add(post, "/api/agent-builder/agentflows", flow_manager, [](const ApiParts& made) { return create_flow(made, FlowType::agentflow); }, {"createAgentflow", "Flows", "Make an agentflow, of its settings alone or of a whole document", "FlowDocument", "Flow", 201});
+    add_flows(get, "/api/agent-builder/flows/{id}", flow_reader, get_flow, std::nullopt, Doc{"getFlow", "Flows", "One flow with its newest document; the ETag is for If-Match", {}, "Flow"}.gives({"ETag"}));
+    add_flows(put, "/api/agent-builder/flows/{id}", flow_manager, update_flow, std::nullopt, Doc{"updateFlow", "Flows", "A new version, where each key sent takes the place of the flow's own; with If-Match only over the version of that ETag", "FlowChanges", "Flow"}.gives({"ETag"}).guarded());
+    add_flows(delete_, "/api/agent-builder/flows/{id}", flow_manager, delete_flow, std::nullopt, Doc{"deleteFlow", "Flows", "Delete a flow; its history stays in the event store", {}, {}, 204}.guarded());
+    add(post, "/api/agent-builder/agentflows", flow_manager, [](const ApiParts& made) { return create_flow(made, FlowType::agentflow); }, Doc{"createAgentflow", "Flows", "Make an agentflow, of its settings alone or of a whole document", "FlowDocument", "Flow", 201}.gives({"Location", "ETag"}));
     add_flows(get, "/api/agent-builder/agentflows", flow_reader, list_flows, FlowType::agentflow, {"listAgentflows", "Flows", "The caller's agentflows", {}, "FlowPage", 200, "application/json", flow_filters});
-    add_flows(get, "/api/agent-builder/agentflows/{id}", flow_reader, get_flow, FlowType::agentflow, {"getAgentflow", "Flows", "One agentflow", {}, "Flow"});
-    add_flows(put, "/api/agent-builder/agentflows/{id}", flow_manager, update_flow, FlowType::agentflow, {"updateAgentflow", "Flows", "A new version of an agentflow", "FlowChanges", "Flow"});
-    add_flows(delete_, "/api/agent-builder/agentflows/{id}", flow_manager, delete_flow, FlowType::agentflow, {"deleteAgentflow", "Flows", "Delete an agentflow", {}, {}, 204});
-    add(post, "/api/agent-builder/chatflows", flow_manager, [](const ApiParts& made) { return create_flow(made, FlowType::chatflow); }, {"createChatflow", "Flows", "Make a chatflow, of its settings alone or of a whole document", "FlowDocument", "Flow", 201});
+    add_flows(get, "/api/agent-builder/agentflows/{id}", flow_reader, get_flow, FlowType::agentflow, Doc{"getAgentflow", "Flows", "One agentflow", {}, "Flow"}.gives({"ETag"}));
+    add_flows(put, "/api/agent-builder/agentflows/{id}", flow_manager, update_flow, FlowType::agentflow, Doc{"updateAgentflow", "Flows", "A new version of an agentflow", "FlowChanges", "Flow"}.gives({"ETag"}).guarded());
+    add_flows(delete_, "/api/agent-builder/agentflows/{id}", flow_manager, delete_flow, FlowType::agentflow, Doc{"deleteAgentflow", "Flows", "Delete an agentflow", {}, {}, 204}.guarded());
+    add(post, "/api/agent-builder/chatflows", flow_manager, [](const ApiParts& made) { return create_flow(made, FlowType::chatflow); }, Doc{"createChatflow", "Flows", "Make a chatflow, of its settings alone or of a whole document", "FlowDocument", "Flow", 201}.gives({"Location", "ETag"}));
     add_flows(get, "/api/agent-builder/chatflows", flow_reader, list_flows, FlowType::chatflow, {"listChatflows", "Flows", "The caller's chatflows", {}, "FlowPage", 200, "application/json", flow_filters});
-    add_flows(get, "/api/agent-builder/chatflows/{id}", flow_reader, get_flow, FlowType::chatflow, {"getChatflow", "Flows", "One chatflow", {}, "Flow"});
-    add_flows(put, "/api/agent-builder/chatflows/{id}", flow_manager, update_flow, FlowType::chatflow, {"updateChatflow", "Flows", "A new version of a chatflow", "FlowChanges", "Flow"});
-    add_flows(delete_, "/api/agent-builder/chatflows/{id}", flow_manager, delete_flow, FlowType::chatflow, {"deleteChatflow", "Flows", "Delete a chatflow", {}, {}, 204});
-    add(post, "/api/agent-builder/flows/validate", flow_reader, validate_flow, {"validateFlow", "Flows", "Every problem of a document; nothing is stored", "FlowDocument", "FlowValidation"});
-    add(post, "/api/agent-builder/flows/save", flow_manager, save_flow, {"saveFlow", "Flows", "A new version of the caller's flow of this name, or a new flow; also written to a file", "SaveFlow", "SavedFlow"});
-    add(post, "/flows/save", flow_manager, save_flow, {"saveFlowByName", "Flows", "The same as /api/agent-builder/flows/save", "SaveFlow", "SavedFlow"});
+    add_flows(get, "/api/agent-builder/chatflows/{id}", flow_reader, get_flow, FlowType::chatflow, Doc{"getChatflow", "Flows", "One chatflow", {}, "Flow"}.gives({"ETag"}));
+    add_flows(put, "/api/agent-builder/chatflows/{id}", flow_manager, update_flow, FlowType::chatflow, Doc{"updateChatflow", "Flows", "A new version of a chatflow", "FlowChanges", "Flow"}.gives({"ETag"}).guarded());
+    add_flows(delete_, "/api/agent-builder/chatflows/{id}", flow_manager, delete_flow, FlowType::chatflow, Doc{"deleteChatflow", "Flows", "Delete a chatflow", {}, {}, 204}.guarded());
+    add(post, "/api/agent-builder/flows/validate", flow_reader, validate_flow, {"validateFlow", "Flows", "Every problem of a document; nothing is stored", "FlowDocumentOfType", "FlowValidation"});
+    add(post, "/api/agent-builder/flows/save", flow_manager, save_flow, Doc{"saveFlow", "Flows", "A new version of the caller's flow of this name, or a new flow; also written to a file", "SaveFlow", "SavedFlow"}.gives({"ETag"}));
+    add(post, "/flows/save", flow_manager, save_flow, Doc{"saveFlowByName", "Flows", "The same as /api/agent-builder/flows/save", "SaveFlow", "SavedFlow"}.gives({"ETag"}));
     add(get, "/api/agent-builder/flows/{id}/versions", flow_reader, list_flow_versions, {"listFlowVersions", "Flows", "The versions of a flow, newest first", {}, "FlowVersionPage", 200, "application/json", {"page", "page_size"}});
     add(get, "/api/agent-builder/flows/{id}/versions/{n}", flow_reader, get_flow_version, {"getFlowVersion", "Flows", "The flow with the document of one version", {}, "Flow"});
     add(get, "/api/agent-builder/flows/{id}/versions/{a}/diff/{b}", flow_reader, diff_flow_versions, {"diffFlowVersions", "Flows", "What differs from version a to version b", {}, "FlowDiff"});
-    add(post, "/api/agent-builder/flows/{id}/versions/{n}/restore", flow_manager, restore_flow_version, {"restoreFlowVersion", "Flows", "A new version with the document of an old one", {}, "Flow"});
-    add(post, "/api/agent-builder/flows/{id}/publish", flow_manager, publish_flow, {"publishFlow", "Flows", "Make the newest version, or the one named, what flow:<slug> runs", "PublishFlow", "FlowPublication"});
-    add(post, "/api/agent-builder/flows/{id}/unpublish", flow_manager, unpublish_flow, {"unpublishFlow", "Flows", "Take the publication away", {}, "FlowPublication"});
+    add(post, "/api/agent-builder/flows/{id}/versions/{n}/restore", flow_manager, restore_flow_version, Doc{"restoreFlowVersion", "Flows", "A new version with the document of an old one", {}, "Flow"}.gives({"ETag"}).guarded());
+    add(post, "/api/agent-builder/flows/{id}/publish", flow_manager, publish_flow, Doc{"publishFlow", "Flows", "Make the newest version, or the one named, what flow:<slug> runs", "PublishFlow", "FlowPublication"}.may_lack_body().gives({"ETag"}).guarded());
+    add(post, "/api/agent-builder/flows/{id}/unpublish", flow_manager, unpublish_flow, Doc{"unpublishFlow", "Flows", "Take the publication away", {}, "FlowPublication"}.gives({"ETag"}).guarded());
 
     // Executions: of the caller
     const auto runner = Access::permission("flows:execute");
     const std::vector<std::string_view> execution_pages{"status", "page", "page_size"};
-    add(post, "/api/agent-builder/flows/{id}/execute", runner, execute_flow, {"executeFlow", "Executions", "Run a flow by its id or slug; Accept: text/event-stream gives its log, Idempotency-Key starts it once", "ExecuteFlow", "Execution", 202, "application/json", {"wait", "timeout"}});
+    add(post, "/api/agent-builder/flows/{id}/execute", runner, execute_flow, Doc{"executeFlow", "Executions", "Run a flow by its id or slug; Accept: text/event-stream gives its log, Idempotency-Key starts it once", "ExecuteFlow", "Execution", 202, "application/json", {"wait", "timeout"}}.may_lack_body().takes({"Idempotency-Key"}).gives({"Location", "Idempotent-Replayed"}).or_answers({200, "It has ended, or waits for a person (wait=true)", "Execution", "application/json", {"Location", "Idempotent-Replayed"}}).or_answers({200, "Its log (Accept: text/event-stream)", "EventStream", "text/event-stream"}));
     add(get, "/api/agent-builder/flows/{id}/executions", Access::any(), list_flow_executions, {"listFlowExecutions", "Executions", "Executions of one flow, newest first", {}, "ExecutionPage", 200, "application/json", execution_pages});
     add(get, "/api/executions", Access::any(), list_executions, {"listExecutions", "Executions", "The caller's executions, newest first", {}, "ExecutionPage", 200, "application/json", {"status", "flow_id", "page", "page_size"}});
     add(get, "/api/executions/{id}", Access::any(), get_execution, {"getExecution", "Executions", "One execution with its steps", {}, "Execution"});
@@ -129,7 +131,7 @@ std::vector<Route> routes(const ApiParts* parts)
     add(post, "/api/executions/{id}/resume", runner, resume_execution, {"resumeExecution", "Executions", "Answer a question it waits for", "ResumeExecution", "Execution", 202});
     add(post, "/api/executions/{id}/retry", runner, retry_execution, {"retryExecution", "Executions", "Go on from the failed nodes", {}, "Execution", 202});
     add(post, "/api/executions/{id}/fork", runner, fork_execution, {"forkExecution", "Executions", "A new execution that has what was done before a step, patched; the step runs again", "ForkExecution", "Execution", 202});
-    add(get, "/api/executions/{id}/stream", Access::any(), stream_execution, {"streamExecution", "Executions", "Its log as server-sent events with their numbers as ids, then event end; Last-Event-ID is honoured", {}, "EventStream", 200, "text/event-stream", {"modes", "after"}});
+    add(get, "/api/executions/{id}/stream", Access::any(), stream_execution, Doc{"streamExecution", "Executions", "Its log as server-sent events with their numbers as ids, then event end; Last-Event-ID is honoured", {}, "EventStream", 200, "text/event-stream", {"modes", "after"}}.takes({"Last-Event-ID"}));
     add(get, "/ws/executions/{id}", Access::any().over_socket(), watch_execution, {"watchExecution", "Executions", "The same log over a WebSocket, which takes cancel and resume", {}, {}, 101, "application/json", {"after", "modes", "ticket"}});
     add(post, "/ws/ticket", Access::any(), create_ticket, {"createTicket", "Executions", "A ticket for one WebSocket of a browser, good for half a minute", {}, "Ticket"});
 
@@ -137,7 +139,7 @@ std::vector<Route> routes(const ApiParts* parts)
     add(get, "/api/events/aggregate/{id}", Access::any(), get_aggregate_events, {"getAggregateEvents", "Events", "What happened to one aggregate, oldest first; next is the from_version of the next page", {}, "EventPage", 200, "application/json", {"aggregate_type", "from_version", "limit"}});
     add(get, "/api/events/replay/{id}", Access::any(), replay_aggregate, {"replayAggregate", "Events", "An aggregate's state as it was", {}, "ReplayedState", 200, "application/json", {"aggregate_type", "to_version", "at"}});
     add(get, "/api/events/audit", Access::any(), audit_events, {"auditEvents", "Events", "The audit log, newest first", {}, "AuditPage", 200, "application/json", {"user_id", "event_type", "from_date", "to_date", "limit", "cursor"}});
-    add(get, "/api/events/stream", Access::any(), stream_events, {"streamEvents", "Events", "Events as they happen, as server-sent events; their ids are positions, Last-Event-ID is honoured", {}, "EventStream", 200, "text/event-stream", {"after", "aggregate_id"}});
+    add(get, "/api/events/stream", Access::any(), stream_events, Doc{"streamEvents", "Events", "Events as they happen, as server-sent events; their ids are positions, Last-Event-ID is honoured", {}, "EventStream", 200, "text/event-stream", {"after", "aggregate_id"}}.takes({"Last-Event-ID"}));
 
     // Models
     add(post, "/api/models/reload", Access::permission("models:manage"), reload_models, {"reloadModels", "Models", "Read providers and models of the configuration anew, as SIGHUP does", {}, "ReloadedModels"});
@@ -148,6 +150,7 @@ std::vector<Route> routes(const ApiParts* parts)
     add(get, "/readyz", probe, ready, {"ready", "System", "The process can do its work", {}, "Health"});
     add(get, "/metrics", metrics_reader, metrics_text, {"metrics", "System", "Prometheus metrics", {}, "Text", 200, "text/plain"});
     add(get, "/openapi.json", open, openapi_json, {"openapi", "System", "This document", {}, "Any"});
+    // clang-format on
     return table;
 }
 

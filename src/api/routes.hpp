@@ -44,17 +44,63 @@ struct Access {
     bool socket = false;
 };
 
-// What /openapi.json says about a route. Names of schemas stand in openapi_schemas.cpp.
+// An answer beside the usual one.
+struct OtherAnswer {
+    int status = 200;
+    std::string_view description;
+    std::string_view schema;
+    std::string_view type = "application/json";
+    std::vector<std::string_view> headers = {};
+};
+
+// What /openapi.json says about a route. Names of schemas, parameters and headers stand in the openapi_*_schemas.cpp files.
 struct Doc {
     std::string_view operation;
     std::string_view tag;
     std::string_view summary;
-    std::string_view request = {};             // schema name of the body
-    std::string_view answer = {};              // schema name of the success answer; empty: no JSON body
+    std::string_view request = {};  // schema name of the body
+    std::string_view answer = {};  // schema name of the success answer; empty: no JSON body
     int status = 200;
     std::string_view answer_type = "application/json";
     std::vector<std::string_view> query = {};  // names of query parameters
     std::string_view request_type = "application/json";
+    bool body_optional = false;
+    std::vector<std::string_view> headers = {};  // of the request
+    std::vector<std::string_view> answer_headers = {};
+    std::vector<OtherAnswer> others = {};
+
+    // The forms that routes share, to be said behind a row: Doc{…}.guarded().
+    Doc may_lack_body() &&
+    {
+        body_optional = true;
+        return std::move(*this);
+    }
+    Doc takes(std::vector<std::string_view> names) &&
+    {
+        headers.insert(headers.end(), names.begin(), names.end());
+        return std::move(*this);
+    }
+    Doc gives(std::vector<std::string_view> names) &&
+    {
+        answer_headers.insert(answer_headers.end(), names.begin(), names.end());
+        return std::move(*this);
+    }
+    Doc or_answers(OtherAnswer other) &&
+    {
+        others.push_back(std::move(other));
+        return std::move(*this);
+    }
+    // If-Match, and what becomes of one that does not hold.
+    Doc guarded() &&
+    {
+        return std::move(*this)
+            .takes({"If-Match"})
+            .or_answers({412,
+                         "It was changed since; the ETag is the current one",
+                         "Problem",
+                         "application/problem+json",
+                         {"ETag"}});
+    }
 };
 
 struct Route {

@@ -35,6 +35,8 @@ struct Kind {
 
 // Null: there is no such kind.
 const Kind* find_kind(std::string_view name);
+// By name; they live as long as the program.
+std::vector<const Kind*> all_kinds();
 
 std::vector<std::string> source_handles(const Kind& kind, const Node& node);
 

@@ -113,13 +113,26 @@ std::map<std::string, Kind, std::less<>> read_table()
     return all;
 }
 
+const auto& kinds()
+{
+    static const auto table = read_table();
+    return table;
+}
+
 }  // namespace
 
 const Kind* find_kind(std::string_view name)
 {
-    static const auto table = read_table();
-    const auto found = table.find(name);
-    return found == table.end() ? nullptr : &found->second;
+    const auto found = kinds().find(name);
+    return found == kinds().end() ? nullptr : &found->second;
+}
+
+std::vector<const Kind*> all_kinds()
+{
+    std::vector<const Kind*> all;
+    for (const auto& [name, kind] : kinds())
+        all.push_back(&kind);
+    return all;
 }
 
 std::vector<std::string> source_handles(const Kind& kind, const Node& node)
