@@ -4,6 +4,8 @@
 #include <array>
 #include <cstdio>
 
+#include "runs/rollback.hpp"
+
 namespace dure::runs {
 
 namespace {
@@ -93,7 +95,20 @@ std::string claim_sql(sql::Connection& connection, std::string_view which)
     return "UPDATE graph_runs SET status = 'running', worker = $1, epoch = epoch + 1, attempts = attempts + 1, "
            "lease_until = $2, started_at = "
            "COALESCE(started_at, $3) WHERE id IN (" +
-           with_lock(connection, std::string(which), " FOR UPDATE SKIP LOCKED") + ") RETURNING " + run_columns;
+           with_lock(connection, std::string(which), " FOR UPDATE SKIP LOCKED") + ") RETURNING " + run_columns +
+           ", CASE WHEN EXISTS (SELECT 1 FROM graph_pending_writes p WHERE p.thread_id = graph_runs.thread_id) THEN 1 "
+           "ELSE 0 END AS finds_open";
+}
+
+// The runs, with what they find open kept for a rollback.
+Result<std::vector<Run>> begun_from(sql::Connection& connection, const Result<sql::Rows>& rows)
+{
+    auto runs = runs_from(rows);
+    for (std::size_t i = 0; runs && i < runs->size(); ++i)
+        if (const auto& run = (*runs)[i]; run.attempts == 1 && (*rows)[i].flag("finds_open"))
+            if (auto kept = keep_for_rollback(connection, run); !kept)
+                return kept.error();
+    return runs;
 }
 
 constexpr std::string_view next_pending =
@@ -235,9 +250,8 @@ Result<std::vector<Run>> RunRows::claim(const Claim& claim)
     const auto room = claim.limit - static_cast<std::int64_t>(taken.size());
     if (room <= 0)
         return taken;
-    auto fresh = runs_from(
-        connection_.query(claim_sql(connection_, next_pending), claim.worker, claim.lease_until, claim.now, room,
-                          claim.graphs));
+    auto fresh = begun_from(connection_, connection_.query(claim_sql(connection_, next_pending), claim.worker,
+                                                           claim.lease_until, claim.now, room, claim.graphs));
     if (!fresh)
         return fresh;
     for (auto& run : *fresh)

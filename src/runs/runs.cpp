@@ -62,7 +62,8 @@ Result<void> Runs::remove_in(sql::Connection& connection, const std::string& thr
     if (auto removed = delete_thread(connection, thread); !removed)
         return removed;
     for (const auto* sql : {"DELETE FROM graph_run_events WHERE run_id IN (SELECT id FROM graph_runs WHERE thread_id = $1)",
-                            "DELETE FROM graph_runs WHERE thread_id = $1", "DELETE FROM graph_threads WHERE id = $1"})
+                            "DELETE FROM graph_rollbacks WHERE thread_id = $1", "DELETE FROM graph_runs WHERE thread_id = $1",
+                            "DELETE FROM graph_threads WHERE id = $1"})
         if (auto removed = connection.execute(sql, thread); !removed)
             return removed.error();
     return {};
@@ -81,11 +82,11 @@ Result<void> Runs::start_held_in(sql::Connection& connection, const Run& fresh)
 
 Result<void> Runs::end_in(sql::Connection& connection, const Run& run, const graph::Batch& rest, const Ending& ending)
 {
-    const Fence fence{run.id, run.epoch};
-    if (!rest.empty())
-        if (auto written = write_batch(connection, {run.thread, rest, fence, {}}); !written)
-            return written;
-    return RunRows(connection).finish(fence, ending);
+    // The end checks the epoch and holds the row, so that the rest needs no check of its own.
+    if (auto ended = RunRows(connection).finish({run.id, run.epoch}, ending); !ended || rest.empty())
+        return ended;
+    const Fence checked;
+    return write_batch(connection, {run.thread, rest, checked, {}});
 }
 
 Task<Result<void>> Runs::hold(std::string worker, std::vector<std::string> ids, UnixMillis until)

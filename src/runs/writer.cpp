@@ -2,6 +2,7 @@
 #include "dure/runs/writer.hpp"
 
 #include "runs/batch_writer.hpp"
+#include "runs/rollback.hpp"
 #include "runs/run_rows.hpp"
 #include "runs/storage_retry.hpp"
 #include "runs/thread_care.hpp"
@@ -68,8 +69,8 @@ Result<void> RunWriter::write_now(sql::Connection& connection, const Queue& queu
     if (auto written = write_batch(connection, {run_.thread, newest, fence, what.events}); !written)
         return written;
     if (rolled_back)
-        if (auto removed = runs::delete_run(connection, run_.thread, run_.id); !removed)
-            return removed;
+        if (auto undone = roll_back(connection, run_); !undone)
+            return undone;
     if (extra)
         if (auto added = extra(connection, what); !added)
             return added;

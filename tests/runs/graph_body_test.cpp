@@ -1,114 +1,13 @@
 // Graphs executed by workers: durable threads, interrupts and resume, crashes, rollback, streams, on both drivers.
-#include "dure/runs/graph_body.hpp"
-
-#include <boost/asio/io_context.hpp>
-
 #include <mutex>
 
-#include "dure/base/timeout.hpp"
-#include "runs/runs_fixture.hpp"
+#include "runs/graph_runs.hpp"
 
 namespace dure::runs {
 
 namespace {
 
 namespace asio = boost::asio;
-
-Json log_entry(Json text)
-{
-    auto update = Json::object();
-    update["log"] = std::move(text);
-    return update;
-}
-
-graph::NodeFunction adds(std::string name, std::vector<std::string>* executed = nullptr)
-{
-    return [name, executed](graph::NodeContext&) -> Task<Result<graph::Update>> {
-        if (executed)
-            executed->push_back(name);
-        co_return graph::Update(log_entry(name));
-    };
-}
-
-class GraphBodyTest : public RunsTest {
-protected:
-    void SetUp() override
-    {
-        RunsTest::SetUp();
-        runs_.emplace(*database_, clock_);
-        options_.look_interval = std::chrono::milliseconds(20);
-    }
-
-    template <class Scenario>
-    void play(const graph::StateGraph& graph, Scenario scenario)
-    {
-        const auto compiled = graph.compile();
-        ASSERT_TRUE(compiled) << compiled.error().message();
-        asio::io_context loop(1);
-        Worker worker(*runs_, loop.get_executor(), log_, graph_body([&](const runs::Run&) -> Result<PreparedRun> {
-            return PreparedRun{*compiled, graph::RunOptions(), nullptr};
-        }),
-                      options_);
-        const auto caught = [](std::exception_ptr thrown) {
-            if (!thrown)
-                return;
-            try {
-                std::rethrow_exception(thrown);
-            } catch (const std::exception& error) {
-                ADD_FAILURE() << error.what();
-            }
-        };
-        asio::co_spawn(loop, worker.work(), caught);
-        asio::co_spawn(loop, scenario(), [&](std::exception_ptr thrown) {
-            caught(thrown);
-            worker.drain(Deadline::after(std::chrono::seconds(10)));
-        });
-        loop.run();
-    }
-
-    Task<runs::Run> start(Json input, Json options = Json::object())
-    {
-        runs::Run run;
-        run.thread = "t";
-        run.owner = "me";
-        run.graph = "g";
-        run.input = std::move(input);
-        run.options = std::move(options);
-        auto started = co_await runs_->start(run, Multitask::enqueue);
-        if (!started)
-            throw std::runtime_error(started.error().message());
-        co_return *started;
-    }
-    Task<runs::Run> ended(std::string id)
-    {
-        auto run = co_await runs_->wait(id, "me", Deadline::after(std::chrono::seconds(20)));
-        if (!run)
-            throw std::runtime_error(run.error().message());
-        co_return *run;
-    }
-    Task<runs::Run> play_run(Json input, Json options = Json::object())
-    {
-        const auto run = co_await start(std::move(input), std::move(options));
-        co_return co_await ended(run.id);
-    }
-    // "mode data" of every event.
-    Task<std::vector<std::string>> events(std::string id, EventFilter filter = {})
-    {
-        auto reader = co_await runs_->read(id, "me", 0, std::move(filter));
-        std::vector<std::string> texts;
-        while (!(*reader)->ended()) {
-            const auto page = co_await (*reader)->next(Steady::now() + std::chrono::seconds(20));
-            for (const auto& event : *page)
-                texts.push_back(event->mode + " " + event->data.dump());
-        }
-        co_return texts;
-    }
-
-    SystemClock clock_;
-    Logger log_{Logger::Options{LogLevel::error, false, ""}};
-    std::optional<Runs> runs_;
-    WorkerOptions options_;
-};
 
 using Texts = std::vector<std::string>;
 
