@@ -6,15 +6,11 @@
 #include <tuple>
 
 #include "dure/base/text.hpp"
+#include "runs/channel_rows.hpp"
 
 namespace dure::runs {
 
 namespace {
-
-std::string versions_text(const graph::Checkpoint& checkpoint)
-{
-    return dump(Json(checkpoint.versions));
-}
 
 // ---- SQLite
 
@@ -52,9 +48,9 @@ Result<void> insert_checkpoint(sql::Connection& connection, const std::string& t
                                      dump(made.frontier), dump(made.metadata), versions_text(made));
     if (!stored)
         return stored.error();
-    for (const auto& write : made.writes)
-        if (auto kept = connection.execute(channel_sql, thread, made.ns, made.id, write.channel, write.base,
-                                           write.deltas, dump(*write.data));
+    for (const auto& row : channel_rows_of(made))
+        if (auto kept =
+                connection.execute(channel_sql, thread, made.ns, made.id, row.channel, row.base, row.deltas, row.data);
             !kept)
             return kept.error();
     return {};
@@ -222,14 +218,14 @@ Records channel_records_of(const std::vector<graph::Checkpoint>& checkpoints)
 {
     Records records;
     for (const auto& made : checkpoints)
-        for (const auto& write : made.writes)
+        for (const auto& row : channel_rows_of(made))
             records.begin()
                 .text("ns", made.ns)
                 .text("checkpoint", made.id)
-                .text("channel", write.channel)
-                .text("base", write.base)
-                .number("deltas", write.deltas)
-                .text("data", dump(*write.data))
+                .text("channel", row.channel)
+                .text("base", row.base)
+                .number("deltas", row.deltas)
+                .text("data", row.data)
                 .end();
     return records;
 }

@@ -4,21 +4,13 @@
 #include <algorithm>
 #include <set>
 
+#include "runs/channel_rows.hpp"
+
 namespace dure::runs {
 
 namespace {
 
 constexpr std::int64_t page_of_history = 200;
-
-using Place = std::pair<std::string, std::string>;   // checkpoint, channel
-
-struct Piece {
-    graph::Value data;
-    std::string base;
-    bool delta = false;
-};
-
-using Pieces = std::map<Place, Piece>;
 
 std::string select_checkpoints(std::string_view condition)
 {
@@ -53,11 +45,12 @@ graph::Checkpoint checkpoint_from(const sql::Row& row)
     found.graph_version = row.text(7);
     found.frontier = Json::parse(row.text(8));
     found.metadata = Json::parse(row.text(9));
-    found.versions = Json::parse(row.text(10)).get<std::map<std::string, std::string>>();
+    found.versions = versions_from(row.text(10), found.id);
     return found;
 }
 
-// $3: [[checkpoint, channel], …], the newest pieces; what they build on comes with them.
+// $3: [[checkpoint, channel], …], the newest pieces; what they build on comes with them. A piece lies in a row of its own or
+// in the one its checkpoint has for several; deltas always have their own.
 std::string chain_sql(sql::Dialect dialect)
 {
     const std::string wanted =
@@ -68,8 +61,9 @@ std::string chain_sql(sql::Dialect dialect)
                                    "w.channel = n.channel";
     return "WITH RECURSIVE needed(checkpoint_id, channel) AS (" + wanted +
            " UNION SELECT w.base, w.channel FROM needed n JOIN graph_channel_writes w ON " + same_piece +
-           " WHERE w.base <> '') SELECT w.checkpoint_id, w.channel, w.base, w.deltas, w.data FROM needed n "
-           "JOIN graph_channel_writes w ON " +
+           " WHERE w.base <> ''), places(checkpoint_id, channel) AS (SELECT checkpoint_id, channel FROM needed UNION "
+           "SELECT checkpoint_id, '' FROM needed) SELECT w.checkpoint_id, w.channel, w.base, w.deltas, w.data "
+           "FROM places n JOIN graph_channel_writes w ON " +
            same_piece;
 }
 
@@ -86,13 +80,8 @@ Result<Pieces> read_pieces(sql::Connection& connection, const std::string& threa
     const auto rows = connection.query(chain_sql(connection.dialect()), thread, ns, dump(Json(wanted)));
     if (!rows)
         return rows.error();
-    for (const auto row : *rows) {
-        Piece piece;
-        piece.base = row.text(2);
-        piece.delta = !piece.base.empty() || row.integer(3) > 0;
-        piece.data = std::make_shared<const Json>(Json::parse(row.text(4)));
-        pieces.emplace(Place(row.text(0), row.text(1)), std::move(piece));
-    }
+    for (const auto row : *rows)
+        add_pieces(row, pieces);
     return pieces;
 }
 

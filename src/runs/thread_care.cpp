@@ -26,22 +26,28 @@ Result<bool> is_there(sql::Connection& connection, const std::string& thread)
     return !rows->empty();
 }
 
-// Channel data that no checkpoint left needs, itself or through a chain of deltas.
+// Channel data that no checkpoint left needs, itself or through a chain of deltas. A row of several values stays while one
+// of them is needed.
 Result<void> forget_unused_data(sql::Connection& connection, const std::string& thread)
 {
     const std::string versions =
         connection.dialect() == sql::Dialect::sqlite
-            ? "SELECT c.ns, v.value, v.key FROM graph_checkpoints c, json_each(c.versions) AS v"
-            : "SELECT c.ns, v.value COLLATE \"C\", v.key COLLATE \"C\" FROM graph_checkpoints c, "
+            ? "SELECT c.ns, CASE v.value WHEN '' THEN c.id ELSE v.value END, v.key "
+              "FROM graph_checkpoints c, json_each(c.versions) AS v"
+            : "SELECT c.ns, CASE v.value WHEN '' THEN c.id ELSE v.value END COLLATE \"C\", v.key COLLATE \"C\" "
+              "FROM graph_checkpoints c, "
               "json_each_text(c.versions::json) AS v(key, value)";
-    return change(connection,
-                  "WITH RECURSIVE needed(ns, checkpoint_id, channel) AS (" + versions +
-                      " WHERE c.thread_id = $1 UNION SELECT w.ns, w.base, w.channel FROM needed n "
-                      "JOIN graph_channel_writes w ON w.thread_id = $1 AND w.ns = n.ns AND "
-                      "w.checkpoint_id = n.checkpoint_id AND w.channel = n.channel WHERE w.base <> '') "
-                      "DELETE FROM graph_channel_writes WHERE thread_id = $1 AND (ns, checkpoint_id, channel) NOT IN "
-                      "(SELECT ns, checkpoint_id, channel FROM needed)",
-                  thread);
+    return change(
+        connection,
+        "WITH RECURSIVE needed(ns, checkpoint_id, channel) AS (" + versions +
+            " WHERE c.thread_id = $1 UNION SELECT w.ns, w.base, w.channel FROM needed n "
+            "JOIN graph_channel_writes w ON w.thread_id = $1 AND w.ns = n.ns AND "
+            "w.checkpoint_id = n.checkpoint_id AND w.channel = n.channel WHERE w.base <> '') "
+            "DELETE FROM graph_channel_writes WHERE thread_id = $1 AND (ns, checkpoint_id, channel) NOT IN "
+            "(SELECT ns, checkpoint_id, channel FROM needed UNION SELECT ns, checkpoint_id, '' FROM needed n "
+            "WHERE NOT EXISTS (SELECT 1 FROM graph_channel_writes w WHERE w.thread_id = $1 AND w.ns = n.ns AND "
+            "w.checkpoint_id = n.checkpoint_id AND w.channel = n.channel))",
+        thread);
 }
 
 }  // namespace
