@@ -72,7 +72,7 @@ struct TurnRows {
         answer.metadata["status"] = record.cut ? "cut" : "complete";
         answer.metadata["model"] = record.model;
         history = record.totals;
-        history.id = new_id();
+        history.id = answer.id;
         history.session_id = record.session_id;
         history.owner_id = record.owner_id;
         history.user_message = record.user_text;

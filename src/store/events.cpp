@@ -1,6 +1,6 @@
 // Events: SQL beside each method. append = take the next position (and with it the lock of the order), then one insert that
 // counts the version; a second insert of the same event id changes nothing and is answered with the first. A refusal (wrong
-// version, taken id) has changed nothing either.
+// version, taken id) has changed nothing either. SQLite has one writer: there position and version follow from the rows.
 #include "dure/store/events.hpp"
 
 #include "store/columns.hpp"
@@ -76,6 +76,28 @@ Result<void> give_position_back(sql::Connection& connection)
     return without_count(connection.execute("UPDATE event_position SET position = position - 1 WHERE id = 1"));
 }
 
+// SQLite: nobody else is between the two statements.
+Result<model::Event> append_alone(sql::Connection& connection, model::Event event, std::optional<std::int64_t> expected_version)
+{
+    const auto newest = connection.query("SELECT (SELECT COALESCE(MAX(position), 0) FROM events), (SELECT COALESCE(MAX(version), "
+                                         "0) FROM events WHERE aggregate_id = $1 AND aggregate_type = $2)",
+                                         event.aggregate_id, event.aggregate_type);
+    if (!newest)
+        return newest.error();
+    event.position = newest->front().integer(0) + 1;
+    event.version = newest->front().integer(1) + 1;
+    if (expected_version && *expected_version != event.version - 1)
+        return wrong_version(*expected_version, event.version - 1);
+    static const std::string sql =
+        "INSERT INTO events (" + event_columns + ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    if (auto stored = connection.execute(sql, event.position, event.event_id, event.aggregate_id, event.aggregate_type,
+                                         event.version, event.event_type, dump(event.data), dump(event.metadata),
+                                         event.owner_id, event.user_id, event.created_at);
+        !stored)
+        return stored.error();
+    return event;
+}
+
 // Conditions of a WHERE clause with their bound values, in the order they were added.
 class Conditions {
 public:
@@ -120,6 +142,8 @@ Result<model::Event> Events::append(NewEvent fresh, std::optional<std::int64_t> 
         if (known || known.error().code() != Errc::not_found)
             return first_result(std::move(known), event);
     }
+    if (connection_.dialect() == sql::Dialect::sqlite)
+        return append_alone(connection_, std::move(event), expected_version);
     const auto taken = read_number(connection_.query("UPDATE event_position SET position = position + 1 WHERE id = 1 "
                                                      "RETURNING position"));
     if (!taken)
@@ -212,7 +236,9 @@ Result<std::vector<model::Event>> Events::audit(const AuditQuery& query)
 
 Result<std::int64_t> Events::last_position()
 {
-    return read_number(connection_.query("SELECT position FROM event_position WHERE id = 1"));
+    return read_number(connection_.dialect() == sql::Dialect::sqlite
+                           ? connection_.query("SELECT COALESCE(MAX(position), 0) FROM events")
+                           : connection_.query("SELECT position FROM event_position WHERE id = 1"));
 }
 
 }  // namespace dure::store

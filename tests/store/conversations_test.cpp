@@ -241,6 +241,8 @@ TEST_P(ConversationsTest, SummariesAreKeptAndTheNewestIsFound)
 TEST_P(ConversationsTest, HistoryHoldsARowPerTurn)
 {
     add(session_of("kim", "s1"));
+    for (const auto* id : {"question", "h1"})
+        ASSERT_TRUE(in<Messages>([&](Messages all) { return all.append(message_in("s1", id, 1, 100)); }));
     const model::ChatHistory turn{"h1",
                                   "s1",
                                   "kim",

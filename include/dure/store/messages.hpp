@@ -45,6 +45,7 @@ class History {
 public:
     explicit History(sql::Connection& connection) : connection_(connection) {}
 
+    // Its id is that of the turn's answer among the messages.
     Result<void> append(const model::ChatHistory& turn);
     // Oldest first.
     Result<std::vector<model::ChatHistory>> list(std::string_view session_id, std::string_view owner_id,

@@ -1,0 +1,98 @@
+// Migration 0070 over a database with conversations and events: nothing is lost, and what comes later goes on behind it.
+#include <algorithm>
+
+#include "dure/store/events.hpp"
+#include "dure/store/messages.hpp"
+#include "store/store_fixture.hpp"
+
+namespace dure::store {
+namespace {
+
+class TurnsMigrationTest : public StoreTest {
+protected:
+    void SetUp() override
+    {
+        database_ = GetParam().open_empty({});
+        const auto all = migrations();
+        const auto first_of_mine =
+            std::find_if(all.begin(), all.end(), [](const sql::Migration& one) { return one.number == 70; });
+        migrate(all.first(static_cast<std::size_t>(first_of_mine - all.begin())));
+    }
+    void migrate(std::span<const sql::Migration> to)
+    {
+        const auto migrated = sql::migrate(*database_, to, 1);
+        ASSERT_TRUE(migrated) << migrated.error().message() << migrated.error().detail();
+    }
+    void put(const std::string& sql)
+    {
+        const auto done = database_->run_now([&](sql::Connection& c) { return c.execute(sql); });
+        ASSERT_TRUE(done) << done.error().detail();
+    }
+    void put_message(const std::string& id, const std::string& role, int turn, int at)
+    {
+        put("INSERT INTO chat_messages (id, session_id, owner_id, role, content, turn, created_at, metadata) VALUES "
+            "('" +
+            id + "', 's1', 'kim', '" + role + "', 'text', " + std::to_string(turn) + ", " + std::to_string(at) +
+            ", '{}')");
+    }
+    void put_history(const std::string& id, int turn, int at)
+    {
+        put("INSERT INTO chat_history (id, session_id, owner_id, turn, user_message, assistant_message, tools_used, "
+            "model_used, "
+            "tokens_used, cost_nano, created_at, metadata) VALUES ('" +
+            id + "', 's1', 'kim', " + std::to_string(turn) + ", 'q', 'a" + std::to_string(at) + "', '[]', 'm', 1, 2, " +
+            std::to_string(at) + ", '{}')");
+    }
+};
+
+TEST_P(TurnsMigrationTest, HistoryAndEventsStayAndGoOn)
+{
+    put("INSERT INTO sessions (id, token, owner_id, title, model, created_at, updated_at, expires_at, is_active, "
+        "conversation_turns, max_turns, turns_since_summary, last_turn_key) VALUES ('s1', 't', 'kim', '', '', 1, 1, 9, "
+        "1, 2, 3, "
+        "0, '')");
+    put_message("m1", "user", 1, 10);
+    put_message("m2", "assistant", 1, 10);
+    put_message("m3", "assistant", 1, 20);  // regenerated
+    put_message("m4", "user", 2, 30);
+    put_message("m5", "assistant", 2, 30);
+    put_history("h1", 1, 10);
+    put_history("h2", 1, 20);
+    put_history("h3", 2, 30);
+    for (int i = 1; i <= 3; ++i)
+        put("INSERT INTO events (position, event_id, aggregate_id, aggregate_type, version, event_type, data, "
+            "metadata, owner_id, "
+            "user_id, created_at) VALUES (" +
+            std::to_string(i) + ", 'e" + std::to_string(i) + "', 'a', 'Session', " + std::to_string(i) +
+            ", 'TurnRecorded', '{\"n\":1.50}', '{}', 'kim', 'kim', 5)");
+    put("UPDATE event_position SET position = 3");
+
+    migrate(migrations());
+
+    const auto history = from<History>([](History all) { return all.list("s1", "kim", {}); }).value();
+    ASSERT_EQ(history.size(), 3u);
+    EXPECT_EQ(history[0].assistant_message, "a10");
+    EXPECT_EQ(history[1].assistant_message, "a20");
+    EXPECT_EQ(history[2].assistant_message, "a30");
+    EXPECT_EQ(history[2].id, "m5");
+    NewEvent next;
+    next.aggregate_id = "a";
+    next.aggregate_type = "Session";
+    next.event_type = "TurnRecorded";
+    next.owner_id = "kim";
+    EXPECT_EQ(from<Events>([](Events all) { return all.last_position(); }).value(), 3);
+    const auto stored = in<Events>([&](Events all) { return all.append(next, 3); }).value();
+    EXPECT_EQ(stored.position, 4);
+    EXPECT_EQ(stored.version, 4);
+    const auto all = from<Events>([](Events events) { return events.after(0, {}, 100); }).value();
+    ASSERT_EQ(all.size(), 4u);
+    EXPECT_EQ(all[0].event_id, "e1");
+    EXPECT_EQ(all[0].data, (Json{{"n", 1.5}}));
+    next.event_id = "e2";  // taken by an event of the same kind: answered with the first
+    EXPECT_EQ(in<Events>([&](Events events) { return events.append(next); }).value().position, 2);
+}
+
+INSTANTIATE_TEST_SUITE_P(Drivers, TurnsMigrationTest, testing::ValuesIn(test::all_drivers()), test::driver_name);
+
+}  // namespace
+}  // namespace dure::store
