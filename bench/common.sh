@@ -82,7 +82,7 @@ dialect = "openai"
 base_url = "http://127.0.0.1:$upstream_port/v1"
 keys_env = ["BENCH_UPSTREAM_KEY"]
 max_running = 4096
-$(for model in mock-64 mock-64-each mock-64-20ms mock-tools; do printf '[[model]]\nid = "%s"\ntargets = ["up/%s"]\n' "$model" "$model"; done)
+$(for model in mock-64 mock-64-each mock-64-20ms mock-tools ${more_models:-}; do printf '[[model]]\nid = "%s"\ntargets = ["up/%s"]\n' "$model" "$model"; done)
 CONF
     serve_dure env BENCH_UPSTREAM_KEY=bench "$@"
     dure_key=$(grep -oE 'dk_[A-Za-z0-9]+' out | head -n 1)
