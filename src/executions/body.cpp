@@ -252,6 +252,8 @@ flows::RunFacts facts_of(const Execution& execution)
     flows::RunFacts facts;
     facts.execution_id = execution.id;
     facts.owner = execution.owner_id;
+    facts.rights = execution.rights;
+    facts.retries = execution.retries;
     facts.user_id = execution.user_label;
     facts.session_id = execution.session_id;
     facts.flow_id = execution.flow_id;

@@ -22,6 +22,32 @@ Error wrong_member(const std::string& member, const std::string& message)
     return Error(Errc::invalid_argument, message).param(member).problem({{"body", member}, message, "value_error"});
 }
 
+// A bound key sees only executions of the flows it opens to run (flow-format §11, routes.md).
+Result<void> opened_by(const Caller& caller, const Execution& execution)
+{
+    const auto wanted = "flow:" + execution.flow_slug;
+    if (!caller.models || std::find(caller.models->begin(), caller.models->end(), wanted) != caller.models->end())
+        return {};
+    return Error(Errc::not_found, "No such execution.");
+}
+
+// Who sets an execution going again gives it nothing it did not have, and nothing beyond their own.
+Result<std::optional<flows::Rights>> rights_again(const Execution& execution, const Caller& caller)
+{
+    if (auto opened = opened_by(caller, execution); !opened)
+        return opened.error();
+    auto rights = execution.rights;
+    if (caller.models && (!rights || !rights->models))
+        return Error(Errc::permission_denied,
+                     "The execution began without this key's limit of models; the key cannot set it going again.")
+            .reason("model_not_permitted");
+    if (rights)
+        rights->narrow(caller.permissions);
+    else
+        rights = flows::Rights{caller.permissions};
+    return rights;
+}
+
 // The question an answer is for.
 Result<Json> question_for(const Execution& execution, const std::string& node_id)
 {
@@ -114,11 +140,20 @@ std::vector<Step> steps_before(std::vector<Step> steps, std::int64_t step)
     return steps;
 }
 
-Execution fork_of(const Execution& original, std::int64_t step, const Caller& caller, UnixMillis now)
+// A beginning of its own: with the permissions of who makes it.
+flows::Rights rights_of_fork(const std::optional<flows::Rights>& kept, const Caller& caller)
+{
+    return {caller.permissions, caller.models ? kept.value_or(flows::Rights()).models : std::nullopt};
+}
+
+Execution fork_of(const Execution& original, std::int64_t step, const Caller& caller,
+                  const std::optional<flows::Rights>& kept, UnixMillis now)
 {
     auto fork = original;
     fork.id = new_id();
     fork.owner_id = caller.user_id;
+    fork.rights = rights_of_fork(kept, caller);
+    fork.retries = 0;
     fork.status = Status::queued;
     fork.output = fork.error = fork.waiting = std::nullopt;
     fork.idempotency_key = std::nullopt;
@@ -127,7 +162,7 @@ Execution fork_of(const Execution& original, std::int64_t step, const Caller& ca
     fork.forked_step = step;
     fork.created_at = fork.updated_at = now;
     fork.started_at = fork.ended_at = fork.active_since = fork.wake_at = std::nullopt;
-    fork.active_ms = 0;
+    fork.active_ms = fork.crashes = fork.crashed_at = 0;
     return fork;
 }
 
@@ -150,7 +185,7 @@ Task<Result<Execution>> ExecutionService::State::answer(std::string id, std::str
                                       [&](const Json& one) { return one.at("id") == interrupt; });
         if (!open)
             return not_waiting();
-        if (auto queued = rows.queue_again(id, false, parts.clock.now()); !queued)
+        if (auto queued = rows.queue_again(id, parts.clock.now()); !queued)
             return queued.error();
         batch.add(execution_queued(*execution, "ExecutionResumed",
                                    Json{{"node_id", question.at("node_id")}, {"answer", answer}}, by));
@@ -166,6 +201,8 @@ Task<Result<Execution>> ExecutionService::resume(std::string id, Caller caller, 
     const auto execution = co_await find(id, caller.user_id);
     if (!execution)
         co_return execution.error();
+    if (auto opened = opened_by(caller, *execution); !opened)
+        co_return opened.error();
     auto question = question_for(*execution, answer.node_id);
     if (!question)
         co_return question.error();
@@ -189,6 +226,9 @@ Task<Result<Execution>> ExecutionService::retry(std::string id, Caller caller)
         const auto before = rows.find(id, owner);
         if (!before)
             return before.error();
+        const auto rights = rights_again(*before, caller);
+        if (!rights)
+            return rights.error();
         if (before->status != Status::failed && before->status != Status::cancelled)
             return not_failed();
         if (auto run = runs::Runs::resume_in(c, id, owner, Json()); !run)
@@ -196,7 +236,7 @@ Task<Result<Execution>> ExecutionService::retry(std::string id, Caller caller)
         const auto execution = rows.find_for_update(id, owner);
         if (!execution)
             return execution;
-        if (auto queued = rows.queue_again(id, true, parts.clock.now()); !queued)
+        if (auto queued = rows.queue_afresh(id, *rights, parts.clock.now()); !queued)
             return queued.error();
         batch.add(execution_queued(*execution, "ExecutionRetried", Json(), caller.by));
         return rows.find(id, owner);
@@ -212,6 +252,9 @@ Task<Result<Execution>> ExecutionService::fork(std::string id, Caller caller, Fo
     const auto original = co_await find(id, caller.user_id);
     if (!original)
         co_return original.error();
+    const auto rights = rights_again(*original, caller);
+    if (!rights)
+        co_return rights.error();
     const auto all_steps = co_await steps(id, caller.user_id);
     if (!all_steps)
         co_return all_steps.error();
@@ -235,7 +278,7 @@ Task<Result<Execution>> ExecutionService::fork(std::string id, Caller caller, Fo
             co_return patched.error();
         values = std::move(*patched);
     }
-    const auto fork = fork_of(*original, *step, caller, parts.clock.now());
+    const auto fork = fork_of(*original, *step, caller, *rights, parts.clock.now());
     if (auto saved = co_await checkpointer.save(fork.id, first_checkpoint(before->checkpoint, values, fork)); !saved)
         co_return saved.error();
     const auto taken_over = steps_before(*all_steps, *step);

@@ -10,7 +10,8 @@ namespace {
 const std::string stored_columns =
     "id, owner_id, flow_id, flow_slug, flow_version, flow_type, pins, status, user_label, session_id, message, inputs, "
     "facts, output, error, waiting, limits, idempotency_key, request_hash, forked_from, forked_step, created_at, "
-    "started_at, ended_at, updated_at, active_since, active_ms, wake_at, crashes, crashed_at";
+    "started_at, ended_at, updated_at, active_since, active_ms, wake_at, crashes, crashed_at, "
+    "rights, retries";
 const std::string select_executions =
     "SELECT " + stored_columns +
     // PostgreSQL sums whole numbers as NUMERIC.
@@ -29,6 +30,11 @@ std::optional<Json> stored_json(const sql::Row& row, std::string_view column)
 std::optional<std::string> json_text(const std::optional<Json>& json)
 {
     return json ? std::optional(dump(*json)) : std::nullopt;
+}
+
+std::string rights_text(const std::optional<flows::Rights>& rights)
+{
+    return rights ? dump(flows::to_json(*rights)) : std::string();
 }
 
 Execution execution_from(const sql::Row& row)
@@ -64,6 +70,9 @@ Execution execution_from(const sql::Row& row)
     execution.wake_at = row.maybe_integer("wake_at");
     execution.crashes = row.integer("crashes");
     execution.crashed_at = row.integer("crashed_at");
+    if (const auto rights = row.text("rights"); !rights.empty())
+        execution.rights = flows::rights_from(Json::parse(rights));
+    execution.retries = row.integer("retries");
     execution.steps = row.integer("steps");
     execution.tokens = row.integer("tokens");
     execution.cost_nano = row.integer("cost_nano");
@@ -125,14 +134,14 @@ Result<void> ExecutionRows::insert(const Execution& execution)
 {
     static const std::string sql = "INSERT INTO executions (" + stored_columns +
                                    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, "
-                                   "$17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30)";
+                                   "$17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32)";
     const auto& e = execution;
-    const auto stored =
-        connection_.execute(sql, e.id, e.owner_id, e.flow_id, e.flow_slug, e.flow_version, e.flow_type, dump(e.pins),
-                            name_of(e.status), e.user_label, e.session_id, e.message, dump(e.inputs), dump(e.facts),
-                            json_text(e.output), json_text(e.error), json_text(e.waiting), dump(to_json(e.limits)),
-                            e.idempotency_key, e.request_hash, e.forked_from, e.forked_step, e.created_at, e.started_at,
-                            e.ended_at, e.updated_at, e.active_since, e.active_ms, e.wake_at, e.crashes, e.crashed_at);
+    const auto stored = connection_.execute(
+        sql, e.id, e.owner_id, e.flow_id, e.flow_slug, e.flow_version, e.flow_type, dump(e.pins), name_of(e.status),
+        e.user_label, e.session_id, e.message, dump(e.inputs), dump(e.facts), json_text(e.output), json_text(e.error),
+        json_text(e.waiting), dump(to_json(e.limits)), e.idempotency_key, e.request_hash, e.forked_from, e.forked_step,
+        e.created_at, e.started_at, e.ended_at, e.updated_at, e.active_since, e.active_ms, e.wake_at, e.crashes,
+        e.crashed_at, rights_text(e.rights), e.retries);
     if (!stored)
         return stored.error();
     return {};
@@ -282,15 +291,22 @@ Result<void> ExecutionRows::leave(const std::string& id, const Outcome& outcome,
         outcome.wake_at, ended_at, now));
 }
 
-Result<void> ExecutionRows::queue_again(const std::string& id, bool afresh, UnixMillis now)
+Result<void> ExecutionRows::queue_again(const std::string& id, UnixMillis now)
 {
     return one_change(connection_.execute(
         "UPDATE executions SET status = 'queued', output = NULL, error = NULL, waiting = NULL, wake_at = NULL, "
-        "ended_at = NULL, active_since = NULL, crashes = 0, crashed_at = 0, active_ms = CASE WHEN $2 <> 0 THEN 0 ELSE "
-        "active_ms END, updated_at = "
-        "$3 "
-        "WHERE id = $1",
-        id, afresh, now));
+        "ended_at = NULL, active_since = NULL, crashes = 0, crashed_at = 0, updated_at = $2 WHERE id = $1",
+        id, now));
+}
+
+Result<void> ExecutionRows::queue_afresh(const std::string& id, const std::optional<flows::Rights>& rights,
+                                         UnixMillis now)
+{
+    if (auto queued = queue_again(id, now); !queued)
+        return queued;
+    return one_change(
+        connection_.execute("UPDATE executions SET active_ms = 0, retries = retries + 1, rights = $2 WHERE id = $1", id,
+                            rights_text(rights)));
 }
 
 Result<std::vector<Execution>> ExecutionRows::to_wake(UnixMillis now, std::int64_t limit)

@@ -39,8 +39,10 @@ public:
     // Stores or replaces the step; gives its visit.
     Result<std::int64_t> put_step(const std::string& id, const Step& step);
     Result<void> leave(const std::string& id, const Outcome& outcome, UnixMillis now);
-    // Goes on: waiting, failed or cancelled → queued. `afresh`: its time counts from nothing again.
-    Result<void> queue_again(const std::string& id, bool afresh, UnixMillis now);
+    // Goes on: waiting → queued.
+    Result<void> queue_again(const std::string& id, UnixMillis now);
+    // Once more: failed or cancelled → queued; its time counts from nothing again.
+    Result<void> queue_afresh(const std::string& id, const std::optional<flows::Rights>& rights, UnixMillis now);
 
     // Waiting ones with a question whose deadline has passed.
     Result<std::vector<Execution>> to_wake(UnixMillis now, std::int64_t limit);

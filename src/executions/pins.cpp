@@ -34,6 +34,26 @@ Error too_deep(const std::string& flow)
         .reason("subflow_cycle");
 }
 
+Task<Result<RunnableFlow>> find_subflow(FlowSource& flows, const Caller& caller, const Wanted& wanted)
+{
+    if (!wanted.version.empty())
+        co_return co_await flows.find(caller, wanted.flow, wanted.version);
+    auto published = co_await flows.find(caller, wanted.flow, "published");
+    if (published || published.error().reason() != "flow_not_published")
+        co_return published;
+    co_return co_await flows.find(caller, wanted.flow, "draft");
+}
+
+// A published version runs with the models it was published with, whatever else a bound key opens.
+void add_models(const RunnableFlow& flow, flows::Rights& rights)
+{
+    if (!rights.models || !flow.published)
+        return;
+    for (auto& name : flows::models_named(*flow.document))
+        if (!rights.may_ask(name))
+            rights.models->push_back(std::move(name));
+}
+
 }  // namespace
 
 std::string subflow_key(std::string_view flow, std::string_view version)
@@ -41,9 +61,12 @@ std::string subflow_key(std::string_view flow, std::string_view version)
     return std::string(flow) + "@" + std::string(version);
 }
 
-Task<Result<Json>> find_pins(FlowSource& flows, Caller caller, const RunnableFlow& flow)
+Task<Result<Json>> find_pins(FlowSource& flows, Caller caller, const RunnableFlow& flow, flows::Rights& rights)
 {
     auto pins = Json::object();
+    add_models(flow, rights);
+    if (flow.published)
+        caller.models = std::nullopt;
     std::vector<Wanted> wanted;
     add_wanted(*flow.document, 1, wanted);
     while (!wanted.empty()) {
@@ -51,9 +74,10 @@ Task<Result<Json>> find_pins(FlowSource& flows, Caller caller, const RunnableFlo
         wanted.pop_back();
         if (one.depth > deepest_subflow)
             co_return too_deep(one.flow);
-        const auto found = co_await flows.find(caller, one.flow, one.version);
+        const auto found = co_await find_subflow(flows, caller, one);
         if (!found)
             co_return found.error();
+        add_models(*found, rights);
         pins[subflow_key(one.flow, one.version)] = Json{{"id", found->id}, {"version", found->version}};
         add_wanted(*found->document, one.depth + 1, wanted);
         if (wanted.size() > 10'000)

@@ -49,6 +49,7 @@ Execution fresh_execution(const Caller& caller, const StartRequest& request, con
     Execution fresh;
     fresh.id = new_id();
     fresh.owner_id = caller.user_id;
+    fresh.rights = flows::Rights{caller.permissions, caller.models};
     fresh.flow_id = flow.id;
     fresh.flow_slug = flow.slug;
     fresh.flow_type = flows::name_of(flow.document->flow_type);
@@ -98,7 +99,7 @@ Task<Result<Started>> ExecutionService::start(Caller caller, StartRequest reques
     fresh.inputs = std::move(*inputs);
     fresh.limits = limits_of(*flow->document, parts.settings.flows);
     fresh.limits.owner_runs = request.owner_runs;
-    auto pins = co_await find_pins(parts.flows, caller, *flow);
+    auto pins = co_await find_pins(parts.flows, caller, *flow, *fresh.rights);
     if (!pins)
         co_return pins.error();
     fresh.pins = std::move(*pins);

@@ -201,13 +201,26 @@ void read_sampling(ConfigReader& reader, Question& question)
     }
 }
 
-Result<Question> finished(const Shared& shared, const ConfigReader& reader, Question question)
+// Of a run that a bound key started: a model the key opens, or one the flow names by itself in the version that was published.
+bool may_ask(const flows::RunFacts& facts, const std::string& provider, const std::string& model, const std::string& id)
+{
+    return !facts.rights || facts.rights->may_ask(id) || facts.rights->may_ask(flows::model_name(provider, model)) ||
+           (!model.empty() && facts.rights->may_ask(model));
+}
+
+Result<Question> finished(const Shared& shared, const flows::RunFacts& facts, const ConfigReader& reader,
+                          Question question)
 {
     if (auto fine = reader.done(); !fine)
         return fine.error();
-    auto model = model_for(shared, reader.text("provider"), reader.text("model"));
+    const auto provider = reader.text("provider"), named = reader.text("model");
+    auto model = model_for(shared, provider, named);
     if (!model)
         return model.error();
+    if (!may_ask(facts, provider, named, *model))
+        return Error(Errc::permission_denied, "The key that started the run does not open the model '" + *model + "'.")
+            .reason("model_not_permitted")
+            .param("model");
     question.model = std::move(*model);
     return question;
 }
@@ -228,15 +241,15 @@ Result<Question> read_question(const Shared& shared, const flows::NodeCall& call
     Question question;
     read_sampling(reader, question);
     read_conversation(call, reader, question);
-    return finished(shared, reader, std::move(question));
+    return finished(shared, call.facts, reader, std::move(question));
 }
 
-Result<Question> read_model_fields(const Shared& shared, const Json& config)
+Result<Question> read_model_fields(const Shared& shared, const flows::RunFacts& facts, const Json& config)
 {
     ConfigReader reader(config);
     Question question;
     read_sampling(reader, question);
-    return finished(shared, reader, std::move(question));
+    return finished(shared, facts, reader, std::move(question));
 }
 
 Result<Question> read_question_about(const Shared& shared, const flows::NodeCall& call, std::string text)
@@ -248,7 +261,7 @@ Result<Question> read_question_about(const Shared& shared, const flows::NodeCall
     question.messages.push_back(agents::message_saying(model::Role::user, std::move(text)));
     add_images(reader, question.messages);
     take_system(question);
-    return finished(shared, reader, std::move(question));
+    return finished(shared, call.facts, reader, std::move(question));
 }
 
 llm::CompletionRequest request_for(const Question& question)

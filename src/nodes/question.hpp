@@ -25,11 +25,12 @@ struct Question {
     std::string last_user_text() const;
 };
 
-// The fields of `llm` in a config. invalid_argument with every wrong field; not_found "model_not_found"; a memory or knowledge that
+// The fields of `llm` in a config. invalid_argument with every wrong field; not_found "model_not_found"; permission_denied
+// "model_not_permitted"; a memory or knowledge that
 // this server does not have is refused by name.
 Result<Question> read_question(const Shared& shared, const flows::NodeCall& call);
 // As above, of another node's config (a worker), without a conversation.
-Result<Question> read_model_fields(const Shared& shared, const Json& config);
+Result<Question> read_model_fields(const Shared& shared, const flows::RunFacts& facts, const Json& config);
 // For kinds with a text of their own in place of prompt and messages.
 Result<Question> read_question_about(const Shared& shared, const flows::NodeCall& call, std::string text);
 

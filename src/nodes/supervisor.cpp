@@ -40,11 +40,11 @@ std::string task_of(const Question& question)
 }
 
 // Every field of `llm` in a worker's config works as in an agent of its own, or is refused.
-Result<agents::Worker> worker_from(const Shared& shared, const Json& entry)
+Result<agents::Worker> worker_from(const Shared& shared, const flows::RunFacts& facts, const Json& entry)
 {
     const auto& config = entry.at("config");
     ConfigReader reader(config);
-    auto question = read_model_fields(shared, config);
+    auto question = read_model_fields(shared, facts, config);
     if (!question)
         return question.error();
     agents::Worker worker;
@@ -78,7 +78,7 @@ Task<Result<void>> add_workers(const Shared& shared, flows::NodeCall& call, agen
     const auto found = call.attached.is_object() ? call.attached.find("workers") : call.attached.end();
     const auto& list = call.attached.is_object() && found != call.attached.end() ? *found : none;
     for (const auto& entry : list) {
-        auto worker = worker_from(shared, entry);
+        auto worker = worker_from(shared, call.facts, entry);
         if (!worker)
             co_return worker.error();
         auto tools =

@@ -53,6 +53,12 @@ Task<Result<tools::Caller>> caller_for(const Shared& shared, const flows::RunFac
     if (!caller->may_execute)
         co_return Error(Errc::permission_denied, "The owner of the run may not use tools.")
             .reason("tools_not_permitted");
+    if (facts.rights) {
+        if (!facts.rights->may(tools::execute_permission))
+            co_return Error(Errc::permission_denied, "The key or person that started the run may not use tools.")
+                .reason("tools_not_permitted");
+        std::erase_if(caller->permissions, [&](const std::string& one) { return !facts.rights->may(one); });
+    }
     caller->user_id = facts.owner;
     caller->request_id = facts.execution_id;
     co_return caller;

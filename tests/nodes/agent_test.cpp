@@ -291,6 +291,35 @@ TEST_F(ToolNode, NamesWhatIsWrongWithTheCall)
     }
 }
 
+TEST_F(ToolNode, RunsOnlyWithTheRightsTheRunBeganWith)
+{
+    add_tool("weather", [](const Json&) -> Result<Json> { return Json(1); });
+    rights.permissions = {"tools:execute", "tools:manage"};
+    struct Case {
+        std::optional<flows::Rights> began_with;
+        bool runs;
+    };
+    int number = 0;
+    for (const auto& [began_with, runs] :
+         {Case{std::nullopt, true}, Case{flows::Rights{{"tools:execute"}}, true},
+          Case{flows::Rights{{"flows:execute"}}, false}, Case{flows::Rights{}, false}}) {
+        options.thread = "thread-" + std::to_string(number++);
+        facts.rights = began_with;
+        node("tool", {{"tool", "weather"}, {"arguments", {{"city", "a"}}}});
+        const auto output = go();
+        EXPECT_EQ(static_cast<bool>(output), runs) << number;
+        if (!output) {
+            EXPECT_EQ(output.error().reason(), "tools_not_permitted");
+        }
+        node("agent", {{"tools", {"weather"}}, {"prompt", "x"}});
+        options.thread += "-agent";
+        if (!runs) {
+            EXPECT_EQ(go().error().reason(), "tools_not_permitted") << number;
+        }
+    }
+    EXPECT_EQ(upstream.request_count(), 0);
+}
+
 class SupervisorNode : public AgentNode {
 protected:
     Json workers = Json::parse(R"({"workers":[

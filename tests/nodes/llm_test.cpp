@@ -41,6 +41,37 @@ TEST_F(LlmNode, AnswersAndStreamsItsWords)
     EXPECT_EQ(sent(0)["stop"], Json::array({"END"}));
 }
 
+TEST_F(LlmNode, AsksOnlyModelsThatTheRunsKeyOpens)
+{
+    struct Case {
+        Json config;
+        std::vector<std::string> models;
+        bool asks;
+    };
+    int number = 0;
+    for (const auto& one :
+         {Case{{{"model", "native"}}, {"native"}, true}, Case{{{"model", "native"}}, {"plain", "flow:x", ""}, false},
+          Case{Json::object(), {""}, true}, Case{Json::object(), {"native"}, true},
+          Case{Json::object(), {"plain"}, false}, Case{{{"provider", "up"}}, {"up/"}, true},
+          Case{{{"provider", "up"}}, {"flow:x"}, false}, Case{Json::object(), {}, false}}) {
+        options.thread = "thread-" + std::to_string(number++);
+        facts.rights = flows::Rights{{}, one.models};
+        if (one.asks)
+            upstream.enqueue(completion_script("hi"));
+        auto config = one.config;
+        config["prompt"] = "x";
+        config["stream"] = false;
+        node("llm", config);
+        const auto output = go();
+        EXPECT_EQ(static_cast<bool>(output), one.asks) << config << number;
+        if (!output) {
+            EXPECT_EQ(output.error().reason(), "model_not_permitted");
+            EXPECT_EQ(output.error().code(), Errc::permission_denied);
+        }
+    }
+    EXPECT_EQ(upstream.request_count(), 4);
+}
+
 TEST_F(LlmNode, IsChargedToTheOwnerOfTheRun)
 {
     facts.session_id = "session-1";

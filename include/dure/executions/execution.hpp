@@ -9,6 +9,7 @@
 
 #include "dure/base/clock.hpp"
 #include "dure/base/json.hpp"
+#include "dure/flows/rights.hpp"
 
 namespace dure::executions {
 
@@ -33,7 +34,8 @@ struct Limits {
 
 struct Execution {
     std::string id;   // UUIDv7; also of the run and the thread
-    std::string owner_id;   // who started it and whose rights it has
+    std::string owner_id;   // who started it and whose rights it has,
+    std::optional<flows::Rights> rights;  // as far as these go: of the key or login it began with; nothing: all of them
     std::string flow_id, flow_slug, flow_type;
     std::int64_t flow_version = 0;
     Json pins = Json::object();   // versions of the flows it uses, by what their nodes say
@@ -42,7 +44,7 @@ struct Execution {
     std::string session_id;   // empty: none
     std::string message;
     Json inputs = Json::object();
-    Json facts = Json::object();   // what else was known at its start: {history, turn}
+    Json facts = Json::object();  // what else was known at its start: {history, turn, session_state}
     std::optional<Json> output;
     std::optional<Json> error;   // {code, message, node_id?, …}
     std::optional<Json> waiting;   // open questions: [{id, node_id, value}]
@@ -56,6 +58,7 @@ struct Execution {
     UnixMillis updated_at = 0;
     std::optional<UnixMillis> active_since;   // a worker has it, or had it when its process died
     std::int64_t active_ms = 0;   // before active_since
+    std::int64_t retries = 0;  // times it was put back into the queue after it had failed or was cancelled
     std::int64_t crashes = 0;      // deaths of a process that worked on it while it had the same steps
     std::int64_t crashed_at = 0;   // how many steps it had then
     std::optional<UnixMillis> wake_at;   // earliest deadline of an open question
@@ -69,7 +72,7 @@ struct Execution {
 struct Step {
     std::string task_id;
     std::string node_id;
-    std::int64_t number = 0;   // orders the steps: number of the event that told it
+    std::int64_t number = 0;   // orders the steps: by the event that told it and the place there
     std::int64_t visit = 0;
     std::int64_t step = 0;   // superstep of the flow; what fork takes
     std::string status;   // succeeded, failed, skipped, waiting

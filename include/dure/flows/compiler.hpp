@@ -16,6 +16,7 @@
 #include "dure/base/json.hpp"
 #include "dure/base/task.hpp"
 #include "dure/flows/document.hpp"
+#include "dure/flows/rights.hpp"
 #include "dure/graph/graph.hpp"
 
 namespace dure::flows {
@@ -23,7 +24,8 @@ namespace dure::flows {
 // What is known of a run before its first node, and stays: the roots start, run, flow and session.id of expressions.
 struct RunFacts {
     std::string execution_id;
-    std::string owner;         // whose rights the run has
+    std::string owner;  // whose rights the run has, as far as `rights` goes
+    std::optional<Rights> rights = {};  // nothing: all its owner has
     std::string user_id;       // a label (routes.md); gives no rights
     std::string session_id;    // empty: none
     std::string flow_id, slug;
@@ -35,6 +37,7 @@ struct RunFacts {
     std::int64_t turn = 0;          // session.turn
     Json session_state = Json::object();   // values of state with scope session, by name
     UnixMillis started_at = 0;
+    std::int64_t retries = 0;  // how often a person has set it going again
 };
 
 // What a run may still use of tokens, money and model calls. One run, one core: not thread-safe.

@@ -43,6 +43,7 @@ struct Caller {
     std::optional<std::vector<std::string>> models = {};  // of the key; empty: every model
     bool may_edit = false;  // flows:manage: drafts run only for those (flow-format §11)
     model::Actor by = {};  // for the events
+    std::vector<std::string> permissions = {};  // what a run that this caller starts may use
 };
 
 // A flow at one version, ready to run.

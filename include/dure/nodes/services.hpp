@@ -41,7 +41,7 @@ struct Parts {
     Logger& logger;
     const config::Settings& settings;
     const Clock& clock;
-    // What the owner of a run may do now: may_execute and permissions. An error: the run's tools cannot be used.
+    // What the owner of a run may do now: may_execute and permissions; RunFacts::rights narrow it. An error: no tool can be used.
     std::function<Task<Result<tools::Caller>>(std::string owner)> rights;
     // One row per model call, however it ended, charged to the run's owner; null: nobody counts.
     std::function<Task<void>(model::UsageRow)> usage = {};

@@ -19,7 +19,7 @@ bool asks_the_world(std::string_view kind)
 Error interrupted_by_crash()
 {
     return Error(Errc::internal, "The server stopped while this node ran; its policy forbids to run it again.")
-        .reason("on_crash");
+        .reason(std::string(crash_reason));
 }
 
 }  // namespace
@@ -76,25 +76,55 @@ Task<Result<void>> NodeRun::look_for_crash()
     const bool begins_again = planned_.node.kind == "agent" || planned_.node.kind == "supervisor";
     if (rule == OnCrash::retry || context_.attempt() > 1 || begins_again)
         co_return Result<void>();
-    const auto mark = new_id();
-    const auto begun = co_await context_.step("begun", [&mark]() -> Task<Result<Json>> { co_return Json(mark); });
-    if (!begun)
-        co_return begun.error();
-    if (*begun == mark)
-        co_return Result<void>();
-    if (rule == OnCrash::fail)
-        co_return interrupted_by_crash();
-    const auto answer =
-        co_await context_.interrupt(Json{{"kind", "crash"},
-                                         {"node_id", planned_.told_id},
-                                         {"prompt", "The server stopped while this node ran. Run it again?"},
-                                         {"actions", Json::array({Json{{"id", "retry"}, {"label", "Run it again"}},
-                                                                  Json{{"id", "fail"}, {"label", "Give up"}}})}});
-    if (!answer)
-        co_return answer.error();
-    if (answer->is_object() && answer->value("action", "") == "retry")
-        co_return Result<void>();
-    co_return interrupted_by_crash();
+    // A mark for each time a person let it begin: with the run, by a retry of the run, by an answer here. One that is there
+    // already was left by a process that died.
+    int asked = 0;
+    for (int answers = 0;; ++answers) {
+        const auto time = std::to_string(run_.facts.retries) + "/" + std::to_string(answers);
+        const auto fresh = co_await begins("begun/" + time);
+        if (!fresh)
+            co_return fresh.error();
+        if (*fresh)
+            co_return Result<void>();
+        if (rule == OnCrash::fail)
+            co_return interrupted_by_crash();
+        const auto again = co_await ask_after_crash(time, asked);
+        if (!again)
+            co_return again.error();
+        if (!*again)
+            co_return interrupted_by_crash();
+    }
+}
+
+// Whether nobody was here before.
+Task<Result<bool>> NodeRun::begins(std::string mark)
+{
+    const auto own = new_id();
+    const auto kept = co_await context_.step(std::move(mark), [&own]() -> Task<Result<Json>> { co_return Json(own); });
+    if (!kept)
+        co_return kept.error();
+    co_return *kept == own;
+}
+
+// `asked` counts the questions of this task: those for an earlier time are answered already and passed over.
+Task<Result<bool>> NodeRun::ask_after_crash(std::string time, int& asked)
+{
+    for (;;) {
+        const auto about = co_await context_.step("asked/" + std::to_string(asked++),
+                                                  [&time]() -> Task<Result<Json>> { co_return Json(time); });
+        if (!about)
+            co_return about.error();
+        const auto answer =
+            co_await context_.interrupt(Json{{"kind", "crash"},
+                                             {"node_id", planned_.told_id},
+                                             {"prompt", "The server stopped while this node ran. Run it again?"},
+                                             {"actions", Json::array({Json{{"id", "retry"}, {"label", "Run it again"}},
+                                                                      Json{{"id", "fail"}, {"label", "Give up"}}})}});
+        if (!answer)
+            co_return answer.error();
+        if (*about == time)
+            co_return answer->is_object() && answer->value("action", "") == "retry";
+    }
 }
 
 Task<Result<NodeOutcome>> NodeRun::outcome()

@@ -21,6 +21,8 @@ public:
 private:
     Task<Result<void>> prepare();
     Task<Result<void>> look_for_crash();
+    Task<Result<bool>> begins(std::string mark);
+    Task<Result<bool>> ask_after_crash(std::string time, int& asked);
     Task<Result<NodeOutcome>> outcome();
     Task<Result<NodeOutcome>> ask_world();
     Task<Result<NodeOutcome>> ask_person();

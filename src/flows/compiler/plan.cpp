@@ -62,6 +62,8 @@ std::function<bool(const Error&)> faults_named(const OrderedJson* list)
         if (word.is_string())
             words.insert(word.get<std::string>());
     return [words](const Error& error) {
+        if (error.reason() == crash_reason)
+            return false;
         if (words.contains("any"))
             return error.code() != Errc::cancelled;
         if (error.code() == Errc::timeout)
@@ -148,8 +150,9 @@ public:
         stage->kind = kind;
         stage->prefix = prefix;
         add_state(*stage);
+        const auto reached = reached_in(parent, stage->is_body());
         for (const auto& node : document_.nodes) {
-            if (node.parent != parent || node.kind == "note" || hangs_on(node))
+            if (!reached.contains(node.id) || node.kind == "note" || hangs_on(node))
                 continue;
             if (auto added = add_node(*stage, node); !added)
                 return added.error();
@@ -171,6 +174,28 @@ private:
             return false;
         return std::none_of(flowing_.begin(), flowing_.end(),
                             [&](const auto& edge) { return edge.first == node.id || edge.second == node.id; });
+    }
+
+    // A node that nothing leads to is a warning (§9): it stays out, and nobody waits for its edges.
+    std::set<std::string_view> reached_in(const std::string& parent, bool body) const
+    {
+        std::set<std::string_view> targets;
+        for (const auto& [source, target] : flowing_)
+            targets.insert(target);
+        std::vector<std::string_view> open;
+        for (const auto& node : document_.nodes)
+            if (node.parent == parent && (body ? !targets.contains(node.id) : node.kind == "start"))
+                open.push_back(node.id);
+        std::set<std::string_view> reached(open.begin(), open.end());
+        while (!open.empty()) {
+            const auto source = open.back();
+            open.pop_back();
+            for (auto edge = flowing_.lower_bound({std::string(source), std::string()});
+                 edge != flowing_.end() && edge->first == source; ++edge)
+                if (reached.insert(edge->second).second)
+                    open.push_back(edge->second);
+        }
+        return reached;
     }
 
     void add_state(Stage& stage) const

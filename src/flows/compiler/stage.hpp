@@ -22,6 +22,9 @@ namespace dure::flows {
 
 struct Stage;
 
+// Of a node that a crash had cut and that may not run again.
+inline constexpr std::string_view crash_reason = "on_crash";
+
 struct PlannedEdge {
     std::size_t source = 0, target = 0;  // places in Stage::nodes
     std::string handle;
