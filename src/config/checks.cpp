@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <set>
 
 #include "config/collector.hpp"
@@ -61,6 +62,32 @@ bool address_with_port(const std::string& text)
     return (!failed || host == "localhost") && digits && std::stoul(port) <= 65535;
 }
 
+// "host:port" of an egress exception; IPv6 in brackets.
+bool host_with_port(std::string_view text)
+{
+    const auto colon = text.rfind(':');
+    if (colon == std::string_view::npos || colon == 0)
+        return false;
+    const auto host = text.substr(0, colon);
+    const auto port = text.substr(colon + 1);
+    const bool bracketed = host.starts_with('[') && host.ends_with(']') && host.size() > 2;
+    if (!bracketed && host.find_first_of("[]:/@ \t") != std::string_view::npos)
+        return false;
+    unsigned number = 0;
+    const auto [end, failed] = std::from_chars(port.data(), port.data() + port.size(), number);
+    return failed == std::errc() && end == port.data() + port.size() && number >= 1 && number <= 65535;
+}
+
+// An address, or a name that could be one of this machine's.
+bool listenable(std::string_view host)
+{
+    boost::system::error_code failed;
+    boost::asio::ip::make_address(host, failed);
+    return !failed || (host.size() <= 253 && std::all_of(host.begin(), host.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+    }));
+}
+
 bool repeats(std::string_view text, std::string_view word)
 {
     for (std::size_t i = 0; i < text.size(); ++i)
@@ -97,6 +124,8 @@ void check_server(const Settings& settings, Collector& collector)
     const auto& server = settings.server;
     if (server.host.empty())
         collector.problem(collector.where("server.host"), "server.host must not be empty");
+    else if (!listenable(server.host))
+        collector.problem(collector.where("server.host"), "server.host must be an address or a host name");
     else if (!loopback(server.host) && !settings.auth.accounts)
         collector.problem(collector.where("auth.accounts"),
                           "auth.accounts = false is possible on a loopback address only, and server.host is " +
@@ -215,6 +244,9 @@ void check_models(const Settings& settings, const std::set<std::string>& provide
                           "models.default: there is no model " + settings.models.default_model);
     if (!settings.agent.model.empty() && !known(settings.agent.model))
         collector.problem(collector.where("agent.model"), "agent.model: there is no model " + settings.agent.model);
+    if (settings.models.embeddings != "local" && !known(settings.models.embeddings))
+        collector.problem(collector.where("models.embeddings"),
+                          "models.embeddings: there is no model " + settings.models.embeddings);
 }
 
 void check_tools(const Settings& settings, Collector& collector)
@@ -225,11 +257,16 @@ void check_tools(const Settings& settings, Collector& collector)
         const auto place = "tools.mcp[" + std::to_string(i) + "]";
         if (mcp.name.empty() || !names.insert(mcp.name).second)
             collector.problem(collector.where(place), place + ".name must be there and unique");
+        else if (!header_name(mcp.name))   // it may become a part of names of tools
+            collector.problem(collector.where(place), place + ".name must consist of letters, digits, - and _");
         if (mcp.transport == "stdio" && mcp.command.empty())
             collector.problem(collector.where(place), place + " needs a command");
         if (mcp.transport == "http" && !http_url(mcp.url))
             collector.problem(collector.where(place), place + ".url must begin with http:// or https://");
     }
+    for (const auto& place : settings.egress.allow)
+        if (!host_with_port(place))
+            collector.problem(collector.where("egress.allow"), "egress.allow: " + place + " is not of the form host:port");
     for (const auto& [path, url] : {std::pair{"tools.weather_url", &settings.tools.weather_url},
                                     std::pair{"tools.geocoding_url", &settings.tools.geocoding_url},
                                     std::pair{"tools.search_url", &settings.tools.search_url}})

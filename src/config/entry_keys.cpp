@@ -39,6 +39,8 @@ const std::vector<Key>& provider_keys()
         time("connect", &ProviderTimeouts::connect, "Until the connection stands");
         time("head", &ProviderTimeouts::head, "Until the answer's head");
         time("first_output", &ProviderTimeouts::first_output, "Until the first piece of output");
+        time("first_output_reasoning", &ProviderTimeouts::first_output_reasoning,
+             "The same of models that think before they speak");
         time("byte_silence", &ProviderTimeouts::byte_silence, "Without any byte");
         time("progress_silence", &ProviderTimeouts::progress_silence, "Without output, heartbeats not counted");
         time("total", &ProviderTimeouts::total, "Of an answer without a stream");
@@ -66,6 +68,18 @@ const std::vector<Key>& model_keys()
         key_of<Model>(
             "vision", [](Model& m) { return &m.vision; }, "It reads images"),
         key_of<Model>(
+            "json_schema", [](Model& m) { return &m.json_schema; },
+            "It can be held to a JSON schema; false: the schema is told in words and the answer checked"),
+        key_of<Model>(
+            "reasoning", [](Model& m) { return &m.reasoning; },
+            "It thinks before it speaks: timeouts.first_output_reasoning, max_completion_tokens"),
+        key_of<Model>(
+            "developer_role", [](Model& m) { return &m.developer_role; }, "It knows the role developer; false: system stands there"),
+        key_of<Model>(
+            "logprobs", [](Model& m) { return &m.logprobs; }, "It gives logprobs"),
+        key_of<Model>(
+            "n", [](Model& m) { return &m.n; }, "It gives more than one choice"),
+        key_of<Model>(
             "context_window", [](Model& m) { return &m.context_window; }, "Tokens")
             .between(1, 1000000000),
         key_of<Model>(
@@ -92,6 +106,9 @@ const std::vector<Key>& model_keys()
             .as(Unit::nano_dollars),
         key_of<Model>(
             "prices.output", [](Model& m) { return &m.prices.output; }, "")
+            .as(Unit::nano_dollars),
+        key_of<Model>(
+            "prices.request", [](Model& m) { return &m.prices.request; }, "USD for each answer, whatever its length")
             .as(Unit::nano_dollars),
     };
     return all;

@@ -146,10 +146,26 @@ void add_limits(std::vector<Key>& all)
         one("streams", &RoleLimits::streams, "Streams at the same time");
         one("runs", &RoleLimits::runs, "Flow runs at the same time");
     };
+    const auto spending = [&](const std::string& name, RoleLimits Limits::* member) {
+        const auto one = [&](const char* what, std::int64_t RoleLimits::* amount, const char* comment) {
+            return setting(
+                "limits." + name + "." + what, [=](Settings& s) { return &(s.limits.*member.*amount); }, comment);
+        };
+        all.push_back(one("tokens_per_minute", &RoleLimits::tokens_per_minute, "Tokens of model calls; 0: not limited")
+                          .between(0, 1'000'000'000'000));
+        all.push_back(one("tokens_per_day", &RoleLimits::tokens_per_day, "Tokens of a day (UTC); 0: not limited")
+                          .between(0, 1'000'000'000'000));
+        all.push_back(one("cost_per_day", &RoleLimits::cost_per_day, "USD of a day (UTC); 0: not limited")
+                          .as(Unit::nano_dollars)
+                          .between(0, 1'000'000'000'000'000));
+    };
     role("anonymous", &Limits::anonymous);
     role("user", &Limits::user);
+    spending("user", &Limits::user);
     role("developer", &Limits::developer);
+    spending("developer", &Limits::developer);
     role("admin", &Limits::admin);
+    spending("admin", &Limits::admin);
     all.push_back(setting(
                       "limits.login.failures_per_account",
                       [](Settings& s) { return &s.limits.login_failures_per_account; },

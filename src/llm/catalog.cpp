@@ -53,7 +53,7 @@ bool differ(const std::vector<Target>& targets)
 {
     const auto& first = targets.front();
     return std::any_of(targets.begin(), targets.end(), [&](const Target& one) {
-        return !one.tools || one.one_plain_choice || one.vision != first.vision || one.context_window != first.context_window;
+        return !one.tools || !one.several_choices || !one.logprobs || !one.json_schema || one.vision != first.vision || one.context_window != first.context_window;
     });
 }
 
@@ -137,7 +137,12 @@ Target Catalog::read_target(const config::Model& model, const std::string& text,
     target.max_output = said.max_output;
     target.tools = said.tools;
     target.vision = said.vision;
-    target.one_plain_choice = found->second.settings.dialect == "anthropic";
+    const bool plain_answers = found->second.settings.dialect == "anthropic";   // one choice, without logprobs
+    target.several_choices = said.n && !plain_answers;
+    target.logprobs = said.logprobs && !plain_answers;
+    target.json_schema = said.json_schema;
+    target.developer_role = said.developer_role;
+    target.reasoning = said.reasoning;
     return target;
 }
 

@@ -46,8 +46,9 @@ std::size_t size_of(const model::Completion& answer)
 
 std::string cache_key(const ModelEntry& model, const Ask& ask)
 {
+    openai::BodyNotes notes;
     const auto text = ask.relay != nullptr ? std::string(ask.relay->body)
-                                           : openai::typed_body(*ask.typed, model.info.id, false, openai::Repairs());
+                                           : openai::typed_body(*ask.typed, model.info.id, false, {}, notes);
     auto request = Json::parse(text, nullptr, false);
     if (!request.is_object())
         return {};

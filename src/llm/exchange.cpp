@@ -54,6 +54,8 @@ Failure failure_of_body(const Error& error)
             return FailureClass::timeout;
         if (one.code() == Errc::unavailable)
             return FailureClass::busy;
+        if (one.code() == Errc::payload_too_large)
+            return FailureClass::protocol;
         return one.reason() == "protocol" ? FailureClass::protocol : FailureClass::interrupted;
     };
     Failure failure(kind_of(error), "");

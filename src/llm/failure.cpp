@@ -72,7 +72,7 @@ struct ClassRow {
 };
 
 // First match wins. A status of 0 (an event inside a stream) passes every range of message rows.
-constexpr std::array<ClassRow, 56> class_rows = {{
+constexpr std::array<ClassRow, 57> class_rows = {{
     {FailureClass::quota, Field::code_or_type, "insufficient_quota"},
     {FailureClass::quota, Field::code_or_type, "billing_error"},
     {FailureClass::quota, Field::code_or_type, "billing_hard_limit_reached"},
@@ -100,6 +100,7 @@ constexpr std::array<ClassRow, 56> class_rows = {{
     {FailureClass::unsupported_param, Field::message, "unsupported value", 400, 422},
     {FailureClass::unsupported_param, Field::message, "unknown parameter", 400, 422},
     {FailureClass::unsupported_param, Field::message, "unrecognized request argument", 400, 422},
+    {FailureClass::unsupported_param, Field::message, "is not supported with this model", 400, 422},
     {FailureClass::unsupported_param, Field::message, "extra inputs are not permitted", 400, 422},
     {FailureClass::model_missing, Field::code_or_type, "model_not_found"},
     {FailureClass::model_missing, Field::code_or_type, "not_found_error"},

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <functional>
+#include <tuple>
 
 #include "dure/schema/json_view.hpp"
+#include "llm/answer_form.hpp"
 
 namespace dure::llm {
 
@@ -25,6 +27,8 @@ Needs relay_needs(std::string_view body)
             needs.several_choices = value.as_int64().value_or(1) > 1;
         else if (key == "logprobs")
             needs.logprobs = value.raw() == "true";
+        else if (key == "response_format")
+            needs.json_schema = !schema_of_format(value.raw()).empty();
         else if (key == "messages")
             needs.images = value.raw().find("\"image_url\"") != std::string_view::npos;
     });
@@ -91,15 +95,20 @@ Result<std::vector<bool>> capable_targets(const ModelEntry& model, const Ask& as
                 .reason("tools_not_supported")
                 .param("tools");
     }
-    if (needs.several_choices || needs.logprobs) {
-        flags = narrowed(model, std::move(flags), [](const Target& target) { return !target.one_plain_choice; });
-        if (!any(flags)) {
-            const std::string param = needs.several_choices ? "n" : "logprobs";
-            return Error(Errc::invalid_argument,
-                         "The model '" + model.info.id + "' does not support the parameter '" + param + "'.")
+    // A schema told in words is checked for one choice only.
+    const bool checked_choices = needs.json_schema && needs.several_choices;
+    for (const auto& [needed, param, able] : std::initializer_list<std::tuple<bool, const char*, Test>>{
+             {needs.several_choices, "n",
+              [&](const Target& one) { return one.several_choices && (one.json_schema || !checked_choices); }},
+             {needs.logprobs, "logprobs", [](const Target& one) { return one.logprobs; }}}) {
+        if (!needed)
+            continue;
+        flags = narrowed(model, std::move(flags), able);
+        if (!any(flags))
+            return Error(Errc::invalid_argument, "The model '" + model.info.id + "' does not support the parameter '" +
+                                                     param + "' of this request.")
                 .reason("unsupported_parameter")
                 .param(param);
-        }
     }
     if (needs.images)
         prefer(model, flags, [](const Target& target) { return target.vision; });

@@ -13,6 +13,7 @@ struct Needs {
     bool images = false;
     bool several_choices = false;  // n > 1
     bool logprobs = false;
+    bool json_schema = false;
     std::int64_t prompt_tokens = 0;  // a low estimate; 0: unknown (images count otherwise)
 };
 Needs needs_of(const Ask& ask);

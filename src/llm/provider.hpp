@@ -37,7 +37,11 @@ struct Target {
     std::int64_t max_output = 0;
     bool tools = true;
     bool vision = false;
-    bool one_plain_choice = false;        // neither n > 1 nor logprobs
+    bool several_choices = true;          // n > 1
+    bool logprobs = true;
+    bool json_schema = true;              // it can be held to a schema; else that is told in words and the answer checked
+    bool developer_role = false;          // it knows the role; else system stands there
+    bool reasoning = false;               // it thinks before it speaks: more patience, max_completion_tokens
     std::string label() const { return provider + "/" + model; }
 };
 

@@ -75,6 +75,10 @@ struct RoleLimits {
     std::int64_t requests_per_minute = 600;
     std::int64_t streams = 10;
     std::int64_t runs = 5;
+    // Of model calls; 0: not limited. None for callers known only by address: no route lets them ask a model.
+    std::int64_t tokens_per_minute = 0;
+    std::int64_t tokens_per_day = 0;
+    std::int64_t cost_per_day = 0;                 // nano-dollars
 };
 
 struct Limits {
@@ -114,6 +118,7 @@ struct ProviderTimeouts {
     Milliseconds connect{5000};
     Milliseconds head{30000};
     Milliseconds first_output{60000};
+    Milliseconds first_output_reasoning{180000};
     Milliseconds byte_silence{30000};
     Milliseconds progress_silence{120000};
     Milliseconds total{180000};
@@ -137,6 +142,7 @@ struct Prices {
     std::int64_t cached = 0;
     std::int64_t cache_write = 0;
     std::int64_t output = 0;
+    std::int64_t request = 0;                      // nano-dollars for each answer, whatever its length
 };
 
 struct Model {
@@ -146,6 +152,11 @@ struct Model {
     std::vector<std::string> targets;              // "provider/upstream-model"
     bool tools = true;
     bool vision = false;
+    bool json_schema = true;
+    bool reasoning = false;
+    bool developer_role = false;
+    bool logprobs = true;
+    bool n = true;
     std::int64_t context_window = 128000;
     std::int64_t max_output = 16384;
     std::int64_t attempts = 6;

@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "dure/base/text.hpp"
+#include "llm/answer_form.hpp"
 #include "llm/anthropic/answer.hpp"
 #include "llm/anthropic/request.hpp"
 #include "llm/exchange.hpp"
@@ -55,13 +56,22 @@ public:
     bool repair(const Target& target, const Failure& failure) override;
 
 private:
-    using Sent = Result<std::unique_ptr<http::ResponseStream>>;
+    // What an attempt keeps of its request.
+    struct Answering {
+        std::unique_ptr<http::ResponseStream> response;
+        std::string answer_tool;
+        std::optional<AnswerForm> form;   // of an answer that has to be checked
+        Steady::time_point sent = Steady::now();
+    };
     Result<TranslatedRequest> translate(const Target& target, const Ask& ask);
-    Task<Sent> send(std::size_t key, const std::string& body, const Ask& ask, Reply& reply, Deadline deadline);
-    Task<std::optional<Failure>> streamed(http::ResponseStream& response, const std::string& answer_tool,
-                                          const Ask& ask, Reply& reply, Steady::time_point sent);
-    Task<std::optional<Failure>> whole(http::ResponseStream& response, const std::string& answer_tool, const Ask& ask,
-                                       Reply& reply, Deadline deadline);
+    // A coroutine of its own: what is sent is not kept for as long as the answer lasts.
+    Task<std::optional<Failure>> send(const Target& target, std::size_t key, const Ask& ask, Reply& reply, Deadline deadline,
+                                      Answering& into);
+    http::ClientRequest make_request(std::size_t key, std::string_view body, bool stream, Deadline deadline) const;
+    openai::StreamTimers timers(const Answering& answering, const Target& target, const Ask& ask, const Reply& reply) const;
+    Task<std::optional<Failure>> streamed(Answering& answering, const Target& target, const Ask& ask, Reply& reply);
+    Task<std::optional<Failure>> whole(Answering& answering, const Target& target, const Ask& ask, Reply& reply,
+                                       Deadline deadline);
     Deadline attempt_deadline(const Ask& ask) const { return ask.context.deadline.sooner(settings_.timeouts.total); }
 
     const config::Provider settings_;
@@ -94,11 +104,12 @@ Result<TranslatedRequest> AnthropicProvider::translate(const Target& target, con
     options.model = target.model;
     options.max_output = target.max_output;
     options.sampling = settings_.version == version_with_sampling;
+    options.json_schema = target.json_schema;
     options.stream = ask.stream;
+    openai::BodyNotes notes;
     auto request = ask.relay != nullptr
                        ? OrderedJson::parse(ask.relay->body, nullptr, false)
-                       : OrderedJson::parse(openai::typed_body(*ask.typed, target.model, false, openai::Repairs()),
-                                            nullptr, false);
+                       : OrderedJson::parse(openai::typed_body(*ask.typed, target.model, false, {}, notes), nullptr, false);
     auto translated = translate_request(std::move(request), options);
     if (!translated)
         return translated;
@@ -110,12 +121,11 @@ Result<TranslatedRequest> AnthropicProvider::translate(const Target& target, con
     return translated;
 }
 
-Task<AnthropicProvider::Sent> AnthropicProvider::send(std::size_t key, const std::string& body, const Ask& ask,
-                                                      Reply& reply, Deadline deadline)
+http::ClientRequest AnthropicProvider::make_request(std::size_t key, std::string_view body, bool stream, Deadline deadline) const
 {
     http::ClientRequest request(http::Method::post, url_);
     request.headers.emplace_back("Content-Type", "application/json");
-    request.headers.emplace_back("Accept", ask.stream ? "text/event-stream" : "application/json");
+    request.headers.emplace_back("Accept", stream ? "text/event-stream" : "application/json");
     request.headers.emplace_back("Accept-Encoding", "identity");
     request.headers.emplace_back("anthropic-version", settings_.version);
     if (key < settings_.keys.size() && !settings_.keys[key].empty())
@@ -124,31 +134,46 @@ Task<AnthropicProvider::Sent> AnthropicProvider::send(std::size_t key, const std
         request.headers.emplace_back(name, value);
     request.body = body;
     request.timeouts.connect = settings_.timeouts.connect;
-    request.timeouts.head = ask.stream ? settings_.timeouts.head : settings_.timeouts.total;
+    request.timeouts.head = stream ? settings_.timeouts.head : settings_.timeouts.total;
     request.deadline = deadline;
-    const Reply::Wait waiting(reply);
-    co_return co_await client_.send(request);
+    return request;
 }
 
-Task<std::optional<Failure>> AnthropicProvider::attempt(const Target& target, std::size_t key, const Ask& ask,
-                                                        Reply& reply)
+Task<std::optional<Failure>> AnthropicProvider::send(const Target& target, std::size_t key, const Ask& ask, Reply& reply,
+                                                     Deadline deadline, Answering& into)
 {
     auto translated = translate(target, ask);
     if (!translated)
         co_return refused_request(translated.error());
     reply.dropped(std::move(translated->dropped));
+    into.answer_tool = std::move(translated->answer_tool);
+    if (!translated->schema.empty())
+        if (auto wrong = AnswerForm::make(translated->schema, into.form))
+            co_return wrong;
     const auto body = dump(translated->body);
+    translated->body = nullptr;
     if (body.size() > largest_body) {
         Failure failure(FailureClass::bad_request, "The request is larger than the model provider takes (32 MB).");
         failure.status = 413;
         co_return failure;
     }
-    const auto deadline = ask.stream ? ask.context.deadline : attempt_deadline(ask);
-    const auto sent_at = Steady::now();
-    const auto sent = co_await send(key, body, ask, reply, deadline);
+    const auto request = make_request(key, body, ask.stream, deadline);
+    const Reply::Wait waiting(reply);
+    auto sent = co_await client_.send(request);
     if (!sent)
         co_return failure_of_send(sent.error());
-    auto& response = **sent;
+    into.response = std::move(*sent);
+    co_return std::nullopt;
+}
+
+Task<std::optional<Failure>> AnthropicProvider::attempt(const Target& target, std::size_t key, const Ask& ask,
+                                                        Reply& reply)
+{
+    const auto deadline = ask.stream ? ask.context.deadline : attempt_deadline(ask);
+    Answering answering;
+    if (auto failure = co_await send(target, key, ask, reply, deadline, answering))
+        co_return failure;
+    auto& response = *answering.response;
     reply.completion.upstream_request_id = std::string(utf8_prefix(response.header("request-id"), 200));
     if (response.status() < 200 || response.status() > 299) {
         const auto said =
@@ -158,18 +183,26 @@ Task<std::optional<Failure>> AnthropicProvider::attempt(const Target& target, st
         co_return failure;
     }
     if (ask.stream && !is_type(response, "application/json"))
-        co_return co_await streamed(response, translated->answer_tool, ask, reply, sent_at);
-    co_return co_await whole(response, translated->answer_tool, ask, reply, attempt_deadline(ask));
+        co_return co_await streamed(answering, target, ask, reply);
+    co_return co_await whole(answering, target, ask, reply, attempt_deadline(ask));
 }
 
-Task<std::optional<Failure>> AnthropicProvider::streamed(http::ResponseStream& response, const std::string& answer_tool,
-                                                         const Ask& ask, Reply& reply, Steady::time_point sent)
+openai::StreamTimers AnthropicProvider::timers(const Answering& answering, const Target& target, const Ask& ask,
+                                               const Reply& reply) const
 {
+    const bool shown_as_it_comes = reply.streams() && !answering.form;
+    return {settings_.timeouts, answering.sent, ask.context.deadline, !shown_as_it_comes, target.reasoning};
+}
+
+Task<std::optional<Failure>> AnthropicProvider::streamed(Answering& answering, const Target& target, const Ask& ask,
+                                                         Reply& reply)
+{
+    auto& response = *answering.response;
     if (!is_type(response, "text/event-stream") && !response.header("content-type").empty())
         co_return Failure(FailureClass::protocol, "");
-    EventTranslator events(answer_tool);
-    openai::StreamAttempt attempt(
-        ask, reply, openai::StreamTimers(settings_.timeouts, sent, ask.context.deadline, !reply.streams()), &events);
+    EventTranslator events(answering.answer_tool);
+    openai::StreamAttempt attempt(ask, reply, timers(answering, target, ask, reply), &events,
+                                  answering.form ? &*answering.form : nullptr);
     auto failure = co_await attempt.run(response);
     if (attempt.skipped() > 0)
         logger_.warn(
@@ -178,21 +211,24 @@ Task<std::optional<Failure>> AnthropicProvider::streamed(http::ResponseStream& r
     co_return failure;
 }
 
-Task<std::optional<Failure>> AnthropicProvider::whole(http::ResponseStream& response, const std::string& answer_tool,
-                                                      const Ask& ask, Reply& reply, Deadline deadline)
+Task<std::optional<Failure>> AnthropicProvider::whole(Answering& answering, const Target& target, const Ask& ask,
+                                                      Reply& reply, Deadline deadline)
 {
     std::optional<Reply::Wait> waiting(reply);
-    const auto body = co_await response.read_all(largest_answer, deadline);
+    const auto body = co_await answering.response->read_all(largest_answer, deadline);
     waiting.reset();
     if (!body)
-        co_return body.error().code() == Errc::payload_too_large ? Failure(FailureClass::protocol, "")
-                                                                 : failure_of_body(body.error());
-    auto document = completion_of(openai::parse_foreign(*body).document, answer_tool);
-    if (!ask.stream)
-        co_return openai::read_whole(dump(document), ask.model_id, reply.completion,
-                                     ask.relay != nullptr ? &reply.body : nullptr);
-    openai::StreamAttempt attempt(
-        ask, reply, openai::StreamTimers(settings_.timeouts, Steady::now(), ask.context.deadline, !reply.streams()));
+        co_return failure_of_body(body.error());
+    auto document = completion_of(openai::parse_foreign(*body).document, answering.answer_tool);
+    if (!ask.stream) {
+        auto failure = openai::read_whole(dump(document), ask.model_id, reply.completion,
+                                          ask.relay != nullptr ? &reply.body : nullptr);
+        if (!failure && answering.form)
+            failure = answering.form->check(reply.completion);
+        co_return failure;
+    }
+    openai::StreamAttempt attempt(ask, reply, timers(answering, target, ask, reply), nullptr,
+                                  answering.form ? &*answering.form : nullptr);
     co_return co_await attempt.run_whole(std::move(document));
 }
 

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "dure/base/text.hpp"
+#include "llm/answer_form.hpp"
 #include "llm/anthropic/messages.hpp"
 
 namespace dure::llm::anthropic {
@@ -34,7 +35,7 @@ Error wrong_param(const std::string& place, const std::string& sentence)
 }
 
 // The fields of OpenAI's request that are read here; others do not exist at the provider.
-constexpr std::array<std::string_view, 21> read_fields = {"model",
+constexpr std::array<std::string_view, 18> read_fields = {"model",
                                                           "messages",
                                                           "tools",
                                                           "tool_choice",
@@ -51,10 +52,7 @@ constexpr std::array<std::string_view, 21> read_fields = {"model",
                                                           "response_format",
                                                           "user",
                                                           "n",
-                                                          "logprobs",
-                                                          "metadata",
-                                                          "store",
-                                                          "service_tier"};
+                                                          "logprobs"};
 
 class Translation {
 public:
@@ -213,7 +211,7 @@ private:
         const auto& schema = member(member(format, "json_schema"), "schema");
         if (type != "json_schema" || !schema.is_object())
             return;
-        if (!options_.sampling) {
+        if (!options_.sampling && options_.json_schema) {
             out_.body["output_config"]["format"] = {{"type", "json_schema"}, {"schema", schema}};
         } else if (!out_.body.contains("tools") && !thinks_) {
             out_.answer_tool = answer_tool_name;
@@ -222,9 +220,8 @@ private:
                                           {"input_schema", schema}});
             out_.body["tool_choice"] = {{"type", "tool"}, {"name", answer_tool_name}};
         } else {   // a tool cannot be forced beside others or while thinking
-            system_.push_back(
-                {{"type", "text"},
-                 {"text", "Answer with one JSON document of this schema and nothing else: " + dump(schema)}});
+            out_.schema = dump(schema);
+            system_.push_back({{"type", "text"}, {"text", schema_in_words(out_.schema)}});
         }
     }
 

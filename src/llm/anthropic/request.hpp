@@ -14,12 +14,14 @@ struct RequestOptions {
     std::string model;                    // the provider's name for it
     std::int64_t max_output = 4096;       // when the client names no limit
     bool sampling = false;  // anthropic-version 2023-06-01: temperature, top_p, top_k, thinking budgets
+    bool json_schema = true;              // the model can be held to a schema
     bool stream = false;
 };
 
 struct TranslatedRequest {
     OrderedJson body;
     std::vector<std::string> dropped;  // parameters that do not exist there, as the client named them
+    std::string schema;  // not empty: told in words, as JSON text; the answer has to be checked against it
     std::string answer_tool;  // not empty: the forced tool whose input is the content (json_schema)
 };
 

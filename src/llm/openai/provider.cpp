@@ -2,10 +2,12 @@
 // See provider.hpp.
 #include "llm/openai/provider.hpp"
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 
 #include "dure/base/text.hpp"
+#include "llm/answer_form.hpp"
 #include "llm/exchange.hpp"
 #include "llm/openai/embeddings.hpp"
 #include "llm/openai/request.hpp"
@@ -16,11 +18,28 @@ namespace dure::llm::openai {
 
 namespace {
 
+// OpenRouter has renamed one: the name of the application goes out under both (llm-upstreams §3).
+std::map<std::string, std::string> with_both_titles(std::map<std::string, std::string> headers)
+{
+    std::string title;
+    for (const auto& [name, value] : headers)
+        if (equals_ignoring_case(name, "X-Title") || equals_ignoring_case(name, "X-OpenRouter-Title"))
+            title = value;
+    const auto missing = [&](std::string_view wanted) {
+        return std::none_of(headers.begin(), headers.end(),
+                            [&](const auto& one) { return equals_ignoring_case(one.first, wanted); });
+    };
+    for (const std::string name : {"X-Title", "X-OpenRouter-Title"})
+        if (!title.empty() && missing(name))
+            headers.emplace(name, title);
+    return headers;
+}
+
 class OpenAiProvider final : public Provider {
 public:
     OpenAiProvider(const config::Provider& settings, http::Client& client, Logger& logger)
         : settings_(settings), client_(client), logger_(logger), chat_(endpoint_url(settings, "/chat/completions")),
-          embeddings_(endpoint_url(settings, "/embeddings"))
+          embeddings_(endpoint_url(settings, "/embeddings")), headers_(with_both_titles(settings.headers))
     {
     }
 
@@ -30,16 +49,21 @@ public:
     bool repair(const Target& target, const Failure& failure) override;
 
 private:
-    using Sent = Result<std::unique_ptr<http::ResponseStream>>;
+    // What an attempt keeps of its request.
+    struct Answering {
+        std::unique_ptr<http::ResponseStream> response;
+        std::optional<AnswerForm> form;   // of an answer that has to be checked
+        Steady::time_point sent = Steady::now();
+    };
     // A coroutine of its own: what is sent is not kept for as long as the answer lasts.
-    Task<Sent> send(const Target& target, std::size_t key, const Ask& ask, Reply& reply, Deadline deadline);
+    Task<std::optional<Failure>> send(const Target& target, std::size_t key, const Ask& ask, Reply& reply, Deadline deadline,
+                                      Answering& into);
     http::ClientRequest make_request(const http::Url& url, std::size_t key, std::string_view body, Deadline deadline,
                                      bool stream) const;
     Repairs repairs_of(const Target& target);
     Task<Failure> failed_answer(http::ResponseStream& response, Deadline deadline) const;
-    Task<std::optional<Failure>> streamed(http::ResponseStream& response, const Ask& ask, Reply& reply,
-                                          Steady::time_point sent);
-    Task<std::optional<Failure>> whole(http::ResponseStream& response, const Ask& ask, Reply& reply, Deadline deadline);
+    Task<std::optional<Failure>> streamed(Answering& answering, const Target& target, const Ask& ask, Reply& reply);
+    Task<std::optional<Failure>> whole(Answering& answering, const Ask& ask, Reply& reply, Deadline deadline);
     Deadline attempt_deadline(const Ask& ask) const { return ask.context.deadline.sooner(settings_.timeouts.total); }
 
     const config::Provider settings_;
@@ -47,6 +71,7 @@ private:
     Logger& logger_;
     const http::Url chat_;
     const http::Url embeddings_;
+    const std::map<std::string, std::string> headers_;
     std::mutex guard_;
     std::map<std::string, Repairs, std::less<>> repairs_;   // by upstream model
 };
@@ -60,7 +85,7 @@ http::ClientRequest OpenAiProvider::make_request(const http::Url& url, std::size
     request.headers.emplace_back("Accept-Encoding", "identity");
     if (key < settings_.keys.size() && !settings_.keys[key].empty())
         request.headers.emplace_back("Authorization", "Bearer " + std::string(settings_.keys[key].reveal()));
-    for (const auto& [name, value] : settings_.headers)
+    for (const auto& [name, value] : headers_)
         request.headers.emplace_back(name, value);
     request.body = body;
     request.timeouts.connect = settings_.timeouts.connect;
@@ -82,34 +107,41 @@ bool OpenAiProvider::repair(const Target& target, const Failure& failure)
     return learn(repairs_[target.model], failure.param);
 }
 
-Task<OpenAiProvider::Sent> OpenAiProvider::send(const Target& target, std::size_t key, const Ask& ask, Reply& reply, Deadline deadline)
+Task<std::optional<Failure>> OpenAiProvider::send(const Target& target, std::size_t key, const Ask& ask, Reply& reply,
+                                                  Deadline deadline, Answering& into)
 {
-    const auto repairs = repairs_of(target);
-    std::vector<std::string> dropped;
-    const auto body = ask.relay != nullptr ? relay_body(*ask.relay, target.model, repairs, dropped)
-                                           : typed_body(*ask.typed, target.model, ask.stream, repairs);
-    reply.dropped(std::move(dropped));
+    const BodyRules rules{target.developer_role, target.reasoning, target.json_schema, repairs_of(target)};
+    BodyNotes notes;
+    const auto body = ask.relay != nullptr ? relay_body(*ask.relay, target.model, rules, notes)
+                                           : typed_body(*ask.typed, target.model, ask.stream, rules, notes);
+    reply.dropped(std::move(notes.dropped));
+    if (!notes.schema.empty())
+        if (auto wrong = AnswerForm::make(notes.schema, into.form))
+            co_return wrong;
     const auto request = make_request(chat_, key, body, deadline, ask.stream);
     const Reply::Wait waiting(reply);
-    co_return co_await client_.send(request);
+    auto sent = co_await client_.send(request);
+    if (!sent)
+        co_return failure_of_send(sent.error());
+    into.response = std::move(*sent);
+    co_return std::nullopt;
 }
 
 Task<std::optional<Failure>> OpenAiProvider::attempt(const Target& target, std::size_t key, const Ask& ask, Reply& reply)
 {
     const auto deadline = ask.stream ? ask.context.deadline : attempt_deadline(ask);
-    const auto sent_at = Steady::now();
-    const auto sent = co_await send(target, key, ask, reply, deadline);
-    if (!sent)
-        co_return failure_of_send(sent.error());
-    auto& response = **sent;
+    Answering answering;
+    if (auto failure = co_await send(target, key, ask, reply, deadline, answering))
+        co_return failure;
+    auto& response = *answering.response;
     const auto id = response.header("x-request-id");
     reply.completion.upstream_request_id =
         std::string(utf8_prefix(id.empty() ? response.header("x-generation-id") : id, 200));   // the latter: OpenRouter
     if (response.status() < 200 || response.status() > 299)
         co_return co_await failed_answer(response, deadline);
     if (!ask.stream)
-        co_return co_await whole(response, ask, reply, deadline);
-    co_return co_await streamed(response, ask, reply, sent_at);
+        co_return co_await whole(answering, ask, reply, deadline);
+    co_return co_await streamed(answering, target, ask, reply);
 }
 
 Task<Failure> OpenAiProvider::failed_answer(http::ResponseStream& response, Deadline deadline) const
@@ -120,10 +152,15 @@ Task<Failure> OpenAiProvider::failed_answer(http::ResponseStream& response, Dead
     co_return failure;
 }
 
-Task<std::optional<Failure>> OpenAiProvider::streamed(http::ResponseStream& response, const Ask& ask, Reply& reply,
-                                                      Steady::time_point sent)
+Task<std::optional<Failure>> OpenAiProvider::streamed(Answering& answering, const Target& target, const Ask& ask, Reply& reply)
 {
-    StreamAttempt attempt(ask, reply, StreamTimers(settings_.timeouts, sent, ask.context.deadline, !reply.streams()));
+    auto& response = *answering.response;
+    const auto* form = answering.form ? &*answering.form : nullptr;
+    const bool shown_as_it_comes = reply.streams() && form == nullptr;
+    StreamAttempt attempt(
+        ask, reply,
+        StreamTimers(settings_.timeouts, answering.sent, ask.context.deadline, !shown_as_it_comes, target.reasoning),
+        nullptr, form);
     if (is_type(response, "application/json")) {   // a stream was asked for, a whole answer came
         const Reply::Wait waiting(reply);
         const auto body = co_await response.read_all(largest_answer, attempt_deadline(ask));
@@ -141,16 +178,17 @@ Task<std::optional<Failure>> OpenAiProvider::streamed(http::ResponseStream& resp
     co_return failure;
 }
 
-Task<std::optional<Failure>> OpenAiProvider::whole(http::ResponseStream& response, const Ask& ask, Reply& reply,
-                                                   Deadline deadline)
+Task<std::optional<Failure>> OpenAiProvider::whole(Answering& answering, const Ask& ask, Reply& reply, Deadline deadline)
 {
     std::optional<Reply::Wait> waiting(reply);
-    const auto body = co_await response.read_all(largest_answer, deadline);
+    const auto body = co_await answering.response->read_all(largest_answer, deadline);
     waiting.reset();
     if (!body)
-        co_return body.error().code() == Errc::payload_too_large ? Failure(FailureClass::protocol, "")
-                                                                 : failure_of_body(body.error());
-    co_return read_whole(*body, ask.model_id, reply.completion, ask.relay != nullptr ? &reply.body : nullptr);
+        co_return failure_of_body(body.error());
+    auto failure = read_whole(*body, ask.model_id, reply.completion, ask.relay != nullptr ? &reply.body : nullptr);
+    if (!failure && answering.form)
+        failure = answering.form->check(reply.completion);
+    co_return failure;
 }
 
 Task<std::optional<Failure>> OpenAiProvider::embed(const Target& target, std::size_t key, const EmbeddingRequest& request,

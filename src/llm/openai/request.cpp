@@ -6,6 +6,8 @@
 
 #include "dure/base/text.hpp"
 #include "dure/schema/json_view.hpp"
+#include "llm/answer_form.hpp"
+#include "llm/openai/message_edits.hpp"
 
 namespace dure::llm::openai {
 
@@ -72,28 +74,16 @@ std::string stream_options(const schema::JsonView& sent)
     return options + '}';
 }
 
-// Targets know the role `system`; its newer name is OpenAI's alone (llm-upstreams §3).
-void write_messages(BodyWriter& body, const schema::JsonView& messages, std::string_view span)
+void write_messages(BodyWriter& body, std::string_view span, const schema::JsonView& messages, const MessageEdits& edits)
 {
-    if (span.find("developer") == std::string_view::npos)
-        return body.span(span);
-    std::string renamed;
-    const char* at = span.data();
-    messages.for_each_element([&](const schema::JsonView& message) {
-        const auto role = message.is_object() ? message.find("role") : std::nullopt;
-        if (!role || !role->string_is("developer"))
-            return;
-        renamed.append(at, role->raw().data());
-        renamed += "\"system\"";
-        at = role->raw().data() + role->raw().size();
-    });
-    renamed.append(at, span.data() + span.size());
-    body.span(renamed);
+    if (edits.system_line.empty() && (!edits.developer_as_system || span.find("developer") == std::string_view::npos))
+        return body.span(span);   // as nearly always
+    body.span(edited_messages(span, messages, edits));
 }
 
 // The limit of tokens under the name the target takes; with both given the newer one counts.
 void write_token_limit(BodyWriter& body, const schema::JsonView& older, const schema::JsonView& newer,
-                       const Repairs& repairs)
+                       std::string_view wanted)
 {
     const bool has_newer = newer.kind() != schema::JsonKind::invalid && !newer.is_null();
     const bool has_older = older.kind() != schema::JsonKind::invalid && !older.is_null();
@@ -101,7 +91,30 @@ void write_token_limit(BodyWriter& body, const schema::JsonView& older, const sc
         return;
     const auto& value = has_newer ? newer : older;
     const std::string_view as_sent = has_newer ? "max_completion_tokens" : "max_tokens";
-    body.member(repairs.token_limit.empty() ? as_sent : std::string_view(repairs.token_limit), value.raw());
+    body.member(wanted.empty() ? as_sent : wanted, value.raw());
+}
+
+// The name the target takes for it; empty: any.
+std::string_view token_limit_name(const BodyRules& rules)
+{
+    if (!rules.repairs.token_limit.empty())
+        return rules.repairs.token_limit;
+    return rules.newer_token_limit ? "max_completion_tokens" : "";
+}
+
+constexpr std::string_view any_json = R"({"type":"json_object"})";
+
+// The schema that has to be told in words, as text. Of several choices each would have to be checked: such a request goes as
+// it is, and the target says itself what it does not take.
+std::string_view schema_to_tell(const schema::JsonView& request, const BodyRules& rules)
+{
+    if (rules.json_schema && !rules.repairs.schema_in_words)
+        return {};
+    const auto format = request.find("response_format");
+    const auto count = request.find("n");
+    if (!format || (count && count->as_int64().value_or(1) != 1))
+        return {};
+    return schema_of_format(format->raw());
 }
 
 // Bodies of our own are written as text too: a tree would copy every message and every tool's schema.
@@ -176,54 +189,69 @@ bool learn(Repairs& repairs, std::string_view param)
         return true;
     }
     const auto field = param.substr(0, param.find('.'));
+    if (field == "response_format")
+        return !std::exchange(repairs.schema_in_words, true);
     if (std::find(droppable.begin(), droppable.end(), field) == droppable.end() || repairs.drops(field))
         return false;
     repairs.dropped.emplace_back(field);
     return true;
 }
 
-std::string relay_body(const RelayRequest& request, std::string_view upstream_model, const Repairs& repairs,
-                       std::vector<std::string>& dropped)
+std::string relay_body(const RelayRequest& request, std::string_view upstream_model, const BodyRules& rules, BodyNotes& notes)
 {
     BodyWriter body(request.body.size() + upstream_model.size() + 96);
     body.text_member("model", upstream_model);
+    const schema::JsonView sent(request.body);
+    const auto schema = schema_to_tell(sent, rules);
+    notes.schema = schema;
+    const MessageEdits edits{!rules.developer_role, schema.empty() ? std::string() : schema_in_words(schema)};
     schema::JsonView older, newer, options;
-    schema::JsonView(request.body).for_each_member_span(
-        [&](std::string_view key, const schema::JsonView& value, std::string_view span) {
-            if (key == "model" || key == "stream" || key.starts_with("dure_"))
-                return;
-            if (key == "max_tokens")
-                older = value;
-            else if (key == "max_completion_tokens")
-                newer = value;
-            else if (key == "stream_options")
-                options = value;
-            else if (key == "messages")
-                write_messages(body, value, span);
-            else if (repairs.drops(key))
-                dropped.emplace_back(key);
-            else
-                body.span(span);
-        });
-    write_token_limit(body, older, newer, repairs);
+    sent.for_each_member_span([&](std::string_view key, const schema::JsonView& value, std::string_view span) {
+        if (key == "model" || key == "stream" || key.starts_with("dure_"))
+            return;
+        if (key == "max_tokens")
+            older = value;
+        else if (key == "max_completion_tokens")
+            newer = value;
+        else if (key == "stream_options")
+            options = value;
+        else if (key == "messages")
+            write_messages(body, span, value, edits);
+        else if (key == "response_format" && !schema.empty())
+            body.member(key, any_json);
+        else if (rules.repairs.drops(key))
+            notes.dropped.emplace_back(key);
+        else
+            body.span(span);
+    });
+    write_token_limit(body, older, newer, token_limit_name(rules));
     if (request.stream) {
         body.member("stream", "true");
-        if (!repairs.drops("stream_options"))
+        if (!rules.repairs.drops("stream_options"))
             body.member("stream_options", stream_options(options));
     }
     return body.finish();
 }
 
 std::string typed_body(const CompletionRequest& request, std::string_view upstream_model, bool stream,
-                       const Repairs& repairs)
+                       const BodyRules& rules, BodyNotes& notes)
 {
     BodyWriter body(2048);
+    const auto& repairs = rules.repairs;
     const auto add = [&](std::string_view name, const std::string& raw) {
         if (!repairs.drops(name))
             body.member(name, raw);
     };
+    const auto extra = request.extra.is_object() ? dump(request.extra) : std::string("{}");
+    const schema::JsonView more(extra);
+    const auto schema = schema_to_tell(more, rules);
+    notes.schema = schema;
     body.text_member("model", upstream_model);
-    body.member("messages", array_of(request.messages, write_message));
+    const auto messages = array_of(request.messages, write_message);
+    if (schema.empty())
+        body.member("messages", messages);
+    else
+        body.member("messages", edited_messages(messages, schema::JsonView(messages), {false, schema_in_words(schema)}));
     if (!request.tools.empty())
         body.member("tools", array_of(request.tools, write_tool));
     if (!request.tools.empty() && !request.tool_choice.is_null())
@@ -231,19 +259,17 @@ std::string typed_body(const CompletionRequest& request, std::string_view upstre
     if (request.temperature)
         add("temperature", dump(OrderedJson(*request.temperature)));
     if (request.max_tokens)
-        add(repairs.token_limit.empty() ? "max_tokens" : std::string_view(repairs.token_limit),
-            std::to_string(*request.max_tokens));
+        add(token_limit_name(rules).empty() ? "max_tokens" : token_limit_name(rules), std::to_string(*request.max_tokens));
     if (stream)
         body.member("stream", "true");
-    if (stream && !repairs.drops("stream_options")) {
-        const bool given = request.extra.is_object() && request.extra.contains("stream_options");
-        const auto sent = given ? dump(request.extra["stream_options"]) : std::string();
-        body.member("stream_options", stream_options(schema::JsonView(sent)));
-    }
-    if (request.extra.is_object())
-        for (const auto& [key, value] : request.extra.items())
-            if (!body.has(key))
-                add(key, dump(value));
+    if (stream && !repairs.drops("stream_options"))
+        body.member("stream_options", stream_options(more.find("stream_options").value_or(schema::JsonView())));
+    if (!schema.empty())
+        body.member("response_format", any_json);
+    more.for_each_member([&](std::string_view key, const schema::JsonView& value) {
+        if (!body.has(key))
+            add(key, std::string(value.raw()));
+    });
     return body.finish();
 }
 

@@ -14,15 +14,29 @@ namespace dure::llm::openai {
 struct Repairs {
     std::string token_limit;              // the name it wants: max_tokens or max_completion_tokens; empty: as sent
     std::vector<std::string> dropped;     // top-level fields to leave out
+    bool schema_in_words = false;         // it takes no response_format with a schema
     bool drops(std::string_view field) const;
+};
+
+// What the target's configuration says of it, and what was learned.
+struct BodyRules {
+    bool developer_role = false;      // else `system` stands there
+    bool newer_token_limit = false;   // it takes max_completion_tokens alone
+    bool json_schema = true;          // else the schema is told in words
+    Repairs repairs;
+};
+
+// What became of a request on its way into a body.
+struct BodyNotes {
+    std::vector<std::string> dropped;   // fields, as the client named them
+    std::string schema;                 // told in words: answers must be checked against it; empty: none
 };
 
 // Learns from an `unsupported_param` failure; false when the parameter can be neither renamed nor dropped.
 bool learn(Repairs& repairs, std::string_view param);
 
-std::string relay_body(const RelayRequest& request, std::string_view upstream_model, const Repairs& repairs,
-                       std::vector<std::string>& dropped);
+std::string relay_body(const RelayRequest& request, std::string_view upstream_model, const BodyRules& rules, BodyNotes& notes);
 std::string typed_body(const CompletionRequest& request, std::string_view upstream_model, bool stream,
-                       const Repairs& repairs);
+                       const BodyRules& rules, BodyNotes& notes);
 
 }  // namespace dure::llm::openai

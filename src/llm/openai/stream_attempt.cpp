@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t most_held_events = 64;
 constexpr std::size_t most_held_bytes = 256 << 10;
+constexpr std::size_t most_unchecked_bytes = 4 << 20;   // of an answer that is held back as a whole
 
 RelayTranslator::Options translator_options(const Ask& ask)
 {
@@ -26,8 +27,9 @@ RelayTranslator::Options translator_options(const Ask& ask)
 
 }  // namespace
 
-StreamAttempt::StreamAttempt(const Ask& ask, Reply& reply, StreamTimers timers, ForeignEvents* foreign)
-    : ask_(ask), reply_(reply), timers_(timers), foreign_(foreign), translator_(translator_options(ask), reply.completion)
+StreamAttempt::StreamAttempt(const Ask& ask, Reply& reply, StreamTimers timers, ForeignEvents* foreign, const AnswerForm* form)
+    : ask_(ask), reply_(reply), timers_(timers), foreign_(foreign), form_(form),
+      translator_(translator_options(ask), reply.completion)
 {
 }
 
@@ -96,7 +98,7 @@ bool StreamAttempt::take_bytes(std::string_view bytes)
     http::SseEvent event;
     while (!reader.failure() && !reader.done() && events_.next(event))
         take(event);
-    if (events_.overflowed())
+    if (events_.overflowed() || (form_ != nullptr && out_.size() + piece_.text.size() > most_unchecked_bytes))
         reader.fail(Failure(FailureClass::protocol, ""));
     if (reader.progress() != seen_progress_)
         timers_.progress(now);
@@ -108,10 +110,27 @@ bool StreamAttempt::take_bytes(std::string_view bytes)
     return !reader.failure().has_value();
 }
 
+// An end signal has come: what is still missing for the reader. The failure of an answer that is not as it was asked for.
+std::optional<Failure> StreamAttempt::finish()
+{
+    auto& answer = reply_.completion;
+    if (answer.finish_reason.empty())
+        answer.finish_reason = answer.tool_calls.empty() ? "stop" : "tool_calls";
+    if (form_ != nullptr)
+        if (auto misfit = form_->check(answer))
+            return fail(*misfit);
+    finished_ = true;
+    if (ask_.relay != nullptr)
+        translator_.finish(out_);
+    return std::nullopt;
+}
+
 // Before the first output everything is held back, so that a failure costs the client nothing.
 bool StreamAttempt::may_speak() const
 {
     const auto& reader = translator_.reader();
+    if (form_ != nullptr)
+        return finished_;
     return reply_.output_started() || reader.output() || finished_ || held_events_ > most_held_events ||
            out_.size() > most_held_bytes;
 }
@@ -154,13 +173,9 @@ Task<std::optional<Failure>> StreamAttempt::run(http::ResponseStream& response)
         if (finished_)
             continue;   // behind [DONE]: only the end of the body is waited for
         const bool sound = take_bytes(*bytes);
-        if (translator_.reader().done() && sound) {
-            finished_ = true;
-            if (ask_.relay != nullptr)
-                translator_.finish(out_);
-            else if (reply_.completion.finish_reason.empty())
-                reply_.completion.finish_reason = reply_.completion.tool_calls.empty() ? "stop" : "tool_calls";
-        }
+        if (translator_.reader().done() && sound)
+            if (auto misfit = finish())
+                co_return misfit;
         if (auto gone = co_await flush())
             co_return gone;
         if (!sound)
@@ -183,9 +198,8 @@ Task<std::optional<Failure>> StreamAttempt::conclude(const Error* broken)
             take_document(std::move(one));
     }
     if (reader.complete()) {
-        finished_ = true;
-        if (ask_.relay != nullptr)
-            translator_.finish(out_);
+        if (auto misfit = finish())
+            co_return misfit;
         co_return co_await flush();
     }
     if (auto gone = co_await flush())
@@ -214,9 +228,8 @@ Task<std::optional<Failure>> StreamAttempt::run_whole(OrderedJson completion)
     }
     if (reader.failure())
         co_return fail(*reader.failure());
-    finished_ = true;
-    if (ask_.relay != nullptr)
-        translator_.finish(out_);
+    if (auto misfit = finish())
+        co_return misfit;
     co_return co_await flush();
 }
 

@@ -7,6 +7,7 @@
 
 #include "dure/http/client.hpp"
 #include "dure/http/sse.hpp"
+#include "llm/answer_form.hpp"
 #include "llm/openai/foreign_events.hpp"
 #include "llm/openai/relay_translator.hpp"
 #include "llm/openai/stream_timers.hpp"
@@ -16,8 +17,10 @@ namespace dure::llm::openai {
 
 class StreamAttempt {
 public:
-    // `foreign`: the provider's stream is of another dialect; outlives the attempt.
-    StreamAttempt(const Ask& ask, Reply& reply, StreamTimers timers, ForeignEvents* foreign = nullptr);
+    // `foreign`: the provider's stream is of another dialect. `form`: nothing is shown before the whole answer has been
+    // checked. Both outlive the attempt; null: none.
+    StreamAttempt(const Ask& ask, Reply& reply, StreamTimers timers, ForeignEvents* foreign = nullptr,
+                  const AnswerForm* form = nullptr);
 
     Task<std::optional<Failure>> run(http::ResponseStream& response);
     // A whole completion came instead of a stream.
@@ -34,11 +37,13 @@ private:
     Task<std::optional<Failure>> conclude(const Error* broken);
     Failure fail(Failure failure) const;
     bool may_speak() const;
+    std::optional<Failure> finish();
 
     const Ask& ask_;
     Reply& reply_;
     StreamTimers timers_;
     ForeignEvents* foreign_;
+    const AnswerForm* form_;
     http::SseReader events_;
     RelayTranslator translator_;
     std::string out_;            // rendered chunks not yet given to the reader

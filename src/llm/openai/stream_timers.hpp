@@ -12,8 +12,10 @@ namespace dure::llm::openai {
 class StreamTimers {
 public:
     // The request's deadline ends with the first output, unless nobody reads along (`whole`).
-    StreamTimers(const config::ProviderTimeouts& limits, Steady::time_point sent, Deadline request, bool whole)
-        : limits_(limits), sent_(sent), last_byte_(sent), last_progress_(sent), request_(request), whole_(whole)
+    StreamTimers(const config::ProviderTimeouts& limits, Steady::time_point sent, Deadline request, bool whole,
+                 bool reasoning = false)
+        : limits_(limits), first_output_(sent + (reasoning ? limits.first_output_reasoning : limits.first_output)),
+          last_byte_(sent), last_progress_(sent), request_(request), whole_(whole)
     {
     }
 
@@ -34,7 +36,7 @@ public:
             return end_;
         auto soonest = last_byte_ + limits_.byte_silence;
         if (!output_)
-            return std::min({soonest, sent_ + limits_.first_output, request_.at()});
+            return std::min({soonest, first_output_, request_.at()});
         soonest = std::min(soonest, last_progress_ + limits_.progress_silence);
         return whole_ ? std::min(soonest, request_.at()) : soonest;
     }
@@ -43,7 +45,7 @@ private:
     static constexpr std::chrono::milliseconds grace{250};   // for the end of the body behind the end signal
 
     const config::ProviderTimeouts& limits_;
-    Steady::time_point sent_;
+    Steady::time_point first_output_;
     Steady::time_point last_byte_;
     Steady::time_point last_progress_;
     Steady::time_point end_{};
