@@ -13,25 +13,33 @@
 
 namespace dure::auth::rules {
 
-namespace {
-
-// 3 to 64 of letters, digits, Hangul, dot, hyphen, underscore: nothing that could be taken for an address.
-bool valid_user_name(std::string_view name)
+std::optional<NameSize> name_size(std::string_view name, std::string_view marks)
 {
     if (!valid_utf8(name))
-        return false;
-    std::size_t characters = 0;
-    for (std::size_t at = 0; at < name.size(); ++characters) {
+        return std::nullopt;
+    NameSize size;
+    for (std::size_t at = 0; at < name.size(); ++size.characters) {
         const auto c = static_cast<unsigned char>(name[at]);
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-                           c == '-' || c == '_';
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                           marks.find(name[at]) != std::string_view::npos;
         const auto three = name.substr(at, 3);
         const bool hangul = three >= "\uAC00" && three <= "\uD7A3" && (c & 0xF0) == 0xE0;
         if (!plain && !hangul)
-            return false;
+            return std::nullopt;
+        size.syllables += hangul ? 1 : 0;
         at += plain ? 1 : 3;
     }
-    return characters >= 3 && characters <= 64;
+    return size;
+}
+
+namespace {
+
+// 3 to 64 of letters, digits, Hangul, dot, hyphen, underscore, or two where Hangul is among them (most Korean given names
+// have two syllables): nothing that could be taken for an address.
+bool valid_user_name(std::string_view name)
+{
+    const auto size = name_size(name, ".-_");
+    return size && size->characters >= (size->syllables > 0 ? 2u : 3u) && size->characters <= 64;
 }
 
 template <class T>
@@ -65,7 +73,7 @@ Result<void> check_names(const std::optional<std::string>& email, const std::opt
         problems.push_back({{"body", "email"}, "value is not a valid email address", "value_error"});
     if (username && !valid_user_name(*username))
         problems.push_back({{"body", "username"},
-                            "a user name has 3 to 64 letters, digits, dots, hyphens or underscores",
+                            "a user name has 3 to 64 letters, digits, dots, hyphens or underscores (2 with Hangul)",
                             "value_error"});
     if (problems.empty())
         return {};

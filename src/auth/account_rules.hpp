@@ -17,6 +17,13 @@ Error word(const char* text);
 // The user with the permissions of the role as they are now.
 Result<Account> with_permissions(sql::Connection& connection, model::User user);
 
+// Size of a name of ASCII letters, digits, Hangul and `marks`; none: it holds something else.
+struct NameSize {
+    std::size_t characters = 0;
+    std::size_t syllables = 0;   // of Hangul, among the characters
+};
+std::optional<NameSize> name_size(std::string_view name, std::string_view marks);
+
 // Validation problems (422) of what was given: address, user name.
 Result<void> check_names(const std::optional<std::string>& email, const std::optional<std::string>& username);
 

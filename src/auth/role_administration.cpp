@@ -5,6 +5,7 @@
 #include "auth/role_lookup.hpp"
 #include "dure/auth/administration.hpp"
 #include "dure/auth/authenticator.hpp"
+#include "dure/base/text.hpp"
 #include "dure/sql/database.hpp"
 #include "dure/store/users.hpp"
 
@@ -14,15 +15,16 @@ namespace custom_roles {
 
 constexpr std::size_t most_roles = 100;
 
+// Begins with a letter or Hangul; a name is part of a path and stands in settings.
 bool valid_name(const std::string& name)
 {
-    const auto letter = [](char c) { return c >= 'a' && c <= 'z'; };
-    return !name.empty() && name.size() <= 64 && letter(name.front()) &&
-           std::all_of(name.begin(), name.end(),
-                       [&](char c) { return letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '_'; });
+    const auto size = rules::name_size(name, "-_");
+    const auto first = name.empty() ? '\0' : name.front();
+    const bool letter = (first >= 'a' && first <= 'z') || (first >= 'A' && first <= 'Z') || (first & 0x80) != 0;
+    return size && letter && size->characters <= 64;
 }
 
-Error wrong(const char* field, const char* what)
+Error wrong(const char* field, const std::string& what)
 {
     return Error(Errc::invalid_argument, "Some fields are not valid.")
         .reason("validation_error")
@@ -32,8 +34,9 @@ Error wrong(const char* field, const char* what)
 // Known names without doubles, in the order of the table.
 Result<std::vector<std::string>> in_order(const std::vector<std::string>& given)
 {
-    if (!std::all_of(given.begin(), given.end(), [](const std::string& name) { return is_permission(name); }))
-        return wrong("permissions", "there is no such permission");
+    const auto unknown = std::find_if_not(given.begin(), given.end(), is_permission);
+    if (unknown != given.end())
+        return wrong("permissions", "there is no permission " + to_valid_utf8(utf8_prefix(*unknown, 64)));
     auto all = all_permissions();
     std::erase_if(all,
                   [&](const std::string& name) { return std::find(given.begin(), given.end(), name) == given.end(); });
@@ -80,7 +83,9 @@ Task<Result<Role>> Administration::create_role(Principal by, std::string name, s
 {
     if (!custom_roles::valid_name(name))
         co_return custom_roles::wrong("name",
-                                      "a role's name has 1 to 64 of a-z, 0-9, - and _, and begins with a letter");
+                                      "a role's name has 1 to 64 letters (Hangul too), digits, - and _, and begins with a letter");
+    if (permissions_of_builtin_role(ascii_lower(name)))   // "Admin" would be taken for the one that is built in
+        co_return Error(Errc::conflict, "There is a role of this name.").reason("role_exists");
     const auto wanted = custom_roles::in_order(permissions);
     if (!wanted)
         co_return wanted.error();

@@ -196,6 +196,20 @@ TEST_F(AccountsTest, NobodyRaisesHisOwnRights)
     EXPECT_EQ(changed->user.username, "김철수");
 }
 
+TEST_F(AccountsTest, AKoreanUserNameMayHaveTwoSyllables)
+{
+    const auto user = enrolled("kim@example.kr").user;
+    const auto refused = [&](const std::string& name) {
+        AccountChange wanted;
+        wanted.username = name;
+        return change(user.id, wanted).has_error();
+    };
+    for (const auto* name : {"미나", "김a", "kim", "김.철-수_1"})
+        EXPECT_FALSE(refused(name)) << name;
+    for (const auto* name : {"김", "ab", "김 철수", "ㅋㅋㅋ", "名前だ", "a@b"})
+        EXPECT_TRUE(refused(name)) << name;
+}
+
 TEST_F(AccountsTest, ATakenAddressIsRefusedAndANewOneMustBeVerifiedAgain)
 {
     enrolled("lee@example.kr");

@@ -143,6 +143,14 @@ TEST_F(AdministrationTest, ACustomRoleLivesAndItsChangesCountAtOnce)
     EXPECT_THAT(events_of("reader"), ElementsAre("RoleCreated", "RoleUpdated", "RoleDeleted"));
 }
 
+TEST_F(AdministrationTest, ARoleMayHaveAKoreanName)
+{
+    ASSERT_TRUE(make_role("검토자", {"flows:read"}));
+    ASSERT_TRUE(make_role("QA-팀_2", {"flows:read"}));
+    ASSERT_TRUE(change(user_.id, to_role("검토자")));
+    EXPECT_THAT(enter(token_for("kim@example.kr"))->permissions, ElementsAre("flows:read"));
+}
+
 TEST_F(AdministrationTest, BuiltInRolesStayAndWrongOnesAreRefused)
 {
     for (const auto* name : {"user", "developer", "admin"}) {
@@ -151,9 +159,12 @@ TEST_F(AdministrationTest, BuiltInRolesStayAndWrongOnesAreRefused)
         EXPECT_EQ(make_role(name, {}).error().code(), Errc::conflict);
     }
     for (const auto& name :
-         {std::string(), std::string("Capital"), std::string("a b"), std::string("1st"), std::string(65, 'a')})
+         {std::string(), std::string("a b"), std::string("1st"), std::string("-x"), std::string("名"), std::string(65, 'a')})
         EXPECT_EQ(make_role(name, {}).error().extra().problems.at(0).location.back(), "name") << name;
-    EXPECT_EQ(make_role("r", {"chat:destroy"}).error().extra().problems.at(0).location.back(), "permissions");
+    const auto wrong = make_role("r", {"chat:create", "chat:destroy"}).error().extra().problems.at(0);
+    EXPECT_EQ(wrong.location.back(), "permissions");
+    EXPECT_THAT(wrong.message, testing::HasSubstr("chat:destroy"));
+    EXPECT_EQ(make_role("Admin", {}).error().reason(), "role_exists");
     EXPECT_EQ(finish(administration_->remove_role(boss_, "nothing", from_here())).error().code(), Errc::not_found);
     EXPECT_EQ(finish(administration_->roles())->size(), 3u);
 }
