@@ -63,6 +63,7 @@ std::vector<BadRequest> head_cases()
         {"host_with_path", host("Host: localhost/a\r\n"), 400},
         {"host_with_user", host("Host: a@localhost\r\n"), 400},
         {"host_port_not_digits", host("Host: localhost:8o\r\n"), 400},
+        {"host_port_too_large", host("Host: localhost:65536\r\n"), 400},
         {"host_port_empty", host("Host: localhost:\r\n"), 400},
         {"host_list", host("Host: localhost, other\r\n"), 400},
         {"host_bracket_open", host("Host: [::1\r\n"), 400},

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdint>
 #include <cstring>
 
@@ -83,7 +84,13 @@ bool well_formed_host(std::string_view text)
             return false;
     }
     const auto port = text.substr(name.size());
-    return port.empty() || (port.size() >= 2 && port.size() <= 6 && port.front() == ':' && all_digits(port.substr(1)));
+    if (port.empty())
+        return true;
+    if (port.size() < 2 || port.size() > 6 || port.front() != ':' || !all_digits(port.substr(1)))
+        return false;
+    unsigned number = 0;
+    std::from_chars(port.data() + 1, port.data() + port.size(), number);
+    return number <= 65535;
 }
 
 // Calls use() with each element of a comma-separated list.
