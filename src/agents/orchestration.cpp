@@ -86,7 +86,8 @@ const Worker& worker_named(const Team& team, const std::string& name)
     return *at;
 }
 
-// The definitions of a worker's tools; a tool that is not offered now is an error, not a worker without it.
+// The definitions of a worker's tools; a tool that is not there now, or that the caller may not use, is an error, not a
+// worker without it.
 Result<std::vector<model::ToolDefinition>> tools_of(const tools::Registry& registry, const Workshop& shop,
                                                     const Worker& worker)
 {
@@ -96,12 +97,15 @@ Result<std::vector<model::ToolDefinition>> tools_of(const tools::Registry& regis
     if (!shop.caller.may_execute)
         return Error(Errc::permission_denied,
                      "Worker '" + worker.name + "' needs tools, which the caller may not use.");
-    const auto offered = registry.offered();
     for (const auto& name : worker.tools) {
-        const auto at = std::find_if(offered.begin(), offered.end(), [&](const auto& one) { return one.name == name; });
-        if (at == offered.end())
+        const auto tool = registry.find(name);
+        if (!tool || !tool->why_unavailable().empty() || tool->acts())
             return Error(Errc::not_found, "Worker '" + worker.name + "' has no tool '" + name + "'.").param("tools");
-        wanted.push_back(*at);
+        if (!tools::why_not_allowed(*tool, shop.caller).empty())
+            return Error(Errc::permission_denied,
+                         "Worker '" + worker.name + "' needs the tool '" + name + "', which the caller may not use.")
+                .param("tools");
+        wanted.push_back(tool->definition());
     }
     return wanted;
 }

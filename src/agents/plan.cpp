@@ -53,7 +53,8 @@ std::string tool_names(const AgentRun& run)
     return lines;
 }
 
-// The steps that are left; none when the model's plan stays unusable: then it is answered with what there is.
+// The steps that are left. A model whose plan stays unusable gets the question itself as the one step, so that it may still
+// use tools; behind the first step it is answered with what there is.
 Task<Result<std::vector<std::string>>> ask_for_steps(AgentRun& run, const graph::State& state)
 {
     llm::CompletionRequest request;
@@ -75,8 +76,14 @@ Task<Result<std::vector<std::string>>> ask_for_steps(AgentRun& run, const graph:
             message_saying(model::Role::system, fill(run.prompts.get(run.language, "repair"),
                                                      {{"problem", std::get<Misunderstood>(read).problem}})));
     }
-    run.logger.info("planner's answer unusable, answering with what there is", {{"request_id", run.call.request_id}});
-    co_return std::vector<std::string>();
+    const bool begun = !state.at("done").empty() || run.server_tools.empty();
+    run.logger.info(begun ? "planner's answer unusable, answering with what there is"
+                          : "planner's answer unusable, taking the question as its one step",
+                    {{"request_id", run.call.request_id}});
+    std::vector<std::string> steps;
+    if (auto question = begun ? std::string() : question_of(run); !question.empty())
+        steps.push_back(std::move(question));
+    co_return steps;
 }
 
 }  // namespace

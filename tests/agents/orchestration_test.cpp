@@ -267,6 +267,35 @@ TEST_F(TeamTest, AMissingToolOrModelIsAnErrorNotAWorkerWithoutIt)
     EXPECT_EQ(upstream.request_count(), 0);
 }
 
+// A tool with a permission of its own.
+class GuardedTool final : public tools::Tool {
+public:
+    const model::ToolDefinition& definition() const override { return definition_; }
+    std::string source() const override { return "test"; }
+    std::string permission() const override { return "tools:manage"; }
+    Task<Result<Json>> execute(const Json&, const tools::Caller&, Deadline) override { co_return Json("report"); }
+
+private:
+    model::ToolDefinition definition_{"report", "Reads the report", Json{{"type", "object"}}};
+};
+
+TEST_F(TeamTest, AWorkerIsNotOfferedAToolThatTheCallerMayNotUse)
+{
+    agents();
+    registry().add(std::make_unique<GuardedTool>());
+    team.workers.resize(1);
+    team.workers[0].tools = {"report"};
+    const auto refused = work_on("x");
+    ASSERT_TRUE(refused.has_error());
+    EXPECT_EQ(refused.error().code(), Errc::permission_denied);
+    EXPECT_EQ(upstream.request_count(), 0);
+    caller.permissions = {"tools:manage"};
+    upstream.enqueue(completion_script("read"));
+    upstream.enqueue(turn({"read"}));
+    EXPECT_TRUE(work_on("x").has_value());
+    EXPECT_EQ(tools_offered(0), Names{"report"});
+}
+
 TEST_F(TeamTest, WrongTeamsAreRefusedByField)
 {
     struct Case {

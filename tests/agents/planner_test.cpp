@@ -50,12 +50,31 @@ TEST_F(PlannerTest, AnEmptyPlanIsAnsweredAtOnce)
 TEST_F(PlannerTest, AnUnusablePlanIsCorrectedOnce)
 {
     upstream.enqueue(completion_script("I would look it up."));
-    upstream.enqueue(completion_script(R"({"steps":[7]})"));
+    upstream.enqueue(completion_script(R"({"steps":["look it up"]})"));
+    upstream.enqueue(completion_script("found"));
+    upstream.enqueue(completion_script(R"({"steps":[]})"));
     upstream.enqueue(turn({"answer"}));
     ASSERT_TRUE(ask("x").has_value());
-    EXPECT_EQ(upstream.request_count(), 3);
     EXPECT_NE(read_in(1).find("\"steps\""), std::string::npos);
     EXPECT_EQ(sink.shown.text, "answer");
+}
+
+TEST_F(PlannerTest, AModelThatCannotPlanTakesTheQuestionAsItsOneStep)
+{
+    request.model = "plain";
+    for (const auto* prose : {"I would compute it.", R"({"steps":[7]})"})
+        upstream.enqueue(completion_script(prose));
+    upstream.enqueue(completion_script(
+        R"({"action":"execute_tool","selected_tool":"calculator","arguments":{"expression":"6*7"}})"));
+    upstream.enqueue(completion_script(R"({"action":"END"})"));
+    upstream.enqueue(completion_script("It is 42."));
+    for (const auto* prose : {"Nothing is left.", "Really."})
+        upstream.enqueue(completion_script(prose));
+    upstream.enqueue(turn({"42"}));
+    ASSERT_TRUE(ask("6*7").has_value());
+    ASSERT_EQ(record.tools_used.size(), 1u);
+    EXPECT_EQ(record.tools_used[0].result, R"json({"expression":"6*7","result":42})json");
+    EXPECT_EQ(sink.shown.text, "42");
 }
 
 TEST_F(PlannerTest, AStepUsesToolsAndAFailedStepIsKnownToThePlanner)
