@@ -42,6 +42,8 @@ model::Message message_of(const Json& entry)
     else
         for (const auto& call : entry.at("tool_calls"))
             message.tool_calls.push_back(call_from_json(call));
+    if (const auto details = entry.find("reasoning_details"); details != entry.end())
+        message.extra["reasoning_details"] = OrderedJson(*details);
     return message;
 }
 
@@ -139,7 +141,7 @@ model::ToolCall call_from_json(const Json& call)
     return read;
 }
 
-Json assistant_turn(const std::string& text, const std::vector<model::ToolCall>& calls)
+Json assistant_turn(const std::string& text, const std::vector<model::ToolCall>& calls, const OrderedJson& details)
 {
     auto turn = Json::object();
     turn["role"] = "assistant";
@@ -147,6 +149,8 @@ Json assistant_turn(const std::string& text, const std::vector<model::ToolCall>&
     turn["tool_calls"] = Json::array();
     for (const auto& call : calls)
         turn["tool_calls"].push_back(call_to_json(call));
+    if (!details.is_null())
+        turn["reasoning_details"] = Json(details);
     return turn;
 }
 

@@ -33,7 +33,8 @@ Result<void> check_response_format(const AgentRequest& request);
 Task<Result<void>> answer_in_form(AgentRun& run, const graph::State& state, const std::string& system);
 
 // The transcript's form of an assistant turn with tool calls, and of a tool's result.
-Json assistant_turn(const std::string& text, const std::vector<model::ToolCall>& calls);
+// `details`: reasoning_details of the turn, which go back unchanged; null: none.
+Json assistant_turn(const std::string& text, const std::vector<model::ToolCall>& calls, const OrderedJson& details = {});
 Json tool_result(const std::string& call_id, const std::string& text);
 Json call_to_json(const model::ToolCall& call);
 model::ToolCall call_from_json(const Json& call);

@@ -42,7 +42,7 @@ graph::Update requested(const AgentRun& run, const model::Completion& turn)
         on_server.push_back(call);
     }
     if (!on_server.empty())
-        update["transcript"] = Json::array({assistant_turn(turn.text, on_server)});
+        update["transcript"] = Json::array({assistant_turn(turn.text, on_server, turn.reasoning_details)});
     return update;
 }
 

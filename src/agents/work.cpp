@@ -73,12 +73,15 @@ Task<Result<void>> run_and_tell(Workshop& shop, const WorkOrder& order, const mo
 }
 
 // All calls of the turn at once; their results join the messages in the order of the calls.
-Task<Result<void>> run_calls(Workshop& shop, WorkOrder& order, std::string text, std::vector<model::ToolCall> calls)
+Task<Result<void>> run_calls(Workshop& shop, WorkOrder& order, std::string text, std::vector<model::ToolCall> calls,
+                             OrderedJson details = {})
 {
     auto turn = message_saying(model::Role::assistant, text);
     if (text.empty())
         turn.content = nullptr;
     turn.tool_calls = calls;
+    if (!details.is_null())
+        turn.extra["reasoning_details"] = std::move(details);
     order.messages.push_back(std::move(turn));
     const auto count = std::min(calls.size(), most_calls_at_once);
     std::vector<tools::Outcome> outcomes(calls.size());
@@ -166,7 +169,8 @@ Task<Result<std::string>> work_natively(Workshop& shop, WorkOrder& order)
         if (!may_call)
             co_return Error(Errc::upstream_failed, "The model asked for tools again and again and gave no answer.")
                 .reason("upstream_protocol_error");
-        if (auto ran = co_await run_calls(shop, order, std::move(turn->text), std::move(calls)); !ran)
+        if (auto ran = co_await run_calls(shop, order, std::move(turn->text), std::move(calls), std::move(turn->reasoning_details));
+            !ran)
             co_return ran.error();
     }
 }

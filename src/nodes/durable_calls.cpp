@@ -38,6 +38,8 @@ Json kept_completion(const model::Completion& completion)
     kept["tool_calls"] = Json::array();
     for (const auto& call : completion.tool_calls)
         kept["tool_calls"].push_back(Json{{"id", call.id}, {"name", call.name}, {"arguments", call.arguments}});
+    if (!completion.reasoning_details.is_null())
+        kept["reasoning_details"] = Json(completion.reasoning_details);
     auto& usage = kept["usage"];
     usage["input"] = completion.usage.prompt_tokens;
     usage["output"] = completion.usage.completion_tokens;
@@ -54,6 +56,8 @@ model::Completion completion_from(const Json& kept)
     for (const auto& call : kept.at("tool_calls"))
         completion.tool_calls.push_back({call.at("id").get<std::string>(), call.at("name").get<std::string>(),
                                          call.at("arguments").get<std::string>()});
+    if (const auto details = kept.find("reasoning_details"); details != kept.end())
+        completion.reasoning_details = OrderedJson(*details);
     const auto& usage = kept.at("usage");
     completion.usage.prompt_tokens = usage.at("input").get<std::int64_t>();
     completion.usage.completion_tokens = usage.at("output").get<std::int64_t>();

@@ -82,6 +82,19 @@ TEST_F(AgentTest, CallsOfOneTurnAreAllAnsweredInOrderAndUsageIsSummed)
     EXPECT_EQ(sink.shown.text, "Two, and an error.");
 }
 
+// Providers that sign their thoughts refuse tool results without them (llm-upstreams §5).
+TEST_F(AgentTest, SignedThoughtsOfATurnGoBackUnchangedWithTheResultsOfItsTools)
+{
+    const Json thought = {{"type", "reasoning.text"}, {"text", "hm"}, {"signature", "sig"}, {"index", 0}};
+    upstream.enqueue(dure::test::stream_script(
+        {dure::test::role_chunk(), dure::test::delta_chunk({{"reasoning_details", Json::array({thought})}}),
+         dure::test::tool_chunk(dure::test::tool_call_json(0, "c1", "calculator", R"({"expression":"1+1"})")),
+         dure::test::finish_chunk("tool_calls"), dure::test::usage_chunk()}));
+    upstream.enqueue(turn({"Two."}));
+    ASSERT_TRUE(ask("compute").has_value());
+    EXPECT_EQ(sent(1)["messages"][2]["reasoning_details"], Json::array({thought}));
+}
+
 TEST_F(AgentTest, ThinkingAloudBeforeAToolCallIsShownAsItComes)
 {
     upstream.enqueue(turn({"Let me ", "compute."}, {{"c1", "calculator", R"({"expression":"1+1"})"}}));

@@ -276,6 +276,8 @@ TEST_F(Anthropic, ThinkingIsReasoningAndItsSignatureIsKept)
     EXPECT_EQ(record.completion.reasoning, "hm");
     EXPECT_THAT(sink.bytes,
                 HasSubstr("\"reasoning_details\":[{\"type\":\"reasoning.text\",\"text\":\"hm\",\"signature\":\"sig\""));
+    ASSERT_EQ(record.completion.reasoning_details.size(), 1u) << "for the next turn of whoever keeps the conversation";
+    EXPECT_EQ(record.completion.reasoning_details[0]["signature"], "sig");
 }
 
 TEST_F(Anthropic, ARefusalIsAContentFilterWithItsExplanation)

@@ -66,7 +66,7 @@ TEST(ChunkReader, LeavesSpecialEventsToTheExactWay)
     for (const auto& event :
          {chunk(R"("delta":{"content":"\ud800"})"), chunk(R"("delta":{"reasoning":"r"})"),
           chunk(R"("delta":{"content":"a"})", R"(,"error":{"message":"x"})"),
-          chunk(R"("delta":{"content":"a"},"error":{})"), chunk(R"("delta":{"refusal":"no"})"),
+          chunk(R"("delta":{"content":"a"},"error":{})"), chunk(R"("delta":{"refusal":"no"})"), chunk(R"("delta":{"content":"a","reasoning_details":[{}]})"),
           chunk(R"("delta":{},"finish_reason":"eos")"), std::string("[DONE]"), std::string("no json"), std::string()}) {
         model::Completion answer;
         ChunkReader reader(answer, 1);

@@ -361,6 +361,22 @@ TEST(RelayTranslator, UnknownFieldsSurviveAndIdAndTimeStayTheSame)
     EXPECT_EQ(chunks[1]["choices"][0]["delta"]["odd"], Json::parse("[1]"));
 }
 
+TEST(RelayTranslator, AnOpeningChunkWithoutChoicesIsJoinedToTheFirstThatHasOne)
+{
+    const std::string opening = R"(data: {"choices":[],"created":0,"id":"","model":"","object":"chat.completion.chunk",)"
+                                R"("prompt_filter_results":[{"prompt_index":0}]})"
+                                "\n\n";
+    const auto chunks = relayed(opening + role_line + event_of(R"({"content":"x"})") + event_of("{}", "\"stop\"") + done_line).chunks();
+    ASSERT_EQ(chunks.size(), 3u);
+    EXPECT_EQ(chunks[0]["prompt_filter_results"], Json::parse(R"([{"prompt_index":0}])"));
+    EXPECT_EQ(chunks[0]["choices"][0]["delta"]["role"], "assistant");
+    for (const auto& chunk : chunks) {
+        EXPECT_EQ(chunk["id"], "c1") << "the first that is one, in every chunk";
+        EXPECT_EQ(chunk["created"], 17);
+    }
+    EXPECT_FALSE(chunks[1].contains("prompt_filter_results"));
+}
+
 }  // namespace
 
 }  // namespace dure::llm::test

@@ -67,6 +67,7 @@ TEST(WholeScanner, LeavesEverythingElseToTheSlowWay)
                              answer(R"({"role":"assistant","content":"a","content":"b"})"),
                              answer(R"({"role":"assistant","content":"a","refusal":"no"})"),
                              answer(R"({"role":"assistant","content":"a","reasoning":"r"})"),
+                             answer(R"({"role":"assistant","content":"a","reasoning_details":[]})"),
                              answer(R"({"role":"assistant","content":"a","tool_calls":[]})"),
                              answer(R"({"role":"assistant","content":"a","cont\u0065nt":"b"})"),
                              answer(R"({"role":"assistant","content":"\ud800"})"),

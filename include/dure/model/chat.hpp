@@ -78,6 +78,7 @@ struct Completion {
     std::string reasoning;
     std::string refusal;
     std::vector<ToolCall> tool_calls;
+    OrderedJson reasoning_details;        // what some providers want back unchanged with the tool results, an array, or null
     std::string finish_reason;            // stop, length, tool_calls, content_filter; empty: not finished
     Usage usage;
     std::string answered_by;              // "provider/model" of the target that answered, for x-dure-model

@@ -163,7 +163,7 @@ bool ChunkReader::take_quick(const ScannedChunk& chunk)
     auto& state = choice(chunk.index);
     const bool halves = state.text_half != 0 || state.reasoning_half != 0;
     const bool ends_calls = !chunk.finish.empty() && (state.calls.any() || !chunk.tool_calls.empty());
-    if (state.finished || halves || ends_calls)
+    if (state.finished || halves || ends_calls || chunk.has_details)
         return false;
     ChoiceDelta out;
     out.index = chunk.index;
@@ -237,7 +237,7 @@ void ChunkReader::read_document(OrderedJson document)
 {
     deltas_.clear();
     std::string created;
-    if (const auto given = document.find("created"); given != document.end() && given->is_number())
+    if (const auto given = document.find("created"); given != document.end() && given->is_number() && *given != 0)
         created = std::to_string(static_cast<std::int64_t>(std::clamp(given->get<double>(), 0.0, 9e15)));
     note_head(take_text(document, "id"), std::move(created));
     read_usage(document);
@@ -340,6 +340,11 @@ void ChunkReader::collect(const ChoiceDelta& delta)
     if (delta.index != 0)
         return;   // further choices are the client's own; what is stored is the first
     completion_.append(delta.piece);
+    if (delta.delta_rest.is_object())
+        if (const auto details = delta.delta_rest.find("reasoning_details");
+            details != delta.delta_rest.end() && details->is_array())
+            for (const auto& detail : *details)
+                completion_.reasoning_details.push_back(detail);
     if (!delta.finish.empty())
         completion_.finish_reason = delta.finish;
 }

@@ -115,6 +115,7 @@ private:
             return chunk_.tool_calls.empty() && peek() == '[' && value_span(chunk_.tool_calls);
         if (key == "reasoning" || key == "function_call")
             return false;
+        chunk_.has_details = chunk_.has_details || key == "reasoning_details";
         return skip();
     }
 

@@ -21,6 +21,7 @@ struct ScannedChunk {
     bool has_content = false;
     bool has_reasoning = false;
     bool has_role = false;
+    bool has_details = false;             // reasoning_details, not looked at
     std::size_t index = 0;                // of the choice
 };
 

@@ -29,6 +29,18 @@ OrderedJson call_json(const model::ToolCallPiece& piece, std::string_view argume
     return json;
 }
 
+void append_members(const OrderedJson& object, std::string& out)
+{
+    if (!object.is_object())
+        return;
+    for (const auto& [key, value] : object.items()) {
+        out += ',';
+        append_json_string(out, key);
+        out += ':';
+        out += dump(value);
+    }
+}
+
 bool small_enough(const OrderedJson& rest)
 {
     return rest.is_null() || dump(rest).size() <= longest_line / 2;
@@ -46,7 +58,8 @@ void RelayTranslator::event(std::string_view name, std::string_view data, std::s
 {
     if (reader_.failure() || reader_.done())
         return;
-    if (name.empty() && data.size() <= longest_fast_chunk && (repeat(data, out) || splice(data, out) || take_usage(data)))
+    if (name.empty() && data.size() <= longest_fast_chunk && opening_rest_.is_null() &&
+        (repeat(data, out) || splice(data, out) || take_usage(data)))
         return;
     template_.usable = false;   // what makes this event special (a finish, half a character) counts for the next one too
     reader_.read(name, data);
@@ -188,6 +201,7 @@ void RelayTranslator::role_first(std::size_t index, std::string& out)
         return;
     state.role_sent = true;
     append_head(out);
+    append_members(std::exchange(opening_rest_, nullptr), out);
     out += ",\"choices\":[{\"index\":" + std::to_string(index);
     out += ",\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"logprobs\":null,\"finish_reason\":null}]}\n\n";
 }
@@ -197,12 +211,7 @@ void RelayTranslator::render_chunk(std::size_t index, const OrderedJson& delta, 
     append_head(out);
     const bool with_rest = last != nullptr && reader_.rest().is_object() && small_enough(reader_.rest());
     if (with_rest)
-        for (const auto& [key, value] : reader_.rest().items()) {
-            out += ',';
-            append_json_string(out, key);
-            out += ':';
-            out += dump(value);
-        }
+        append_members(reader_.rest(), out);
     OrderedJson choice;
     choice["index"] = index;
     choice["delta"] = delta;
@@ -254,6 +263,9 @@ void RelayTranslator::render_delta(const ChoiceDelta& delta, std::string& out)
 
 void RelayTranslator::render(std::string& out)
 {
+    // Some servers open with a chunk that has no choice (filter results of the prompt): it joins our first one.
+    if (reader_.choices().empty() && reader_.rest().is_object() && small_enough(reader_.rest()))
+        opening_rest_ = reader_.rest();
     for (const auto& delta : reader_.deltas())
         render_delta(delta, out);
 }

@@ -60,6 +60,7 @@ private:
     bool include_usage_;
     std::size_t prompt_bytes_;
     Template template_;
+    OrderedJson opening_rest_;            // unknown keys of chunks without choices before the first of ours
 };
 
 }  // namespace dure::llm::openai

@@ -102,6 +102,8 @@ void normalise_choice(OrderedJson& choice, bool surrogates, model::Completion* i
     into->text = text_of_key(message, "content");
     into->reasoning = text_of_key(message, "reasoning_content");
     into->refusal = text_of_key(message, "refusal");
+    if (const auto details = message.find("reasoning_details"); details != message.end() && details->is_array())
+        into->reasoning_details = *details;
     into->finish_reason = finish;
 }
 

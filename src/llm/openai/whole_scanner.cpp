@@ -65,7 +65,7 @@ private:
         }
         if (key == "refusal" || key == "tool_calls")
             return literal("null");
-        return key != "reasoning" && key != "reasoning_content" && skip();
+        return !key.starts_with("reasoning") && skip();   // reasoning, reasoning_content, reasoning_details
     }
 
     ScannedWhole& whole_;
