@@ -55,7 +55,11 @@ TEST_F(SystemRoutes, MetricsNeedAKeyAndCountChatRequests)
     const auto chat = ask("POST", "/v1/chat/completions", server.key(),
                           R"({"model":"mock","messages":[{"role":"user","content":"hi"}]})");
     ASSERT_EQ(chat.status, 200) << chat.body;
-    const auto metrics = ask("GET", "/metrics", server.key());
+    RawAnswer metrics;
+    EXPECT_TRUE(eventually([&] {   // counted behind the answer
+        metrics = ask("GET", "/metrics", server.key());
+        return metrics.body.find("\nchat_requests_total{") != std::string::npos;
+    }));
     EXPECT_EQ(metrics.status, 200);
     EXPECT_TRUE(metrics.header("content-type").starts_with("text/plain"));
     const auto line = metrics.body.find("\nchat_requests_total{");
@@ -64,6 +68,22 @@ TEST_F(SystemRoutes, MetricsNeedAKeyAndCountChatRequests)
     EXPECT_NE(text.find("model=\"mock\""), std::string::npos) << text;
     EXPECT_NE(text.find("status=\"200\""), std::string::npos) << text;
     EXPECT_NE(metrics.body.find("chat_response_duration_seconds_bucket{"), std::string::npos);
+    EXPECT_NE(metrics.body.find("gen_ai_server_request_duration_seconds_count{"), std::string::npos);
+}
+
+TEST_F(SystemRoutes, TheFirstTokenOfAStreamIsTimedAsItsClientSeesIt)
+{
+    const auto chat = ask("POST", "/v1/chat/completions", server.key(),
+                          R"({"model":"mock","stream":true,"messages":[{"role":"user","content":"hi"}]})");
+    ASSERT_EQ(chat.status, 200) << chat.body;
+    std::string line;
+    EXPECT_TRUE(eventually([&] {
+        const auto metrics = ask("GET", "/metrics", server.key()).body;
+        const auto at = metrics.find("\ngen_ai_server_time_to_first_token_seconds_count{");
+        line = at == std::string::npos ? "" : metrics.substr(at + 1, metrics.find('\n', at + 1) - at - 1);
+        return line.ends_with(" 1");
+    })) << line;
+    EXPECT_NE(line.find(R"(gen_ai_request_model="mock")"), std::string::npos) << line;
 }
 
 TEST_F(SystemRoutes, TheOpenApiDocumentNamesEveryChatRoute)

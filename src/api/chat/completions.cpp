@@ -33,7 +33,7 @@ public:
 
 private:
     Task<Result<void>> streamed(RequestContext& context, const chat::CompletionCall& call, const chat::Caller& caller,
-                                const chat::RequestInfo& info);
+                                const chat::RequestInfo& info, std::optional<Steady::time_point>& first_output_at);
     Task<Result<void>> whole(RequestContext& context, const chat::CompletionCall& call, const chat::Caller& caller,
                              const chat::RequestInfo& info, bool by_agent);
 
@@ -70,22 +70,33 @@ Task<Result<void>> Completions::handle(RequestContext& context)
         ChatMetrics& metrics;
         std::string_view model;
         Steady::time_point since;
+        std::optional<Steady::time_point> first_output_at{};
         int status = 499;
-        ~Observe() { metrics.observe(model, status, Steady::now() - since); }
+        ~Observe()
+        {
+            metrics.observe(model, status, Steady::now() - since,
+                            first_output_at ? std::optional(*first_output_at - since) : std::nullopt);
+        }
     } observe{metrics_, known_model, started};
     context.exchange().on_client_gone(http::OnClientGone::cancel);
     auto outcome = by_flow        ? co_await complete_by_flow(parts_, context, *call, info.deadline)
-                   : call->stream ? co_await streamed(context, *call, caller, info)
+                   : call->stream ? co_await streamed(context, *call, caller, info, observe.first_output_at)
                                 : co_await whole(context, *call, caller, info, kind == chat::ModelKind::agent);
     observe.status = outcome ? 200 : http_status(outcome.error(), ErrorForm::openai);
     co_return outcome;
 }
 
 Task<Result<void>> Completions::streamed(RequestContext& context, const chat::CompletionCall& call,
-                                         const chat::Caller& caller, const chat::RequestInfo& info)
+                                         const chat::Caller& caller, const chat::RequestInfo& info,
+                                         std::optional<Steady::time_point>& first_output_at)
 {
     chat::Answer answer;
     OpenAiStream stream(context, answer, call.model, call.hints.open_webui);
+    struct Told {   // also when it is cancelled
+        const OpenAiStream& stream;
+        std::optional<Steady::time_point>& at;
+        ~Told() { at = stream.first_output_at(); }
+    } told{stream, first_output_at};
     auto outcome = co_await or_told_of_stop(context, chat_.complete(call, caller, info, stream, answer));
     if (outcome)
         co_return co_await stream.finish(call.include_usage);

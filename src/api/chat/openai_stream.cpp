@@ -63,12 +63,14 @@ Task<Result<void>> OpenAiStream::piece(const model::Piece& piece)
     chunks_.piece(buffer_, piece);
     if (buffer_.empty())
         co_return Result<void>();
+    note_output();
     co_return co_await write(buffer_);
 }
 
 Task<Result<void>> OpenAiStream::rendered(std::string_view events)
 {
     relayed_ = true;
+    note_output();
     return write(events);
 }
 

@@ -2,6 +2,7 @@
 // pieces as chunks or passes rendered events through, and ends with exactly one [DONE] or one error frame.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "api/chat/openai_chunks.hpp"
@@ -21,6 +22,8 @@ public:
     Task<Result<void>> still_alive() override;
 
     bool started() const { return started_; }
+    // When the client got the first output of the answer.
+    const std::optional<Steady::time_point>& first_output_at() const { return first_output_at_; }
     // Ends a whole answer: finish chunk, usage if asked for, [DONE]; a relayed stream has brought its own.
     Task<Result<void>> finish(bool include_usage);
     // After the start only: an error frame, then the end of the body without [DONE].
@@ -30,11 +33,17 @@ private:
     Task<Result<void>> start();
     Task<Result<void>> write(std::string_view bytes);
     Task<Result<void>> start_and_write(std::string_view bytes);
+    void note_output()
+    {
+        if (!first_output_at_)
+            first_output_at_ = Steady::now();
+    }
 
     RequestContext& context_;
     const chat::Answer& answer_;
     ChunkWriter chunks_;
     std::string buffer_;          // reused from piece to piece
+    std::optional<Steady::time_point> first_output_at_;
     bool show_progress_;
     bool started_ = false;
     bool role_sent_ = false;
