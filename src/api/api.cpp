@@ -15,6 +15,7 @@
 #include "dure/base/text.hpp"
 #include "dure/metrics/registry.hpp"
 
+#include "dure/schema/fields.hpp"
 namespace dure::api {
 
 namespace {
@@ -98,6 +99,19 @@ http::Response allowed_methods(const std::vector<http::Method>& methods)
 
 Error unknown_path()
 {
+// Of a route that takes no query parameters; the others read theirs by tables that refuse what they do not name. /v1 ignores
+// unknown ones as its clients expect, probes are asked by whatever an operator has.
+Result<void> check_no_query(const Route& route, const QueryParameters& query)
+{
+    struct Nothing {};
+    static const auto none = schema::object<Nothing>(schema::UnknownFields::refuse);
+    if (query.empty() || !route.doc.query.empty() || route.doc.tag == "System" ||
+        error_form_of(route.pattern) == ErrorForm::openai)
+        return {};
+    const auto read = none.read_query(query);
+    return read ? Result<void>() : read.error();
+}
+
     return Error(Errc::not_found, "There is nothing at this address.").reason("unknown_url");
 }
 
@@ -263,6 +277,8 @@ Task<void> Api::handle(http::Exchange& exchange)
     if (outcome)
         co_return;
     const auto& error = outcome.error();
+    if (auto fine = check_no_query(*route, context.query); !fine)
+        co_return fine;
     if (error.code() == Errc::permission_denied)
         co_await state.parts.audit.refused(actor_of(context), access_request(context), std::string(context.permission));
     if (!error.detail().empty() || error.code() == Errc::internal)

@@ -22,14 +22,36 @@ std::string RequestContext::path_parameter(std::string_view name) const
 
 namespace {
 
+// JSON is UTF-8; another charset would be read wrongly.
+bool is_json_type(std::string_view value)
+{
+    const auto end = std::min(value.find(';'), value.size());
+    const auto type = trim(value.substr(0, end));
+    if (!type.empty() && !equals_ignoring_case(type, "application/json"))
+        return false;
+    for (auto rest = value.substr(end); !rest.empty();) {
+        rest.remove_prefix(1);   // ';'
+        const auto parameter = trim(rest.substr(0, rest.find(';')));
+        rest.remove_prefix(std::min(rest.find(';'), rest.size()));
+        if (parameter.size() < 8 || !equals_ignoring_case(parameter.substr(0, 8), "charset="))
+            continue;
+        auto charset = parameter.substr(8);
+        if (charset.size() >= 2 && charset.front() == '"' && charset.back() == '"')
+            charset = charset.substr(1, charset.size() - 2);
+        if (!equals_ignoring_case(charset, "utf-8") && !equals_ignoring_case(charset, "utf8") &&
+            !equals_ignoring_case(charset, "us-ascii"))
+            return false;
+    }
+    return true;
+}
+
 // Every field counts: a second one must not say what the first was checked for.
 bool declares_json(const http::RequestHead& head)
 {
     for (const auto& field : head.headers) {
         if (!equals_ignoring_case(field.name, "content-type"))
             continue;
-        const auto type = trim(field.value.substr(0, field.value.find(';')));
-        if (!type.empty() && !equals_ignoring_case(type, "application/json"))
+        if (!is_json_type(field.value))
             return false;
     }
     return true;
@@ -40,7 +62,7 @@ bool declares_json(const http::RequestHead& head)
 Task<Result<std::string_view>> RequestContext::json_text(std::size_t limit)
 {
     if (!declares_json(head()))
-        co_return Error(Errc::unsupported_media_type, "The body must be application/json.").reason("unsupported_media_type");
+        co_return Error(Errc::unsupported_media_type, "The body must be application/json in UTF-8.").reason("unsupported_media_type");
     if (head().header("content-encoding"))
         co_return Error(Errc::unsupported_media_type, "Encoded request bodies are not accepted.")
             .reason("unsupported_content_encoding");

@@ -34,10 +34,11 @@ constexpr std::string_view account_schema_text = R"json({
 "Role": {"type":"object","required":["id","name","permissions","builtin","created_at","updated_at"],"properties":{
   "id":{"type":"string"},"name":{"type":"string"},"permissions":{"type":"array","items":{"type":"string"}},"builtin":{"type":"boolean"},
   "created_at":{"type":["string","null"]},"updated_at":{"type":["string","null"]}}},
-"RoleList": {"type":"object","required":["roles"],"properties":{"roles":{"type":"array","items":{"$ref":"#/components/schemas/Role"}}}},
+"RoleList": {"type":"object","required":["roles","total","page","page_size"],"properties":{
+  "roles":{"type":"array","items":{"$ref":"#/components/schemas/Role"}},"total":{"type":"integer"},"page":{"type":"integer"},"page_size":{"type":"integer"}}},
 "CreateRole": {"type":"object","required":["name","permissions"],"additionalProperties":false,"properties":{
-  "name":{"type":"string","pattern":"^[a-z][a-z0-9_-]{0,63}$"},"permissions":{"type":"array","items":{"type":"string"}}}},
-"UpdateRole": {"type":"object","required":["permissions"],"additionalProperties":false,"properties":{
+  "name":{"type":"string","pattern":"^[a-zA-Z가-힣][a-zA-Z0-9가-힣_-]{0,63}$"},"permissions":{"type":"array","items":{"type":"string"}}}},
+"UpdateRole": {"type":"object","required":["permissions"],"additionalProperties":false,"properties":{"name":{"type":"string"},
   "permissions":{"type":"array","items":{"type":"string"}}}},
 "ApiKey": {"type":"object","required":["id","name","prefix","owner_id","created_at"],"properties":{
   "id":{"type":"string"},"name":{"type":"string"},"prefix":{"type":"string"},"owner_id":{"type":"string"},
@@ -46,7 +47,8 @@ constexpr std::string_view account_schema_text = R"json({
   "created_at":{"type":"string","format":"date-time"},"expires_at":{"type":["string","null"]},
   "last_used_at":{"type":["string","null"]},"revoked_at":{"type":["string","null"]},
   "key":{"type":"string","description":"in the answer that made it only"}}},
-"ApiKeyList": {"type":"object","required":["keys"],"properties":{"keys":{"type":"array","items":{"$ref":"#/components/schemas/ApiKey"}}}},
+"ApiKeyList": {"type":"object","required":["keys","total","page","page_size"],"properties":{
+  "keys":{"type":"array","items":{"$ref":"#/components/schemas/ApiKey"}},"total":{"type":"integer"},"page":{"type":"integer"},"page_size":{"type":"integer"}}},
 "CreateApiKey": {"type":"object","required":["name"],"additionalProperties":false,"properties":{
   "name":{"type":"string","minLength":1,"maxLength":200},"permissions":{"type":["array","null"],"items":{"type":"string"}},
   "models":{"type":["array","null"],"items":{"type":"string"}},"expires_at":{"type":["string","null"],"format":"date-time"}}},

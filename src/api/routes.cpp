@@ -45,12 +45,12 @@ std::vector<Route> routes(const ApiParts* parts)
 
     // Native chat
     add(post, "/api/chat/session", chat, create_session, {"createSession", "Chat", "Begin a session", "CreateSession", "CreatedSession", 201});
-    add(get, "/api/chat/sessions", chat, list_sessions, {"listSessions", "Chat", "The caller's sessions, newest first", {}, "SessionList", 200, "application/json", {"limit", "cursor"}});
+    add(get, "/api/chat/sessions", chat, list_sessions, {"listSessions", "Chat", "The caller's sessions, newest first", {}, "SessionList", 200, "application/json", {"page_size", "cursor"}});
     add(get, "/api/chat/sessions/{id}", chat, get_session, {"getSession", "Chat", "One session", {}, "Session"});
     add(delete_, "/api/chat/sessions/{id}", chat, delete_session, {"deleteSession", "Chat", "End a session", {}, {}, 204});
     add(post, "/api/chat/message", asks_model, send_message, {"sendMessage", "Chat", "One turn of a session", "SendMessage", "MessageAnswer"});
     add(post, "/api/chat/message/stream", asks_model, stream_message, {"streamMessage", "Chat", "One turn as server-sent events: metadata, message, tool, then done or error", "SendMessage", "EventStream", 200, "text/event-stream"});
-    add(get, "/api/chat/history/{session_id}", chat, get_history, {"getHistory", "Chat", "Messages and summaries of a session", {}, "History", 200, "application/json", {"limit", "cursor"}});
+    add(get, "/api/chat/history/{session_id}", chat, get_history, {"getHistory", "Chat", "Messages and summaries of a session", {}, "History", 200, "application/json", {"page_size", "cursor"}});
 
     // Accounts
     if (!parts || parts->settings.auth.accounts) {
@@ -63,15 +63,15 @@ std::vector<Route> routes(const ApiParts* parts)
         add(post, "/auth/verify", open, verify_user, {"verifyUser", "Accounts", "Show that the address is one's own", "VerifyToken", "User"});
         add(get, "/users/me", Access::any(), get_me, {"getMe", "Accounts", "The caller", {}, "User"});
         add(patch, "/users/me", person, patch_me, {"updateMe", "Accounts", "Change one's e-mail, user name or password", "UpdateMe", "User"});
-        add(get, "/users", manager, list_users, {"listUsers", "Accounts", "Every account, oldest first", {}, "UserList", 200, "application/json", {"limit", "cursor"}});
+        add(get, "/users", manager, list_users, {"listUsers", "Accounts", "Every account, oldest first", {}, "UserList", 200, "application/json", {"page_size", "cursor"}});
         add(get, "/users/{id}", manager, get_user, {"getUser", "Accounts", "One account", {}, "User"});
         add(patch, "/users/{id}", manager, patch_user, {"updateUser", "Accounts", "Change an account", "UpdateUser", "User"});
         add(delete_, "/users/{id}", manager, delete_user, {"deleteUser", "Accounts", "Delete an account with its keys", {}, {}, 204});
-        add(get, "/roles", manager, list_roles, {"listRoles", "Accounts", "Built-in and custom roles", {}, "RoleList"});
+        add(get, "/roles", manager, list_roles, {"listRoles", "Accounts", "Built-in and custom roles", {}, "RoleList", 200, "application/json", {"page", "page_size"}});
         add(post, "/roles", manager, create_role, {"createRole", "Accounts", "Make a role", "CreateRole", "Role", 201});
         add(patch, "/roles/{id}", manager, patch_role, {"updateRole", "Accounts", "Change what a custom role may do", "UpdateRole", "Role"});
         add(delete_, "/roles/{id}", manager, delete_role, {"deleteRole", "Accounts", "Delete a custom role that nobody has", {}, {}, 204});
-        add(get, "/api/keys", person, list_keys, {"listKeys", "Keys", "The caller's API keys, newest first; with users:manage those of any user", {}, "ApiKeyList", 200, "application/json", {"user_id"}});
+        add(get, "/api/keys", person, list_keys, {"listKeys", "Keys", "The caller's API keys, newest first; with users:manage those of any user", {}, "ApiKeyList", 200, "application/json", {"user_id", "page", "page_size"}});
         add(post, "/api/keys", person, create_key, {"createKey", "Keys", "Make an API key; it is shown this once", "CreateApiKey", "ApiKey", 201});
         add(delete_, "/api/keys/{id}", person, revoke_key, {"revokeKey", "Keys", "Revoke a key", {}, {}, 204});
         add(post, "/api/keys/{id}/rotate", person, rotate_key, {"rotateKey", "Keys", "A new key in place of an old one, which goes on for a while", "RotateApiKey", "ApiKey", 201});

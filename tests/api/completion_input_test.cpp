@@ -29,6 +29,8 @@ TEST(CompletionInput, AProblemNamesItsField)
         {R"({"model":"m","messages":[{"content":"x"}]})", "messages[0].role"},
         {R"({"model":"m","messages":[{"role":"user","content":"x"},{"role":"king"}]})", "messages[1].role"},
         {R"({"model":"m","messages":[{"role":"user","content":7}]})", "messages[0].content"},
+        {R"({"model":"m","messages":[{"role":"user"}]})", "messages[0].content"},
+        {R"({"model":"m","messages":[{"role":"system"},{"role":"user","content":null}]})", "messages[1].content"},
         {with(R"("temperature":2.5)"), "temperature"},
         {with(R"("temperature":"warm")"), "temperature"},
         {with(R"("top_p":-0.1)"), "top_p"},

@@ -283,6 +283,68 @@ TEST_F(AccountRoutes, AnAdministratorManagesUsersAndRoles)
     EXPECT_EQ(ask("DELETE", "/users/" + me, admin).status, 409);
 }
 
+TEST_F(AccountRoutes, UnknownQueryParametersAreNamed)
+{
+    const auto admin = admin_token();
+    const auto id = std::string("018f0000-0000-7000-8000-000000000000");
+    const std::vector<std::pair<const char*, std::string>> routes = {
+        {"GET", "/users/me"},       {"PATCH", "/users/" + id},           {"GET", "/users"},
+        {"GET", "/roles"},          {"POST", "/roles"},                  {"POST", "/api/keys"},
+        {"GET", "/api/keys"},       {"POST", "/api/chat/session"},       {"GET", "/api/chat/sessions/" + id},
+        {"GET", "/api/executions"}, {"POST", "/api/models/reload"},      {"DELETE", "/api/chat/sessions/" + id},
+        {"GET", "/api/tools/x"},    {"GET", "/api/agent-builder/flows"}, {"GET", "/api/events/audit"}};
+    for (const auto& [method, path] : routes) {
+        const auto answer = ask(method, path + "?colour=red", admin);
+        ASSERT_EQ(answer.status, 422) << method << ' ' << path << answer.body;
+        EXPECT_EQ(answer.json().at("errors").at(0).at("loc"), (Json{"query", "colour"})) << path;
+    }
+    for (const auto* path : {"/healthz", "/readyz", "/openapi.json", "/v1/models"})
+        EXPECT_EQ(ask("GET", std::string(path) + "?colour=red", admin).status, 200) << path;
+}
+
+TEST_F(AccountRoutes, KeysAndRolesAreShownByPages)
+{
+    const auto admin = admin_token();
+    for (const auto* name : {"a", "b", "c"})
+        ASSERT_EQ(ask("POST", "/api/keys", admin, {{"name", name}}).status, 201);
+    const auto keys = ask("GET", "/api/keys?page=2&page_size=2", admin).json();
+    EXPECT_EQ(keys.at("page"), 2);
+    EXPECT_EQ(keys.at("page_size"), 2);
+    EXPECT_EQ(keys.at("total").get<std::size_t>(), 2 + keys.at("keys").size());
+    const auto roles = ask("GET", "/roles?page_size=2", admin).json();
+    EXPECT_EQ(roles.at("roles").size(), 2u);
+    EXPECT_EQ(roles.at("total"), 3);
+    EXPECT_EQ(ask("GET", "/roles?page_size=101", admin).status, 422);
+    EXPECT_EQ(ask("GET", "/api/keys?page=0", admin).status, 422);
+}
+
+TEST_F(AccountRoutes, ARoleOfAKoreanNameKeepsItsName)
+{
+    const auto admin = admin_token();
+    ASSERT_EQ(ask("POST", "/roles", admin, {{"name", "검토"}, {"permissions", {"flows:read"}}}).status, 201);
+    const std::string path = "/roles/%EA%B2%80%ED%86%A0";
+    const auto same = ask("PATCH", path, admin, {{"name", "검토"}, {"permissions", {"chat:create"}}});
+    ASSERT_EQ(same.status, 200) << same.body;
+    EXPECT_EQ(same.json().at("permissions"), Json{"chat:create"});
+    const auto other = ask("PATCH", path, admin, {{"name", "감사"}, {"permissions", {"chat:create"}}});
+    EXPECT_EQ(other.status, 422);
+    EXPECT_EQ(other.json().at("errors").at(0).at("loc"), (Json{"body", "name"}));
+    EXPECT_EQ(ask("DELETE", path, admin).status, 204);
+}
+
+TEST_F(AccountRoutes, ABodyIsJsonInUtf8)
+{
+    const Json body{{"email", "kim@example.kr"}, {"password", good_password}};
+    int number = 0;
+    for (const auto* type : {"application/json; charset=utf-8", "application/json;charset=\"UTF-8\"", "Application/JSON"}) {
+        auto one = body;
+        one["email"] = "kim" + std::to_string(++number) + "@example.kr";
+        EXPECT_EQ(ask("POST", "/auth/register", {}, one, {{"Content-Type", type}}).status, 201) << type;
+    }
+    for (const auto* type : {"application/json; charset=euc-kr", "application/json;a=b; charset=utf-16", "text/json"})
+        EXPECT_EQ(ask("POST", "/auth/register", {}, body, {{"Content-Type", type}}).status, 415) << type;
+}
+
 TEST_F(AccountRoutes, OneCredentialPerRequest)
 {
     const auto token = admin_token();

@@ -3,6 +3,7 @@
 
 #include "api/audit.hpp"
 #include "api/accounts/common.hpp"
+#include "api/page.hpp"
 #include "dure/auth/key_service.hpp"
 
 namespace dure::api {
@@ -39,12 +40,16 @@ const auto& rotate_fields()
 
 struct KeyListInput {
     std::string user_id;
+    std::int64_t page = 1;
+    std::int64_t page_size = 100;
 };
 
 const auto& key_list_fields()
 {
     static const auto fields = schema::object<KeyListInput>(schema::UnknownFields::refuse)
-                                   .optional("user_id", &KeyListInput::user_id, schema::length(1, 64));
+                                   .optional("user_id", &KeyListInput::user_id, schema::length(1, 64))
+                                   .optional("page", &KeyListInput::page, schema::range(1, 1000000))
+                                   .optional("page_size", &KeyListInput::page_size, schema::range(1, 100));
     return fields;
 }
 
@@ -119,10 +124,8 @@ Handler list_keys(const ApiParts& parts)
             co_return all.error();
         if (auto recorded = co_await record_read_of_others(audit, context, owner); !recorded)
             co_return recorded.error();
-        auto list = OrderedJson::array();
-        for (const auto& key : *all)
-            list.push_back(key_json(key));
-        co_return co_await context.respond_json(200, OrderedJson{{"keys", std::move(list)}});
+        const NumberedPage page{input->page, input->page_size};
+        co_return co_await context.respond_json(200, page_json("keys", *all, page, key_json));
     };
 }
 

@@ -2,6 +2,7 @@
 #include "api/accounts/roles.hpp"
 
 #include "api/accounts/common.hpp"
+#include "api/page.hpp"
 #include "dure/auth/administration.hpp"
 
 namespace dure::api {
@@ -21,9 +22,11 @@ const auto& new_role_fields()
     return fields;
 }
 
+// The name may be sent along; a role keeps the one it has.
 const auto& role_change_fields()
 {
     static const auto fields = schema::object<RoleInput>(schema::UnknownFields::refuse)
+                                   .optional("name", &RoleInput::name, schema::length(1, 64))
                                    .required("permissions", &RoleInput::permissions, schema::length(0, 100));
     return fields;
 }
@@ -44,13 +47,13 @@ OrderedJson role_json(const auth::Role& role)
 Handler list_roles(const ApiParts& parts)
 {
     return [&administration = parts.administration](RequestContext& context) -> Task<Result<void>> {
+        const auto page = page_fields_alone().read_query(context.query);
+        if (!page)
+            co_return page.error();
         const auto roles = co_await administration.roles();
         if (!roles)
             co_return roles.error();
-        auto list = OrderedJson::array();
-        for (const auto& role : *roles)
-            list.push_back(role_json(role));
-        co_return co_await context.respond_json(200, OrderedJson{{"roles", std::move(list)}});
+        co_return co_await context.respond_json(200, page_json("roles", *roles, *page, role_json));
     };
 }
 
@@ -76,6 +79,10 @@ Handler patch_role(const ApiParts& parts)
         auto input = co_await read_fields(context, role_change_fields(), limits.json_body);
         if (!input)
             co_return input.error();
+        if (!input->name.empty() && input->name != context.path_parameter("id"))
+            co_return Error(Errc::invalid_argument, "A role keeps its name.")
+                .param("name")
+                .problem({{"body", "name"}, "a role keeps its name", "value_error"});
         const auto role = co_await administration.change_role(context.principal, context.path_parameter("id"),
                                                               std::move(input->permissions), actor_of(context));
         if (!role)

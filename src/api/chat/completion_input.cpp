@@ -151,6 +151,8 @@ Result<JsonView> check_messages(const JsonIndex& body)
         const auto kind = content ? content->kind() : JsonKind::null;
         if (kind != JsonKind::string && kind != JsonKind::array && kind != JsonKind::null)
             problem = wrong(place() + ".content", "content must be a string, an array of parts or null.", "invalid_type");
+        else if (kind == JsonKind::null && role->string() == "user")
+            problem = wrong(place() + ".content", "A message of the user needs content.", "missing_required_parameter");
     });
     if (problem)
         return *problem;

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "api/audit.hpp"
+#include "api/page.hpp"
 #include "dure/schema/fields.hpp"
 #include "dure/schema/json_view.hpp"
 #include "dure/tools/registry.hpp"
@@ -17,19 +18,6 @@ namespace dure::api {
 namespace tool_routes {
 
 constexpr std::size_t longest_idempotency_key = 255;
-
-struct Page {
-    std::int64_t page = 1;
-    std::int64_t page_size = 100;
-};
-
-const auto& page_fields()
-{
-    static const auto fields = schema::object<Page>(schema::UnknownFields::refuse)
-                                   .optional("page", &Page::page, schema::range(1, 1000000))
-                                   .optional("page_size", &Page::page_size, schema::range(1, 100));
-    return fields;
-}
 
 struct Choice {
     std::string query;
@@ -127,21 +115,11 @@ using namespace tool_routes;
 Handler list_tools(const ApiParts& parts)
 {
     return [&registry = parts.tools](RequestContext& context) -> Task<Result<void>> {
-        const auto page = page_fields().read_query(context.query);
+        const auto page = page_fields_alone().read_query(context.query);
         if (!page)
             co_return page.error();
-        const auto all = registry.all();
-        const auto size = static_cast<std::size_t>(page->page_size);
-        const auto first = std::min(all.size(), static_cast<std::size_t>(page->page - 1) * size);
-        auto list = OrderedJson::array();
-        for (auto i = first; i < std::min(all.size(), first + size); ++i)
-            list.push_back(tool_json(*all[i]));
-        OrderedJson body;
-        body["tools"] = std::move(list);
-        body["total"] = all.size();
-        body["page"] = page->page;
-        body["page_size"] = page->page_size;
-        co_return co_await context.respond_json(200, body);
+        const auto as_json = [](const auto& tool) { return tool_json(*tool); };
+        co_return co_await context.respond_json(200, page_json("tools", registry.all(), *page, as_json));
     };
 }
 
