@@ -55,11 +55,13 @@ constexpr std::string_view openai_schemas = R"json({
 
 constexpr std::string_view native_schemas = R"json({
 "CreateSession": {"type":"object","additionalProperties":false,"properties":{
-  "title":{"type":["string","null"],"maxLength":200},"model":{"type":["string","null"],"maxLength":200}}},
+  "title":{"type":["string","null"],"maxLength":200},"model":{"type":["string","null"],"maxLength":200},
+  "flow_id":{"type":["string","null"],"maxLength":128}}},
 "CreatedSession": {"type":"object","required":["session_id","created_at","expires_at"],"properties":{
   "session_id":{"type":"string"},"created_at":{"type":"string","format":"date-time"},"expires_at":{"type":"string","format":"date-time"}}},
 "Session": {"type":"object","required":["session_id","created_at","conversation_turns","max_turns"],"properties":{
   "session_id":{"type":"string"},"title":{"type":["string","null"]},"model":{"type":["string","null"]},
+  "flow_id":{"type":["string","null"]},
   "client_chat_id":{"type":["string","null"]},
   "created_at":{"type":"string","format":"date-time"},"updated_at":{"type":"string","format":"date-time"},
   "expires_at":{"type":"string","format":"date-time"},"is_active":{"type":"boolean"},

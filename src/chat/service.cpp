@@ -91,6 +91,11 @@ std::string title_from(std::string_view text)
 // What the session remembers, in front of the new message.
 std::vector<model::Message> with_memory(const sessions::LiveSession& session, const std::string& message)
 {
+bool is_flow(std::string_view model)
+{
+    return model.starts_with("flow:");
+}
+
     std::vector<model::Message> messages;
     const auto add = [&](model::Role role, std::string content) {
         model::Message one;
@@ -222,7 +227,7 @@ Task<Result<void>> ChatService::message(const MessageCall& call, const Caller& c
             .param("strategy")
             .reason("invalid_value")
             .problem({{"body", "strategy"}, "There is no strategy `" + call.strategy + "`", "value_error"});
-    if (!call.model.empty() && !find_model(call.model, caller))
+    if (!call.model.empty() && !is_flow(call.model) && !find_model(call.model, caller))
         co_return unknown_model(call.model);
     bool left = false;
     auto session = co_await state.open_session(call, caller, info, left);
@@ -232,11 +237,18 @@ Task<Result<void>> ChatService::message(const MessageCall& call, const Caller& c
     const auto entry = find_model(answer.model, caller);
     if (!entry)
         co_return unknown_model(answer.model);
-    answer.session_id = session->session.id;
-    answer.turn = session->session.conversation_turns + 1;
     Turn turn(caller, info);
     turn.left = left;
     turn.session_id = session->session.id;
+    answer.session_id = session->session.id;
+    answer.turn = session->session.conversation_turns + 1;
+    if (is_flow(answer.model)) {
+        if (left)
+            co_return Error(Errc::cancelled, "The client left.");
+        answer.by_flow = true;
+        answer.flow_id = call.model.empty() ? session->session.flow_id.value_or("") : "";
+        co_return Result<void>();
+    }
     turn.user_text = call.message;
     const llm::CallContext context(info.request_id, caller.user_id, info.deadline);
     if (entry->agent) {

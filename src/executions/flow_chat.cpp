@@ -151,7 +151,8 @@ private:
 Task<Result<void>> FlowChat::complete(Caller caller, ChatTurn turn, model::AnswerSink& sink, model::RelayRecord& answer)
 {
     const auto slug = turn.model.substr(std::min(turn.model.size(), flow_model_prefix.size()));
-    const auto flow = co_await service_.parts().flows.find(caller, slug, "published");
+    const auto flow = turn.flow_id.empty() ? co_await service_.parts().flows.find(caller, slug, "published")
+                                           : co_await service_.parts().flows.find(caller, turn.flow_id, {});
     if (!flow)
         co_return flow.error().code() == Errc::not_found ? no_such_model(turn.model) : flow.error();
     StartRequest request;

@@ -142,6 +142,8 @@ Task<Result<model::Session>> SessionService::create(std::string owner_id, NewSes
     auto session = fresh_session(clock_, settings_, std::move(owner_id));
     session.title = std::move(fresh.title);
     session.model = std::move(fresh.model);
+    if (!fresh.flow_id.empty())
+        session.flow_id = std::move(fresh.flow_id);
     auto stored = co_await journal_.write([&](sql::Connection& connection, events::Batch& batch) {
         batch.add(session_created(session, by));
         return store::Sessions(connection).insert(session);

@@ -302,6 +302,42 @@ TEST_P(ExecutionRoutes, APublishedFlowIsAChatModel)
     EXPECT_EQ(send(admin, "POST", "/v1/chat/completions", body).status, 404);
 }
 
+TEST_P(ExecutionRoutes, AFlowAnswersInItsSession)
+{
+    const auto flow = made(greeting());
+    const auto begun = send(admin, "POST", "/api/chat/session", {{"title", "인사"}, {"flow_id", flow}});
+    ASSERT_EQ(begun.status, 201) << begun.body;
+    const auto session = begun.json().at("session_id").get<std::string>();
+    EXPECT_EQ(send(admin, "GET", "/api/chat/sessions/" + session).json().at("flow_id"), flow);
+    const auto first = send(admin, "POST", "/api/chat/message", {{"session_id", session}, {"message", "둘레"}});
+    ASSERT_EQ(first.status, 200) << first.body;
+    EXPECT_EQ(first.json().at("response"), "안녕 둘레!");
+    EXPECT_EQ(first.json().at("session_id"), session);
+    EXPECT_EQ(first.json().at("turn"), 1);
+    const auto second = send(admin, "POST", "/api/chat/message/stream", {{"session_id", session}, {"message", "또"}});
+    EXPECT_NE(second.body.find("안녕 또!"), std::string::npos) << second.body;
+    EXPECT_NE(second.body.find("event: done"), std::string::npos) << second.body;
+    const auto history = send(admin, "GET", "/api/chat/history/" + session).json();
+    ASSERT_EQ(history.at("messages").size(), 4u) << history;
+    EXPECT_EQ(history.at("messages").at(3).at("content"), "안녕 또!");
+    EXPECT_EQ(history.at("messages").at(3).at("turn"), 2);
+}
+
+TEST_P(ExecutionRoutes, ASessionOfAFlowIsForThoseWhoMayRunIt)
+{
+    const auto flow = made(greeting());
+    const auto refused = send(kim, "POST", "/api/chat/session", {{"flow_id", flow}});
+    EXPECT_EQ(refused.status, 404) << refused.body;
+    EXPECT_EQ(send(admin, "POST", "/api/chat/session", {{"flow_id", flow}, {"model", "mock"}}).status, 422);
+    const auto published = send(admin, "POST", "/api/agent-builder/flows/" + flow + "/publish").json();
+    const auto model = published.at("model").get<std::string>();
+    const auto said = send(admin, "POST", "/api/chat/message", {{"model", model}, {"message", "한마디"}});
+    ASSERT_EQ(said.status, 200) << said.body;
+    EXPECT_EQ(said.json().at("response"), "안녕 한마디!");
+    EXPECT_EQ(said.json().at("model"), model);
+    EXPECT_EQ(send(admin, "POST", "/api/chat/message", {{"model", "flow:nowhere"}, {"message", "x"}}).status, 404);
+}
+
 TEST_P(ExecutionRoutes, AWebSocketShowsTheSameLogAndTakesAnswers)
 {
     const auto flow = made(approval());

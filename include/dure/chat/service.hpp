@@ -100,6 +100,8 @@ struct Answer : model::RelayRecord {
     std::string session_id;
     std::int64_t turn = 0;
     std::int64_t cost_nano = 0;    // USD * 1e-9
+    bool by_flow = false;          // see message()
+    std::string flow_id = {};      // empty: the published flow of the model flow:<slug>
 };
 
 struct ModelEntry {
@@ -144,7 +146,8 @@ public:
     // Errors before the first output leave the sink untouched; not_found (model_not_found) for foreign models.
     Task<Result<void>> complete(const CompletionCall& call, const Caller& caller, const RequestInfo& info,
                                 model::AnswerSink& sink, Answer& answer);
-    // session not_found: unknown, deleted or somebody else's.
+    // session not_found: unknown, deleted or somebody else's. A flow is not run here: where one answers, the session is
+    // opened, the answer has by_flow, flow_id, model, session_id and turn, and its caller lets the flow run.
     Task<Result<void>> message(const MessageCall& call, const Caller& caller, const RequestInfo& info,
                                model::AnswerSink& sink, Answer& answer);
     Task<Result<model::EmbeddingAnswer>> embed(const model::EmbeddingRequest& request, const Caller& caller,

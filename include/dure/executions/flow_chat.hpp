@@ -11,8 +11,9 @@ inline constexpr std::string_view flow_model_prefix = "flow:";
 
 struct ChatTurn {
     std::string model;  // flow:<slug>
+    std::string flow_id;  // empty: the published flow of that slug; else this flow, as execute runs it by its id
     std::string message;  // what the user said last
-    Json history = Json::array();  // [{role, content}] before it, oldest first; the client's own
+    std::optional<Json> history = {};  // [{role, content}] before it, oldest first, the client's own; none: the session's
     std::string session_id;  // empty: nothing is remembered
     std::int64_t owner_runs = 0;
     Deadline deadline = Deadline::never();

@@ -36,6 +36,7 @@ namespace dure::sessions {
 struct NewSession {
     std::string title;
     std::string model;
+    std::string flow_id = {};      // of the flow that answers its turns; the model is then its flow:<slug>
 };
 
 // A page begins behind this row.

@@ -80,6 +80,38 @@ bool is_flow_model(std::string_view model)
     return model.starts_with(executions::flow_model_prefix);
 }
 
+Task<Result<flows::RunnableFlow>> find_flow(const ApiParts& parts, const RequestContext& context, std::string id)
+{
+    if (!context.principal.may("flows:execute"))
+        co_return Error(Errc::permission_denied, "Insufficient permissions").reason("insufficient_permissions");
+    co_return co_await parts.executions.parts().flows.find(flow_owner(context), std::move(id), {});
+}
+
+Task<Result<flows::RunnableFlow>> find_flow_model(const ApiParts& parts, const RequestContext& context, std::string model)
+{
+    auto flow = co_await parts.executions.parts().flows.find(
+        flow_owner(context), model.substr(executions::flow_model_prefix.size()), "published");
+    if (!flow && flow.error().code() == Errc::not_found)
+        co_return Error(Errc::not_found, "The model `" + model + "` does not exist or you do not have access to it.")
+            .reason("model_not_found")
+            .param("model");
+    co_return flow;
+}
+
+Task<Result<void>> message_by_flow(const ApiParts& parts, RequestContext& context, const std::string& message,
+                                   Deadline deadline, model::AnswerSink& sink, chat::Answer& answer)
+{
+    executions::ChatTurn turn;
+    turn.model = answer.model;
+    turn.flow_id = answer.flow_id;
+    turn.message = message;
+    turn.session_id = answer.session_id;
+    turn.owner_runs = auth::limits_of_role(parts.settings.limits, context.principal.role).runs;
+    turn.deadline = deadline;
+    executions::FlowChat flow(parts.executions);
+    co_return co_await flow.complete(flow_owner(context), std::move(turn), sink, answer);
+}
+
 Task<Result<void>> complete_by_flow(const ApiParts& parts, RequestContext& context, const chat::CompletionCall& call,
                                     Deadline deadline)
 {

@@ -5,6 +5,7 @@
 
 #include "api/caller.hpp"
 #include "api/chat/chat_metrics.hpp"
+#include "api/chat/flow_completions.hpp"
 #include "api/chat/native_stream.hpp"
 #include "api/chat/openai_chunks.hpp"
 #include "api/errors.hpp"
@@ -34,7 +35,8 @@ const auto& message_fields()
 class Messages {
 public:
     Messages(const ApiParts& parts, std::string endpoint)
-        : chat_(parts.chat),
+        : parts_(parts),
+          chat_(parts.chat),
           limits_(parts.settings.server.limits),
           places_(parts),
           endpoint_(endpoint),
@@ -52,6 +54,10 @@ private:
     Task<Result<void>> events(RequestContext& context, const chat::MessageCall& call, const chat::Caller& caller,
                               const chat::RequestInfo& info, chat::Answer& answer);
 
+    Task<Result<void>> say(RequestContext& context, const chat::MessageCall& call, const chat::Caller& caller,
+                           const chat::RequestInfo& info, model::AnswerSink& sink, chat::Answer& answer);
+
+    const ApiParts& parts_;
     chat::ChatService& chat_;
     const config::ServerLimits& limits_;
     StreamPlaces places_;
@@ -80,6 +86,9 @@ Task<Result<void>> Messages::handle(RequestContext& context, bool streamed)
     const auto call = message_fields().read_body(schema::JsonView(*body));
     if (!call)
         co_return call.error();
+    if (is_flow_model(call->model))   // before a session is made for it
+        if (const auto flow = co_await find_flow_model(parts_, context, call->model); !flow)
+            co_return flow.error();
     const auto place = co_await places_.take(context, streamed);
     if (!place)
         co_return place.error();
@@ -92,7 +101,7 @@ Task<Result<void>> Messages::handle(RequestContext& context, bool streamed)
         const chat::Answer& answer;
         Steady::time_point since;
         int status = 499;
-        ~Observe() { metrics.observe(answer.model.empty() ? "other" : answer.model, status, Steady::now() - since); }
+        ~Observe() { metrics.observe(answer.by_flow ? "flow" : answer.model.empty() ? "other" : answer.model, status, Steady::now() - since); }
     } observe{metrics_, answer, started};
     context.exchange().on_client_gone(http::OnClientGone::cancel);
     auto outcome = streamed ? co_await events(context, *call, caller, info, answer)
@@ -101,11 +110,21 @@ Task<Result<void>> Messages::handle(RequestContext& context, bool streamed)
     co_return outcome;
 }
 
+// The chat service's answer, or that of the flow it leaves the turn to.
+Task<Result<void>> Messages::say(RequestContext& context, const chat::MessageCall& call, const chat::Caller& caller,
+                                 const chat::RequestInfo& info, model::AnswerSink& sink, chat::Answer& answer)
+{
+    auto said = co_await chat_.message(call, caller, info, sink, answer);
+    if (!said || !answer.by_flow)
+        co_return said;
+    co_return co_await message_by_flow(parts_, context, call.message, info.deadline, sink, answer);
+}
+
 Task<Result<void>> Messages::whole(RequestContext& context, const chat::MessageCall& call, const chat::Caller& caller,
                                    const chat::RequestInfo& info, chat::Answer& answer)
 {
     model::NoSink nobody;
-    auto work = in_time(chat_.message(call, caller, info, nobody, answer), info.deadline);
+    auto work = in_time(say(context, call, caller, info, nobody, answer), info.deadline);
     if (auto outcome = co_await or_told_of_stop(context, std::move(work)); !outcome)
         co_return outcome;
     co_return co_await context.respond_json(200, answer_json(answer));
@@ -115,7 +134,7 @@ Task<Result<void>> Messages::events(RequestContext& context, const chat::Message
                                     const chat::RequestInfo& info, chat::Answer& answer)
 {
     NativeStream stream(context, answer);
-    auto outcome = co_await or_told_of_stop(context, chat_.message(call, caller, info, stream, answer));
+    auto outcome = co_await or_told_of_stop(context, say(context, call, caller, info, stream, answer));
     if (outcome)
         co_return co_await stream.finish();
     if (stream.started() && outcome.error().code() != Errc::cancelled)

@@ -3,7 +3,9 @@
 #include "api/chat/sessions.hpp"
 
 #include "api/caller.hpp"
+#include "api/chat/flow_completions.hpp"
 #include "api/cursor.hpp"
+#include "dure/executions/flow_chat.hpp"
 #include "dure/schema/fields.hpp"
 #include "dure/sessions/service.hpp"
 
@@ -16,8 +18,40 @@ const auto& session_fields()
     using sessions::NewSession;
     static const auto fields = schema::object<NewSession>(schema::UnknownFields::refuse)
                                    .optional("title", &NewSession::title, schema::length(0, 200))
-                                   .optional("model", &NewSession::model, schema::length(0, 200));
+                                   .optional("model", &NewSession::model, schema::length(0, 200))
+                                   .optional("flow_id", &NewSession::flow_id, schema::length(0, 128));
     return fields;
+}
+
+Error unknown_session_model(const std::string& model)
+{
+    return Error(Errc::not_found, "The model `" + model + "` does not exist or you do not have access to it.")
+        .reason("model_not_found")
+        .param("model");
+}
+
+// Who answers in the new session: the model named, the published flow behind flow:<slug>, or the flow of the id.
+Task<Result<void>> choose_speaker(const ApiParts& parts, const RequestContext& context, sessions::NewSession& fresh)
+{
+    const bool by_slug = is_flow_model(fresh.model);
+    if (!fresh.model.empty() && !by_slug && !parts.chat.find_model(fresh.model, caller_of(context)))
+        co_return unknown_session_model(fresh.model);
+    if (by_slug)
+        if (const auto flow = co_await find_flow_model(parts, context, fresh.model); !flow)
+            co_return flow.error();
+    if (fresh.flow_id.empty())
+        co_return Result<void>();
+    const auto flow = co_await find_flow(parts, context, fresh.flow_id);
+    if (!flow)
+        co_return flow.error();
+    const auto model = std::string(executions::flow_model_prefix) + flow->slug;
+    if (!fresh.model.empty() && fresh.model != model)
+        co_return Error(Errc::invalid_argument, "A session has a model or a flow.")
+            .param("model")
+            .problem({{"body", "model"}, "a session has a model or a flow", "value_error"});
+    fresh.flow_id = flow->id;
+    fresh.model = model;
+    co_return Result<void>();
 }
 
 struct PageInput {
@@ -65,6 +99,7 @@ OrderedJson session_json(const model::Session& session)
     return {{"session_id", session.id},
             {"title", text_or_null(session.title)},
             {"model", text_or_null(session.model)},
+            {"flow_id", text_or_null(session.flow_id.value_or(""))},
             {"client_chat_id", text_or_null(session.client_chat_id.value_or(""))},
             {"created_at", rfc3339(session.created_at)},
             {"updated_at", rfc3339(session.updated_at)},
@@ -98,7 +133,7 @@ OrderedJson history_json(const std::string& session_id, const sessions::HistoryP
 
 Handler create_session(const ApiParts& parts)
 {
-    return [&service = parts.sessions, &chat = parts.chat,
+    return [&parts, &service = parts.sessions,
             &limits = parts.settings.server.limits](RequestContext& context) -> Task<Result<void>> {
         sessions::NewSession input;
         const bool has_body = context.head().has_body && context.head().content_length.value_or(1) > 0;
@@ -111,10 +146,8 @@ Handler create_session(const ApiParts& parts)
                 co_return read.error();
             input = std::move(*read);
         }
-        if (!input.model.empty() && !chat.find_model(input.model, caller_of(context)))
-            co_return Error(Errc::not_found, "The model `" + input.model + "` does not exist or you do not have access to it.")
-                .reason("model_not_found")
-                .param("model");
+        if (auto chosen = co_await choose_speaker(parts, context, input); !chosen)
+            co_return chosen.error();
         const auto session = co_await service.create(context.principal.user_id, std::move(input), actor_of(context));
         if (!session)
             co_return session.error();
