@@ -1,5 +1,5 @@
 // Reading the folder of tool files; see tool_folder.hpp. A JSON file with the key "openapi" as a text is an OpenAPI
-// document: it becomes tools the way a tool file says, or by itself when none names it.
+// document: it becomes tools the way a tool file says, or by itself when none names it. A YAML file is listed as a problem.
 #include "tools/tool_folder.hpp"
 
 #include <algorithm>
@@ -83,8 +83,13 @@ private:
         for (fs::directory_iterator at(folder_, failed), end; !failed && at != end; at.increment(failed)) {
             const auto name = at->path().filename().string();
             std::error_code unreadable;
-            const bool wanted = name.ends_with(".toml") || name.ends_with(".json");
-            if (!wanted || name.starts_with('.') || !at->is_regular_file(unreadable))
+            if (name.starts_with('.') || !at->is_regular_file(unreadable))
+                continue;
+            if (name.ends_with(".yaml") || name.ends_with(".yml")) {   // never left out in silence
+                problem(name, "YAML is not read: give the document as JSON");
+                continue;
+            }
+            if (!name.ends_with(".toml") && !name.ends_with(".json"))
                 continue;
             if (documents_.size() >= most_files)
                 return problem(name, "there are more than 500 tool files; the rest is left out");

@@ -144,6 +144,20 @@ TEST_F(ToolRoutes, AReloadBringsToolsOfFilesAndListsWhatFailed)
     EXPECT_EQ(server.err().find("tool-secret"), std::string::npos);
 }
 
+TEST_F(ToolRoutes, AFileInYamlIsListedNotLeftOutInSilence)
+{
+    write("pets.yaml", "openapi: 3.0.0\n");
+    write("shop.yml", "openapi: 3.1.0\n");
+    write("notes.txt", "not a tool file");
+    std::set<std::string> sources;
+    const auto report = reload();
+    for (const auto& failed : report.at("failed")) {
+        sources.insert(failed.at("source").get<std::string>());
+        EXPECT_NE(failed.at("error").get<std::string>().find("YAML"), std::string::npos) << failed;
+    }
+    EXPECT_EQ(sources, (std::set<std::string>{"file:pets.yaml", "file:shop.yml"}));
+}
+
 TEST_F(ToolRoutes, PrivateAddressesAreRefusedUnlessTheyAreExceptions)
 {
     ScriptedUpstream other;
