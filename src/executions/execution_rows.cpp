@@ -21,6 +21,8 @@ const std::string select_executions =
     "BIGINT) AS cost_nano, (SELECT COUNT(*) FROM execution_steps s WHERE s.execution_id = executions.id) AS steps FROM "
     "executions";
 
+constexpr std::int64_t touch_interval = 1000;  // ms
+
 std::optional<Json> stored_json(const sql::Row& row, std::string_view column)
 {
     const auto text = row.maybe_text(column);
@@ -257,7 +259,11 @@ Result<UnixMillis> ExecutionRows::begin(const std::string& id, UnixMillis now)
 
 Result<void> ExecutionRows::touch(const std::string& id, UnixMillis now)
 {
-    return one_change(connection_.execute("UPDATE executions SET updated_at = $2 WHERE id = $1", id, now));
+    const auto touched = connection_.execute("UPDATE executions SET updated_at = $2 WHERE id = $1 AND updated_at <= $3",
+                                             id, now, now - touch_interval);
+    if (!touched)
+        return touched.error();
+    return {};
 }
 
 Result<std::int64_t> ExecutionRows::put_step(const std::string& id, const Step& step)

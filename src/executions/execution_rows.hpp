@@ -35,6 +35,7 @@ public:
     // A worker has it. Time it worked under a dead worker counts up to the last
     // write, and that death as a crash. Gives when the first one had it.
     Result<UnixMillis> begin(const std::string& id, UnixMillis now);
+    // It works. At most once a second: the row is a wide one, and only the time until a crash is counted by it.
     Result<void> touch(const std::string& id, UnixMillis now);
     // Stores or replaces the step; gives its visit.
     Result<std::int64_t> put_step(const std::string& id, const Step& step);

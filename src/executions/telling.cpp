@@ -63,6 +63,14 @@ Json member_or_null(const Json& object, const char* name)
     return found == object.end() ? Json() : *found;
 }
 
+// {code, message}, as of a failure that the node's policy took: the engine keeps the kind of an error and its reason apart.
+Json error_of_step(const Json& error)
+{
+    const auto reason = error.value("reason", std::string());
+    return Json{{"code", reason.empty() ? error.value("code", std::string()) : reason},
+                {"message", error.value("message", std::string())}};
+}
+
 // Milliseconds since the epoch, or RFC 3339.
 std::optional<UnixMillis> time_of(const Json& value)
 {
@@ -95,12 +103,13 @@ std::optional<Telling::Told> Telling::task_started(const graph::Event& event)
     if (node_id.empty())
         return std::nullopt;
     const auto id = event.data.at("id").get<std::string>();
-    started_[id] = clock_.now();
+    auto& begun = started_.try_emplace(id, Begun{clock_.now()}).first->second;
+    begun.attempts = event.data.value("attempt", std::int64_t{1});
     Json told{{"event", "start"},
               {"id", id},
               {"node_id", node_id},
               {"step", superstep_},
-              {"attempt", event.data.value("attempt", 1)}};
+              {"attempt", begun.attempts}};
     if (event.data.value("replayed", false))
         told["replayed"] = true;
     return Told{std::string(mode_tasks), std::move(told)};
@@ -115,7 +124,8 @@ Step Telling::plain_step(const std::string& node_id, const std::string& task, st
     step.status = std::move(status);
     const auto now = clock_.now();
     const auto found = started_.find(task);
-    step.started_at = found == started_.end() ? now : found->second;
+    step.started_at = found == started_.end() ? now : found->second.at;
+    step.attempts = found == started_.end() ? 1 : found->second.attempts;
     step.duration_ms = std::max<std::int64_t>(0, now - step.started_at);
     return step;
 }
@@ -147,8 +157,11 @@ std::optional<Telling::Told> Telling::task_ended(const graph::Event& event)
             steps.push_back(step_of(*record, id));
     } else if (const auto error = event.data.find("error"); error != event.data.end() && !node_id.empty()) {
         failed_node_ = node_id;
+        auto said = error_of_step(*error);
+        if (said.at("code") != wrapped_error)
+            cause_ = Json{{"node_id", node_id}, {"code", said.at("code")}, {"message", said.at("message")}};
         steps.push_back(plain_step(node_id, id, "failed"));
-        steps.back().error = *error;
+        steps.back().error = std::move(said);
     } else if (!node_id.empty()) {
         // The questions of a container's body belong to the nodes that ask.
         for (const auto& open : event.data.value("interrupts", Json::array()))

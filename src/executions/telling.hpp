@@ -10,6 +10,9 @@
 
 namespace dure::executions {
 
+// The engine's code for the failure of a node, when it is not one of its own.
+inline constexpr std::string_view wrapped_error = "NODE_ERROR";
+
 class Telling {
 public:
     // Both outlive it.
@@ -20,6 +23,8 @@ public:
     Json question(const Json& interrupt) const;
     // The node of the flow whose failure was told last; empty: none.
     const std::string& failed_node() const { return failed_node_; }
+    // {node_id, code, message}: what a node said itself when it failed, not the container around it; null: none did.
+    const Json& cause() const { return cause_; }
 
 private:
     using Told = runs::PreparedRun::Told;
@@ -33,8 +38,13 @@ private:
     const flows::CompiledFlow& flow_;
     const Clock& clock_;
     std::int64_t superstep_ = 0;   // of the flow itself, not of its containers
-    std::unordered_map<std::string, UnixMillis> started_;   // open tasks
+    struct Begun {
+        UnixMillis at = 0;
+        std::int64_t attempts = 1;
+    };
+    std::unordered_map<std::string, Begun> started_;  // open tasks
     std::string failed_node_;
+    Json cause_;
 };
 
 }  // namespace dure::executions

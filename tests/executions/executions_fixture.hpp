@@ -76,7 +76,7 @@ public:
         graph_.add_channel("message");
         graph_.add_channel("log", graph::reducers::append());
     }
-    HandMade& node(const std::string& id, Work work)
+    HandMade& node(const std::string& id, Work work, graph::NodeOptions options = {})
     {
         graph_.add_node(id, [id, work](graph::NodeContext& context) -> Task<Result<graph::Update>> {
             const auto output = co_await work(context);
@@ -92,7 +92,7 @@ public:
                       {"attempts", context.attempt()},
                       {"usage", output->is_object() ? output->value("usage", Json()) : Json()}};
             co_return graph::Update(Json{{"log", *output}, {std::string(flows::step_channel), Json::array({step})}});
-        });
+        }, std::move(options));
         graph_.add_edge(last_, id);
         last_ = id;
         return *this;

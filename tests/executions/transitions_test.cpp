@@ -17,9 +17,16 @@ protected:
         flow("course", [this] {
             return HandMade()
                 .node("first", says("first"))
-                .node("second", [this](graph::NodeContext& context) { return second(context); })
+                .node(
+                    "second", [this](graph::NodeContext& context) { return second(context); }, thrice())
                 .compile();
         });
+    }
+    static graph::NodeOptions thrice()
+    {
+        graph::NodeOptions options;
+        options.retry = {{.attempts = 3, .first_pause = std::chrono::milliseconds(1)}};
+        return options;
     }
     Task<Result<Json>> second(graph::NodeContext& context)
     {
@@ -149,6 +156,18 @@ TEST_P(ExecutionTransitions, ARetryGoesOnFromTheFailedNodeAndAnAnswerFromTheQues
                 ++visits[step.node_id];
             EXPECT_EQ(visits.at("first"), 1) << change;
         }
+    });
+}
+
+TEST_P(ExecutionTransitions, AFailedStepTellsTheNodesOwnCodeAndHowOftenItWasTried)
+{
+    work();
+    play([&]() -> Task<void> {
+        const auto all = co_await steps(co_await standing_at(Status::failed));
+        EXPECT_EQ(all.size(), 2u);
+        EXPECT_EQ(all.back().status, "failed");
+        EXPECT_EQ(all.back().error.value_or(Json()), (Json{{"code", "away"}, {"message", "Away."}}));
+        EXPECT_EQ(all.back().attempts, 3);
     });
 }
 
