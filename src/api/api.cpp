@@ -14,8 +14,8 @@
 #include "dure/auth/tickets.hpp"
 #include "dure/base/text.hpp"
 #include "dure/metrics/registry.hpp"
-
 #include "dure/schema/fields.hpp"
+
 namespace dure::api {
 
 namespace {
@@ -97,8 +97,6 @@ http::Response allowed_methods(const std::vector<http::Method>& methods)
     return response;
 }
 
-Error unknown_path()
-{
 // Of a route that takes no query parameters; the others read theirs by tables that refuse what they do not name. /v1 ignores
 // unknown ones as its clients expect, probes are asked by whatever an operator has.
 Result<void> check_no_query(const Route& route, const QueryParameters& query)
@@ -112,6 +110,8 @@ Result<void> check_no_query(const Route& route, const QueryParameters& query)
     return read ? Result<void>() : read.error();
 }
 
+Error unknown_path()
+{
     return Error(Errc::not_found, "There is nothing at this address.").reason("unknown_url");
 }
 
@@ -260,6 +260,8 @@ Task<Result<void>> Api::State::dispatch(RequestContext& context)
     if (!query)
         co_return Error(Errc::invalid_argument, "The query string is not valid percent-encoded UTF-8.").reason("invalid_query");
     context.query = std::move(*query);
+    if (auto fine = check_no_query(*route, context.query); !fine)
+        co_return fine;
     context.deadline = Deadline::after(parts.settings.server.limits.request);
     co_return co_await route->handler(context);
 }
@@ -277,8 +279,6 @@ Task<void> Api::handle(http::Exchange& exchange)
     if (outcome)
         co_return;
     const auto& error = outcome.error();
-    if (auto fine = check_no_query(*route, context.query); !fine)
-        co_return fine;
     if (error.code() == Errc::permission_denied)
         co_await state.parts.audit.refused(actor_of(context), access_request(context), std::string(context.permission));
     if (!error.detail().empty() || error.code() == Errc::internal)

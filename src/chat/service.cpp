@@ -83,6 +83,11 @@ ModelEntry entry_of(const llm::ModelInfo& info)
     return {info.id, info.name.empty() ? info.id : info.name, info.provider, {}, info.vision, false, info.tools};
 }
 
+bool is_flow(std::string_view model)
+{
+    return model.starts_with("flow:");
+}
+
 std::string title_from(std::string_view text)
 {
     return std::string(utf8_prefix(trim(text), 80));
@@ -91,11 +96,6 @@ std::string title_from(std::string_view text)
 // What the session remembers, in front of the new message.
 std::vector<model::Message> with_memory(const sessions::LiveSession& session, const std::string& message)
 {
-bool is_flow(std::string_view model)
-{
-    return model.starts_with("flow:");
-}
-
     std::vector<model::Message> messages;
     const auto add = [&](model::Role role, std::string content) {
         model::Message one;
@@ -234,12 +234,6 @@ Task<Result<void>> ChatService::message(const MessageCall& call, const Caller& c
     if (!session)
         co_return session.error();
     answer.model = !call.model.empty() ? call.model : !session->session.model.empty() ? session->session.model : std::string(agents::agent_model);
-    const auto entry = find_model(answer.model, caller);
-    if (!entry)
-        co_return unknown_model(answer.model);
-    Turn turn(caller, info);
-    turn.left = left;
-    turn.session_id = session->session.id;
     answer.session_id = session->session.id;
     answer.turn = session->session.conversation_turns + 1;
     if (is_flow(answer.model)) {
@@ -249,6 +243,12 @@ Task<Result<void>> ChatService::message(const MessageCall& call, const Caller& c
         answer.flow_id = call.model.empty() ? session->session.flow_id.value_or("") : "";
         co_return Result<void>();
     }
+    const auto entry = find_model(answer.model, caller);
+    if (!entry)
+        co_return unknown_model(answer.model);
+    Turn turn(caller, info);
+    turn.left = left;
+    turn.session_id = session->session.id;
     turn.user_text = call.message;
     const llm::CallContext context(info.request_id, caller.user_id, info.deadline);
     if (entry->agent) {

@@ -99,9 +99,9 @@ struct Answer : model::RelayRecord {
     std::string model;             // name the client asked for, or the one chosen
     std::string session_id;
     std::int64_t turn = 0;
-    std::int64_t cost_nano = 0;    // USD * 1e-9
     bool by_flow = false;          // see message()
     std::string flow_id = {};      // empty: the published flow of the model flow:<slug>
+    std::int64_t cost_nano = 0;    // USD * 1e-9
 };
 
 struct ModelEntry {
