@@ -117,6 +117,18 @@ public:
         return buffer_;
     }
 
+    // What comes within `time`, or until the server closes.
+    std::string read_for(std::chrono::milliseconds time)
+    {
+        const auto end = std::chrono::steady_clock::now() + time;
+        for (;;) {
+            const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+            pollfd wait{fd_, POLLIN, 0};
+            if (left.count() <= 0 || ::poll(&wait, 1, static_cast<int>(left.count())) != 1 || !fill())
+                return std::exchange(buffer_, {});
+        }
+    }
+
     // True when the server closes and sends nothing more.
     bool closed() { return buffer_.empty() && !fill(); }
     // True when nothing comes within `time` and the connection stays open.
