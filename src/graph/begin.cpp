@@ -231,11 +231,33 @@ Task<bool> Loop::continue_from(bool named, const std::string& head)
     co_return true;
 }
 
+// Its newest checkpoint, also one of this run that is still on its way to storage.
+Task<Result<bool>> Loop::load_subgraph()
+{
+    const auto left = run_.left.find(keeper_.ns());
+    if (left == run_.left.end()) {
+        if (run_.options.durability == Durability::async)
+            if (auto saved = co_await run_.saver.flush(); !saved)
+                co_return saved.error();
+        co_return co_await keeper_.load("", progress_, pending_);
+    }
+    StoredCheckpoint stored;
+    stored.checkpoint = left->second.position;
+    for (const auto& [channel, version] : stored.checkpoint.versions)
+        stored.channels[channel].whole = left->second.state.value(left->second.state.index_of(channel));
+    pending_ = run_.saver.held_pending(keeper_.ns(), stored.checkpoint.id);
+    if (!pending_.empty())
+        keeper_.mark_pending();
+    if (auto taken = keeper_.take(std::move(stored), progress_); !taken)
+        co_return taken.error();
+    co_return true;
+}
+
 // G3, G4: what its task left unfinished goes on; else it begins with the input.
 Task<void> Loop::run_subgraph(Json input, Persistence persistence, bool fresh)
 {
     if (keeper_.keeps() && !(fresh && persistence == Persistence::inherit)) {
-        auto loaded = co_await keeper_.load("", progress_, pending_);
+        auto loaded = co_await load_subgraph();
         if (!loaded) {
             fail(loaded.error());
             co_return;

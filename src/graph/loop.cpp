@@ -378,6 +378,8 @@ Task<Result<void>> Loop::save_rest()
         for (auto& task : tasks_)
             add_outcome(superstep, task, batch);
     keeper_.add_last(progress_, batch);
+    if (run_.options.durability == Durability::exit && !keeper_.ns().empty())
+        run_.left.insert_or_assign(keeper_.ns(), LeftLevel{keeper_.position(), progress_.state});
     co_return co_await run_.saver.save(std::move(batch));
 }
 

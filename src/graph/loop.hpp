@@ -43,6 +43,7 @@ private:
     Task<bool> follow_command(const Command& command, const std::string& head);
     Task<bool> continue_from(bool named, const std::string& head);
     Task<bool> take_answers(const Json& resume);
+    Task<Result<bool>> load_subgraph();
     bool input_was_accepted() const;
 
     Task<void> supersteps();

@@ -1,6 +1,7 @@
 // Saver; see scope.hpp.
 #include "graph/scope.hpp"
 
+#include <algorithm>
 #include <iterator>
 
 namespace dure::graph {
@@ -12,6 +13,19 @@ void move_to_end(std::vector<T>& from, std::vector<T>& to)
     to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
 }
 
+template <class T>
+bool none_or_one_of(const std::vector<T>& wanted, const T& one)
+{
+    return wanted.empty() || std::find(wanted.begin(), wanted.end(), one) != wanted.end();
+}
+
+bool reaches(const PendingDrop& drop, const PendingWrite& write)
+{
+    const bool below = drop.below && (drop.ns.empty() ? !write.ns.empty() : write.ns.starts_with(drop.ns + "|"));
+    return (write.ns == drop.ns || below) && (drop.checkpoint.empty() || drop.checkpoint == write.checkpoint) &&
+           none_or_one_of(drop.tasks, write.task) && none_or_one_of(drop.kinds, write.kind);
+}
+
 }  // namespace
 
 Task<Result<void>> Saver::save(Batch batch)
@@ -21,9 +35,7 @@ Task<Result<void>> Saver::save(Batch batch)
     if (options_.durability == Durability::sync)
         co_return co_await options_.checkpointer->save(options_.thread, std::move(batch));
     if (options_.durability == Durability::exit) {
-        move_to_end(batch.drops, held_.drops);
-        move_to_end(batch.pending, held_.pending);
-        move_to_end(batch.checkpoints, held_.checkpoints);
+        hold(std::move(batch));
         co_return Result<void>();
     }
     if (!behind_)
@@ -33,6 +45,25 @@ Task<Result<void>> Saver::save(Batch batch)
         co_return *failure_;
     behind_->spawn(save_behind(std::move(batch)));
     co_return Result<void>();
+}
+
+// In one batch the drops come first, so what they reach among what is held goes now.
+void Saver::hold(Batch batch)
+{
+    for (const auto& drop : batch.drops)
+        std::erase_if(held_.pending, [&](const PendingWrite& write) { return reaches(drop, write); });
+    move_to_end(batch.drops, held_.drops);
+    move_to_end(batch.pending, held_.pending);
+    move_to_end(batch.checkpoints, held_.checkpoints);
+}
+
+std::vector<PendingWrite> Saver::held_pending(const std::string& ns, const std::string& checkpoint) const
+{
+    std::vector<PendingWrite> own;
+    for (const auto& write : held_.pending)
+        if (write.ns == ns && write.checkpoint == checkpoint)
+            own.push_back(write);
+    return own;
 }
 
 Task<void> Saver::save_behind(Batch batch)

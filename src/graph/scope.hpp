@@ -2,6 +2,7 @@
 // run's durability says (D1). One core.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <set>
 
@@ -23,8 +24,11 @@ public:
     Task<Result<void>> save_now(Batch batch);
     // Everything handed over is durable. The end of a run awaits it.
     Task<Result<void>> flush();
+    // exit: pending writes of this checkpoint that wait for the end of the run.
+    std::vector<PendingWrite> held_pending(const std::string& ns, const std::string& checkpoint) const;
 
 private:
+    void hold(Batch batch);
     Task<void> save_behind(Batch batch);
 
     boost::asio::any_io_executor executor_;
@@ -32,6 +36,12 @@ private:
     Batch held_;  // exit
     std::unique_ptr<TaskGroup> behind_;  // async; at most one
     std::optional<Error> failure_;  // of a save behind
+};
+
+// A sub-graph as it stood when it was left.
+struct LeftLevel {
+    Checkpoint position;
+    State state;
 };
 
 struct RunScope {
@@ -49,6 +59,7 @@ struct RunScope {
     RunResult& result;
     Emitter emitter;
     Saver saver;
+    std::map<std::string, LeftLevel> left;  // exit: sub-graphs left in this run, by namespace; storage does not know them yet
     std::set<std::string> answered;  // interrupt ids that this run's command answers
     bool executes_open = false;  // a null run: tasks that wait for an answer ask again (I8)
 };

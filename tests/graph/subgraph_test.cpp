@@ -94,6 +94,35 @@ TEST(G3, InheritStartsAfreshOwnLastsNoneKeepsNothing)
     }
 }
 
+TEST(G3, ALastingSubGraphThatIsEnteredTwiceInARunGoesOnWhateverTheDurability)
+{
+    for (const auto durability : {Durability::sync, Durability::async, Durability::exit}) {
+        StateGraph sub;
+        sub.add_channel("n").add_channel("own", reducers::append()).add_channel("log", reducers::append());
+        sub.add_node("x", [](NodeContext& context) -> Task<Result<Update>> {
+            co_return Update(Json{{"own", 1}, {"n", context.state().at("own").size()}});
+        });
+        sub.add_edge(start, "x");
+        SubgraphOptions options;
+        options.persistence = Persistence::own;
+        options.output_map = {{"log", "n"}};
+        StateGraph graph;
+        graph.add_channel("log", reducers::append()).add_channel("n");
+        graph.add_subgraph("sub", compiled(sub), options).add_edge(start, "sub");
+        graph.add_conditional_edges("sub", [](const State& state) {
+            return state.at("log").size() < 3 ? Routes("sub") : Routes(end);
+        });
+        ThreadOf thread(compiled(graph));
+        RunOptions with;
+        with.durability = durability;
+        auto input = log_of({});
+        input["n"] = 0;
+        EXPECT_EQ(log_text(thread.run(input, with)), "[0,1,2]");
+        EXPECT_EQ(Recorder::list(thread.state().values.at("log")), "[0,1,2]");
+        EXPECT_EQ(log_text(thread.run(Json{{"log", overwrite(Json::array())}, {"n", 0}}, with)), "[3,4,5]");
+    }
+}
+
 TEST(G3, TwoParallelExecutionsOfALastingSubGraphAreRefused)
 {
     SubgraphOptions options;
