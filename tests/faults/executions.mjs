@@ -78,6 +78,12 @@ class Server {
     this.child.kill("SIGKILL");
     await this.exited;
   }
+  async log_in() {
+    this.token = "";
+    const login = await this.ask("POST", "/auth/jwt/login", `username=admin@localhost&password=${password}`,
+      { "Content-Type": "application/x-www-form-urlencoded" });
+    this.token = login.json.access_token;
+  }
   // A request that reached nobody is sent again until the server is back.
   async ask(method, target, body, headers = {}) {
     const end = Date.now() + 60_000;
@@ -90,6 +96,10 @@ class Server {
           signal: AbortSignal.timeout(20_000),
         });
         const text = await answer.text();
+        if (answer.status === 401 && this.token) {
+          await this.log_in(); // an access token lasts an hour
+          continue;
+        }
         if (answer.status !== 429 && answer.status !== 503) return { status: answer.status, json: text ? JSON.parse(text) : null };
       } catch (error) {
         if (Date.now() > end) throw error;
@@ -201,9 +211,7 @@ runs = 64
   console.log(`== ${driver}: ${rounds} rounds of ${executions} executions, ${kills} kills each, lease ${lease}, seed ${seed}`);
   try {
     await server.start();
-    const login = await server.ask("POST", "/auth/jwt/login", `username=admin@localhost&password=${password}`,
-      { "Content-Type": "application/x-www-form-urlencoded" });
-    server.token = login.json.access_token;
+    await server.log_in();
     const made = await server.ask("POST", "/api/agent-builder/agentflows", flow(far.port));
     assert.equal(made.status, 201, JSON.stringify(made.json));
     let longest = 0, repeated = 0;
