@@ -39,7 +39,7 @@ std::vector<Route> routes(const ApiParts* parts)
 
     // OpenAI-compatible
     add(post, "/v1/chat/completions", asks_model, create_completion, {"createChatCompletion", "OpenAI", "Answer a conversation; with stream:true as server-sent events", "ChatCompletionRequest", "ChatCompletion"});
-    add(get, "/v1/models", chat, list_models, {"listModels", "OpenAI", "The agent and the models the caller may use", {}, "ModelList"});
+    add(get, "/v1/models", chat, list_models, {"listModels", "OpenAI", "The agent, the models the caller may use, and up to 1,000 of the caller's published flows by name", {}, "ModelList"});
     add(get, "/v1/models/{model...}", chat, get_model, {"getModel", "OpenAI", "One model", {}, "Model"});
     add(post, "/v1/embeddings", asks_model, create_embeddings, {"createEmbeddings", "OpenAI", "Vectors of texts", "EmbeddingRequest", "EmbeddingList"});
 

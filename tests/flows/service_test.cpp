@@ -242,6 +242,56 @@ TEST_P(FlowServiceTest, ASaveWithoutADrawingNamesTheField)
     EXPECT_EQ(codes(save(R"({"flow_data":{}})")->change.problems), Codes{"field_missing"});
 }
 
+TEST_P(FlowServiceTest, WhatCannotRunIsAWarningOfASaveAndIsNotPublished)
+{
+    struct Case {
+        std::string body, code, node;
+    };
+    const std::vector<Case> cases{
+        {R"({"name":"empty","orchestration_type":"hierarchical"})", "start_missing", ""},
+        {calling("calls it", "empty"), "start_missing", ""},
+    };
+    const auto told = [](const Problems& problems, const Case& one, Level level) {
+        return std::count_if(problems.list().begin(), problems.list().end(), [&](const Problem& problem) {
+            return problem.code == one.code && problem.node_id == one.node && problem.level == level;
+        });
+    };
+    for (const auto& one : cases) {
+        const auto saved = create(one.body);
+        ASSERT_TRUE(saved.flow) << one.body;
+        EXPECT_EQ(told(saved.problems, one, Level::warning), 1) << one.body;
+        const auto validated = call(
+            [&](FlowService& s) { return s.validate(caller(), R"({"flow_type":"agentflow",)" + one.body.substr(1)); });
+        EXPECT_EQ(told(*validated, one, Level::warning), 1) << one.body;
+        const auto refused = publish(saved.flow->record.id);
+        EXPECT_FALSE(refused->flow) << one.body;
+        EXPECT_EQ(told(refused->problems, one, Level::error), 1) << one.body;
+        EXPECT_EQ(find(saved.flow->record.id)->record.published_version, std::nullopt);
+    }
+}
+
+TEST_P(FlowServiceTest, AModelIsFoundByItsNameWhateverAListOfModelsShows)
+{
+    auto bound = caller();
+    bound.models = {"mock", "flow:second", "flow:gone", "flow:first"};
+    const auto found = [&](const Caller& who, const std::string& slug) {
+        const auto flow = call([&](FlowService& s) { return s.find_published(who, slug); }).value();
+        return flow ? flow->name : std::string("none");
+    };
+    for (const auto* name : {"first", "second", "third"})
+        ASSERT_TRUE(publish(made(flow_text(name)).id)->flow);
+    made(flow_text("draft"));
+    EXPECT_EQ(found(caller(), "third"), "third");
+    EXPECT_EQ(found(bound, "first"), "first");
+    EXPECT_EQ(found(bound, "third"), "none");
+    EXPECT_EQ(found(caller(), "draft"), "none");
+    EXPECT_EQ(found(caller("lee"), "first"), "none");
+    std::vector<std::string> listed;
+    for (const auto& flow : call([&](FlowService& s) { return s.published(bound); }).value())
+        listed.push_back(flow.slug);
+    EXPECT_EQ(listed, (std::vector<std::string>{"second", "first"}));
+}
+
 TEST_P(FlowServiceTest, EveryVersionCanBeReplayedExactly)
 {
     const auto id = made(flow_text("a", "one", R"(,"mine":{"gone":1,"kept":null})")).id;

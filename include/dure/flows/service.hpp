@@ -151,8 +151,11 @@ public:
     Task<Result<RunnableFlow>> runnable(Caller caller, std::string id_or_slug, std::string version = {});
     // The version a run that has started is pinned to, whatever became of the flow since; its rights were checked then.
     Task<Result<RunnableFlow>> pinned(std::string id, std::int64_t version);
-    // Flows that are models (`flow:<slug>`) of the caller: published, active, named by its key if that is bound. By name.
+    // Flows that are models (`flow:<slug>`) of the caller: published, active, named by its key if that is bound. By name, at
+    // most the first 1,000; the others are models all the same.
     Task<Result<std::vector<PublishedFlow>>> published(Caller caller);
+    // One of them; nothing: there is none.
+    Task<Result<std::optional<PublishedFlow>>> find_published(Caller caller, std::string slug);
 
 private:
     struct State;

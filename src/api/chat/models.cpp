@@ -27,8 +27,12 @@ OrderedJson model_json(const chat::ModelEntry& entry)
     OrderedJson meta{{"capabilities", std::move(capabilities)}};
     if (!entry.description.empty())
         meta["description"] = entry.description;
-    return {{"id", entry.id},     {"object", "model"},         {"created", created_of_models}, {"owned_by", entry.owned_by},
-            {"name", entry.name}, {"info", {{"meta", std::move(meta)}}}};
+    return {{"id", entry.id},
+            {"object", "model"},
+            {"created", created_of_models},
+            {"owned_by", entry.owned_by},
+            {"name", entry.name},
+            {"info", {{"meta", std::move(meta)}}}};
 }
 
 chat::ModelEntry entry_of(const flows::PublishedFlow& flow)
@@ -66,12 +70,12 @@ Handler get_model(const ApiParts& parts)
         const auto id = context.path_parameter("model");
         auto entry = chat.find_model(id, caller_of(context));
         if (!entry && is_flow_model(id)) {
-            const auto published = co_await flows.published(flow_owner(context));
-            if (!published)
-                co_return published.error();
-            for (const auto& flow : *published)
-                if (entry_of(flow).id == id)
-                    entry = entry_of(flow);
+            const auto flow =
+                co_await flows.find_published(flow_owner(context), id.substr(executions::flow_model_prefix.size()));
+            if (!flow)
+                co_return flow.error();
+            if (*flow)
+                entry = entry_of(**flow);
         }
         if (!entry)
             co_return Error(Errc::not_found, "The model `" + id + "` does not exist or you do not have access to it.")

@@ -251,13 +251,15 @@ Json flow_result(const Json& graph_output)
 
 Result<Json> patched_values(const CompiledFlow& flow, const Json& values, const Json& patch)
 {
-    const auto wrong = [](const std::string& what) {
-        return Error(Errc::invalid_argument, "The flow has no " + what + ".").reason("patch_invalid").param("patch");
+    const auto refused = [](std::vector<std::string> place, const std::string& message) {
+        place.insert(place.begin(), {"body", "patch"});
+        return Error(Errc::invalid_argument, message)
+            .reason("patch_invalid")
+            .param("patch")
+            .problem({std::move(place), message, "value_error"});
     };
     if (!patch.is_object())
-        return Error(Errc::invalid_argument, "patch must be an object with nodes and state.")
-            .reason("patch_invalid")
-            .param("patch");
+        return refused({}, "patch must be an object with nodes and state.");
     auto changed = values;
     const auto channels = flow.graph.channels();
     const auto has = [&](const std::string& name) {
@@ -265,15 +267,14 @@ Result<Json> patched_values(const CompiledFlow& flow, const Json& values, const 
     };
     for (const auto& [part, members] : patch.items()) {
         if ((part != "nodes" && part != "state") || !members.is_object())
-            return wrong("part " + in_quotes(part) + " to patch; it takes nodes and state, objects by name");
+            return refused({part}, "A patch has the members nodes and state, objects by name.");
         for (const auto& [name, value] : members.items()) {
             const auto channel = part == "nodes" ? graph_name('n', name) : "s." + name;
             if (!has(channel))
-                return wrong((part == "nodes" ? "node " : "state ") + in_quotes(name));
+                return refused({part, name}, "The flow has no " + std::string(part == "nodes" ? "node " : "state ") +
+                                                 in_quotes(name) + ".");
             if (part == "nodes" && !value.is_object())
-                return Error(Errc::invalid_argument, "The output of " + in_quotes(name) + " must be an object.")
-                    .reason("patch_invalid")
-                    .param("patch");
+                return refused({part, name}, "The output of " + in_quotes(name) + " must be an object.");
             changed[channel] = value;
         }
     }

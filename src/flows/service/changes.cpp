@@ -162,9 +162,7 @@ Task<Result<Change>> FlowService::create(Caller caller, FlowType type, std::stri
     auto prepared = co_await state_->prepare_text(std::move(body), type);
     if (!prepared)
         co_return prepared.error();
-    if (auto checked =
-            co_await state_->check_flows(caller, prepared->references, nullptr, Level::warning, prepared->problems);
-        !checked)
+    if (auto checked = co_await state_->check_runs(caller, *prepared, nullptr, Level::warning); !checked)
         co_return checked.error();
     if (prepared->problems.has_errors())
         co_return refused_by_problems(std::move(prepared->problems));
@@ -184,9 +182,7 @@ Task<Result<Change>> FlowService::update(Caller caller, std::string id, std::str
         auto prepared = co_await state.prepare_changes(std::move(seen->text), body, type_of(seen->record));
         if (!prepared)
             co_return prepared.error();
-        if (auto checked = co_await state.check_flows(caller, prepared->references, &seen->record, Level::warning,
-                                                      prepared->problems);
-            !checked)
+        if (auto checked = co_await state.check_runs(caller, *prepared, &seen->record, Level::warning); !checked)
             co_return checked.error();
         if (prepared->problems.has_errors())
             co_return refused_by_problems(std::move(prepared->problems));
@@ -222,9 +218,7 @@ Task<Result<Change>> FlowService::restore(Caller caller, std::string id, std::in
     auto prepared = co_await state.prepare_stored(std::move(seen->text), type_of(seen->record), Level::warning);
     if (!prepared)
         co_return prepared.error();
-    if (auto checked =
-            co_await state.check_flows(caller, prepared->references, &seen->record, Level::warning, prepared->problems);
-        !checked)
+    if (auto checked = co_await state.check_runs(caller, *prepared, &seen->record, Level::warning); !checked)
         co_return checked.error();
     if (prepared->problems.has_errors())
         co_return refused_by_problems(std::move(prepared->problems));
@@ -256,9 +250,7 @@ Task<Result<Change>> FlowService::publish(Caller caller, std::string id, std::op
     auto prepared = co_await state.prepare_stored(std::move(seen->text), type_of(seen->record), Level::error);
     if (!prepared)
         co_return prepared.error();
-    if (auto checked =
-            co_await state.check_flows(caller, prepared->references, &seen->record, Level::error, prepared->problems);
-        !checked)
+    if (auto checked = co_await state.check_runs(caller, *prepared, &seen->record, Level::error); !checked)
         co_return checked.error();
     prepared->problems = with_blocking(prepared->problems, "unsupported_node");
     if (prepared->problems.has_errors())

@@ -10,6 +10,7 @@ namespace dure::flows {
 namespace {
 
 constexpr std::int64_t most_published = 1000;   // of one owner, in a list of models
+constexpr std::string_view model_word = "flow:";
 
 struct Chosen {
     store::FlowRecord record;
@@ -19,8 +20,8 @@ struct Chosen {
 
 bool opens(const Caller& caller, const std::string& slug)
 {
-    return !caller.models ||
-           std::find(caller.models->begin(), caller.models->end(), "flow:" + slug) != caller.models->end();
+    return !caller.models || std::find(caller.models->begin(), caller.models->end(), std::string(model_word) + slug) !=
+                                 caller.models->end();
 }
 
 Error no_such_flow()
@@ -139,28 +140,69 @@ Task<Result<RunnableFlow>> FlowService::pinned(std::string id, std::int64_t vers
     co_return runnable_from(std::move(*chosen), std::move(*document));
 }
 
+namespace {
+
+PublishedFlow published_from(store::FlowRecord row)
+{
+    PublishedFlow flow;
+    flow.flow_type = parse_flow_type(row.flow_type).value_or(FlowType::agentflow);
+    flow.version = *row.published_version;
+    flow.created_at = row.created_at;
+    flow.id = std::move(row.id);
+    flow.slug = std::move(row.slug);
+    flow.name = std::move(row.name);
+    flow.description = std::move(row.description);
+    return flow;
+}
+
+// Nothing: no live, published, active flow of the caller bears the slug, or the caller's key does not name it.
+Result<std::optional<PublishedFlow>> published_by_slug(store::Flows flows, const Caller& caller,
+                                                       const std::string& slug)
+{
+    using Found = std::optional<PublishedFlow>;
+    if (!opens(caller, slug))
+        return Found();
+    auto row = flows.find_by_slug(slug, caller.user_id);
+    if (!row)
+        return row.error().code() == Errc::not_found ? Result<Found>(Found()) : row.error();
+    if (!row->published_version || !row->is_active)
+        return Found();
+    return Found(published_from(std::move(*row)));
+}
+
+}  // namespace
+
+Task<Result<std::optional<PublishedFlow>>> FlowService::find_published(Caller caller, std::string slug)
+{
+    co_return co_await state_->parts.database.read(
+        [&](sql::Connection& connection) { return published_by_slug(store::Flows(connection), caller, slug); });
+}
+
 Task<Result<std::vector<PublishedFlow>>> FlowService::published(Caller caller)
 {
-    auto rows = co_await state_->parts.database.read([&](sql::Connection& connection) {
-        return store::Flows(connection).published(caller.user_id, most_published);
+    using Found = std::vector<PublishedFlow>;
+    co_return co_await state_->parts.database.read([&](sql::Connection& connection) -> Result<Found> {
+        store::Flows flows(connection);
+        Found out;
+        if (caller.models) {   // few, and perhaps behind the bound of a list
+            for (const auto& model : *caller.models) {
+                auto flow = model.starts_with(model_word)
+                                ? published_by_slug(flows, caller, model.substr(model_word.size()))
+                                : std::optional<PublishedFlow>();
+                if (!flow)
+                    return flow.error();
+                if (*flow)
+                    out.push_back(std::move(**flow));
+            }
+            return out;
+        }
+        auto rows = flows.published(caller.user_id, most_published);
+        if (!rows)
+            return rows.error();
+        for (auto& row : *rows)
+            out.push_back(published_from(std::move(row)));
+        return out;
     });
-    if (!rows)
-        co_return rows.error();
-    std::vector<PublishedFlow> out;
-    for (auto& row : *rows) {
-        if (!opens(caller, row.slug))
-            continue;
-        PublishedFlow flow;
-        flow.flow_type = parse_flow_type(row.flow_type).value_or(FlowType::agentflow);
-        flow.version = *row.published_version;
-        flow.created_at = row.created_at;
-        flow.id = std::move(row.id);
-        flow.slug = std::move(row.slug);
-        flow.name = std::move(row.name);
-        flow.description = std::move(row.description);
-        out.push_back(std::move(flow));
-    }
-    co_return out;
 }
 
 }  // namespace dure::flows

@@ -137,12 +137,11 @@ FlowService::State::save_named(const Caller& caller, const OrderedJson& tree, co
     });
     if (!prepared)
         co_return prepared.error();
-    if (auto checked = co_await check_flows(caller, prepared->references, seen->record ? &*seen->record : nullptr,
-                                            Level::warning, prepared->problems);
-        !checked)
-        co_return checked.error();
     for (const auto& problem : problems.list())
         prepared->problems.add(problem);
+    if (auto checked = co_await check_runs(caller, *prepared, seen->record ? &*seen->record : nullptr, Level::warning);
+        !checked)
+        co_return checked.error();
     NamedSave done;
     done.document = prepared->document;
     if (prepared->problems.has_errors()) {

@@ -127,9 +127,7 @@ Task<Result<Problems>> FlowService::validate(Caller caller, std::string body)
     auto prepared = co_await state_->prepare_text(std::move(body), std::nullopt);
     if (!prepared)
         co_return prepared.error();
-    auto checked =
-        co_await state_->check_flows(caller, prepared->references, nullptr, Level::warning, prepared->problems);
-    if (!checked)
+    if (auto checked = co_await state_->check_runs(caller, *prepared, nullptr, Level::warning); !checked)
         co_return checked.error();
     co_return std::move(prepared->problems);
 }

@@ -1,6 +1,8 @@
 // What FlowService works with, and the steps its methods share. prepare() and what it calls run on the service's threads,
-// check_flows() and the methods of the service on a core.
+// check_runs() and the methods of the service on a core.
 #pragma once
+
+#include <map>
 
 #include "dure/base/blocking_pool.hpp"
 #include "dure/flows/service.hpp"
@@ -28,9 +30,17 @@ struct FlowService::State {
     Task<Result<Prepared>> prepare_stored(std::string text, FlowType type, Level level);
     Prepared prepare(const OrderedJson& tree, std::optional<FlowType> type, Level level) const;
 
-    // flow_unknown, subflow_cycle, nesting: what a document's sub-flows say (subflows.cpp). `own`: the flow it is of; null: new.
-    Task<Result<void>> check_flows(const Caller& caller, const std::vector<Reference>& references,
-                                   const store::FlowRecord* own, Level level, Problems& problems);
+    // Whether the document could run now: its sub-flows, and then what the compiler says (subflows.cpp). `own`: the flow it is of;
+    // null: new.
+    Task<Result<void>> check_runs(const Caller& caller, Prepared& prepared, const store::FlowRecord* own, Level level);
+    // Documents of sub-flows as their nodes name them: "<flow>@<version>".
+    struct Subflows {
+        std::map<std::string, std::shared_ptr<const Document>> documents;
+        bool whole = true;  // false: there are more of them than are looked at
+    };
+    // flow_unknown, subflow_cycle, nesting.
+    Task<Result<Subflows>> check_flows(const Caller& caller, const std::vector<Reference>& references,
+                                       const store::FlowRecord* own, Level level, Problems& problems);
     // From the cache, or read from `text`, which must be the stored one.
     Task<Result<std::shared_ptr<const Document>>> document_of(const std::string& id, std::int64_t version,
                                                               std::string text);

@@ -1,10 +1,12 @@
-// What a document's sub-flows say: flows that are not there, circles, nesting that is too deep (flow-format §6, §9). Documents
-// are followed breadth first, a level per read of the database; what a circle is shows in the whole picture.
+// Whether a document could run: what its sub-flows say, flows that are not there, circles, nesting that is too deep (flow-format §6,
+// §9); then what the compiler says of it with them. Documents are followed breadth first, a level per read of the database; what a
+// circle is shows in the whole picture.
 #include <algorithm>
 #include <charconv>
 #include <map>
 #include <set>
 
+#include "dure/flows/compiler.hpp"
 #include "dure/sql/database.hpp"
 #include "flows/document/fields.hpp"
 #include "flows/service/state.hpp"
@@ -23,9 +25,14 @@ struct Target {
 using Targets = std::map<std::string, Target>;  // by "<name>@<version>" as a node says it
 using Links = std::map<std::string, std::set<std::string>>;  // a flow's id -> those of its sub-flows
 
+std::string said(std::string_view name, std::string_view version)
+{
+    return std::string(name) + "@" + std::string(version);
+}
+
 std::string said(const Reference& one)
 {
-    return one.name + "@" + one.version;
+    return said(one.name, one.version);
 }
 
 // Nothing named: the published version, or the newest where none is published.
@@ -97,17 +104,57 @@ private:
     std::map<std::string, std::optional<std::size_t>> known_;
 };
 
+// The first thing that keeps a document from running, unless it is told already.
+void add_compiler_problem(const Document& document, const Error& error, Level level, Problems& problems)
+{
+    const auto code = error.reason().empty() ? std::string("cannot_run") : error.reason();
+    const auto* node = document.find_node(error.param());  // may be of a sub-flow
+    const auto node_id = node ? node->id : std::string();
+    const bool known = std::any_of(problems.list().begin(), problems.list().end(), [&](const Problem& one) {
+        return one.code == code && (one.node_id == node_id || node_id.empty());
+    });
+    if (!known)
+        problems.add({code, node ? Location{"nodes", std::to_string(node->index)} : Location{"nodes"}, error.message(),
+                      level, node_id});
+}
+
 }  // namespace
 
-Task<Result<void>> FlowService::State::check_flows(const Caller& caller, const std::vector<Reference>& references,
-                                                   const store::FlowRecord* own, Level level, Problems& problems)
+Task<Result<void>> FlowService::State::check_runs(const Caller& caller, Prepared& prepared,
+                                                  const store::FlowRecord* own, Level level)
 {
+    const auto subflows = co_await check_flows(caller, prepared.references, own, level, prepared.problems);
+    if (!subflows)
+        co_return subflows.error();
+    if (prepared.problems.has_errors())
+        co_return Result<void>();
+    co_return co_await pool.run([&]() -> Result<void> {
+        bool missing = false;
+        const auto compiled =
+            compile_flow(*prepared.document, [&](std::string_view flow, std::string_view version) -> const Document* {
+                const auto found = subflows->documents.find(said(flow, version));
+                missing = missing || found == subflows->documents.end();
+                return found == subflows->documents.end() ? nullptr : found->second.get();
+            });
+        if (!compiled && !(missing && !subflows->whole))
+            add_compiler_problem(*prepared.document, compiled.error(), level, prepared.problems);
+        return {};
+    });
+}
+
+Task<Result<FlowService::State::Subflows>> FlowService::State::check_flows(const Caller& caller,
+                                                                           const std::vector<Reference>& references,
+                                                                           const store::FlowRecord* own, Level level,
+                                                                           Problems& problems)
+{
+    Subflows out;
     const auto asked = flows_among(references);
     if (asked.empty())
-        co_return Result<void>();
+        co_return out;
     Targets targets;
     Links links;
     std::set<std::string> looked_at;  // "<id>@<version>"
+    std::map<std::string, std::shared_ptr<const Document>> read;  // by the same
     std::vector<std::pair<std::string, Reference>> open;  // whose node says it; empty: the document's own
     for (const auto& one : asked)
         open.emplace_back("", one);
@@ -129,6 +176,7 @@ Task<Result<void>> FlowService::State::check_flows(const Caller& caller, const s
                 targets.insert_or_assign(said(one), **target);
                 links[from].insert((*target)->record.id);
                 const auto key = (*target)->record.id + "@" + std::to_string((*target)->version);
+                out.whole = out.whole && looked_at.size() < most_documents;
                 if ((own && (*target)->record.id == own->id) || looked_at.size() >= most_documents ||
                     !looked_at.insert(key).second)
                     continue;
@@ -146,6 +194,7 @@ Task<Result<void>> FlowService::State::check_flows(const Caller& caller, const s
             const auto document = co_await document_of(one.target.record.id, one.target.version, std::move(one.text));
             if (!document)
                 co_return document.error();
+            read[one.target.record.id + "@" + std::to_string(one.target.version)] = *document;
             for (auto& next : flows_among(references_of(**document)))
                 open.emplace_back(one.target.record.id, std::move(next));
         }
@@ -169,7 +218,10 @@ Task<Result<void>> FlowService::State::check_flows(const Caller& caller, const s
                           "sub-flows may be nested " + std::to_string(deepest_nesting) + " deep", Level::error,
                           one.node_id});
     }
-    co_return Result<void>();
+    for (const auto& [name, target] : targets)
+        if (const auto found = read.find(target.record.id + "@" + std::to_string(target.version)); found != read.end())
+            out.documents[name] = found->second;
+    co_return out;
 }
 
 }  // namespace dure::flows
