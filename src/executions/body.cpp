@@ -103,6 +103,20 @@ graph::RunOptions options_for(RunState& state, const Clock& clock)
     return options;
 }
 
+// What the node itself said, in place of what the engine says around it.
+void tell_cause(Json& error, const Json& innermost)
+{
+    const auto failures = error.find("failures");
+    if (error.value("code", "") != wrapped_error || failures == error.end() || failures->empty())
+        return;
+    const auto& first = failures->front();
+    const auto cause = first.value("code", "") == wrapped_error && innermost.is_object() ? innermost : first;
+    const auto node_id = cause.at("node_id").get<std::string>();
+    error["code"] = cause.at("code");
+    error["message"] = "Node '" + node_id + "' failed: " + cause.at("message").get<std::string>();
+    error["node_id"] = node_id;
+}
+
 // The flow's own names in what the engine says of nodes.
 void name_nodes(Json& error, const RunState& state)
 {
@@ -115,6 +129,7 @@ void name_nodes(Json& error, const RunState& state)
             failure["node_id"] = node_id.empty() ? state.telling.failed_node() : node_id;
             failure.erase("node");
         }
+    tell_cause(error, state.telling.cause());
 }
 
 class Body {

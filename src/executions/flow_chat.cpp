@@ -96,7 +96,10 @@ private:
             const auto content = chunk.is_object() ? chunk.value("content", Json()) : Json();
             if (!content.is_string())
                 co_return Result<void>();
-            co_return co_await say(speech_.heard(event.data.at(1).value("node_id", ""), content.get<std::string>()));
+            const auto node_id = event.data.at(1).value("node_id", "");
+            const auto text = content.get<std::string>();
+            co_return co_await say(chunk.value("reply", false) ? speech_.reply(node_id, text)
+                                                               : speech_.piece(node_id, text));
         }
         if (const auto usage = event.data.find("usage"); usage != event.data.end()) {
             answer_.completion.usage.prompt_tokens += usage->value("input_tokens", std::int64_t{0});
@@ -104,6 +107,10 @@ private:
         }
         const auto node_id = event.data.at("node_id").get<std::string>();
         const bool done = event.data.at("event") == "end";
+        if (!done)
+            speech_.begins(node_id);
+        else if (auto said = co_await say(speech_.ends(node_id)); !said)
+            co_return said;
         co_return co_await sink_.progress({node_id, {}, label_of(document_, node_id), done});
     }
 
@@ -129,7 +136,8 @@ private:
                 .reason(ended->error.value_or(Json::object()).value("code", "flow_failed"));
         if (ended->status == Status::cancelled)
             co_return Error(Errc::cancelled, "The execution was cancelled.");
-        auto rest = ended->status == Status::waiting ? question_text(*ended) : speech_.rest_of(answer_text(*ended));
+        auto rest = ended->status == Status::waiting ? speech_.paragraph(question_text(*ended))
+                                                     : speech_.rest_of(answer_text(*ended));
         if (auto said = co_await say(std::move(rest)); !said)
             co_return said;
         answer_.completion.finish_reason = "stop";

@@ -1,5 +1,7 @@
-// Speech: which of the texts that nodes tell while a flow runs are said to the user. A reply says its text; where it only hands
-// on what a model node says, the tokens of that node are said as they come, and the reply adds nothing.
+// Speech: which of the texts that nodes tell while a flow runs are said to the user, so that what a stream says is what the flow
+// answers: its replies, a blank line between two of them. Where a reply only hands on what a model's node says and surely follows
+// it, that node's tokens are said as they come and the reply adds nothing. One voice at a time: of nodes that speak at once the first
+// is said live, the others by their replies.
 #pragma once
 
 #include <map>
@@ -14,19 +16,28 @@ class Speech {
 public:
     explicit Speech(const flows::Document& document);
 
-    // What of a told text is new to the user.
-    std::string heard(const std::string& node_id, const std::string& text);
+    // What is to be said of a piece of a node's text, of a reply's text, when a node begins, when it ends.
+    std::string piece(const std::string& node_id, const std::string& text);
+    std::string reply(const std::string& node_id, const std::string& text);
+    void begins(const std::string& node_id);
+    std::string ends(const std::string& node_id);
     // What is left of the whole answer at the end.
     std::string rest_of(const std::string& whole);
+    // A text of its own, behind what was said.
+    std::string paragraph(const std::string& text);
 
 private:
-    bool streams(const std::string& node_id) const { return all_stream_ || streaming_.contains(node_id); }
+    std::string take_told(const std::string& node_id, const std::string& text);
 
     std::set<std::string> replies_;
+    std::map<std::string, std::set<std::string>> sources_;  // of a reply: the nodes it may hand on
     std::set<std::string> streaming_;
-    bool all_stream_ = false;  // drawn by its settings: the nodes are not in the document
     std::map<std::string, std::string> told_;  // by streaming node, until a reply hands it on
+    std::string speaker_;  // who is being said live; empty: nobody
+    std::set<std::string> unheard_;  // began to speak while another one spoke
+    std::string held_;  // replies that came while somebody spoke
     std::string said_;
+    bool replied_ = false;
 };
 
 }  // namespace dure::executions
