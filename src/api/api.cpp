@@ -5,6 +5,7 @@
 #include "api/context.hpp"
 #include "api/cors.hpp"
 #include "api/errors.hpp"
+#include "api/limited.hpp"
 #include "api/routes.hpp"
 #include "api/stopping.hpp"
 #include "dure/auth/authenticator.hpp"
@@ -14,6 +15,7 @@
 #include "dure/auth/tickets.hpp"
 #include "dure/base/text.hpp"
 #include "dure/metrics/registry.hpp"
+#include "dure/model/spending.hpp"
 #include "dure/schema/fields.hpp"
 
 namespace dure::api {
@@ -128,7 +130,7 @@ struct Api::State {
             requests.push_back(&parts.metrics.counter("dure_http_requests_total", "Answers by class of status",
                                                       {{"status", label}}));
         }
-        limited = &parts.metrics.counter("dure_rate_limited_total", "Requests refused by a rate limit");
+        limited = &limited_counter(parts.metrics, "requests");
         durations = &parts.metrics.histogram("dure_http_request_duration_seconds", "From request head to end of answer",
                                              {}, duration_buckets);
     }
@@ -137,6 +139,7 @@ struct Api::State {
     Task<Result<void>> find_credential(RequestContext& context, bool socket);
     Task<Result<void>> admit(RequestContext& context, const Access& access);
     Task<Result<void>> count(RequestContext& context, RateClass rate);
+    Task<void> tell_tokens(RequestContext& context);
 
     ApiParts parts;
     Cors cors;
@@ -229,6 +232,20 @@ Task<Result<void>> Api::State::count(RequestContext& context, RateClass rate)
     co_return verdict.refusal();
 }
 
+// With a refusal: what the caller may use of tokens, as OpenAI's clients read it.
+Task<void> Api::State::tell_tokens(RequestContext& context)
+{
+    const auto& caller = context.principal;
+    if (caller.user_id.empty() || !parts.budget.limits(caller.role))
+        co_return;
+    const auto level = co_await parts.budget.level({caller.user_id, caller.key_id, caller.role});
+    if (!level)
+        co_return;
+    context.add_header("x-ratelimit-limit-tokens", std::to_string(level->limit));
+    context.add_header("x-ratelimit-remaining-tokens", std::to_string(level->remaining));
+    context.add_header("x-ratelimit-reset-tokens", std::to_string(level->reset_seconds) + "s");
+}
+
 Task<Result<void>> Api::State::dispatch(RequestContext& context)
 {
     const auto& head = context.head();
@@ -290,6 +307,8 @@ Task<void> Api::handle(http::Exchange& exchange)
                                                    {"detail", error.detail()}});
     if (exchange.answer_started())
         co_return;   // the handler has told its reader in the stream's own form
+    if (error.code() == Errc::rate_limited)
+        co_await state.tell_tokens(context);
     co_await context.respond(api::render_error(error_form_of(head.path), error, head.request_id));
 }
 

@@ -10,7 +10,8 @@ namespace dure::api {
 inline chat::Caller caller_of(const RequestContext& context)
 {
     const auto& principal = context.principal;
-    return {principal.user_id, principal.key_id, principal.models, principal.may("tools:execute"), principal.permissions};
+    return {principal.user_id, principal.key_id, principal.models, principal.may("tools:execute"), principal.permissions,
+            principal.role};
 }
 
 // For the events a request leaves.

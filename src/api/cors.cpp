@@ -52,6 +52,7 @@ std::vector<std::pair<std::string, std::string>> Cors::answer_headers(const http
     headers.emplace_back("Access-Control-Allow-Origin", std::string(*origin));
     headers.emplace_back("Access-Control-Expose-Headers",
                          "x-request-id, retry-after, ratelimit-limit, ratelimit-remaining, ratelimit-reset, "
+                         "x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens, "
                          "x-dure-model, x-dure-attempts, etag, location");
     return headers;
 }

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "api/context.hpp"
+#include "api/limited.hpp"
 #include "dure/api/api.hpp"
 #include "dure/auth/rate_limiter.hpp"
 
@@ -11,7 +12,9 @@ namespace dure::api {
 
 class StreamPlaces {
 public:
-    explicit StreamPlaces(const ApiParts& parts) : limiter_(parts.limiter), limits_(parts.settings.limits) {}
+    explicit StreamPlaces(const ApiParts& parts)
+        : limiter_(parts.limiter), limits_(parts.settings.limits), refused_(limited_counter(parts.metrics, "streams"))
+    {}
 
     // Held for as long as the stream runs. Null for an answer that is no stream; rate_limited when too many are open.
     Task<Result<std::unique_ptr<auth::StreamPlace>>> take(const RequestContext& context, bool streamed) const
@@ -19,12 +22,16 @@ public:
         if (!streamed)
             co_return std::unique_ptr<auth::StreamPlace>();
         const auto& caller = context.principal;
-        co_return co_await limiter_.open_stream(caller.user_id, auth::limits_of_role(limits_, caller.role).streams);
+        auto place = co_await limiter_.open_stream(caller.user_id, auth::limits_of_role(limits_, caller.role).streams);
+        if (!place)
+            refused_.increment();
+        co_return place;
     }
 
 private:
     auth::RateLimiter& limiter_;
     const config::Limits& limits_;
+    metrics::Counter& refused_;
 };
 
 }  // namespace dure::api

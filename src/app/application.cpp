@@ -196,7 +196,8 @@ int serve(const config::Settings& settings, std::function<config::Loaded()> load
     // What thinks: models, tools, agents.
     http::Client client(cores, outgoing_limits(settings, cores.size()));
     AttemptRows attempts(*storage->database, logger);
-    llm::Gateway gateway(cores, client, metrics, logger, settings, &attempts);
+    const auto budget = make_budget(*sharing, {*storage->database, clock, settings, count_refusals(metrics)});
+    llm::Gateway gateway(cores, client, metrics, logger, settings, &attempts, budget.get());
     Models models(gateway, std::move(load_again), logger);
     tools::Registry tools(logger, settings.tools);
     tools.add(tools::make_calculator());
@@ -236,7 +237,8 @@ int serve(const config::Settings& settings, std::function<config::Loaded()> load
     api::Api api({chat, sessions, people.authenticator, *sharing->limiter, people.accounts, people.administration,
                   people.keys, metrics, logger, settings, std::string(version), derive_key(*secret, "cursor"),
                   [&readiness] { return readiness.check(); }, event_reads, usage_reports, audit,
-                  [&models] { return models.reload_from_a_core(); }, tools, **toolbox, selector, flows, flow_running.executions(), *sharing->tickets});
+                  [&models] { return models.reload_from_a_core(); }, tools, **toolbox, selector, flows, flow_running.executions(), *sharing->tickets,
+                  *budget});
     http::Server server(cores, api, logger, server_options(settings.server));
     if (auto listening = server.listen(); !listening)
         return refuse(listening.error());

@@ -32,6 +32,11 @@ Result<Sharing> make_sharing(const config::Settings& settings, Cores& cores, con
     return sharing;
 }
 
+std::unique_ptr<model::Budget> make_budget(const Sharing& sharing, auth::BudgetParts parts)
+{
+    return sharing.redis ? auth::redis_budget(*sharing.redis, std::move(parts)) : auth::in_process_budget(std::move(parts));
+}
+
 void share_revocations(const Sharing& sharing, auth::Authenticator& authenticator)
 {
     if (!sharing.redis)

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "dure/auth/authenticator.hpp"
+#include "dure/auth/budgets.hpp"
 #include "dure/auth/guess_limiter.hpp"
 #include "dure/auth/rate_limiter.hpp"
 #include "dure/auth/tickets.hpp"
@@ -27,6 +28,9 @@ struct Sharing {
 
 // invalid_argument when redis.url is malformed. That Redis does not answer is no reason not to start.
 Result<Sharing> make_sharing(const config::Settings& settings, Cores& cores, const Clock& clock, Logger& logger);
+
+// Limits on tokens and cost. What they refer to outlives them.
+std::unique_ptr<model::Budget> make_budget(const Sharing& sharing, auth::BudgetParts parts);
 
 // What one replica forgets, all forget. The authenticator must outlive the cores' threads.
 void share_revocations(const Sharing& sharing, auth::Authenticator& authenticator);

@@ -32,4 +32,14 @@ void show_state(metrics::Registry& registry, WatchedParts parts)
     });
 }
 
+std::function<void(std::string_view scope)> count_refusals(metrics::Registry& registry)
+{
+    const auto counter = [&registry](const char* scope) {
+        return &registry.counter("dure_rate_limited_total", "Requests refused by a limit", {{"scope", scope}});
+    };
+    return [tokens = counter("tokens"), cost = counter("cost")](std::string_view scope) {
+        (scope == "cost" ? cost : tokens)->increment();
+    };
+}
+
 }  // namespace dure::app

@@ -1,6 +1,9 @@
 // What parts of the process know about themselves, as gauges that are read when somebody looks at the metrics.
 #pragma once
 
+#include <functional>
+#include <string_view>
+
 #include "dure/events/access_audit.hpp"
 #include "dure/metrics/registry.hpp"
 #include "dure/redis/client.hpp"
@@ -20,5 +23,8 @@ struct WatchedParts {
 
 // The parts are there whenever the registry's text is asked for.
 void show_state(metrics::Registry& registry, WatchedParts parts);
+
+// Counts refusals by limits on tokens and cost beside those that the API counts; for any thread.
+std::function<void(std::string_view scope)> count_refusals(metrics::Registry& registry);
 
 }  // namespace dure::app

@@ -72,6 +72,14 @@ Error unknown_model(std::string_view id)
         .param("model");
 }
 
+llm::CallContext call_of(const Caller& caller, const RequestInfo& info)
+{
+    llm::CallContext context(info.request_id, caller.user_id, info.deadline);
+    context.key_id = caller.key_id;
+    context.role = caller.role;
+    return context;
+}
+
 ModelEntry agent_entry()
 {
     return {std::string(agents::agent_model), "Dure agent", "dure", "An agent with tools: it selects, runs and sums up.",
@@ -155,13 +163,13 @@ Task<Result<void>> ChatService::complete(const CompletionCall& call, const Calle
     if (!call.strategy.empty() && !state.parts.agents.knows_strategy(call.strategy))
         co_return Error(Errc::invalid_argument, "There is no strategy `" + call.strategy + "`.").param("dure_strategy").reason("invalid_value");
     Turn turn(caller, info);
-    llm::CallContext context(info.request_id, caller.user_id, info.deadline);
+    auto context = call_of(caller, info);
     context.background_task = background_task_of(call);
     if (kind == ModelKind::agent)
         co_return co_await state.ask_agent(call, turn, context, sink, answer);
     if (context.background_task.empty() && !call.hints.chat_id.empty())
         DURE_CO_TRY_VOID(co_await state.join_session(call, turn, answer));
-    const llm::RelayRequest as_sent{call.model, call.body, call.stream, call.include_usage};
+    const llm::RelayRequest as_sent{call.model, call.body, call.stream, call.include_usage, call.max_tokens, call.n};
     co_return co_await state.turns.relay(turn, as_sent, context, sink, answer);
 }
 
@@ -250,7 +258,7 @@ Task<Result<void>> ChatService::message(const MessageCall& call, const Caller& c
     turn.left = left;
     turn.session_id = session->session.id;
     turn.user_text = call.message;
-    const llm::CallContext context(info.request_id, caller.user_id, info.deadline);
+    const auto context = call_of(caller, info);
     if (entry->agent) {
         agents::AgentRequest request;
         request.messages = with_memory(*session, call.message);
@@ -273,7 +281,7 @@ Task<Result<model::EmbeddingAnswer>> ChatService::embed(const model::EmbeddingRe
 {
     if (!caller.may_use_model(request.model))
         co_return unknown_model(request.model);
-    const llm::CallContext context(info.request_id, caller.user_id, info.deadline);
+    const auto context = call_of(caller, info);
     Answer answer;
     answer.model = request.model;
     model::EmbeddingAnswer vectors;

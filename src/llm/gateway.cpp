@@ -16,6 +16,7 @@
 #include "llm/admissions.hpp"
 #include "llm/attempt_note.hpp"
 #include "llm/call_end.hpp"
+#include "llm/call_spending.hpp"
 #include "llm/exact_cache.hpp"
 #include "llm/needs.hpp"
 #include "llm/price.hpp"
@@ -26,8 +27,8 @@ namespace dure::llm {
 
 struct Gateway::State {
     State(http::Client& client, metrics::Registry& registry, Logger& log, const config::Settings& settings,
-          AttemptLog* attempts)
-        : logger(log), attempt_log(attempts), http_client(client), shared_catalog(std::make_shared<const Catalog>(settings, client, log)),
+          AttemptLog* attempts, model::Budget* limits)
+        : logger(log), attempt_log(attempts), budget(limits), http_client(client), shared_catalog(std::make_shared<const Catalog>(settings, client, log)),
           metrics(registry), heartbeat(settings.server.limits.sse_heartbeat)
     {
     }
@@ -46,6 +47,7 @@ struct Gateway::State {
 
     Logger& logger;
     AttemptLog* attempt_log;   // null: no rows
+    model::Budget* budget;     // null: nothing limits tokens and cost
     http::Client& http_client;
     std::atomic<std::shared_ptr<const Catalog>> shared_catalog;   // calls under way keep the one they began with
     std::mutex reloading;
@@ -213,6 +215,13 @@ Task<Result<void>> Gateway::State::try_targets(const Catalog& catalog, const Mod
     const auto capable = capable_targets(model, ask);
     if (!capable)
         co_return capable.error();
+    CallSpending spending(reply);
+    if (budget != nullptr && budget->limits(ask.context.role)) {
+        auto reserved = co_await budget->reserve(spender_of(ask.context), wish_of(model, ask, *capable));
+        if (!reserved)
+            co_return reserved.error();
+        spending.holds(std::move(*reserved));
+    }
     ModelAdmissions admissions(model);
     RetryPlan plan(candidates_of(model, *capable), {model.attempts, model.next_after_content_filter}, random_fraction,
                    &admissions);
@@ -285,8 +294,8 @@ void Gateway::State::note_attempt(const Target& target, std::size_t key, const A
 }
 
 Gateway::Gateway(Cores&, http::Client& client, metrics::Registry& metrics, Logger& logger,
-                 const config::Settings& settings, AttemptLog* attempts)
-    : state_(std::make_unique<State>(client, metrics, logger, settings, attempts))
+                 const config::Settings& settings, AttemptLog* attempts, model::Budget* budget)
+    : state_(std::make_unique<State>(client, metrics, logger, settings, attempts, budget))
 {
     state_->show_gauges();
 }
@@ -417,6 +426,18 @@ Task<Result<void>> Gateway::relay(const RelayRequest& request, const CallContext
     co_return result;
 }
 
+Task<Result<void>> Gateway::has_room(std::string_view model, const CallContext& context)
+{
+    if (state_->budget == nullptr || !state_->budget->limits(context.role))
+        co_return Result<void>();
+    const auto catalog = state_->current();
+    const auto* entry = catalog->find(model);
+    if (entry == nullptr || entry->embeds)
+        co_return unknown_model(model);
+    const auto reserved = co_await state_->budget->reserve(spender_of(context), least_wish(*entry));
+    co_return reserved ? Result<void>() : Result<void>(reserved.error());
+}
+
 Task<Result<EmbeddingAnswer>> Gateway::embed(const EmbeddingRequest& request, const CallContext& context)
 {
     const auto catalog = state_->current();
@@ -425,6 +446,13 @@ Task<Result<EmbeddingAnswer>> Gateway::embed(const EmbeddingRequest& request, co
         co_return unknown_model(request.model);
     const auto& target = model->targets.front();   // never another model by fallback: vectors would not fit together
     const auto& entry = catalog->provider(target.provider);
+    std::unique_ptr<model::Reservation> reserved;   // gives everything back unless it is settled
+    if (state_->budget != nullptr && !target.in_process && state_->budget->limits(context.role)) {
+        auto given = co_await state_->budget->reserve(spender_of(context), embedding_wish(target, request));
+        if (!given)
+            co_return given.error();
+        reserved = std::move(*given);
+    }
     auto refusal = Bulkhead::Refusal::deadline;
     const auto slot = co_await entry.running->enter(context.deadline, refusal);
     if (!slot)
@@ -452,6 +480,8 @@ Task<Result<EmbeddingAnswer>> Gateway::embed(const EmbeddingRequest& request, co
         if (state_->attempt_log != nullptr)
             co_await state_->attempt_log->add(embedding_attempt(target, step.key, model->info.id, ++number, context,
                                                                 started, answer.usage, failure));
+        if (!failure && reserved)
+            reserved->settle({answer.usage.total(), answer.usage.cost_nano.value_or(0)});
         if (!failure)
             co_return answer;
         const bool repaired =

@@ -1,24 +1,12 @@
 // See settlement.hpp.
 #include "llm/settlement.hpp"
 
+#include "llm/call_spending.hpp"
 #include "llm/price.hpp"
 
 namespace dure::llm {
 
 namespace {
-
-std::size_t prompt_bytes(const Ask& ask)
-{
-    if (ask.relay != nullptr)
-        return ask.relay->body.size();
-    std::size_t bytes = 0;
-    for (const auto& message : ask.typed->messages) {
-        bytes += message.text().size();
-        for (const auto& call : message.tool_calls)
-            bytes += call.name.size() + call.arguments.size();
-    }
-    return bytes;
-}
 
 std::size_t answer_bytes(const model::Completion& answer)
 {
@@ -42,7 +30,7 @@ void settle(model::Completion& answer, const Ask& ask, const config::Prices& pri
     if (!usage.reported) {
         if (end == AttemptEnd::failed_before_output || (said == 0 && !answer.complete()))
             return;
-        usage.prompt_tokens = tokens_of_bytes(prompt_bytes(ask));
+        usage.prompt_tokens = prompt_tokens_of(ask);
         usage.completion_tokens = tokens_of_bytes(said);
         usage.estimated = true;
     } else if (!answer.complete() && tokens_of_bytes(said) > usage.completion_tokens) {

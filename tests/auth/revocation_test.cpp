@@ -10,6 +10,7 @@
 #include "dure/store/api_keys.hpp"
 #include "dure/store/migrations.hpp"
 #include "dure/store/users.hpp"
+#include "support/databases.hpp"
 #include "support/redis_process.hpp"
 #include "support/run_on_core.hpp"
 

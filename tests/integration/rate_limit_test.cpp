@@ -63,7 +63,7 @@ TEST(RateLimits, AnswersTellWhatIsLeftAndRefusalsWhenToComeBack)
 
     EXPECT_EQ(get(server, "/v1/models", true).status, 200) << "asking no model is still allowed";
     const auto metrics = get(server, "/metrics", true);
-    EXPECT_NE(metrics.body.find("\ndure_rate_limited_total 2\n"), std::string::npos);
+    EXPECT_NE(metrics.body.find("\ndure_rate_limited_total{scope=\"requests\"} 2\n"), std::string::npos);
 }
 
 TEST(RateLimits, ARefusalDoesNotWaitForTheBody)

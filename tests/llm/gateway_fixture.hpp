@@ -101,7 +101,7 @@ protected:
     Gateway& gateway()
     {
         if (!gateway_)
-            gateway_ = std::make_unique<Gateway>(cores, client, metrics, logger, settings, &attempts);
+            gateway_ = std::make_unique<Gateway>(cores, client, metrics, logger, settings, &attempts, budget);
         return *gateway_;
     }
     void forget_gateway() { gateway_.reset(); }
@@ -161,6 +161,7 @@ protected:
     Logger logger{Logger::Options{LogLevel::error, true, ""}};
     config::Settings settings;
     KeepingAttempts attempts;
+    model::Budget* budget = nullptr;
 
 private:
     std::unique_ptr<Gateway> gateway_;

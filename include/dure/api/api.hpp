@@ -38,6 +38,9 @@ class FlowService;
 namespace dure::metrics {
 class Registry;
 }
+namespace dure::model {
+class Budget;
+}
 namespace dure::sessions {
 class SessionService;
 }
@@ -75,6 +78,7 @@ struct ApiParts {
     flows::FlowService& flows;
     executions::ExecutionService& executions;
     auth::Tickets& tickets;
+    model::Budget& budget;
 };
 
 class Api final : public http::Application {

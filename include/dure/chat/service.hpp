@@ -48,6 +48,7 @@ struct Caller {
     std::optional<std::vector<std::string>> models;    // the key's models; empty: all
     bool may_use_tools = false;
     std::vector<std::string> permissions = {};         // all of them, for tools that ask for more than tools:execute
+    std::string role = {};                             // whose limits on tokens and cost count; empty: looked up
 
     bool may_use_model(std::string_view id) const;
 };

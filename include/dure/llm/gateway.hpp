@@ -19,6 +19,7 @@
 #include "dure/base/log.hpp"
 #include "dure/config/settings.hpp"
 #include "dure/model/chat.hpp"
+#include "dure/model/spending.hpp"
 
 namespace dure::http {
 class Client;
@@ -40,6 +41,8 @@ struct CallContext {
     std::string request_id;
     std::string user_id;
     Deadline deadline;              // of the whole request; for a stream it ends with the first output
+    std::string key_id;             // empty: no key
+    std::string role;               // of the user; empty: looked up where limits on tokens and cost ask for it
     std::string background_task;    // "title_generation" …: a chat client's own request (openai-clients §7); empty: none
 };
 
@@ -58,6 +61,8 @@ struct RelayRequest {
     std::string_view body;          // the client's JSON object, already checked by schema::check_json; must outlive the call
     bool stream = false;
     bool include_usage = false;     // stream only: the client asked for the usage chunk
+    std::optional<std::int64_t> max_tokens;   // what the body says of them, for what is reserved
+    std::int64_t choices = 1;
 };
 
 using model::RelayRecord;
@@ -85,9 +90,9 @@ struct TargetCheck {
 // Thread-safe; awaited on a core.
 class Gateway {
 public:
-    // attempts: must outlive the gateway; null: attempts leave no rows.
+    // attempts, budget: must outlive the gateway; null: attempts leave no rows, nothing limits tokens and cost.
     Gateway(Cores& cores, http::Client& client, metrics::Registry& metrics, Logger& logger,
-            const config::Settings& settings, AttemptLog* attempts = nullptr);
+            const config::Settings& settings, AttemptLog* attempts = nullptr, model::Budget* budget = nullptr);
     ~Gateway();
 
     // Chat models in configured order, without the agent and flows. Served from memory.
@@ -104,13 +109,17 @@ public:
     };
     EmbeddingModel embedding_model() const;
 
-    // not_found (reason "model_not_found") for an unknown model, from every call.
+    // not_found (reason "model_not_found") for an unknown model, from every call. Each call reserves what it may use of the
+    // caller's limits before a provider is asked (rate_limited: see model::Budget), and settles it at its end.
     Task<Result<void>> complete(const CompletionRequest& request, const CallContext& context, model::Completion& into);
     Task<Result<void>> stream(const CompletionRequest& request, const CallContext& context, model::AnswerSink& sink,
                               model::Completion& into);
     Task<Result<void>> relay(const RelayRequest& request, const CallContext& context, model::AnswerSink& sink,
                              RelayRecord& record);
     Task<Result<EmbeddingAnswer>> embed(const EmbeddingRequest& request, const CallContext& context);
+
+    // Whether the caller's limits have room for a call at all, for answers that begin before their first call. Reserves nothing.
+    Task<Result<void>> has_room(std::string_view model, const CallContext& context);
 
     // Takes providers, models and breaker from these settings; calls under way end with what they began with. An error
     // leaves everything as it was. Blocks for moments only.

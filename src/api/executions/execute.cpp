@@ -3,6 +3,7 @@
 // whatever its client does.
 #include "api/executions/executions.hpp"
 #include "api/flows/answers.hpp"
+#include "api/limited.hpp"
 
 #include <algorithm>
 
@@ -129,6 +130,8 @@ Handler execute_flow(const ApiParts& parts)
             co_return request.error();
         request->owner_runs = auth::limits_of_role(parts.settings.limits, context.principal.role).runs;
         const auto started = co_await service.start(flow_owner(context), std::move(*request));
+        if (!started && started.error().code() == Errc::rate_limited)
+            limited_counter(parts.metrics, "runs").increment();
         if (!started)
             co_return started.error();
         auto execution = started->execution;

@@ -22,7 +22,7 @@ targets = [${JSON.stringify(`up/${target}`)}]
 prices = { input = "2.50", output = "10.00" }
 `;
 
-export function configuration({ upstream, models = [], agentModel = "", mockDelay = "0ms", sections = "" }) {
+export function configuration({ upstream, models = [], agentModel = "", mockDelay = "0ms", sections = "", limits = "" }) {
   const provider = upstream
     ? `
 [[providers]]
@@ -47,6 +47,7 @@ cors_origins = ["https://chat.example"]
 chat_per_minute = 1000000
 requests_per_minute = 1000000
 streams = 10000
+${limits}
 [breaker]
 failures = 0
 ${sections}

@@ -1,0 +1,155 @@
+// See call_spending.hpp.
+#include "llm/call_spending.hpp"
+
+#include <algorithm>
+
+#include "dure/base/json.hpp"
+#include "llm/price.hpp"
+
+namespace dure::llm {
+
+namespace call_spendings {
+
+constexpr std::int64_t bytes_per_token = 4;
+constexpr std::int64_t tokens_of_image = 1000;
+constexpr std::int64_t most_tokens = 1'000'000'000'000;   // of a client's own max_tokens, so that sums stay sums
+
+std::int64_t tokens_of(std::size_t bytes)
+{
+    return (static_cast<std::int64_t>(bytes) + bytes_per_token - 1) / bytes_per_token;
+}
+
+// A body without the bytes of images that stand in it as data URLs.
+std::int64_t tokens_of_body(std::string_view body)
+{
+    constexpr std::string_view mark = ";base64,";
+    std::size_t of_images = 0;
+    std::int64_t images = 0;
+    for (auto at = body.find(mark); at != std::string_view::npos; at = body.find(mark, at)) {
+        const auto end = std::min(body.find('"', at), body.size());
+        of_images += end - at;
+        at = end;
+        ++images;
+    }
+    return tokens_of(body.size() - of_images) + images * tokens_of_image;
+}
+
+std::int64_t images_in(const OrderedJson& content)
+{
+    return content.is_array()
+               ? std::count_if(content.begin(), content.end(),
+                               [](const OrderedJson& part) {
+                                   return part.is_object() && part.value("type", OrderedJson()) == "image_url";
+                               })
+               : 0;
+}
+
+std::int64_t tokens_of_typed(const CompletionRequest& request)
+{
+    std::size_t bytes = 0;
+    std::int64_t images = 0;
+    for (const auto& message : request.messages) {
+        bytes += message.text().size();
+        images += images_in(message.content);
+        for (const auto& call : message.tool_calls)
+            bytes += call.name.size() + call.arguments.size();
+    }
+    for (const auto& tool : request.tools)
+        bytes += tool.name.size() + tool.description.size() + dump(tool.parameters).size();
+    return tokens_of(bytes) + images * tokens_of_image;
+}
+
+std::optional<std::int64_t> number_in(const OrderedJson& extra, const char* key)
+{
+    const auto found = extra.is_object() ? extra.find(key) : extra.end();
+    return extra.is_object() && found != extra.end() && found->is_number_integer()
+               ? std::optional(found->get<std::int64_t>())
+               : std::nullopt;
+}
+
+struct AnswerBound {
+    std::optional<std::int64_t> max_tokens;
+    std::int64_t choices = 1;
+};
+
+AnswerBound bound_of(const Ask& ask)
+{
+    AnswerBound bound;
+    if (ask.relay != nullptr)
+        bound = {ask.relay->max_tokens, ask.relay->choices};
+    else
+        bound = {ask.typed->max_tokens ? ask.typed->max_tokens : number_in(ask.typed->extra, "max_completion_tokens"),
+                 number_in(ask.typed->extra, "n").value_or(1)};
+    if (bound.max_tokens)
+        bound.max_tokens = std::clamp<std::int64_t>(*bound.max_tokens, 1, most_tokens);
+    bound.choices = std::clamp<std::int64_t>(bound.choices, 1, 128);
+    return bound;
+}
+
+std::int64_t price_of(std::int64_t prompt, std::int64_t answer, const config::Prices& prices)
+{
+    model::Usage usage;
+    usage.prompt_tokens = prompt;
+    usage.completion_tokens = answer;
+    auto dearest = prices;
+    dearest.input = std::max(prices.input, prices.cache_write);
+    return cost_nano(usage, dearest);
+}
+
+}  // namespace call_spendings
+
+std::int64_t prompt_tokens_of(const Ask& ask)
+{
+    return ask.relay != nullptr ? call_spendings::tokens_of_body(ask.relay->body)
+                                : call_spendings::tokens_of_typed(*ask.typed);
+}
+
+model::Wish embedding_wish(const Target& target, const EmbeddingRequest& request)
+{
+    std::int64_t tokens = 0;
+    for (const auto& text : request.input)
+        tokens += call_spendings::tokens_of(text.size());
+    if (request.token_input.is_array())
+        for (const auto& list : request.token_input)
+            tokens += static_cast<std::int64_t>(list.size());
+    const model::Spend all{tokens, call_spendings::price_of(tokens, 0, target.prices)};
+    return {all, all};
+}
+
+model::Wish wish_of(const ModelEntry& model, const Ask& ask, const std::vector<bool>& capable)
+{
+    using namespace call_spendings;
+    const auto prompt = prompt_tokens_of(ask);
+    const auto bound = bound_of(ask);
+    model::Wish wish;
+    for (std::size_t i = 0; i < model.targets.size(); ++i) {
+        if (!capable[i])
+            continue;
+        const auto& target = model.targets[i];
+        const auto most = bound.max_tokens.value_or(std::max<std::int64_t>(1, target.max_output)) * bound.choices;
+        const auto least = bound.max_tokens ? most : 1;
+        wish.least.tokens = std::max(wish.least.tokens, prompt + least);
+        wish.most.tokens = std::max(wish.most.tokens, prompt + most);
+        wish.least.cost_nano = std::max(wish.least.cost_nano, price_of(prompt, least, target.prices));
+        wish.most.cost_nano = std::max(wish.most.cost_nano, price_of(prompt, most, target.prices));
+    }
+    return wish;
+}
+
+model::Wish least_wish(const ModelEntry& model)
+{
+    std::int64_t cost = 0;
+    for (const auto& target : model.targets)
+        cost = std::max(cost, call_spendings::price_of(1, 1, target.prices));
+    return {{1, cost}, {1, cost}};
+}
+
+CallSpending::~CallSpending()
+{
+    if (!reservation_)
+        return;
+    const auto& usage = reply_.completion.usage;
+    reservation_->settle({usage.total(), usage.cost_nano.value_or(0) + reply_.cost_of_failed});
+}
+
+}  // namespace dure::llm

@@ -1,0 +1,37 @@
+// What a call may cost before it is made, and the reservation it holds while it runs (llm-upstreams §8).
+#pragma once
+
+#include "dure/model/spending.hpp"
+#include "llm/catalog.hpp"
+
+namespace dure::llm {
+
+// Prompt by bytes / 4, an image as `tokens_of_image`; the answer by max_tokens (times n), else up to the model's max_output.
+// Cost by the dearest target that may answer.
+model::Wish wish_of(const ModelEntry& model, const Ask& ask, const std::vector<bool>& capable);
+// At least something of what `model` costs: whether there is room at all.
+model::Wish least_wish(const ModelEntry& model);
+std::int64_t prompt_tokens_of(const Ask& ask);
+model::Wish embedding_wish(const Target& target, const EmbeddingRequest& request);
+
+inline model::Spender spender_of(const CallContext& context)
+{
+    return {context.user_id, context.key_id, context.role};
+}
+
+// Settles to what the reply used when it goes, whichever way the call ends. What failed attempts cost counts too.
+class CallSpending {
+public:
+    explicit CallSpending(const Reply& reply) : reply_(reply) {}
+    CallSpending(const CallSpending&) = delete;
+    CallSpending& operator=(const CallSpending&) = delete;
+    ~CallSpending();
+
+    void holds(std::unique_ptr<model::Reservation> reservation) { reservation_ = std::move(reservation); }
+
+private:
+    const Reply& reply_;
+    std::unique_ptr<model::Reservation> reservation_;
+};
+
+}  // namespace dure::llm
