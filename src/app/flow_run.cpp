@@ -10,8 +10,8 @@
 #include "app/flow_command.hpp"
 #include "app/flow_file.hpp"
 #include "dure/auth/roles.hpp"
-#include "dure/executions/inputs.hpp"
 #include "dure/flows/compiler.hpp"
+#include "dure/flows/inputs.hpp"
 #include "dure/graph/memory_checkpointer.hpp"
 #include "dure/nodes/services.hpp"
 #include "dure/runs/graph_body.hpp"
@@ -147,7 +147,7 @@ Result<flows::RunFacts> facts_from(const FlowCommand& command, const flows::Docu
     const auto given = Json::parse(command.inputs, nullptr, false);
     if (!given.is_object())
         return Error(Errc::invalid_argument, "--inputs is no JSON object.");
-    auto inputs = executions::check_inputs(document, given);
+    auto inputs = flows::check_inputs(document, given);
     if (!inputs)
         return inputs.error();
     flows::RunFacts facts;

@@ -15,12 +15,14 @@ bool tells_steps(const runs::RunEvent& event)
     return event.mode == mode_tasks && event.data.contains("steps");
 }
 
-Step step_from_told(const Json& told, const runs::RunEvent& event)
+constexpr std::int64_t steps_of_an_event = 1 << 16;  // a task ends its node and those it skips: no flow has as many
+
+Step step_from_told(const Json& told, const runs::RunEvent& event, std::int64_t place)
 {
     Step step;
     step.task_id = event.data.at("id").get<std::string>();
     step.node_id = told.at("node_id").get<std::string>();
-    step.number = event.seq;
+    step.number = event.seq * steps_of_an_event + place;
     step.step = told.at("step").get<std::int64_t>();
     step.status = told.at("status").get<std::string>();
     step.input = told.at("input");
@@ -125,8 +127,9 @@ private:
 
     Result<void> put_steps(const runs::RunEvent& event)
     {
+        std::int64_t place = 0;
         for (const auto& told : event.data["steps"]) {
-            auto step = step_from_told(told, event);
+            auto step = step_from_told(told, event, place++);
             auto visit = rows_.put_step(what_.run.id, step);
             if (!visit)
                 return visit.error();

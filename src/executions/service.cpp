@@ -4,10 +4,11 @@
 
 #include <boost/asio/this_coro.hpp>
 
+#include "dure/flows/inputs.hpp"
+
 #include "executions/body.hpp"
 #include "executions/execution_events.hpp"
 #include "executions/execution_rows.hpp"
-#include "dure/executions/inputs.hpp"
 #include "executions/limits.hpp"
 #include "executions/pins.hpp"
 #include "executions/service_state.hpp"
@@ -93,7 +94,7 @@ Task<Result<Started>> ExecutionService::start(Caller caller, StartRequest reques
     if (!flow)
         co_return flow.error();
     auto fresh = fresh_execution(caller, request, *flow, parts.clock.now());
-    auto inputs = check_inputs(*flow->document, request.inputs);
+    auto inputs = flows::check_inputs(*flow->document, request.inputs);
     if (!inputs)
         co_return inputs.error();
     fresh.inputs = std::move(*inputs);

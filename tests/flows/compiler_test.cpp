@@ -1,4 +1,4 @@
-// Compiled flows: order and branches (§6), kinds (§3), expressions in configs, policies (§7), settings that draw (§8).
+// Compiled flows: order and branches (§6), kinds (§3), expressions in configs.
 #include <gmock/gmock.h>
 
 #include "flows/compiler_fixture.hpp"
@@ -99,6 +99,21 @@ TEST_F(Flows, ANodeThatBothOfTwoConditionsSkipAtOnceNeverRuns)
     EXPECT_EQ(std::count(order.begin(), order.end(), "both skipped"), 1);
     EXPECT_EQ(std::count(order.begin(), order.end(), "after skipped"), 1);
     EXPECT_EQ(std::count(order.begin(), order.end(), "meet"), 1);
+}
+
+// They are a warning only (§9).
+TEST_F(Flows, NodesThatNothingLeadsToStayOutAndNobodyWaitsForThem)
+{
+    compile(drawn_flow({{"start", "start"},
+                        {"a", "template", {{"text", "A"}}},
+                        {"lost", "template", {{"text", "L"}}},
+                        {"lost2", "template", {{"text", "L2"}}},
+                        {"say", "reply", {{"text", "{{input}}"}}}},
+                       {"start>a", "lost>lost2", "lost2>say", "a>say"}));
+    run();
+    ASSERT_EQ(result_.status, RunStatus::success) << failure();
+    EXPECT_EQ(output().at("text"), "A");
+    EXPECT_THAT(sink_.order(), ElementsAre("start", "a", "say"));
 }
 
 TEST_F(Flows, JoinsMergeInEveryForm)
@@ -388,57 +403,6 @@ TEST_F(Flows, PeopleMayBeAskedInsideOfContainers)
     EXPECT_EQ(output().at("outputs").at("v"), Json({"a:approve", "b:reject"}));
 }
 
-TEST_F(Flows, PoliciesBranchDefaultContinueAndRetry)
-{
-    const auto flow = [&](const Json& policy, bool branch) {
-        std::vector<std::string> edges{"start>ask", "ask>say"};
-        if (branch)
-            edges.push_back("ask|error>sorry");
-        return drawn_flow({{"start", "start"},
-                           {"ask", "llm", {{"prompt", "x"}}, {{"policy", policy}}},
-                           {"say", "reply", {{"text", "{{nodes.ask.text | default('nothing')}}"}}},
-                           {"sorry", "reply", {{"text", "sorry: {{input.code}} {{nodes.ask.error.message}}"}}}},
-                          branch ? edges : std::vector<std::string>{"start>ask", "ask>say", "ask>sorry"});
-    };
-    int failures = 1000;
-    services_.answers["ask"] = [&](NodeCall&) -> Task<Result<Json>> {
-        if (failures-- > 0)
-            co_return Error(Errc::upstream_failed, "down").reason("bad_gateway");
-        co_return Json{{"text", "fine"}};
-    };
-    compile(flow({{"on_error", "branch"}}, true));
-    run();
-    ASSERT_EQ(result_.status, RunStatus::success) << failure();
-    EXPECT_EQ(output().at("text"), "sorry: bad_gateway down");
-    EXPECT_EQ(sink_.steps.at(1).at("status"), "failed");
-
-    const auto plain = [](const Json& policy) {
-        return drawn_flow({{"start", "start"},
-                           {"ask", "llm", {{"prompt", "x"}}, {{"policy", policy}}},
-                           {"say", "reply", {{"text", "{{nodes.ask.text | default('nothing')}}"}}}},
-                          {"start>ask", "ask>say"});
-    };
-    const std::vector<std::tuple<Json, int, std::string>> cases{
-        {{{"on_error", "default"}, {"default", {{"text", "usual"}}}}, 1000, "usual"},
-        {{{"on_error", "continue"}}, 1000, "nothing"},
-        {{{"retry", {{"max_attempts", 3}, {"backoff_ms", 1}, {"on", Json::array({"upstream"})}}}}, 2, "fine"},
-    };
-    for (const auto& [policy, fails, text] : cases) {
-        SCOPED_TRACE(policy.dump());
-        failures = fails;
-        compile(plain(policy));
-        run();
-        ASSERT_EQ(result_.status, RunStatus::success) << failure();
-        EXPECT_EQ(output().at("text"), text);
-    }
-    failures = 2;
-    services_.calls.clear();
-    compile(plain({{"retry", {{"max_attempts", 3}, {"backoff_ms", 1}, {"on", Json::array({"timeout"})}}}}));
-    run();
-    EXPECT_EQ(result_.status, RunStatus::error);
-    EXPECT_EQ(services_.asked("ask"), 1u) << "only what the retry names is tried again";
-}
-
 TEST_F(Flows, APathThatLeadsNowhereFailsTheNodeAndSecretsStayInTheirFields)
 {
     compile(drawn_flow({{"start", "start"}, {"t", "template", {{"text", "{{start.inputs.missing}}"}}}}, {"start>t"}));
@@ -470,62 +434,6 @@ TEST_F(Flows, ADisabledNodePassesItsInputThrough)
     ASSERT_EQ(result_.status, RunStatus::success) << failure();
     EXPECT_EQ(output().at("text"), "same");
     EXPECT_TRUE(services_.calls.empty());
-}
-
-TEST_F(Flows, AChatflowOfSettingsAloneAnswersWithItsModel)
-{
-    compile(Json{{"format", "dure.flow"},
-                 {"format_version", 1},
-                 {"flow_type", "chatflow"},
-                 {"name", "c"},
-                 {"nodes", Json::array()},
-                 {"edges", Json::array()},
-                 {"chat_config",
-                  {{"llm_provider", "up"},
-                   {"llm_model", "m"},
-                   {"system_prompt", "Be {{start.inputs.mood | default('kind')}}."},
-                   {"temperature", 0.5}}},
-                 {"memory_config", {{"type", "buffer"}, {"max_messages", 6}}}});
-    run("hi");
-    ASSERT_EQ(result_.status, RunStatus::success) << failure();
-    EXPECT_EQ(output().at("text"), "llm answers");
-    const auto& config = services_.calls.at(0).at("config");
-    EXPECT_EQ(config.at("system"), "Be kind.");
-    EXPECT_EQ(config.at("model"), "m");
-    EXPECT_EQ(config.at("prompt"), "hi");
-    EXPECT_EQ(config.at("memory").at("max_messages"), 6);
-}
-
-TEST_F(Flows, AgentsWithoutEdgesAreArrangedByTheOrchestration)
-{
-    const Json agents = Json::array({Json{"start", "start"}, Json{"one", "agent", {{"instructions", "1"}}},
-                                     Json{"two", "agent", {{"instructions", "2"}}}});
-    compile(drawn_flow(agents, {}, {{"orchestration_type", "sequential"}}));
-    run("task");
-    ASSERT_EQ(result_.status, RunStatus::success) << failure();
-    EXPECT_EQ(output().at("text"), "two answers");
-    EXPECT_EQ(services_.calls.at(1).at("input"), "one answers");
-
-    compile(drawn_flow(agents, {}, {{"orchestration_type", "parallel"}}));
-    run("task");
-    ASSERT_EQ(result_.status, RunStatus::success) << failure();
-    EXPECT_EQ(output().at("text"), "one answers\n\ntwo answers");
-
-    services_.calls.clear();
-    services_.answers["supervisor"] = [](NodeCall& call) -> Task<Result<Json>> {
-        std::string names;
-        for (const auto& worker : call.attached.at("workers"))
-            names += worker.at("id").get<std::string>() + " ";
-        co_return Json{{"text", call.config.at("orchestration_type").get<std::string>() + " of " + names}};
-    };
-    compile(drawn_flow(
-        agents, {},
-        {{"orchestration_type", "hierarchical"}, {"supervisor_config", {{"enabled", true}, {"llm_model", "boss"}}}}));
-    run("task");
-    ASSERT_EQ(result_.status, RunStatus::success) << failure();
-    EXPECT_EQ(output().at("text"), "hierarchical of one two ");
-    EXPECT_EQ(services_.calls.at(0).at("config").at("model"), "boss");
-    EXPECT_EQ(services_.calls.size(), 1u);
 }
 
 TEST_F(Flows, AnIdWithColonsIsTheSameInStepsAndExpressions)

@@ -82,6 +82,12 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Drawing{"Fine", begin, joined, {}}, Drawing{"WithoutNodes", "", "", {}},
         Drawing{"AgentsAlone", node("a", "agent") + "," + node("b", "agent"), "", {}},
+        Drawing{"AgentsBehindAStart", node("s", "start") + "," + node("a", "agent") + "," + node("b", "agent"), "", {}},
+        Drawing{"AgentsAndTheirTools",
+                node("a", "agent") + "," + node("t", "tool", R"({"tool":"calculator"})"),
+                edge("t", "a", "out", "tools"),
+                {}},
+        Drawing{"AgentsBesideADrawnFlow", begin + "," + node("a", "agent"), joined, {"unreachable"}},
         Drawing{"UnknownKind", begin + "," + node("x", "teleport"), joined + "," + edge("s", "x"), {"kind_unknown"}},
         Drawing{
             "LaterKind", begin + "," + node("x", "retriever"), joined + "," + edge("s", "x"), {"kind_not_available"}},
@@ -236,6 +242,21 @@ INSTANTIATE_TEST_SUITE_P(
                 with_llm(R"({"policy":{"on_error":"default","default":{"text":"sorry","txt":"?"}}})"),
                 joined,
                 {unreached, "field_unknown"}},
+        Drawing{
+            "PolicyDefaultTypes",
+            with_llm(R"({"policy":{"on_error":"default","default":{"text":1,"messages":{},"usage":[],"json":null}}})"),
+            joined,
+            {unreached, "field_type", "field_type", "field_type"}},
+        Drawing{
+            "PolicyDefaultStatus",
+            begin +
+                R"(,{"id":"h","type":"http","data":{"config":{"url":"u"},"policy":{"on_error":"default","default":{"body":[1],"status":"200"}}}})",
+            joined,
+            {unreached, "field_type"}},
+        Drawing{"SubflowThatIsNotWaitedFor",
+                begin + "," + node("f", "subflow", R"({"flow":"x","wait":false})"),
+                joined,
+                {unreached, "kind_not_available"}},
         Drawing{"Syntax", with_llm(R"({"config":{"prompt":"{{input"}})"), joined, {unreached, "expression_syntax"}},
         Drawing{"NestedSyntax",
                 begin + "," + node("t", "tool", R"({"tool":"t","arguments":{"a":[{"b":"{{input |}}"}]}})"),

@@ -150,15 +150,16 @@ private:
         body.input_map = {{"in", "in"}};   // rounds are sent with an input of their own
         body.output_map = {{graph_name('c', id), "done"}};
         body.timeouts.run = planned.policy.timeout;
-        graph::RetryPolicy once;
-        once.attempts = 1;
-        body.retry = {once};
+        // A repeat goes on where the round failed (graph-semantics G5): what it has finished does not run again.
+        body.retry = {*planned.policy.retry};
         body.on_error = body_error_handler(planned);
         graph_.add_subgraph(graph_name('b', id), std::move(*inner), std::move(body));
         graph::NodeOptions driver;
         driver.destinations = targets_of(place);
         driver.destinations.push_back(graph_name('b', id));
         driver.destinations.push_back(graph_name('d', id));
+        graph::RetryPolicy once;
+        once.attempts = 1;
         driver.retry = {once};
         graph_.add_node(graph_name('d', id), driver_of(stage_, place), driver);
         graph_.add_edge(graph_name('b', id), graph_name('d', id));

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "dure/flows/inputs.hpp"
 #include "flows/compiler/operations.hpp"
 
 namespace dure::flows {
@@ -22,23 +23,18 @@ Error container_error(std::string code, std::string message)
     return Error(Errc::invalid_argument, std::move(message)).reason(std::move(code));
 }
 
-// Inputs a flow declares: what was not given has its default; what is required must be there.
-Result<Json> declared_inputs(const Json& declared, Json given)
+// Inputs as the sub-flow declares them, with its defaults.
+Result<Json> declared_inputs(const Json& declared, const Json& given)
 {
     if (!given.is_object())
         return container_error("inputs_invalid", "The inputs of a sub-flow must be an object.");
-    if (!declared.is_array())
-        return given;
-    for (const auto& entry : declared) {
-        const auto name = entry.value("name", std::string());
-        if (given.contains(name))
-            continue;
-        if (const auto usual = entry.find("default"); usual != entry.end() && !usual->is_null())
-            given[name] = *usual;
-        else if (entry.value("required", Json(false)) == true)
-            return container_error("inputs_invalid", "The sub-flow needs the input '" + name + "'.");
-    }
-    return given;
+    auto taken = check_inputs(declared, given);
+    if (taken)
+        return taken;
+    std::string what;
+    for (const auto& problem : taken.error().extra().problems)
+        what += " " + problem.location.back() + ": " + problem.message + ".";
+    return container_error("inputs_invalid", "The inputs do not fit the sub-flow." + what);
 }
 
 Result<Json> plan_of_iteration(const PlannedNode& planned, const Json& config, const Json& input, Json& values)
@@ -150,8 +146,14 @@ private:
     Result<void> take_over(const Json& done, StateChanges& changes, std::map<std::string, std::size_t>* last_writers,
                            std::size_t item) const
     {
+        changes.add_said(done);
         const auto told = done.find("ops");
         return told == done.end() ? Result<void>() : changes.add_told(*told, last_writers, item);
+    }
+
+    static bool leaves_something(const Json& round)
+    {
+        return round.contains("ops") || round.contains("replies") || round.contains("outputs");
     }
 
     Json container_input() const { return input_of(stage_, planned_, state_); }
@@ -277,7 +279,7 @@ private:
             if (auto taken = take_over(last, changes, nullptr, 0); !taken)
                 return taken.error();
             if (progress_.value("told", std::int64_t{0}) < round && !last.value("until", false) && round < most &&
-                last.contains("ops")) {
+                leaves_something(last)) {
                 graph::Update update(Json::object());
                 changes.write_to(update.values);
                 auto progress = progress_;
@@ -372,7 +374,7 @@ graph::ErrorHandler body_error_handler(const PlannedNode& planned)
         return {};
     return
         [into = channel('c', planned)](graph::NodeContext& context, const Error& error) -> Task<Result<graph::Update>> {
-            Json told{{"error", told_error(error, 1)}};
+            Json told{{"error", told_error(error, context.attempt())}};
             const auto* round = context.argument();
             if (round && round->contains("index"))
                 told["index"] = round->at("index");
@@ -414,8 +416,10 @@ graph::NodeFunction closing_of(std::shared_ptr<const Stage> stage)
                 if (const auto* now = state.find("v." + name))
                     variables[name] = *now;
             done["vars"] = std::move(variables);
-            if (const auto* changes = state.find("ops"); changes && !changes->empty())
-                done["ops"] = *changes;
+            for (const auto& [part, name] :
+                 {std::pair("ops", "ops"), std::pair("replies", "r"), std::pair("outputs", "o")})
+                if (const auto* left = state.find(name); left && !left->empty())
+                    done[part] = *left;
         }
         auto values = Json::object();
         values["done"] = std::move(done);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "flows/compiler/stage.hpp"
+#include "flows/document/arrangement.hpp"
 #include "flows/document/fields.hpp"
 
 namespace dure::flows {
@@ -22,6 +23,15 @@ void fill(OrderedJson& config, const char* key, const OrderedJson& settings, con
         config[key] = *given;
 }
 
+// Together: a provider of one choice and a model of another would be a third.
+void fill_model(OrderedJson& config, const OrderedJson& settings)
+{
+    if (!is_blank(config, "provider") || !is_blank(config, "model"))
+        return;
+    fill(config, "provider", settings, "llm_provider");
+    fill(config, "model", settings, "llm_model");
+}
+
 class Drawing {
 public:
     explicit Drawing(Document document) : document_(std::move(document)) {}
@@ -30,8 +40,7 @@ public:
     {
         if (document_.nodes.empty() && document_.flow_type == FlowType::chatflow)
             draw_chat();
-        if (document_.flow_type == FlowType::agentflow && document_.orchestration_type)
-            arrange();
+        arrange();
         for (auto& node : document_.nodes)
             add_defaults(node);
         return std::move(document_);
@@ -75,34 +84,17 @@ private:
         connect(answer, reply);
     }
 
-    // The agents that no flow edge touches, in the document's order.
-    std::vector<std::string> lone_agents() const
-    {
-        std::vector<std::string> agents;
-        for (const auto& node : document_.nodes) {
-            const bool touched = std::any_of(document_.edges.begin(), document_.edges.end(), [&](const Edge& edge) {
-                return (edge.source == node.id || edge.target == node.id) && edge.target_handle != "tools";
-            });
-            if (node.kind == "agent" && !touched && !node.disabled && node.parent.empty())
-                agents.push_back(node.id);
-        }
-        return agents;
-    }
-
     void arrange()
     {
-        const auto agents = lone_agents();
+        const auto agents = arranged_agents(document_);
+        if (agents.empty())
+            return;
         const auto start = std::find_if(document_.nodes.begin(), document_.nodes.end(),
                                         [](const Node& node) { return node.kind == "start"; });
-        const auto begin = start == document_.nodes.end() ? std::string() : start->id;
-        const bool leads_somewhere = std::any_of(document_.edges.begin(), document_.edges.end(),
-                                                 [&](const Edge& edge) { return edge.source == begin; });
-        if (agents.empty() || leads_somewhere)
-            return;
-        const auto from = begin.empty() ? add("start", "start", OrderedJson::object()) : begin;
+        const auto from = start == document_.nodes.end() ? add("start", "start", OrderedJson::object()) : start->id;
         const bool supervised = document_.supervisor_config.is_object() &&
                                 document_.supervisor_config.value("enabled", OrderedJson(false)) == true;
-        const auto& type = *document_.orchestration_type;
+        const auto type = orchestration_of(document_);
         if (type == "sequential")
             connect(in_turn(from, agents), add("reply", "reply", OrderedJson::object()));
         else if (type == "parallel" && !supervised)
@@ -143,9 +135,9 @@ private:
     {
         auto& config = node.config;
         const bool answers = node.kind == "llm" || node.kind == "agent";
+        if (answers || node.kind == "supervisor" || node.kind == "router" || node.kind == "extract")
+            fill_model(config, document_.chat_config);
         if (answers || node.kind == "supervisor") {
-            fill(config, "provider", document_.chat_config, "llm_provider");
-            fill(config, "model", document_.chat_config, "llm_model");
             fill(config, "temperature", document_.chat_config, "temperature");
             fill(config, "max_tokens", document_.chat_config, "max_tokens");
             fill(config, "stream", document_.chat_config, "streaming");
@@ -156,8 +148,7 @@ private:
                 config["memory"] = document_.memory_config;
         }
         if (node.kind == "supervisor") {
-            fill(config, "provider", document_.supervisor_config, "llm_provider");
-            fill(config, "model", document_.supervisor_config, "llm_model");
+            fill_model(config, document_.supervisor_config);
             fill(config, "max_iterations", document_.supervisor_config, "max_iterations");
             fill(config, "decision_strategy", document_.supervisor_config, "decision_strategy");
         }

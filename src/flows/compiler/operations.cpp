@@ -1,6 +1,7 @@
 // See operations.hpp.
 #include "flows/compiler/operations.hpp"
 
+#include <cmath>
 #include <limits>
 
 #include "dure/graph/state.hpp"
@@ -14,13 +15,19 @@ Error cannot_set(std::string message)
     return Error(Errc::invalid_argument, std::move(message)).reason("set_value");
 }
 
+bool is_small_integer(const Json& value)
+{
+    constexpr std::uint64_t most = std::numeric_limits<std::int64_t>::max();
+    return value.is_number_integer() && (!value.is_number_unsigned() || value.get<std::uint64_t>() <= most);
+}
+
 Result<Json> computed(const Json& before, const std::string& op, const Json& value)
 {
     if (!before.is_number() || !value.is_number())
         return cannot_set("'" + op + "' needs numbers.");
     if (op == "divide" && value == 0)
         return cannot_set("Division by zero.");
-    if (before.is_number_integer() && value.is_number_integer()) {
+    if (is_small_integer(before) && is_small_integer(value)) {
         const auto a = before.get<std::int64_t>();
         const auto b = value.get<std::int64_t>();
         std::int64_t result = 0;
@@ -37,7 +44,10 @@ Result<Json> computed(const Json& before, const std::string& op, const Json& val
     }
     const auto a = before.get<double>();
     const auto b = value.get<double>();
-    return Json(op == "add" ? a + b : op == "subtract" ? a - b : op == "multiply" ? a * b : a / b);
+    const auto result = op == "add" ? a + b : op == "subtract" ? a - b : op == "multiply" ? a * b : a / b;
+    if (!std::isfinite(result))
+        return cannot_set("The result of '" + op + "' is too large.");
+    return Json(result);
 }
 
 Json cleared(const std::optional<Json>& before)
@@ -195,8 +205,20 @@ std::string StateChanges::reducer_of(const std::string& root, const std::string&
     return variable ? variable->reducer : "last";
 }
 
+void StateChanges::add_said(const Json& round)
+{
+    if (const auto replies = round.find("replies"); replies != round.end())
+        replies_.insert(replies_.end(), replies->begin(), replies->end());
+    if (const auto outputs = round.find("outputs"); outputs != round.end())
+        outputs_.update(*outputs);
+}
+
 void StateChanges::write_to(Json& values) const
 {
+    if (!replies_.empty())
+        values["r"] = replies_;
+    if (!outputs_.empty())
+        values["o"] = outputs_;
     auto told = Json::array();
     for (const auto& change : changes_) {
         const bool of_loop = change.root == "loop";

@@ -23,6 +23,9 @@ public:
     // Changes of a body, in its order. A variable with the reducer `last` that several items at once change is an error.
     Result<void> add_told(const Json& told, std::map<std::string, std::size_t>* last_writers, std::size_t item);
 
+    // What the replies and ends of a body's round said: {"replies", "outputs"} of what it gave.
+    void add_said(const Json& round);
+
     // Into the channels of this stage, and on to the stages around a body ("ops").
     void write_to(Json& values) const;
 
@@ -36,6 +39,8 @@ private:
 
     const Stage& stage_;
     std::vector<Change> changes_;
+    Json replies_ = Json::array();
+    Json outputs_ = Json::object();
 };
 
 }  // namespace dure::flows

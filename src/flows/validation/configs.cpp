@@ -23,6 +23,7 @@ public:
         check_fields();
         check_cases();
         check_trigger();
+        check_wait();
         check_policy();
         for (const auto& [key, value] : node_.config.items())
             check_texts(key, value, data_ / "config" / key, secrets_at(key));
@@ -130,6 +131,14 @@ private:
                     "the trigger " + trigger->get<std::string>() + " is not available in this server");
     }
 
+    void check_wait()
+    {
+        const auto* wait = kind_.name == "subflow" ? member(node_.config, "wait") : nullptr;
+        if (wait && *wait == false)
+            problem("kind_not_available", data_ / "config" / "wait",
+                    "wait: false is not available in this server, a flow waits for its sub-flows");
+    }
+
     void check_policy()
     {
         if (node_.policy.is_null())
@@ -148,11 +157,27 @@ private:
             policy.required("default");
         if (fallback && !kind_.open_outputs)
             for (const auto& [key, value] : fallback->items())
-                if (std::find(kind_.outputs.begin(), kind_.outputs.end(), key) == kind_.outputs.end())
-                    problem("field_unknown", data_ / "policy" / "default" / key,
-                            "the output has no field " + in_quotes(key));
+                check_default(key, value, data_ / "policy" / "default" / key);
         if (const auto* retry = policy.object("retry"))
             check_retry(*retry, data_ / "policy" / "retry");
+    }
+
+    // §7: a default fits the types of the output. What is not listed may be anything.
+    void check_default(const std::string& key, const OrderedJson& value, Location place)
+    {
+        static const std::set<std::string_view> texts{"text", "model", "finish_reason", "execution_id"},
+            lists{"messages", "tool_calls", "steps", "items", "errors"}, objects{"usage", "headers", "vars", "outputs"},
+            integers{"status", "count", "rounds"};
+        if (std::find(kind_.outputs.begin(), kind_.outputs.end(), key) == kind_.outputs.end())
+            return problem("field_unknown", std::move(place), "the output has no field " + in_quotes(key));
+        const auto wrong = [&](const std::set<std::string_view>& names, bool fits, const char* form) {
+            if (names.contains(key) && !fits)
+                problem("field_type", place, std::string("must be ") + form);
+        };
+        wrong(texts, value.is_string(), "a text");
+        wrong(lists, value.is_array(), "a list");
+        wrong(objects, value.is_object(), "an object");
+        wrong(integers, value.is_number_integer(), "a whole number");
     }
 
     void check_retry(const OrderedJson& retry, const Location& place)

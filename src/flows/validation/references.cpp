@@ -24,7 +24,9 @@ public:
     {
         model(document.chat_config, {"chat_config", "llm_model"}, "llm_provider", "llm_model");
         model(document.supervisor_config, {"supervisor_config", "llm_model"}, "llm_provider", "llm_model");
-        texts(ReferenceKind::knowledge, document.rag_config, "knowledgebase_ids", {"rag_config"});
+        const auto* retrieves = member(document.rag_config, "enabled");
+        if (!retrieves || *retrieves != false)
+            texts(ReferenceKind::knowledge, document.rag_config, "knowledgebase_ids", {"rag_config"});
         for (const auto& node : document.nodes) {
             node_id_ = node.id;
             of_node(node, Location{"nodes", std::to_string(node.index), "data", "config"});

@@ -7,6 +7,7 @@
 
 #include "dure/flows/kinds.hpp"
 #include "dure/flows/validation.hpp"
+#include "flows/document/arrangement.hpp"
 #include "flows/document/fields.hpp"
 
 namespace dure::flows {
@@ -22,7 +23,9 @@ bool holds(const std::vector<std::string>& list, std::string_view wanted)
 
 class StructureCheck {
 public:
-    StructureCheck(const Document& document, Problems& problems) : document_(document), problems_(problems) {}
+    StructureCheck(const Document& document, Problems& problems)
+        : document_(document), problems_(problems), arranged_(arranged_agents(document))
+    {}
 
     void run()
     {
@@ -171,13 +174,13 @@ private:
             if (!node.parent.empty())
                 node_problem(node, "parent_invalid", "parentId", "the start stands outside of containers");
         }
-        // an agentflow may be agents alone, arranged by its orchestration_type (§8)
-        const bool arranged = document_.flow_type == FlowType::agentflow && document_.edges.empty() &&
-                              std::all_of(document_.nodes.begin(), document_.nodes.end(),
-                                          [](const Node& node) { return node.kind == "agent" || node.kind == "note"; });
-        if (any && starts == 0 && !arranged)
+        // a flow of agents that its settings arrange (§8), and their tools, has a start drawn for it
+        const auto drawn = [&](const Node& node) {
+            return node.kind == "agent" || node.kind == "note" || node.kind == "tool";
+        };
+        const bool alone = !arranged_.empty() && std::all_of(document_.nodes.begin(), document_.nodes.end(), drawn);
+        if (any && starts == 0 && !alone)
             problems_.add({"start_missing", {"nodes"}, "a flow with nodes has a start"});
-        arranged_ = arranged;
     }
 
     void check_bodies()
@@ -228,8 +231,6 @@ private:
 
     void check_reach()
     {
-        if (arranged_)
-            return;
         std::set<std::string> reached;
         std::vector<std::string> open;
         const auto visit = [&](const std::string& id) {
@@ -239,9 +240,11 @@ private:
         for (const auto& node : document_.nodes)
             if (node.kind == "start")
                 visit(node.id);
+        for (const auto& id : arranged_)
+            visit(id);
         if (open.empty())
             return;
-        bool output = false;
+        bool output = !arranged_.empty();  // a reply is drawn behind them
         while (!open.empty()) {
             const auto id = std::move(open.back());
             open.pop_back();
@@ -258,17 +261,10 @@ private:
                         visit(inner.id);
         }
         for (const auto& node : document_.nodes)
-            if (node.kind != "note" && !reached.contains(node.id) && !arranged_by_settings(node))
+            if (node.kind != "note" && !reached.contains(node.id))
                 node_problem(node, "unreachable", "", "is never reached from the start", Level::warning);
         if (!output)
             problems_.add({"no_output", {"nodes"}, "no reply or end is reached from the start", Level::warning});
-    }
-
-    // §8: agents without edges are arranged by the flow's orchestration_type.
-    bool arranged_by_settings(const Node& node)
-    {
-        return document_.flow_type == FlowType::agentflow && node.kind == "agent" && next_[node.id].empty() &&
-               before_[node.id].empty();
     }
 
     bool hangs_on(const std::string& tool, const std::string& agent) const
@@ -285,7 +281,7 @@ private:
     std::set<std::string> workers_;
     std::unordered_map<std::string, std::vector<std::string>> next_, before_;
     bool broken_ = false;
-    bool arranged_ = false;
+    const std::vector<std::string> arranged_;  // agents
 };
 
 }  // namespace

@@ -1,13 +1,13 @@
 // See inputs.hpp.
-#include "dure/executions/inputs.hpp"
+#include "dure/flows/inputs.hpp"
 
 #include <algorithm>
 
-namespace dure::executions {
+namespace dure::flows {
 
 namespace {
 
-bool fits(const std::string& type, const Json& value)
+bool fits_type(const std::string& type, const Json& value)
 {
     if (type == "text")
         return value.is_string();
@@ -24,7 +24,7 @@ bool fits(const std::string& type, const Json& value)
     if (type.starts_with("list<") && type.ends_with(">")) {
         const auto inner = type.substr(5, type.size() - 6);
         return value.is_array() &&
-               std::all_of(value.begin(), value.end(), [&](const Json& entry) { return fits(inner, entry); });
+               std::all_of(value.begin(), value.end(), [&](const Json& entry) { return fits_type(inner, entry); });
     }
     return true;   // any
 }
@@ -35,7 +35,7 @@ FieldProblem input_problem(const std::string& name, std::string message, std::st
 }
 
 // One declared input: taken over, defaulted, or a problem.
-void check_one(const Json& declared, const Json& given, Json& taken, std::vector<FieldProblem>& problems)
+void check_one_input(const Json& declared, const Json& given, Json& taken, std::vector<FieldProblem>& problems)
 {
     const auto name = declared.value("name", "");
     const auto found = given.find(name);
@@ -49,7 +49,7 @@ void check_one(const Json& declared, const Json& given, Json& taken, std::vector
         return;
     }
     const auto type = declared.value("type", "any");
-    if (!fits(type, *found)) {
+    if (!fits_type(type, *found)) {
         problems.push_back(input_problem(name, "Input should be of type " + type, "input_type"));
         return;
     }
@@ -64,17 +64,16 @@ void check_one(const Json& declared, const Json& given, Json& taken, std::vector
 
 }  // namespace
 
-Result<Json> check_inputs(const flows::Document& document, const Json& given)
+Result<Json> check_inputs(const Json& declared, const Json& given)
 {
-    if (!document.inputs.is_array() || document.inputs.empty())
+    if (!declared.is_array() || declared.empty())
         return given;
     auto taken = Json::object();
     std::vector<FieldProblem> problems;
     std::vector<std::string> names;
-    for (const auto& entry : document.inputs) {
-        const auto declared = Json(entry);
-        names.push_back(declared.value("name", ""));
-        check_one(declared, given, taken, problems);
+    for (const auto& entry : declared) {
+        names.push_back(entry.value("name", ""));
+        check_one_input(entry, given, taken, problems);
     }
     for (const auto& [name, value] : given.items())
         if (std::find(names.begin(), names.end(), name) == names.end())
@@ -86,4 +85,4 @@ Result<Json> check_inputs(const flows::Document& document, const Json& given)
     return taken;
 }
 
-}  // namespace dure::executions
+}  // namespace dure::flows

@@ -1,0 +1,19 @@
+// The inputs of a run against those the flow declares (flow-format §1): checked before anything runs, of a sub-flow before it begins.
+#pragma once
+
+#include "dure/base/error.hpp"
+#include "dure/base/json.hpp"
+#include "dure/flows/document.hpp"
+
+namespace dure::flows {
+
+// Given inputs with defaults filled in. `declared`: Document::inputs. invalid_argument with a problem at ["body", "inputs", name] for
+// each wrong one. A flow that declares none takes any.
+Result<Json> check_inputs(const Json& declared, const Json& given);
+
+inline Result<Json> check_inputs(const Document& document, const Json& given)
+{
+    return check_inputs(Json(document.inputs), given);
+}
+
+}  // namespace dure::flows

@@ -1,0 +1,134 @@
+// What leaves the body of a loop or an iteration besides its value, repeats of containers, and what a sub-flow takes.
+#include <gmock/gmock.h>
+
+#include "flows/compiler_fixture.hpp"
+
+namespace dure::flows {
+namespace containers_test {
+
+using graph::RunStatus;
+using testing::ElementsAre;
+
+using Containers = CompilerTest;
+
+TEST_F(Containers, RepliesInABodyAreRepliesOfTheRunInTheOrderOfRoundsAndItems)
+{
+    compile(
+        drawn_flow({{"start", "start"},
+                    {"twice", "loop", {{"max_rounds", 2}}},
+                    {"each", "iteration", {{"items", Json::array({"a", "b"})}, {"parallel", 2}}, {{"parent", "twice"}}},
+                    {"say", "reply", {{"text", "{{loop.count}}{{item}}"}}, {{"parent", "each"}}},
+                    {"bye", "reply", {{"text", "bye"}}}},
+                   {"start>twice", "twice>bye"}));
+    run();
+    ASSERT_EQ(result_.status, RunStatus::success) << failure();
+    EXPECT_EQ(output().at("text"), "1a\n\n1b\n\n2a\n\n2b\n\nbye");
+    EXPECT_EQ(output().at("replies").size(), 5u);
+    EXPECT_EQ(output().at("replies").at(3), (Json{{"node_id", "say"}, {"text", "2b"}}));
+}
+
+TEST_F(Containers, EndsInABodyThatAreReachedAreResultsOfTheRun)
+{
+    const Json big{{"id", "big"}, {"all", Json::array({Json{{"left", "{{item}}"}, {"op", "gt"}, {"right", 2}}})}};
+    compile(drawn_flow({{"start", "start"},
+                        {"each", "iteration", {{"items", Json::array({1, 3})}}},
+                        {"if", "condition", {{"cases", Json::array({big})}}, {{"parent", "each"}}},
+                        {"found", "end", {{"outputs", {{"found", "{{item}}"}}}}, {{"parent", "each"}}},
+                        {"done", "end", {{"outputs", {{"count", "{{nodes.each.count}}"}}}}}},
+                       {"start>each", "if|big>found", "each>done"}));
+    run();
+    ASSERT_EQ(result_.status, RunStatus::success) << failure();
+    EXPECT_EQ(output().at("outputs"), (Json{{"found", 3}, {"count", 2}}));
+}
+
+TEST_F(Containers, ARepliedSubflowSaysItToItsCallerOnly)
+{
+    others_["inner"] =
+        document_of(drawn_flow({{"start", "start"}, {"say", "reply", {{"text", "inner"}}}}, {"start>say"}).dump());
+    compile(drawn_flow({{"start", "start"},
+                        {"call", "subflow", {{"flow", "inner"}}},
+                        {"say", "reply", {{"text", "outer {{nodes.call.text}}"}}}},
+                       {"start>call", "call>say"}));
+    run();
+    ASSERT_EQ(result_.status, RunStatus::success) << failure();
+    EXPECT_EQ(output().at("text"), "outer inner");
+}
+
+// What a container's policy repeats goes on where it failed.
+TEST_F(Containers, ARetryOfAContainerGoesOnWhereItFailed)
+{
+    others_["inner"] =
+        document_of(drawn_flow({{"start", "start"}, {"a", "llm", {{"prompt", "x"}}}, {"b", "llm", {{"prompt", "x"}}}},
+                               {"start>a", "a>b"})
+                        .dump());
+    const Json policy{{"retry", {{"max_attempts", 3}, {"backoff_ms", 1}, {"jitter", false}}}};
+    struct Case {
+        const char* name;
+        Json nodes;
+        std::vector<std::string> edges;
+    };
+    const std::vector<Case> cases{
+        {"subflow", {{"start", "start"}, {"box", "subflow", {{"flow", "inner"}}, {{"policy", policy}}}}, {"start>box"}},
+        {"loop",
+         {{"start", "start"},
+          {"box", "loop", {{"max_rounds", 1}}, {{"policy", policy}}},
+          {"a", "llm", {{"prompt", "x"}}, {{"parent", "box"}}},
+          {"b", "llm", {{"prompt", "x"}}, {{"parent", "box"}}}},
+         {"start>box", "a>b"}},
+        {"iteration",
+         {{"start", "start"},
+          {"box", "iteration", {{"items", Json::array({1})}}, {{"policy", policy}}},
+          {"a", "llm", {{"prompt", "x"}}, {{"parent", "box"}}},
+          {"b", "llm", {{"prompt", "x"}}, {{"parent", "box"}}}},
+         {"start>box", "a>b"}}};
+    for (const auto& [name, nodes, edges] : cases)
+        for (const int fails : {2, 3}) {
+            SCOPED_TRACE(std::string(name) + " fails " + std::to_string(fails));
+            int left = fails;
+            services_.calls.clear();
+            services_.answers["b"] = [&left](NodeCall&) -> Task<Result<Json>> {
+                if (left-- > 0)
+                    co_return Error(Errc::upstream_failed, "down");
+                co_return Json{{"text", "fine"}};
+            };
+            compile(drawn_flow(nodes, edges));
+            run();
+            EXPECT_EQ(result_.status, fails == 2 ? RunStatus::success : RunStatus::error) << failure();
+            EXPECT_EQ(services_.asked("a"), 1u);
+            EXPECT_EQ(services_.asked("b"), 3u);
+        }
+}
+
+TEST_F(Containers, ASubflowTakesOnlyInputsThatFitIt)
+{
+    others_["inner"] = document_of(
+        drawn_flow(
+            {{"start", "start"}, {"say", "reply", {{"text", "{{start.inputs.n}} {{start.inputs.mood}}"}}}},
+            {"start>say"},
+            {{"inputs",
+              Json::array(
+                  {Json{{"name", "n"}, {"type", "integer"}, {"required", true}},
+                   Json{{"name", "mood"}, {"type", "text"}, {"default", "kind"}, {"options", {"kind", "strict"}}}})}})
+            .dump());
+    const auto calls = [&](const Json& inputs) {
+        compile(drawn_flow(
+            {{"start", "start"},
+             {"call", "subflow", {{"flow", "inner"}, {"inputs", inputs}}, {{"policy", {{"on_error", "branch"}}}}},
+             {"say", "reply", {{"text", "{{nodes.call.text}}"}}},
+             {"sorry", "reply", {{"text", "{{nodes.call.error.code}} {{nodes.call.error.message}}"}}}},
+            {"start>call", "call>say", "call|error>sorry"}));
+        run();
+        EXPECT_EQ(result_.status, RunStatus::success) << failure();
+        return output().at("text").get<std::string>();
+    };
+    EXPECT_EQ(calls({{"n", 3}}), "3 kind");
+    EXPECT_EQ(calls({{"n", 3}, {"mood", "strict"}}), "3 strict");
+    EXPECT_THAT(calls(Json::object()),
+                testing::AllOf(testing::StartsWith("inputs_invalid"), testing::HasSubstr("n: ")));
+    EXPECT_THAT(calls({{"n", "three"}}), testing::HasSubstr("n: Input should be of type integer"));
+    EXPECT_THAT(calls({{"n", 1}, {"mood", "odd"}}), testing::HasSubstr("mood: "));
+    EXPECT_THAT(calls({{"n", 1}, {"m", 1}}), testing::HasSubstr("m: The flow has no such input"));
+}
+
+}  // namespace containers_test
+}  // namespace dure::flows
