@@ -271,7 +271,7 @@ Task<Result<void>> Turns::agent(const Turn& turn, const agents::AgentRequest& re
 {
     if (turn.session_id.empty() || turn.left || turn.run)
         co_return co_await run_and_record(turn, answer, run_agent(turn, request, context, sink, answer));
-    auto fresh = runs_.fresh(turn.session_id, turn.caller.user_id, turn_input(turn, answer.model, request));
+    auto fresh = runs_.fresh(turn.caller.user_id, turn_input(turn, answer.model, request));
     TurnRun run(runs_, co_await boost::asio::this_coro::executor, std::move(fresh), runs_.mode());
     auto durable = turn;
     durable.run = &run;

@@ -126,11 +126,12 @@ TurnRuns::TurnRuns(runs::Runs& runs, Logger& logger, const config::Settings& set
       lease_(settings.executions.lease), worker_(new_id())
 {}
 
-runs::Run TurnRuns::fresh(const std::string& session_id, const std::string& owner, Json input) const
+runs::Run TurnRuns::fresh(const std::string& owner, Json input) const
 {
     runs::Run run;
     run.id = new_id();
-    run.thread = "turn:" + session_id + ":" + run.id;
+    run.thread =
+        "turn:" + run.id;   // in the order of time, as the run's id: all turns of a moment write to the same pages
     run.owner = owner;
     run.graph = graph_name;
     run.input = std::move(input);

@@ -1,5 +1,5 @@
-// Turns of the agent as durable runs (graph-semantics §9): a turn in a session is a run on a thread of its own, "turn:" its
-// session and the run's id, held by this process while the request lives.
+// Turns of the agent as durable runs (graph-semantics §9): a turn in a session is a run on a thread of its own, "turn:" and
+// the run's id, held by this process while the request lives.
 //
 //   TurnRuns::fresh -> TurnRun::begin (row and input durable, D3) -> Agents::run, which saves here -> sessions::record_turn,
 //   in whose unit TurnRun::end_in writes what is left to save and ends the run: a turn is recorded once, or not yet
@@ -79,7 +79,7 @@ public:
     runs::Runs& runs() { return runs_; }
     graph::Durability mode() const { return mode_; }
     // A run that TurnRun::begin() stores.
-    runs::Run fresh(const std::string& session_id, const std::string& owner, Json input) const;
+    runs::Run fresh(const std::string& owner, Json input) const;
 
     // Renews the leases of what this process executes and forgets what is old; ends by cancellation.
     Task<void> look_after();
