@@ -135,6 +135,20 @@ TEST_F(MockModel, AnswersTheRouterPrompt)
     EXPECT_EQ(Json::parse(after.text)["action"], "direct_response");
 }
 
+TEST_F(MockModel, AnswersFromTheResultsOfSteps)
+{
+    const auto said = [&](const std::string& text) {
+        model::Completion answer;
+        EXPECT_TRUE(complete(asking(text), answer));
+        return answer.text;
+    };
+    EXPECT_EQ(said("## 과제\n12*12 계산해줘\n\n## 지금까지의 결과\n### 12*12\n계산 결과는 144입니다."), "계산 결과는 144입니다.");
+    EXPECT_EQ(said("## Task\n2+2\n\n## Results so far\n### add\nThe result is 4.\n\n### look\nFine."),
+              "The result is 4.\nFine.");
+    EXPECT_TRUE(said("## 과제\n안녕\n\n## 맡은 일\n-\n\n## 지금까지의 결과\n-").ends_with(": 안녕"));
+    EXPECT_NE(said("## Task\n2+2\n\n## Results so far\n-").find("needs a calculator"), std::string::npos);
+}
+
 TEST_F(MockModel, StreamsWholeCharactersThatJoinToTheSameAnswer)
 {
     const auto request = asking("안녕하세요, 만나서 반가워요 🙂");

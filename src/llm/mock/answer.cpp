@@ -143,12 +143,44 @@ std::string summary(const Conversation& conversation)
     return (conversation.korean() ? "요약: " : "Summary: ") + std::string(text) + (text.size() < last.size() ? "…" : "");
 }
 
+// What steps or workers found, where the prompt "assignment" shows it, without their headings; empty: nothing yet.
+std::string shown_results(std::string_view question)
+{
+    for (const std::string_view mark : {"## Results so far\n", "## 지금까지의 결과\n"}) {
+        const auto at = question.rfind(mark);
+        if (at == std::string_view::npos)
+            continue;
+        std::string text;
+        for (auto rest = trim(question.substr(at + mark.size())); !rest.empty();) {
+            const auto line = rest.substr(0, rest.find('\n'));
+            rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+            if (!line.empty() && !line.starts_with("### "))
+                text.append(text.empty() ? "" : "\n").append(line);
+        }
+        return text == "-" ? std::string() : text;
+    }
+    return {};
+}
+
+// What the user said, where the prompt "assignment" puts it under a heading.
+std::string_view task_of(std::string_view question)
+{
+    for (const std::string_view mark : {"## Task\n", "## 과제\n"})
+        if (question.starts_with(mark)) {
+            question.remove_prefix(mark.size());
+            return trim(question.substr(0, question.find("\n\n## ")));
+        }
+    return question;
+}
+
 std::string plain_text(const Conversation& conversation, const Intent& intent)
 {
     const bool korean = conversation.korean();
     const auto question = conversation.last_user();
     if (question.empty())
         return "Hello! I am the offline mock model.";
+    if (auto results = shown_results(question); !results.empty())
+        return results;
     if (asks_for_summary(conversation))
         return summary(conversation);
     if (intent.want == Want::calculation)
@@ -157,7 +189,7 @@ std::string plain_text(const Conversation& conversation, const Intent& intent)
     if (intent.want == Want::weather)
         return korean ? intent.subject + "의 날씨를 알려 드리려면 날씨 도구가 필요합니다."
                       : "Telling the weather in " + intent.subject + " needs a weather tool, and none is offered.";
-    const std::string quoted(utf8_prefix(question, 200));
+    const std::string quoted(utf8_prefix(task_of(question), 200));
     return korean ? "오프라인 모의 모델의 답변입니다. 질문은 다음과 같습니다: " + quoted
                   : "This is the offline mock model. You said: " + quoted;
 }
