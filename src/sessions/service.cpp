@@ -29,7 +29,7 @@ std::optional<PagePosition> next_of(const std::vector<Row>& rows, std::int64_t l
     return PagePosition{rows.back().created_at, rows.back().id};
 }
 
-// Reads everything a live copy holds, in one transaction.
+// Reads everything a live copy holds, in one transaction: the newest messages, those before the summary among them.
 Result<LiveSession> rebuild(sql::Connection& connection, const std::string& owner, const std::string& id,
                             std::int64_t keep_messages)
 {
@@ -41,16 +41,25 @@ Result<LiveSession> rebuild(sql::Connection& connection, const std::string& owne
         return summary.error();
     LiveSession live;
     live.session = std::move(*session);
+    if (live.session.conversation_turns > 0)
+        live.last_action = "answered";
     if (*summary) {
         live.summary = (*summary)->content;
         live.summary_up_to_turn = (*summary)->up_to_turn;
     }
-    auto messages = store::Messages(connection).newest(id, owner, keep_messages, live.summary_up_to_turn);
+    auto messages = store::Messages(connection).newest(id, owner, keep_messages, 0);
     if (!messages)
         return messages.error();
     for (auto& message : *messages)
         live.messages.push_back({std::move(message.role), std::move(message.content), message.created_at, message.turn,
                                  std::move(message.metadata)});
+    return live;
+}
+
+// What a model has to know of it: the messages before the summary are in the summary.
+LiveSession behind_summary(LiveSession live)
+{
+    std::erase_if(live.messages, [&](const LiveMessage& one) { return one.turn <= live.summary_up_to_turn; });
     return live;
 }
 
@@ -251,13 +260,14 @@ Task<Result<LiveSession>> SessionService::conversation(std::string owner_id, std
         co_return row.error();
     if (auto live = co_await live_->get(id); live && live->same_version(*row)) {
         live->session = std::move(*row);
-        co_return std::move(*live);
+        co_return behind_summary(std::move(*live));
     }
     auto rebuilt = co_await database_.read(
         [&](sql::Connection& connection) { return rebuild(connection, owner_id, id, settings_.keep_messages); });
-    if (rebuilt)
-        co_await live_->put(*rebuilt);
-    co_return rebuilt;
+    if (!rebuilt)
+        co_return rebuilt.error();
+    co_await live_->put(*rebuilt);
+    co_return behind_summary(std::move(*rebuilt));
 }
 
 Task<Result<RecordedTurn>> SessionService::record_turn(TurnRecord record)
@@ -322,7 +332,14 @@ Task<Result<void>> SessionService::add_summary(std::string owner_id, std::string
             return appended;
         return store::Sessions(connection).reset_turns_since_summary(id, owner_id, up_to_turn, summary.created_at);
     });
-    co_await live_->forget(id);  // rebuilt behind the summary by the next turn
+    if (!stored)
+        co_return stored;
+    auto rebuilt = co_await database_.read(
+        [&](sql::Connection& connection) { return rebuild(connection, owner_id, id, settings_.keep_messages); });
+    if (rebuilt)
+        co_await live_->put(std::move(*rebuilt));
+    else
+        co_await live_->forget(id);   // the next turn builds it
     co_return stored;
 }
 

@@ -156,6 +156,25 @@ TEST_F(RedisSessionsTest, KeepsTheNewestMessagesOnly)
     EXPECT_EQ(Json::parse(server.ask("GET " + key())).at("messages").size(), 20u);
 }
 
+TEST_F(RedisSessionsTest, ASummaryLeavesTheLiveCopyWithItsNewestMessages)
+{
+    for (int i = 1; i <= 12; ++i)
+        turn_on(0, std::to_string(i));
+    on_core([&]() -> Task<Result<bool>> {
+        EXPECT_TRUE(co_await replicas[0]->add_summary("u1", session.id, "so far", 12, "mock"));
+        co_return true;
+    });
+    const auto live = [&] { return Json::parse(server.ask("GET " + key())).at("messages"); };
+    ASSERT_EQ(live().size(), 20u);
+    EXPECT_EQ(live().back().at("content"), "a 12");
+    EXPECT_EQ(Json::parse(server.ask("GET " + key())).at("context").at("last_action"), "answered");
+    EXPECT_EQ(seen_by(1), "(so far) ");   // a model is not told twice
+    turn_on(1, "13");
+    EXPECT_EQ(live().size(), 20u);
+    EXPECT_EQ(live().front().at("content"), "q 4");
+    EXPECT_EQ(seen_by(0), "(so far) q 13, a 13");
+}
+
 TEST_F(RedisSessionsTest, AFlushOrAKillLosesNothing)
 {
     turn_on(0, "1");

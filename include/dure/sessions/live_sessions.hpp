@@ -34,7 +34,7 @@ struct LiveMessage {
 
 struct LiveSession {
     model::Session session;
-    std::string summary;                    // of everything before `messages`; empty: none
+    std::string summary;                    // of the turns up to summary_up_to_turn; empty: none
     std::int64_t summary_up_to_turn = 0;
     std::vector<LiveMessage> messages;      // oldest first, at most keep_messages
     std::string current_tool;

@@ -101,7 +101,7 @@ public:
     // is known is not asked for again.
     Task<Result<std::string>> id_for_client_chat(std::string owner_id, std::string client_chat_id, std::string model,
                                                  model::Actor by = {});
-    // What a model has to know of the session: newest summary and the messages behind it.
+    // What a model has to know of the session: newest summary and the messages behind it (the live copy holds more).
     Task<Result<LiveSession>> conversation(std::string owner_id, std::string id);
     Task<Result<RecordedTurn>> record_turn(TurnRecord record);
     Task<Result<void>> add_summary(std::string owner_id, std::string id, std::string text, std::int64_t up_to_turn,
