@@ -59,7 +59,7 @@ Failure failure_of_body(const Error& error)
         return one.reason() == "protocol" ? FailureClass::protocol : FailureClass::interrupted;
     };
     Failure failure(kind_of(error), "");
-    failure.detail = error.message() + (error.detail().empty() ? "" : ": " + error.detail());
+    failure.detail = error.detail().empty() ? error.message() : error.detail();
     return failure;
 }
 

@@ -4,6 +4,7 @@
 
 #include <fstream>
 
+#include "support/free_port.hpp"
 #include "support/openai_script.hpp"
 #include "support/raw_http.hpp"
 #include "support/scripted_upstream.hpp"
@@ -78,6 +79,33 @@ TEST(UpstreamCases, Case33_AStoppingServerEndsStreamsWithAnErrorFrame)
     EXPECT_NE(answer.body.find("server_shutdown"), std::string::npos) << answer.body;
     EXPECT_EQ(answer.body.find("[DONE]"), std::string::npos);
     EXPECT_EQ(server.wait(), 0) << server.err();
+}
+
+// llm-upstreams §6: the head goes out after 10 s without output; fallback goes on behind it, and if all fails the error is a frame.
+TEST(UpstreamCases, TenSecondsWithoutOutputStartTheAnswerAndFallbackGoesOnBehindIt)
+{
+    ScriptedUpstream silent;
+    silent.handle([](const RecordedRequest&) { return Script{await_peer_close(30s)}; });
+    ScriptedUpstream upstream;
+    upstream.enqueue(text_stream_script("late but whole"));
+    ServerProcess server(configured(upstream, "[[providers]]\nname = \"silent\"\nbase_url = \"" + silent.base() +
+                                                  "/v1\"\n[providers.timeouts]\nhead = \"10500ms\"\n"
+                                                  "[[model]]\nid = \"two\"\ntargets = [\"silent/x\", \"up/scripted\"]\n"
+                                                  "[[model]]\nid = \"one\"\ntargets = [\"silent/x\"]\n"));
+    RawClient two(server.port());
+    RawClient one(server.port());
+    two.send(question(server, true, "two"));
+    one.send(question(server, true, "one"));
+    const auto whole = two.read_answer();
+    EXPECT_EQ(whole.status, 200);
+    EXPECT_TRUE(whole.body.starts_with(": keep-alive\n")) << whole.body;
+    EXPECT_NE(whole.body.find("whole"), std::string::npos) << whole.body;
+    EXPECT_TRUE(whole.body.ends_with("data: [DONE]\n\n"));
+    const auto failed = one.read_answer();
+    EXPECT_EQ(failed.status, 200) << "it is too late for another";
+    EXPECT_TRUE(failed.body.starts_with(": keep-alive\n")) << failed.body;
+    EXPECT_NE(failed.body.find("\"code\":\"upstream_timeout\""), std::string::npos) << failed.body;
+    EXPECT_EQ(failed.body.find("[DONE]"), std::string::npos);
 }
 
 TEST(UpstreamCases, Case28_WhatTheClientSeesOfACooledModelAndOfACacheHit)
@@ -161,6 +189,12 @@ TEST(ModelsCheck, TriesEveryTargetAndFailsWhenOneDoes)
     EXPECT_EQ(finished.code, 1);
     EXPECT_NE(finished.out.find("FAILED  scripted  up/scripted"), std::string::npos) << finished.out;
     EXPECT_NE(finished.out.find("upstream_auth"), std::string::npos);
+    std::ofstream(server.folder() / "dead.toml") << "[[providers]]\nname = \"dead\"\nbase_url = \"http://127.0.0.1:" << free_port()
+                                                 << "/v1\"\n[[model]]\nid = \"x\"\ntargets = [\"dead/x\"]\n";
+    finished = server.run({"models", "check", "--config", "dead.toml"});
+    EXPECT_EQ(finished.code, 1);
+    EXPECT_NE(finished.out.find("upstream_unreachable"), std::string::npos) << finished.out;
+    EXPECT_NE(finished.out.find(": 127.0.0.1: Connection refused)\n"), std::string::npos) << finished.out;
 }
 
 }  // namespace upstream_cases

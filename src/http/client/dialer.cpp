@@ -133,8 +133,8 @@ Task<Result<std::unique_ptr<Connection>>> Dialer::open(const Url& url, Endpoints
             co_return connection;
         timed_out = step.timed_out;
         const std::string refused = connection->verify_problem();
-        problems += addresses[i].address().to_string() + " " +
-                    (timed_out ? "time is over" : refused.empty() ? step.error.message() : refused) + "; ";
+        problems += (problems.empty() ? "" : "; ") + addresses[i].address().to_string() + ": " +
+                    (timed_out ? "time is over" : refused.empty() ? step.error.message() : refused);
     }
     if (timed_out || problems.empty())
         co_return connect_timeout(url, "the connect");
