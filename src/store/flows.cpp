@@ -2,6 +2,8 @@
 // parameters; nothing a caller says becomes SQL.
 #include "dure/store/flows.hpp"
 
+#include <algorithm>
+
 #include "dure/base/text.hpp"
 #include "store/columns.hpp"
 
@@ -12,6 +14,7 @@ namespace {
 const std::string flow_columns =
     "id, owner_id, flow_type, name, slug, description, category, tags, is_active, version, "
     "revision, published_version, created_at, updated_at";
+constexpr std::int64_t far_in_a_list = 200;  // rows
 constexpr std::string_view flow_word = "flow";
 constexpr std::string_view flow_version_word = "version of the flow";
 
@@ -257,14 +260,29 @@ Result<void> Flows::remove(std::string_view id, std::string_view owner_id, UnixM
     return removed ? note_change(owner_id) : removed;
 }
 
+// A page is walked to from the nearer end of the list, and, where that is far, in the index alone: the rows of the page are looked up
+// by their ids.
 Result<std::vector<FlowRecord>> Flows::list(std::string_view owner_id, const FlowFilter& filter, FlowOrder order,
-                                            bool descending, const NumberedPage& page)
+                                            bool descending, const NumberedPage& page, std::int64_t total)
 {
+    const auto before = flow_offset(page);
+    const auto rows = std::min(flow_page_size(page), total - before);
+    if (rows <= 0)
+        return std::vector<FlowRecord>();
+    const auto behind = total - before - rows;
+    const bool backward = behind < before;
+    const auto passed = std::min(before, behind);
     FlowSelection selection(connection_.dialect(), owner_id, filter);
-    auto sql = "SELECT " + flow_columns + " FROM flows" + selection.where() + flow_order_by(order, descending);
-    sql += " LIMIT " + selection.bind(flow_page_size(page));
-    sql += " OFFSET " + selection.bind(flow_offset(page));
-    return read_all(connection_.query_with(sql, selection.params()), flow_from);
+    auto walk = " FROM flows" + selection.where() + flow_order_by(order, descending != backward);
+    walk += " LIMIT " + selection.bind(rows);
+    walk += " OFFSET " + selection.bind(passed);
+    const auto sql = passed < far_in_a_list ? "SELECT " + flow_columns + walk
+                                            : "SELECT " + flow_columns + " FROM flows WHERE id IN (SELECT id" + walk +
+                                                  ")" + flow_order_by(order, descending != backward);
+    auto found = read_all(connection_.query_with(sql, selection.params()), flow_from);
+    if (found && backward)
+        std::reverse(found->begin(), found->end());
+    return found;
 }
 
 Result<std::int64_t> Flows::count(std::string_view owner_id, const FlowFilter& filter)

@@ -154,11 +154,14 @@ describe("flows and executions as /openapi.json describes them", () => {
     const broken = await create(failing());
     const failed = await run(broken.id, {});
     assert.equal(failed.status, "failed");
-    assert.equal(failed.error.node_id, "t");
+    assert.deepEqual([failed.error.node_id, failed.error.code], ["t", "expression_unresolved"]);
+    assert.match(failed.error.message, /^Node 't' failed: .*state\.gone/, "its own name and words, not the engine's");
     const fork = { step: failed.steps.find((one) => one.node_id === "t").step, patch: { state: { gone: "here" } } };
     const forked = await api.send("POST", `/api/executions/${failed.id}/fork`, { body: fork });
     assert.equal(forked.json.forked_from, failed.id);
     await api.send("POST", `/api/executions/${failed.id}/retry`);
+    const misplaced = await api.send("POST", `/api/executions/${failed.id}/fork`, { body: { ...fork, patch: { nodes: { gone: {} } } } });
+    assert.deepEqual([misplaced.status, misplaced.json.errors?.[0].loc], [422, ["body", "patch", "nodes", "gone"]]);
     for (const [rest, body] of [["cancel"], ["retry"], ["resume", { action: "yes" }], ["fork", { step: 1 }]])
       assert.equal((await api.send("POST", `/api/executions/${nobody}/${rest}`, { body })).status, 404);
   });

@@ -48,8 +48,10 @@ protected:
                   const NumberedPage& page = {})
     {
         FlowIds ids;
-        const auto list =
-            from<Flows>([&](Flows flows) { return flows.list("kim", filter, order, descending, page); }).value();
+        const auto list = from<Flows>([&](Flows flows) {
+                              const auto total = flows.count("kim", filter).value();
+                              return flows.list("kim", filter, order, descending, page, total);
+                          }).value();
         for (const auto& flow : list)
             ids.push_back(flow.id);
         return ids;
@@ -75,6 +77,42 @@ TEST_P(FlowsTest, AFlowComesBackAsStoredWithItsFirstVersion)
     EXPECT_EQ(stored->version, 1);
     EXPECT_FALSE(stored->published_version);
     EXPECT_EQ(document("f1", 1).value(), "first of f1");
+}
+
+TEST_P(FlowsTest, PagesTogetherAreTheWholeListFromBothEnds)
+{
+    constexpr int many = 450;   // pages far from both ends are walked to in the index
+    FlowIds all;
+    const auto added = in<Flows>([&](Flows flows) -> Result<void> {
+        for (int i = 0; i < many; ++i) {
+            auto flow = flow_of("f" + std::to_string(1000 + i), "same name");
+            flow.tags = {i % 3 == 0 ? "third" : "other"};
+            flow.updated_at = 100 + i / 2;   // two of each time: the id decides
+            all.push_back(flow.id);
+            if (auto inserted = flows.insert(flow, "{}", "kim"); !inserted)
+                return inserted;
+        }
+        return {};
+    });
+    ASSERT_TRUE(added);
+    const auto paged = [&](const FlowFilter& filter, FlowOrder order, bool descending, std::int64_t size) {
+        FlowIds ids;
+        for (std::int64_t page = 1;; ++page) {
+            const auto part = found(filter, order, descending, {page, size});
+            ids.insert(ids.end(), part.begin(), part.end());
+            if (part.empty())
+                return ids;
+        }
+    };
+    const FlowIds reversed(all.rbegin(), all.rend());
+    EXPECT_EQ(paged({}, FlowOrder::updated_at, false, 20), all);
+    EXPECT_EQ(paged({}, FlowOrder::updated_at, true, 20), reversed);
+    EXPECT_EQ(paged({}, FlowOrder::name, true, 7), reversed);
+    FlowIds thirds;
+    for (std::size_t i = 0; i < all.size(); i += 3)
+        thirds.push_back(all[i]);
+    EXPECT_EQ(paged({.tags = {"third"}}, FlowOrder::updated_at, false, 20), thirds);
+    EXPECT_EQ(found({}, FlowOrder::name, false, {24, 20}), FlowIds{});
 }
 
 TEST_P(FlowsTest, EverySaveIsAVersionAndTheOldOnesStay)

@@ -77,8 +77,9 @@ public:
     // Soft: the rows stay, nobody sees them; the slug is free again.
     Result<void> remove(std::string_view id, std::string_view owner_id, UnixMillis now);
 
+    // `total`: what count() says of the filter; pages behind the middle are walked to from the end.
     Result<std::vector<FlowRecord>> list(std::string_view owner_id, const FlowFilter& filter, FlowOrder order,
-                                         bool descending, const NumberedPage& page);
+                                         bool descending, const NumberedPage& page, std::int64_t total);
     Result<std::int64_t> count(std::string_view owner_id, const FlowFilter& filter);
     // Rises with every change of the owner's flows that can change a list or its count; 0: there was none.
     Result<std::int64_t> changes(std::string_view owner_id);

@@ -16,6 +16,7 @@
 
 #include "dure/flows/compiler.hpp"
 #include "dure/flows/condition.hpp"
+#include "dure/flows/drawing.hpp"
 #include "flows/compiler/config_template.hpp"
 
 namespace dure::flows {
@@ -113,9 +114,6 @@ std::string id_of_graph_name(std::string_view name);  // of a name with its sort
 // Plans a stage and those below. `depth`: of sub-flows.
 Result<std::shared_ptr<const Stage>> plan_flow(const Document& document, const SubflowSource& subflows,
                                                std::string prefix, int depth);
-// The document with what its settings draw (§8) drawn.
-Document drawn(const Document& document);
-
 // The graph of a stage.
 Result<graph::CompiledGraph> build_graph(std::shared_ptr<const Stage> stage);
 

@@ -73,7 +73,8 @@ Task<Result<FlowPage>> FlowService::list(Caller caller, ListRequest request)
         }
         if (out.page.total <= (request.page.page - 1) * request.page.page_size)
             return out;
-        auto rows = flows.list(caller.user_id, request.filter, request.order, request.descending, request.page);
+        auto rows = flows.list(caller.user_id, request.filter, request.order, request.descending, request.page,
+                               out.page.total);
         if (!rows)
             return rows.error();
         out.page.flows = std::move(*rows);
