@@ -1,4 +1,4 @@
-// Files are read and checked → graph compiled → run, with a SqlCheckpointer when a thread is named. See graph_command.hpp.
+// Files are read and checked → graph compiled → run: in memory, or on a durable thread (graph_thread). See graph_command.hpp.
 #include "app/graph_command.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -8,10 +8,10 @@
 #include <iostream>
 #include <iterator>
 
+#include "app/graph_thread.hpp"
 #include "app/storage.hpp"
 #include "dure/graph/json_graph.hpp"
 #include "dure/runs/graph_body.hpp"
-#include "dure/runs/sql_store.hpp"
 
 namespace dure::app {
 
@@ -39,7 +39,7 @@ Result<Json> json_of_file(const std::string& path)
     return json;
 }
 
-// Prints each event when the engine tells it: with a thread, its results are durable by then.
+// Prints each event when the engine tells it.
 class LinePrinter final : public graph::EventSink {
 public:
     explicit LinePrinter(runs::Telling telling) : telling_(telling) {}
@@ -47,11 +47,8 @@ public:
     bool subgraphs() const override { return telling_.subgraphs; }
     Task<Result<void>> event(const graph::Event& event) override
     {
-        std::cout << dump(Json{{"seq", event.seq},
-                               {"ns", event.ns},
-                               {"mode", graph::name_of(event.mode)},
-                               {"data", event.data}})
-                  << std::endl;
+        print_line(
+            Json{{"seq", event.seq}, {"ns", event.ns}, {"mode", graph::name_of(event.mode)}, {"data", event.data}});
         co_return std::cout ? Result<void>() : Error(Errc::cancelled, "Standard output is closed.");
     }
 
@@ -91,6 +88,33 @@ Result<Json> run_input_json(const GraphCommand& command)
     return json;
 }
 
+int run_in_memory(const graph::CompiledGraph& graph, graph::RunInput input, graph::RunOptions options,
+                  runs::Telling telling)
+{
+    LinePrinter printer(telling);
+    options.events = &printer;
+    graph::RunResult result;
+    boost::asio::io_context loop(1);
+    boost::asio::co_spawn(loop, graph.run(std::move(input), options, result), [](std::exception_ptr thrown) {
+        if (thrown)
+            std::rethrow_exception(thrown);
+    });
+    loop.run();
+    print_line(outcome_line(result));
+    return result.status == graph::RunStatus::success || result.status == graph::RunStatus::interrupted ? graph_done
+                                                                                                        : graph_failed;
+}
+
+int run_durably(const config::Settings& settings, const ThreadRun& wanted)
+{
+    auto storage = open_storage(settings, DatabaseUse::administer, {});
+    if (!storage) {
+        std::cerr << "dure: " << storage.error().message() << "\n";
+        return graph_failed;
+    }
+    return run_on_thread(*storage->database, wanted) ? graph_done : graph_failed;
+}
+
 }  // namespace
 
 int run_graph(const config::Settings* settings, const GraphCommand& command)
@@ -107,37 +131,16 @@ int run_graph(const config::Settings* settings, const GraphCommand& command)
     auto input = runs::run_input_of(*input_json);
     if (!input)
         return wrong_graph_command(input.error().message());
+    Json asked{{"modes", command.modes}, {"subgraphs", command.subgraphs}};
+    if (!command.checkpoint.empty())
+        asked["checkpoint"] = command.checkpoint;
     graph::RunOptions options;
-    const auto telling = runs::apply_options(Json{{"modes", command.modes}, {"subgraphs", command.subgraphs}}, options);
+    const auto telling = runs::apply_options(asked, options);
     if (!telling)
         return wrong_graph_command(telling.error().message());
-    LinePrinter printer(*telling);
-    options.events = &printer;
-    options.checkpoint = command.checkpoint;
-
-    Storage storage;
-    std::optional<runs::SqlCheckpointer> checkpointer;
-    if (settings != nullptr) {
-        auto opened = open_storage(*settings, DatabaseUse::administer, {});
-        if (!opened) {
-            std::cerr << "dure: " << opened.error().message() << "\n";
-            return graph_failed;
-        }
-        storage = std::move(*opened);
-        checkpointer.emplace(*storage.database);
-        options.checkpointer = &*checkpointer;
-        options.thread = command.thread;
-    }
-    graph::RunResult result;
-    boost::asio::io_context loop(1);
-    boost::asio::co_spawn(loop, compiled->run(std::move(*input), options, result), [](std::exception_ptr thrown) {
-        if (thrown)
-            std::rethrow_exception(thrown);
-    });
-    loop.run();
-    std::cout << dump(outcome_line(result)) << std::endl;
-    return result.status == graph::RunStatus::success || result.status == graph::RunStatus::interrupted ? graph_done
-                                                                                                        : graph_failed;
+    if (settings == nullptr)
+        return run_in_memory(*compiled, std::move(*input), std::move(options), *telling);
+    return run_durably(*settings, ThreadRun{*compiled, command.thread, *input_json, std::move(asked)});
 }
 
 }  // namespace dure::app

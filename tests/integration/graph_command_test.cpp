@@ -73,6 +73,42 @@ TEST_P(GraphCommand, AThreadGoesOnInTheNextProcess)
     EXPECT_EQ(lines(forked).back().at("status"), "interrupted") << "the fork asks again";
 }
 
+// Each run is one process. The first is at work in `slow` when the second comes, and is killed before the third.
+TEST_P(GraphCommand, AThreadIsMovedOnByOneProcessAtATimeAndADeadOnesRunIsFinishedByTheNext)
+{
+    write("slow.json", R"({"channels": {"log": {"reducer": "append", "initial": []}},
+        "nodes": {"p": {"function": "write", "config": {"values": {"log": "p"}}},
+                  "slow": {"function": "wait", "config": {"milliseconds": 6000}}},
+        "edges": [["START", "p"], ["START", "slow"]]})");
+    const std::vector<std::string> on_thread{"--graph", "slow.json", "--thread", "t", "--database", database_};
+    auto first = on_thread;
+    first.insert(first.begin(), {"graph", "run"});
+    first.insert(first.end(), {"--input", "input.json"});
+    const TemporaryFolder output;
+    const auto pid = spawn(folder_.path(), output.path(), first, environment_);
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (read_file(output.path() / "out.txt").find("\"p\"") == std::string::npos &&
+           std::chrono::steady_clock::now() < until)
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    const auto second = graph_run(on_thread);
+    EXPECT_EQ(second.code, 1) << second.err;
+    EXPECT_EQ(lines(second).back().at("error").at("code"), "THREAD_BUSY") << second.out;
+    ::kill(pid, SIGKILL);
+    wait_for_exit(pid);
+    EXPECT_EQ(read_file(output.path() / "out.txt").find("\"status\""), std::string::npos) << "it was still at work";
+    const auto third = graph_run(on_thread);
+    ASSERT_EQ(third.code, 0) << third.err << third.out;
+    const auto told = lines(third);
+    ASSERT_EQ(told.size(), 4U) << third.out;
+    for (std::size_t i = 0; i < 3; ++i)
+        EXPECT_EQ(told[i].at("seq"), i + 1);
+    EXPECT_EQ(told[0].at("data"), Json::parse(R"({"p": {"log": "p"}})"));
+    EXPECT_EQ(told[1].at("data").at("__metadata__").at("cached"), true) << "p is not executed again";
+    EXPECT_EQ(told[2].at("data"), Json::parse(R"({"slow": null})"));
+    EXPECT_EQ(told[3].at("status"), "success");
+    EXPECT_EQ(told[3].at("output").at("log"), Json::parse(R"(["i", "p"])"));
+}
+
 INSTANTIATE_TEST_SUITE_P(Drivers, GraphCommand, testing::Values("sqlite", "postgres"),
                          [](const auto& info) { return std::string(info.param); });
 

@@ -1,0 +1,25 @@
+// A run of `dure graph run` on a durable thread. It is a run like any other (module runs): its row holds the thread under a
+// lease while this process works, so that no second one moves the thread on, and a run whose process died is finished first.
+#pragma once
+
+#include "dure/base/json.hpp"
+#include "dure/graph/graph.hpp"
+#include "dure/sql/database.hpp"
+
+namespace dure::app {
+
+struct ThreadRun {
+    graph::CompiledGraph graph;
+    std::string thread;
+    Json input;  // as runs::run_input_of takes it; null: go on
+    Json options;  // as runs::apply_options takes them
+};
+
+// A JSON line on standard output.
+void print_line(const Json& line);
+
+// Prints the events and, for each run it executed, the outcome as JSON lines. A dead run is told from its first event; without
+// an input or checkpoint of its own the command is then done. False: the run failed, or the thread is busy elsewhere.
+bool run_on_thread(sql::Database& database, const ThreadRun& wanted);
+
+}  // namespace dure::app
