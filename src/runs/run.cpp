@@ -36,6 +36,17 @@ std::optional<Status> status_named(std::string_view name)
     return std::nullopt;
 }
 
+std::string_view name_of(ThreadStatus status)
+{
+    switch (status) {
+    case ThreadStatus::idle: return "idle";
+    case ThreadStatus::busy: return "busy";
+    case ThreadStatus::interrupted: return "interrupted";
+    case ThreadStatus::error: return "error";
+    }
+    throw InvariantBroken("unknown status of a thread");
+}
+
 std::string_view name_of(Stop stop)
 {
     switch (stop) {

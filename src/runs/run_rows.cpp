@@ -220,6 +220,18 @@ Result<std::vector<Run>> RunRows::of_thread(const std::string& thread, const std
     return runs_from(connection_.query(sql, thread, owner, limit));
 }
 
+Result<Run> RunRows::deciding_run(const std::string& thread, const std::string& owner)
+{
+    static const std::string sql = "SELECT " + run_columns +
+                                   " FROM graph_runs WHERE thread_id = $1 AND ($2 = '' OR owner_id = $2) ORDER BY "
+                                   "CASE WHEN status IN ('pending', 'running') THEN 0 ELSE 1 END, "
+                                   "COALESCE(ended_at, 0) DESC, id DESC LIMIT 1";
+    auto found = one_run(connection_.query(sql, thread, owner));
+    if (!found && found.error().code() == Errc::not_found)
+        return Error(Errc::not_found, "No such thread.");
+    return found;
+}
+
 Result<Run> RunRows::stop(const std::string& id, const std::string& owner, Stop how, UnixMillis now)
 {
     static const std::string waits = "(status = 'pending' OR (status = 'interrupted' AND $3 = 'cancel'))";
@@ -301,6 +313,15 @@ Result<std::vector<Held>> RunRows::renew(const std::string& worker, UnixMillis l
                                              : Stop::no});
     }
     return held;
+}
+
+Result<bool> RunRows::has_stops(const std::string& worker)
+{
+    const auto rows = connection_.query(
+        "SELECT 1 FROM graph_runs WHERE status = 'running' AND worker = $1 AND stop <> '' LIMIT 1", worker);
+    if (!rows)
+        return rows.error();
+    return !rows->empty();
 }
 
 Result<void> RunRows::release(const Fence& fence)

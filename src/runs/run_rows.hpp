@@ -36,12 +36,16 @@ public:
 
     Result<Run> find(const std::string& id, const std::string& owner);
     Result<std::vector<Run>> of_thread(const std::string& thread, const std::string& owner, std::int64_t limit);
+    // An open run of the thread; without one, the run that ended last (a resumed one may be older than others).
+    Result<Run> deciding_run(const std::string& thread, const std::string& owner);
     // A pending or interrupted run ends at once; a running one is told by its next renewal.
     Result<Run> stop(const std::string& id, const std::string& owner, Stop how, UnixMillis now);
 
     // Runs that crashed too often at one checkpoint are ended on the way (RECOVERY_LIMIT).
     Result<std::vector<Run>> claim(const Claim& claim);
     Result<std::vector<Held>> renew(const std::string& worker, UnixMillis lease_until);
+    // Whether one of the worker's runs is asked to stop.
+    Result<bool> has_stops(const std::string& worker);
     // Back into the queue without a crash counted: drained, or never begun.
     Result<void> release(const Fence& fence);
     // LEASE_LOST: nothing was changed.

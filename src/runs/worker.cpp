@@ -155,8 +155,8 @@ Task<void> Worker::claim_until_drained()
 {
     if (options_.only_process) {
         const auto now = runs_.clock().now();
-        const auto expired =
-            co_await runs_.database().write([now](sql::Connection& c) { return RunRows(c).expire_all(now); });
+        const auto expired = co_await runs_.database().write(
+            [now, this](sql::Connection& c) { return RunRows(c).expire_all(now, options_.graphs); });
         if (!expired)
             log_.warn("leases of the last process could not be ended", {{"cause", expired.error().detail()}});
     }
@@ -286,12 +286,23 @@ Task<void> Worker::finish(Active& active, RunWriter& writer, Ending ending)
 Task<void> Worker::keep_leases()
 {
     for (;;) {
-        if (!wakes_->there_are_stops)
-            co_await wakes_->leases.wait(Steady::now() + options_.lease / 3);
+        const auto renewal = Steady::now() + options_.lease / 3;
+        while (!wakes_->there_are_stops && Steady::now() < renewal) {
+            co_await wakes_->leases.wait(std::min<Steady::time_point>(renewal, Steady::now() + options_.look_interval));
+            if (!wakes_->there_are_stops && !options_.only_process && !active_.empty() && Steady::now() < renewal)
+                wakes_->there_are_stops = co_await is_asked_to_stop();
+        }
         wakes_->there_are_stops = false;
         if (!active_.empty())
             co_await renew_leases();
     }
+}
+
+// By another process, whose wake-up calls do not reach this one. What cannot be read now is read by the renewal.
+Task<bool> Worker::is_asked_to_stop()
+{
+    const auto asked = co_await runs_.database().read([&](sql::Connection& c) { return RunRows(c).has_stops(id_); });
+    co_return asked && *asked;
 }
 
 Task<void> Worker::renew_leases()

@@ -1,5 +1,5 @@
 // X4, F7: a run that is rolled back leaves its thread as it found it, also when it answered, continued or dropped what an older
-// run had left open.
+// run had left open. X5: what a thread's runs make of its status.
 #include "runs/graph_runs.hpp"
 
 namespace dure::runs {
@@ -104,6 +104,33 @@ TEST_P(GraphBodyTest, X4_ARunOfTheSameRowThatIsResumedAndRolledBackIsGoneWhole)
     EXPECT_EQ(count("SELECT COUNT(*) FROM graph_checkpoints"), 0);
     EXPECT_EQ(count("SELECT COUNT(*) FROM graph_pending_writes"), 0);
     EXPECT_EQ(count("SELECT COUNT(*) FROM graph_rollbacks"), 0);
+}
+
+TEST_P(GraphBodyTest, X5_AThreadIsIdleBusyInterruptedOrInError)
+{
+    graph::StateGraph graph;
+    OneAtATime course;
+    make_asking(graph, course, false);
+    const auto status = [&]() -> Task<std::string> {
+        const auto known = co_await runs_->thread_status("t", "me");
+        co_return known ? std::string(name_of(*known)) : known.error().message();
+    };
+    play(graph, [&]() -> Task<void> {
+        EXPECT_EQ(co_await status(), "No such thread.");
+        const auto asked = co_await play_run({{"input", {{"log", "i"}}}});
+        EXPECT_EQ(co_await status(), "interrupted");
+        EXPECT_EQ((co_await play_run({{"resume", {{std::string(32, 'a'), 1}}}})).status, Status::error);
+        EXPECT_EQ(co_await status(), "error");
+        course.endless = true;
+        EXPECT_TRUE(co_await runs_->resume(asked.id, "me", {{"resume", "yes"}}));
+        while (!course.waits)
+            co_await sleep_for(std::chrono::milliseconds(2));
+        EXPECT_EQ(co_await status(), "busy");
+        EXPECT_TRUE(co_await runs_->stop(asked.id, "me", Stop::cancel));
+        EXPECT_EQ((co_await ended(asked.id)).status, Status::cancelled);
+        EXPECT_EQ(co_await status(), "idle") << "the older run was the last to end";
+        EXPECT_EQ((co_await runs_->thread_status("t", "somebody else")).error().code(), Errc::not_found);
+    });
 }
 
 }  // namespace dure::runs

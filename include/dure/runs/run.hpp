@@ -22,6 +22,10 @@ inline bool is_open(Status status)
     return status == Status::pending || status == Status::running;
 }
 
+// X5, of a thread: busy while one of its runs is open, else what the last one left (timeout is error, cancelled idle).
+enum class ThreadStatus { idle, busy, interrupted, error };
+std::string_view name_of(ThreadStatus status);
+
 // What a second run does when the thread has an open one (X4).
 enum class Multitask { reject, enqueue, interrupt, rollback };
 

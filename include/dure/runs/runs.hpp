@@ -53,6 +53,8 @@ public:
     // Owner "" sees everybody's runs: the caller has checked the permission.
     Task<Result<Run>> find(std::string id, std::string owner);
     Task<Result<std::vector<Run>>> of_thread(std::string thread, std::string owner, std::int64_t limit);
+    // X5. not_found: no run was started on it, or it is somebody else's.
+    Task<Result<ThreadStatus>> thread_status(std::string thread, std::string owner);
     // Until the run is neither pending nor running; timeout when that takes longer. Also joins a run started elsewhere.
     Task<Result<Run>> wait(std::string id, std::string owner, Deadline deadline);
 

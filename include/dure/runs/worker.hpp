@@ -38,7 +38,7 @@ using RunBody = std::function<Task<Ending>(RunWriter& writer, RunControl& contro
 struct WorkerOptions {
     std::size_t most_runs = 32;  // at once
     std::chrono::milliseconds lease{15'000};  // renewed three times within
-    std::chrono::milliseconds look_interval{1'000};  // at the rows, for runs that other processes started or lost
+    std::chrono::milliseconds look_interval{1'000};  // at the rows, for runs that other processes started, lost or stopped
     std::int64_t crash_limit = 3;  // D9
     bool only_process = false;  // leases found at the start are dead ones (SQLite)
     std::string graphs;  // takes only runs whose graph's name begins so; empty: all
@@ -79,6 +79,7 @@ private:
     Task<Ending> run_body(Active& active, RunWriter& writer);
     Task<void> finish(Active& active, RunWriter& writer, Ending ending);
     Task<void> keep_leases();
+    Task<bool> is_asked_to_stop();
     Task<void> renew_leases();
     void stop(Active& active, Stop how);
     void abandon(Active& active);
