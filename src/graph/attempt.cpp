@@ -202,8 +202,9 @@ Task<Result<void>> execute_node(Superstep& superstep, SuperstepTask& task)
     const auto& node = superstep.node(task);
     while (true) {
         ++task.attempts;
-        if (auto told = co_await tell_start(superstep, task); !told)
-            co_return told;
+        if (superstep.run.emitter.speaks())
+            if (auto told = co_await tell_start(superstep, task); !told)
+                co_return told;
         TaskExecution execution(superstep, task);
         execution.deadline = superstep.run.options.deadline;
         NodeContext context(execution);
@@ -268,16 +269,17 @@ bool is_passing_fault(const Error& error)
     }
 }
 
+// No coroutine of its own: it only chooses one.
 Task<Result<void>> execute_task(Superstep& superstep, SuperstepTask& task)
 {
     if (task.memory && task.memory->handed && handler_of(superstep, task)) {
         task.attempts = 1;
-        co_return co_await hand_over(superstep, task, *task.memory->handed);
+        return hand_over(superstep, task, *task.memory->handed);
     }
     const auto& policy = superstep.node(task).options.cache;
     if (policy && superstep.run.options.cache && !superstep.node(task).subgraph)
-        co_return co_await execute_cached(superstep, task, *policy);
-    co_return co_await execute_node(superstep, task);
+        return execute_cached(superstep, task, *policy);
+    return execute_node(superstep, task);
 }
 
 }  // namespace dure::graph

@@ -125,6 +125,8 @@ Task<bool> Loop::start_from(const Json& known, bool also_input)
     if (keeper_.keeps()) {
         keeper_.add(Source::loop, progress_, &*changes, frontier_of(definition_, progress_), batch);
     }
+    if (!keeper_.keeps() && !run_.emitter.speaks())
+        co_return true;
     co_return co_await save_and_tell(std::move(batch));
 }
 

@@ -14,6 +14,8 @@ public:
           free_(std::move(executor))
     {}
 
+    // False: nothing that is told would be heard, so that no coroutine needs to begin.
+    bool speaks() const { return modes_.any(); }
     bool wants(Mode mode, const std::string& ns) const { return modes_.has(mode) && (ns.empty() || subgraphs_); }
     // For a mode that may be wanted by itself or as part of `debug`.
     bool wants_or_debugs(Mode mode, const std::string& ns) const { return wants(mode, ns) || wants(Mode::debug, ns); }

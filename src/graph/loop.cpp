@@ -190,10 +190,6 @@ Task<bool> Loop::announce_kept(Superstep& superstep)
 
 Task<bool> Loop::run_within_step_timeout(Superstep& superstep)
 {
-    if (run_.options.step_timeout.count() == 0) {
-        auto ran = co_await run_tasks(superstep);
-        co_return ran ? true : fail(ran.error());
-    }
     std::optional<Error> failure;
     const auto work = [&]() -> Task<void> {
         try {
@@ -242,8 +238,12 @@ Task<bool> Loop::superstep()
         if (!co_await announce_kept(superstep))
             co_return false;
     }
-    if (!co_await run_within_step_timeout(superstep))
-        co_return false;
+    if (run_.options.step_timeout.count() > 0) {
+        if (!co_await run_within_step_timeout(superstep))
+            co_return false;
+    } else if (auto ran = co_await run_tasks(superstep); !ran) {
+        co_return fail(ran.error());
+    }
     for (auto& task : tasks_)
         if (task.finished && task.finished->update.to_parent) {
             end_.kind = LevelEnd::Kind::to_parent;
@@ -266,16 +266,17 @@ Task<bool> Loop::finish_superstep(Superstep& superstep)
     if (!changes)
         co_return co_await discard(superstep, changes.error());
     const bool changed = !changes->empty();
+    const bool tells = run_.emitter.speaks();
     const bool tells_first = run_.emitter.holds_until_durable();
     Batch batch;
     if (keeper_.keeps())
         keeper_.add(Source::loop, progress_, &*changes, frontier_of(definition_, progress_), batch);
-    if (tells_first && !co_await tell_superstep(superstep, changed))
+    if (tells && tells_first && !co_await tell_superstep(superstep, changed))
         co_return false;
     if (keeper_.keeps())
         if (auto saved = co_await run_.saver.save(std::move(batch)); !saved)
             co_return fail(saved.error());
-    if (!tells_first && !co_await tell_superstep(superstep, changed))
+    if (tells && !tells_first && !co_await tell_superstep(superstep, changed))
         co_return false;
     tasks_.clear();
     co_return true;

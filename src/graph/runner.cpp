@@ -84,7 +84,8 @@ Task<Result<void>> run_task(Superstep& superstep, SuperstepTask& task)
     --superstep.running;
     if (superstep.above)
         superstep.above->active();
-    if (!executed)
+    const bool concerns_somebody = superstep.run.emitter.speaks() || superstep.keeper.keeps();
+    if (!executed || !concerns_somebody)
         co_return executed;
     co_return co_await settle(superstep, task);
 }
@@ -166,6 +167,19 @@ private:
     Signal changed_;
 };
 
+Task<Result<void>> run_side_by_side(Superstep& superstep)
+{
+    std::vector<SuperstepTask*> ready;
+    ready.reserve(superstep.running);
+    for (auto& task : superstep.tasks)
+        if (task.stage == Stage::ready)
+            ready.push_back(&task);
+    if (ready.empty())
+        co_return Result<void>();
+    SideBySide all(superstep, std::move(ready));
+    co_return co_await all.run();
+}
+
 }  // namespace
 
 Task<Result<void>> tell_start(Superstep& superstep, SuperstepTask& task)
@@ -231,17 +245,14 @@ void add_outcome(Superstep& superstep, SuperstepTask& task, Batch& into)
 
 Task<Result<void>> run_tasks(Superstep& superstep)
 {
-    std::vector<SuperstepTask*> ready;
+    SuperstepTask* last = nullptr;
+    superstep.running = 0;
     for (auto& task : superstep.tasks)
-        if (task.stage == Stage::ready)
-            ready.push_back(&task);
-    superstep.running = ready.size();
-    if (ready.empty())
-        co_return Result<void>();
-    if (ready.size() == 1)
-        co_return co_await run_task(superstep, *ready.front());
-    SideBySide all(superstep, std::move(ready));
-    co_return co_await all.run();
+        if (task.stage == Stage::ready) {
+            last = &task;
+            ++superstep.running;
+        }
+    return superstep.running == 1 ? run_task(superstep, *last) : run_side_by_side(superstep);
 }
 
 }  // namespace dure::graph

@@ -23,6 +23,7 @@ class Modes {
 public:
     constexpr Modes() = default;
     constexpr Modes(Mode one) : bits_(static_cast<unsigned>(one)) {}
+    constexpr bool any() const { return bits_ != 0; }
     constexpr bool has(Mode one) const { return (bits_ & static_cast<unsigned>(one)) != 0; }
     constexpr Modes operator|(Modes other) const
     {
