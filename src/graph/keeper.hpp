@@ -10,7 +10,7 @@ namespace dure::graph {
 class ThreadKeeper {
 public:
     // Chains of deltas are cut by a whole value after this many.
-    static constexpr std::int64_t deltas_per_value = 128;
+    static constexpr std::int64_t deltas_per_value = 256;
 
     ThreadKeeper(const Definition& definition, RunScope& run, std::string ns, bool keeps)
         : definition_(definition), run_(run), ns_(std::move(ns)), keeps_(keeps)

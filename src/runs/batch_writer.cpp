@@ -5,6 +5,7 @@
 #include <map>
 #include <tuple>
 
+#include "dure/base/json_write.hpp"
 #include "dure/base/text.hpp"
 #include "runs/channel_rows.hpp"
 
@@ -38,14 +39,14 @@ std::string kinds_text(const graph::PendingDrop& drop)
     auto names = Json::array();
     for (const auto kind : drop.kinds)
         names.push_back(graph::name_of(kind));
-    return dump(names);
+    return json_text(names);
 }
 
 Result<void> insert_checkpoint(sql::Connection& connection, const std::string& thread, const graph::Checkpoint& made)
 {
     auto stored = connection.execute(checkpoint_sql, thread, made.ns, made.id, made.parent, made.run, made.step,
                                      graph::name_of(made.source), made.created_at, made.graph_version,
-                                     dump(made.frontier), dump(made.metadata), versions_text(made));
+                                     json_text(made.frontier), json_text(made.metadata), versions_text(made));
     if (!stored)
         return stored.error();
     for (const auto& row : channel_rows_of(made))
@@ -69,12 +70,12 @@ Result<void> write_rows(sql::Connection& connection, const BatchToWrite& what)
     }
     for (const auto& drop : what.batch.drops)
         if (auto dropped = connection.execute(drop_sql, what.thread, drop.ns, drop.below, drop.checkpoint,
-                                              dump(Json(drop.tasks)), kinds_text(drop));
+                                              json_text(Json(drop.tasks)), kinds_text(drop));
             !dropped)
             return dropped.error();
     for (const auto& write : what.batch.pending)
         if (auto kept = connection.execute(pending_sql, what.thread, write.ns, write.checkpoint, write.task,
-                                           graph::name_of(write.kind), write.key, dump(write.data));
+                                           graph::name_of(write.kind), write.key, json_text(write.data));
             !kept)
             return kept.error();
     for (const auto& checkpoint : what.batch.checkpoints)
@@ -82,7 +83,7 @@ Result<void> write_rows(sql::Connection& connection, const BatchToWrite& what)
             return kept;
     for (const auto& event : what.events)
         if (auto kept =
-                connection.execute(event_sql, what.fence.run, event.seq, event.ns, event.mode, dump(event.data));
+                connection.execute(event_sql, what.fence.run, event.seq, event.ns, event.mode, json_text(event.data));
             !kept)
             return kept.error();
     return {};
@@ -167,7 +168,7 @@ Records records_of(const std::vector<graph::PendingDrop>& drops)
             .text("ns", drop.ns)
             .raw("below", drop.below ? "true" : "false")
             .text("checkpoint", drop.checkpoint)
-            .raw("tasks", dump(Json(drop.tasks)))
+            .raw("tasks", json_text(Json(drop.tasks)))
             .raw("kinds", kinds_text(drop))
             .end();
     return records;
@@ -189,7 +190,7 @@ Records records_of(const std::vector<graph::PendingWrite>& writes)
             .text("task", write->task)
             .text("kind", graph::name_of(write->kind))
             .text("key", write->key)
-            .text("data", dump(write->data))
+            .text("data", json_text(write->data))
             .end();
     return records;
 }
@@ -207,8 +208,8 @@ Records records_of(const std::vector<graph::Checkpoint>& checkpoints)
             .text("source", graph::name_of(made.source))
             .number("created_at", made.created_at)
             .text("graph_version", made.graph_version)
-            .text("frontier", dump(made.frontier))
-            .text("metadata", dump(made.metadata))
+            .text("frontier", json_text(made.frontier))
+            .text("metadata", json_text(made.metadata))
             .text("versions", versions_text(made))
             .end();
     return records;
@@ -238,7 +239,7 @@ Records records_of(std::span<const RunEvent> events)
             .number("seq", event.seq)
             .text("ns", event.ns)
             .text("mode", event.mode)
-            .text("data", dump(event.data))
+            .text("data", json_text(event.data))
             .end();
     return records;
 }

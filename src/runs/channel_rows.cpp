@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "dure/base/json_write.hpp"
 #include "dure/base/text.hpp"
 
 namespace dure::runs {
@@ -33,7 +34,7 @@ std::vector<ChannelRow> channel_rows_of(const graph::Checkpoint& made)
     std::vector<ChannelRow> rows;
     rows.reserve(made.writes.size());
     for (const auto& write : made.writes)
-        rows.push_back({write.channel, write.base, write.deltas, dump(*write.data)});
+        rows.push_back({write.channel, write.base, write.deltas, json_text(*write.data)});
     const auto apart = std::partition(rows.begin(), rows.end(), may_be_together);
     if (apart - rows.begin() < 2)
         return rows;
@@ -66,7 +67,7 @@ std::string versions_text(const graph::Checkpoint& made)
     auto versions = Json::object();
     for (const auto& [channel, checkpoint] : made.versions)
         versions[channel] = checkpoint == made.id ? std::string() : checkpoint;
-    return dump(versions);
+    return json_text(versions);
 }
 
 std::map<std::string, std::string> versions_from(const std::string& text, const std::string& own_id)

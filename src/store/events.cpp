@@ -3,6 +3,7 @@
 // version, taken id) has changed nothing either. SQLite has one writer: there position and version follow from the rows.
 #include "dure/store/events.hpp"
 
+#include "dure/base/json_write.hpp"
 #include "store/columns.hpp"
 
 namespace dure::store {
@@ -91,7 +92,7 @@ Result<model::Event> append_alone(sql::Connection& connection, model::Event even
     static const std::string sql =
         "INSERT INTO events (" + event_columns + ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     if (auto stored = connection.execute(sql, event.position, event.event_id, event.aggregate_id, event.aggregate_type,
-                                         event.version, event.event_type, dump(event.data), dump(event.metadata),
+                                         event.version, event.event_type, json_text(event.data), json_text(event.metadata),
                                          event.owner_id, event.user_id, event.created_at);
         !stored)
         return stored.error();
@@ -166,7 +167,7 @@ Result<model::Event> Events::append(NewEvent fresh, std::optional<std::int64_t> 
         ") VALUES ($1, $2, $3, $4, (SELECT COALESCE(MAX(version), 0) + 1 FROM events WHERE aggregate_id = $3 AND "
         "aggregate_type = $4), $5, $6, $7, $8, $9, $10) ON CONFLICT (event_id) DO NOTHING RETURNING version";
     const auto stored = connection_.query(sql, event.position, event.event_id, event.aggregate_id, event.aggregate_type,
-                                          event.event_type, dump(event.data), dump(event.metadata), event.owner_id,
+                                          event.event_type, json_text(event.data), json_text(event.metadata), event.owner_id,
                                           event.user_id, event.created_at);
     if (!stored)
         return stored.error();

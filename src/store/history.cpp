@@ -1,6 +1,7 @@
 // History: a row per turn, SQL beside each method, the session's owner checked first. A row is found through the answer among
 // the messages, whose id it has: it needs no index by session, which each turn would write to.
 #include "dure/store/messages.hpp"
+#include "dure/base/json_write.hpp"
 #include "store/columns.hpp"
 #include "store/session_access.hpp"
 
@@ -39,8 +40,8 @@ Result<void> History::append(const model::ChatHistory& turn)
                                    "CAST($10 AS BIGINT), CAST($11 AS BIGINT), $12" +
                                    std::string(if_session_is_there);
     return must_change(connection_.execute(sql, turn.id, turn.session_id, turn.owner_id, turn.turn, turn.user_message,
-                                           turn.assistant_message, dump(turn.tools_used), turn.model_used,
-                                           turn.tokens_used, turn.cost_nano, turn.created_at, dump(turn.metadata)),
+                                           turn.assistant_message, json_text(turn.tools_used), turn.model_used,
+                                           turn.tokens_used, turn.cost_nano, turn.created_at, json_text(turn.metadata)),
                        "session");
 }
 

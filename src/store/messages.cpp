@@ -1,6 +1,7 @@
 // Messages and summaries of a session: SQL beside each method, the session's owner checked first.
 #include "dure/store/messages.hpp"
 
+#include "dure/base/json_write.hpp"
 #include "store/columns.hpp"
 #include "store/session_access.hpp"
 
@@ -45,7 +46,7 @@ Result<void> Messages::append(const model::ChatMessage& message)
 {
     static const std::string sql = insert_messages + if_there;
     return must_change(connection_.execute(sql, message.id, message.session_id, message.owner_id, message.role,
-                                           message.content, message.turn, message.created_at, dump(message.metadata)),
+                                           message.content, message.turn, message.created_at, json_text(message.metadata)),
                        session_said_in);
 }
 
@@ -57,8 +58,8 @@ Result<void> Messages::append(const model::ChatMessage& first, const model::Chat
         insert_messages + if_there +
         " UNION ALL SELECT $9, $2, $3, $10, $11, CAST($12 AS BIGINT), CAST($13 AS BIGINT), $14" + if_there;
     return must_change(connection_.execute(sql, first.id, first.session_id, first.owner_id, first.role, first.content,
-                                           first.turn, first.created_at, dump(first.metadata), second.id, second.role,
-                                           second.content, second.turn, second.created_at, dump(second.metadata)),
+                                           first.turn, first.created_at, json_text(first.metadata), second.id, second.role,
+                                           second.content, second.turn, second.created_at, json_text(second.metadata)),
                        session_said_in);
 }
 
