@@ -134,7 +134,8 @@ Task<Result<std::vector<Run>>> Runs::of_thread(std::string thread, std::string o
 
 Task<Result<Run>> Runs::wait(std::string id, std::string owner, Deadline deadline)
 {
-    RunWaiter waiter(streams_, co_await boost::asio::this_coro::executor, id);
+    // Not at each event: the row is read at every wake.
+    RunWaiter waiter(streams_, co_await boost::asio::this_coro::executor, id, RunStreams::Wakes::by_changes);
     for (;;) {
         auto run = co_await find(id, owner);
         if (!run || !is_open(run->status))

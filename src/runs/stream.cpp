@@ -22,16 +22,17 @@ void RunStreams::publish(const std::string& run, const std::vector<SharedRunEven
         if (recent.size() > kept_events)
             recent.pop_front();
     }
-    for (const auto& [number, wake] : found->second.wakes)
-        wake();
+    for (const auto& [number, reader] : found->second.readers)
+        if (reader.wakes == Wakes::by_events)
+            reader.wake();
 }
 
 void RunStreams::nudge(const std::string& run)
 {
     const std::lock_guard lock(guard_);
     if (const auto found = live_.find(run); found != live_.end())
-        for (const auto& [number, wake] : found->second.wakes)
-            wake();
+        for (const auto& [number, reader] : found->second.readers)
+            reader.wake();
 }
 
 std::vector<SharedRunEvent> RunStreams::after(const std::string& run, std::int64_t seq) const
@@ -51,23 +52,24 @@ std::size_t RunStreams::readers(const std::string& run) const
 {
     const std::lock_guard lock(guard_);
     const auto found = live_.find(run);
-    return found == live_.end() ? 0 : found->second.wakes.size();
+    return found == live_.end() ? 0 : found->second.readers.size();
 }
 
-RunStreams::Subscription::Subscription(RunStreams& streams, std::string run, std::function<void()> wake)
+RunStreams::Subscription::Subscription(RunStreams& streams, std::string run, std::function<void()> wake,
+                                       Wakes wakes)
     : streams_(streams), run_(std::move(run))
 {
     const std::lock_guard lock(streams_.guard_);
     number_ = ++streams_.last_number_;
-    streams_.live_[run_].wakes.emplace(number_, std::move(wake));
+    streams_.live_[run_].readers.emplace(number_, Reader{std::move(wake), wakes});
 }
 
 RunStreams::Subscription::~Subscription()
 {
     const std::lock_guard lock(streams_.guard_);
     const auto found = streams_.live_.find(run_);
-    found->second.wakes.erase(number_);
-    if (found->second.wakes.empty())
+    found->second.readers.erase(number_);
+    if (found->second.readers.empty())
         streams_.live_.erase(found);
 }
 
@@ -76,18 +78,27 @@ struct RunWaiter::State {
     boost::asio::any_io_executor executor;
     Signal changed;
     bool nudged = false;
+
+    static void nudge(const std::weak_ptr<State>& state);  // from any thread
 };
 
-RunWaiter::RunWaiter(RunStreams& streams, boost::asio::any_io_executor executor, const std::string& run)
-    : state_(std::make_shared<State>(executor)), subscription_(streams, run, [state = std::weak_ptr(state_)] {
-          if (const auto alive = state.lock())
-              boost::asio::post(alive->executor, [state] {
-                  if (const auto here = state.lock()) {
-                      here->nudged = true;
-                      here->changed.notify();
-                  }
-              });
-      })
+void RunWaiter::State::nudge(const std::weak_ptr<State>& state)
+{
+    const auto alive = state.lock();
+    if (!alive)
+        return;
+    boost::asio::post(alive->executor, [state] {
+        if (const auto here = state.lock()) {
+            here->nudged = true;
+            here->changed.notify();
+        }
+    });
+}
+
+RunWaiter::RunWaiter(RunStreams& streams, boost::asio::any_io_executor executor, const std::string& run,
+                     RunStreams::Wakes wakes)
+    : state_(std::make_shared<State>(executor)),
+      subscription_(streams, run, [state = std::weak_ptr(state_)] { State::nudge(state); }, wakes)
 {}
 
 Task<void> RunWaiter::wait(Steady::time_point until)

@@ -32,10 +32,12 @@ public:
     // What is kept from seq + 1 on without a gap; nothing: look into the store.
     std::vector<SharedRunEvent> after(const std::string& run, std::int64_t seq) const;
 
-    // Calls `wake` (from any thread, briefly) at each change until the object is gone.
+    enum class Wakes { by_events, by_changes };  // events and changes of the row; changes only: it ended, was stopped or resumed
+
+    // Calls `wake` (from any thread, briefly) until the object is gone.
     class Subscription {
     public:
-        Subscription(RunStreams& streams, std::string run, std::function<void()> wake);
+        Subscription(RunStreams& streams, std::string run, std::function<void()> wake, Wakes wakes = Wakes::by_events);
         ~Subscription();
         Subscription(const Subscription&) = delete;
         Subscription& operator=(const Subscription&) = delete;
@@ -48,9 +50,13 @@ public:
     std::size_t readers(const std::string& run) const;
 
 private:
+    struct Reader {
+        std::function<void()> wake;
+        Wakes wakes = Wakes::by_events;
+    };
     struct Live {
         std::deque<SharedRunEvent> recent;
-        std::map<std::uint64_t, std::function<void()>> wakes;
+        std::map<std::uint64_t, Reader> readers;
     };
 
     mutable std::mutex guard_;
@@ -61,7 +67,8 @@ private:
 // Used by one coroutine, on the executor it was made with.
 class RunWaiter {
 public:
-    RunWaiter(RunStreams& streams, boost::asio::any_io_executor executor, const std::string& run);
+    RunWaiter(RunStreams& streams, boost::asio::any_io_executor executor, const std::string& run,
+              RunStreams::Wakes wakes = RunStreams::Wakes::by_events);
     // Until the next nudge since the last wait, or the moment.
     Task<void> wait(Steady::time_point until);
 
