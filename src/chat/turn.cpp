@@ -228,8 +228,13 @@ Task<Result<void>> Turns::streamed_agent(const Turn& turn, const agents::AgentRe
                                          const llm::CallContext& context, model::AnswerSink& sink,
                                          agents::AgentRecord& record)
 {
-    if (auto begun = co_await sink.piece(model::Piece{}); !begun)   // head and role chunk as soon as the request is valid
-        co_return begun;
+    const auto room = co_await parts_.gateway.room_for(parts_.settings.agent.model, request.messages, context);
+    if (!room)
+        co_return room.error();
+    // Head and role chunk as soon as the request is valid; where its first call may be refused, with the first output.
+    if (*room == llm::Gateway::Room::unlimited)
+        if (auto begun = co_await sink.piece(model::Piece{}); !begun)
+            co_return begun;
     const auto executor = co_await boost::asio::this_coro::executor;
     const auto caller = tools_caller(turn.caller, turn.info);
     const auto durable = turn.run ? std::optional(turn.run->for_agent()) : std::nullopt;

@@ -44,19 +44,28 @@ std::int64_t images_in(const OrderedJson& content)
                : 0;
 }
 
-std::int64_t tokens_of_typed(const CompletionRequest& request)
-{
+struct PromptSize {
     std::size_t bytes = 0;
     std::int64_t images = 0;
-    for (const auto& message : request.messages) {
-        bytes += message.text().size();
-        images += images_in(message.content);
-        for (const auto& call : message.tool_calls)
-            bytes += call.name.size() + call.arguments.size();
+
+    explicit PromptSize(std::span<const model::Message> messages)
+    {
+        for (const auto& message : messages) {
+            bytes += message.text().size();
+            images += images_in(message.content);
+            for (const auto& call : message.tool_calls)
+                bytes += call.name.size() + call.arguments.size();
+        }
     }
+    std::int64_t tokens() const { return tokens_of(bytes) + images * tokens_of_image; }
+};
+
+std::int64_t tokens_of_typed(const CompletionRequest& request)
+{
+    PromptSize size(request.messages);
     for (const auto& tool : request.tools)
-        bytes += tool.name.size() + tool.description.size() + dump(tool.parameters).size();
-    return tokens_of(bytes) + images * tokens_of_image;
+        size.bytes += tool.name.size() + tool.description.size() + dump(tool.parameters).size();
+    return size.tokens();
 }
 
 std::optional<std::int64_t> number_in(const OrderedJson& extra, const char* key)
@@ -136,12 +145,13 @@ model::Wish wish_of(const ModelEntry& model, const Ask& ask, const std::vector<b
     return wish;
 }
 
-model::Wish least_wish(const ModelEntry& model)
+model::Wish least_wish(const ModelEntry& model, std::span<const model::Message> messages)
 {
-    std::int64_t cost = 0;
+    const auto prompt = call_spendings::PromptSize(messages).tokens();
+    model::Spend least{prompt + 1, 0};
     for (const auto& target : model.targets)
-        cost = std::max(cost, call_spendings::price_of(1, 1, target.prices));
-    return {{1, cost}, {1, cost}};
+        least.cost_nano = std::max(least.cost_nano, call_spendings::price_of(prompt, 1, target.prices));
+    return {least, least};
 }
 
 CallSpending::~CallSpending()

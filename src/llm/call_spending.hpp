@@ -9,8 +9,8 @@ namespace dure::llm {
 // Prompt by bytes / 4, an image as `tokens_of_image`; the answer by max_tokens (times n), else up to the model's max_output.
 // Cost by the dearest target that may answer.
 model::Wish wish_of(const ModelEntry& model, const Ask& ask, const std::vector<bool>& capable);
-// At least something of what `model` costs: whether there is room at all.
-model::Wish least_wish(const ModelEntry& model);
+// The least that a call of `model` with these messages takes.
+model::Wish least_wish(const ModelEntry& model, std::span<const model::Message> messages);
 std::int64_t prompt_tokens_of(const Ask& ask);
 model::Wish embedding_wish(const Target& target, const EmbeddingRequest& request);
 

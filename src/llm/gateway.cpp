@@ -35,10 +35,10 @@ struct Gateway::State {
 
     Task<Result<void>> serve(const Catalog& catalog, const ModelEntry& model, const Ask& ask, Reply& reply);
     Task<Result<void>> try_targets(const Catalog& catalog, const ModelEntry& model, const Ask& ask, Reply& reply);
-    Task<std::optional<Failure>> attempt(const Catalog& catalog, const ModelEntry& model, const Target& target,
+    Task<MaybeFailure> attempt(const Catalog& catalog, const ModelEntry& model, const Target& target,
                                          std::size_t key, const Ask& ask, Reply& reply);
     void note_attempt(const Target& target, std::size_t key, const Ask& ask, const Reply& reply,
-                      const std::optional<Failure>& failure);
+                      const MaybeFailure& failure);
     Task<Result<void>> answer(const Catalog& catalog, const ModelEntry& model, const Ask& ask, Reply& reply, CallEnd& end);
     Task<Result<void>> play(const model::Completion& stored, const Ask& ask, Reply& reply);
     void show_gauges();
@@ -257,7 +257,7 @@ Task<Result<void>> Gateway::State::try_targets(const Catalog& catalog, const Mod
     }
 }
 
-Task<std::optional<Failure>> Gateway::State::attempt(const Catalog& catalog, const ModelEntry& model, const Target& target,
+Task<MaybeFailure> Gateway::State::attempt(const Catalog& catalog, const ModelEntry& model, const Target& target,
                                                      std::size_t key, const Ask& ask, Reply& reply)
 {
     const auto& entry = catalog.provider(target.provider);
@@ -277,7 +277,7 @@ Task<std::optional<Failure>> Gateway::State::attempt(const Catalog& catalog, con
 }
 
 void Gateway::State::note_attempt(const Target& target, std::size_t key, const Ask& ask, const Reply& reply,
-                                  const std::optional<Failure>& failure)
+                                  const MaybeFailure& failure)
 {
     metrics.attempt(target, failure);
     if (!failure || failure->kind == FailureClass::cancelled)
@@ -426,16 +426,19 @@ Task<Result<void>> Gateway::relay(const RelayRequest& request, const CallContext
     co_return result;
 }
 
-Task<Result<void>> Gateway::has_room(std::string_view model, const CallContext& context)
+Task<Result<Gateway::Room>> Gateway::room_for(std::string_view model, std::span<const model::Message> messages,
+                                              const CallContext& context)
 {
     if (state_->budget == nullptr || !state_->budget->limits(context.role))
-        co_return Result<void>();
+        co_return Room::unlimited;
     const auto catalog = state_->current();
     const auto* entry = catalog->find(model);
     if (entry == nullptr || entry->embeds)
         co_return unknown_model(model);
-    const auto reserved = co_await state_->budget->reserve(spender_of(context), least_wish(*entry));
-    co_return reserved ? Result<void>() : Result<void>(reserved.error());
+    const auto reserved = co_await state_->budget->reserve(spender_of(context), least_wish(*entry, messages));
+    if (!reserved)
+        co_return reserved.error();
+    co_return *reserved ? Room::some : Room::unlimited;
 }
 
 Task<Result<EmbeddingAnswer>> Gateway::embed(const EmbeddingRequest& request, const CallContext& context)
@@ -457,13 +460,14 @@ Task<Result<EmbeddingAnswer>> Gateway::embed(const EmbeddingRequest& request, co
     const auto slot = co_await entry.running->enter(context.deadline, refusal);
     if (!slot)
         co_return to_error(Failure(FailureClass::busy, ""));
+    EmbeddingEnd end(model->info.id, target, state_->metrics);
     ModelAdmissions admissions(*model);
     std::vector<RetryPlan::Candidate> alone{{target.provider, 0, true}};
     RetryPlan plan(std::move(alone), {model->attempts, false}, random_fraction, &admissions);
     std::int64_t number = 0;
     for (auto step = plan.first(context.deadline.left());;) {
         if (step.stop)
-            co_return to_error(plan.most_useful());
+            co_return end.failed(to_error(plan.most_useful()));
         co_await sleep_for(step.pause);
         if (step.again) {
             step = plan.first(context.deadline.left());
@@ -480,10 +484,12 @@ Task<Result<EmbeddingAnswer>> Gateway::embed(const EmbeddingRequest& request, co
         if (state_->attempt_log != nullptr)
             co_await state_->attempt_log->add(embedding_attempt(target, step.key, model->info.id, ++number, context,
                                                                 started, answer.usage, failure));
-        if (!failure && reserved)
-            reserved->settle({answer.usage.total(), answer.usage.cost_nano.value_or(0)});
-        if (!failure)
+        if (!failure) {
+            end.answered(answer.usage);
+            if (reserved)
+                reserved->settle({answer.usage.total(), answer.usage.cost_nano.value_or(0)});
             co_return answer;
+        }
         const bool repaired =
             failure->kind == FailureClass::unsupported_param && entry.provider->repair(target, *failure);
         step = plan.after(*failure, repaired, context.deadline.left());

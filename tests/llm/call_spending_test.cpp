@@ -221,8 +221,9 @@ TEST_F(CallsWithABudget, ARefusedCallAsksNoProvider)
     EXPECT_EQ(sink.writes, 0) << "before the head";
     EXPECT_TRUE(limited.settled.empty());
     const auto call = context();
-    on_core([&]() -> Task<void> { EXPECT_FALSE(co_await gateway().has_room("gpt", call)); });
-    EXPECT_EQ(limited.wishes.back().most, (model::Spend{1, 11'000}));
+    const auto messages = asking("four").messages;
+    on_core([&]() -> Task<void> { EXPECT_FALSE(co_await gateway().room_for("gpt", messages, call)); });
+    EXPECT_EQ(limited.wishes.back().most, (model::Spend{2, 11'000}));
 }
 
 TEST_F(CallsWithABudget, WhoIsChargedGoesAlongAndWhoHasNoLimitIsNotAskedFor)

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -118,8 +119,10 @@ public:
                              RelayRecord& record);
     Task<Result<EmbeddingAnswer>> embed(const EmbeddingRequest& request, const CallContext& context);
 
-    // Whether the caller's limits have room for a call at all, for answers that begin before their first call. Reserves nothing.
-    Task<Result<void>> has_room(std::string_view model, const CallContext& context);
+    // For answers that may begin before their first call: whether the caller's limits on tokens and cost have room for a call
+    // with these messages. Reserves nothing; what follows may ask for more and be refused all the same.
+    enum class Room { unlimited, some };
+    Task<Result<Room>> room_for(std::string_view model, std::span<const model::Message> messages, const CallContext& context);
 
     // Takes providers, models and breaker from these settings; calls under way end with what they began with. An error
     // leaves everything as it was. Blocks for moments only.
