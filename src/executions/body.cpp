@@ -109,11 +109,12 @@ void tell_cause(Json& error, const Json& innermost)
     const auto failures = error.find("failures");
     if (error.value("code", "") != wrapped_error || failures == error.end() || failures->empty())
         return;
-    const auto& first = failures->front();
-    const auto cause = first.value("code", "") == wrapped_error && innermost.is_object() ? innermost : first;
-    const auto node_id = cause.at("node_id").get<std::string>();
-    error["code"] = cause.at("code");
-    error["message"] = "Node '" + node_id + "' failed: " + cause.at("message").get<std::string>();
+    auto& first = failures->front();
+    if (first.value("code", "") == wrapped_error && innermost.is_object())
+        first.update(innermost);
+    const auto node_id = first.at("node_id").get<std::string>();
+    error["code"] = first.at("code");
+    error["message"] = "Node '" + node_id + "' failed: " + first.at("message").get<std::string>();
     error["node_id"] = node_id;
 }
 

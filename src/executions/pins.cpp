@@ -8,7 +8,7 @@ namespace dure::executions {
 namespace {
 
 struct Wanted {
-    std::string flow, version;
+    std::string node_id, flow, version;
     std::int64_t depth = 1;
 };
 
@@ -19,6 +19,7 @@ void add_wanted(const flows::Document& document, std::int64_t depth, std::vector
         if (node.kind != "subflow" || !node.config.is_object() || !node.config.contains("flow"))
             continue;
         Wanted one;
+        one.node_id = node.id;
         one.flow = flows::text_of(Json(node.config.at("flow")));
         if (const auto version = node.config.find("version"); version != node.config.end())
             one.version = flows::text_of(Json(*version));
@@ -32,6 +33,17 @@ Error too_deep(const std::string& flow)
     return Error(Errc::invalid_argument, "Sub-flows are nested deeper than " + std::to_string(deepest_subflow) +
                                              " at \"" + flow + "\", or call each other in a circle.")
         .reason("subflow_cycle");
+}
+
+// The flow that was asked for is there: a sub-flow that is not is a fault of its document.
+Error unknown_subflow(const Wanted& wanted, const Error& cause)
+{
+    const auto message = "Node '" + wanted.node_id + "' calls the flow \"" + wanted.flow +
+                         "\", which is not there to run: " + cause.message();
+    return Error(Errc::invalid_argument, message)
+        .reason("flow_unknown")
+        .param("flow")
+        .problem({{"nodes", wanted.node_id, "data", "config", "flow"}, message, "flow_unknown"});
 }
 
 Task<Result<RunnableFlow>> find_subflow(FlowSource& flows, const Caller& caller, const Wanted& wanted)
@@ -76,7 +88,7 @@ Task<Result<Json>> find_pins(FlowSource& flows, Caller caller, const RunnableFlo
             co_return too_deep(one.flow);
         const auto found = co_await find_subflow(flows, caller, one);
         if (!found)
-            co_return found.error();
+            co_return found.error().code() == Errc::not_found ? unknown_subflow(one, found.error()) : found.error();
         add_models(*found, rights);
         pins[subflow_key(one.flow, one.version)] = Json{{"id", found->id}, {"version", found->version}};
         add_wanted(*found->document, one.depth + 1, wanted);

@@ -156,6 +156,15 @@ describe("flows and executions as /openapi.json describes them", () => {
     assert.equal(failed.status, "failed");
     assert.deepEqual([failed.error.node_id, failed.error.code], ["t", "expression_unresolved"]);
     assert.match(failed.error.message, /^Node 't' failed: .*state\.gone/, "its own name and words, not the engine's");
+    const inside = await run((await create({ ...failing(), nodes: [node("start", "start"), node("l", "loop", { max_rounds: 2 }),
+      { ...node("t", "template", { text: "{{state.gone}}" }), parentId: "l" }, node("out", "reply", { text: "x" })],
+      edges: [edge("start", "l"), edge("l", "out")] })).id, {});
+    assert.deepEqual([inside.error.node_id, inside.error.code], ["t", "expression_unresolved"]);
+    assert.equal(JSON.stringify(inside.error).includes("n.t"), false);
+    const lost = await create({ name: "lost", nodes: [node("start", "start"), node("sub", "subflow", { flow: "nowhere" }), node("out", "reply", { text: "x" })],
+      edges: [edge("start", "sub"), edge("sub", "out")] });
+    const unknown = await api.send("POST", `${builder}/flows/${lost.id}/execute`, { body: {} });
+    assert.deepEqual([unknown.status, unknown.json.code, unknown.json.errors[0].loc[1]], [422, "flow_unknown", "sub"]);
     const fork = { step: failed.steps.find((one) => one.node_id === "t").step, patch: { state: { gone: "here" } } };
     const forked = await api.send("POST", `/api/executions/${failed.id}/fork`, { body: fork });
     assert.equal(forked.json.forked_from, failed.id);
