@@ -31,7 +31,7 @@ public:
         if (!noted_)
             health_.abandoned();
     }
-    void ended(const std::optional<Failure>& failure)
+    void ended(const MaybeFailure& failure)
     {
         if (failure && (failure->kind == FailureClass::cancelled || failure->kind == FailureClass::busy))
             return;

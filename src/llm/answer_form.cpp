@@ -27,7 +27,7 @@ std::string place_of(const FieldProblem& problem)
 
 }  // namespace
 
-std::optional<Failure> AnswerForm::make(std::string_view schema, std::optional<AnswerForm>& into)
+MaybeFailure AnswerForm::make(std::string_view schema, std::optional<AnswerForm>& into)
 {
     auto compiled = schema::JsonSchema::compile(Json::parse(schema, nullptr, false));
     if (!compiled) {
@@ -42,7 +42,7 @@ std::optional<Failure> AnswerForm::make(std::string_view schema, std::optional<A
     return std::nullopt;
 }
 
-std::optional<Failure> AnswerForm::check(const model::Completion& answer) const
+MaybeFailure AnswerForm::check(const model::Completion& answer) const
 {
     if (answer.finish_reason != "stop" || !answer.refusal.empty() || !answer.tool_calls.empty())
         return std::nullopt;

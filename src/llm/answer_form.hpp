@@ -15,10 +15,10 @@ namespace dure::llm {
 class AnswerForm {
 public:
     // `schema`: JSON text. The failure is the caller's: `bad_request` with param response_format.
-    static std::optional<Failure> make(std::string_view schema, std::optional<AnswerForm>& into);
+    static MaybeFailure make(std::string_view schema, std::optional<AnswerForm>& into);
 
     // Empty: the answer fits, or is none that must fit: a refusal, tool calls, one that was cut at its length.
-    std::optional<Failure> check(const model::Completion& answer) const;
+    MaybeFailure check(const model::Completion& answer) const;
 
 private:
     explicit AnswerForm(schema::JsonSchema schema) : schema_(std::move(schema)) {}

@@ -13,7 +13,7 @@ std::int64_t milliseconds_between(Steady::time_point begin, Steady::time_point e
 }
 
 model::AttemptRow row_of(const Target& target, std::size_t key, std::string_view model, const CallContext& context,
-                         Steady::time_point started, const model::Usage& usage, const std::optional<Failure>& failure)
+                         Steady::time_point started, const model::Usage& usage, const MaybeFailure& failure)
 {
     model::AttemptRow row;
     row.request_id = context.request_id;
@@ -57,7 +57,7 @@ AttemptNote::~AttemptNote()
         log_->add_now(std::move(cancelled));
 }
 
-Task<void> AttemptNote::ended(const std::optional<Failure>& failure)
+Task<void> AttemptNote::ended(const MaybeFailure& failure)
 {
     ended_ = true;
     auto row = settled_row(failure);
@@ -65,7 +65,7 @@ Task<void> AttemptNote::ended(const std::optional<Failure>& failure)
         co_await log_->add(std::move(row));
 }
 
-model::AttemptRow AttemptNote::settled_row(const std::optional<Failure>& failure)
+model::AttemptRow AttemptNote::settled_row(const MaybeFailure& failure)
 {
     auto& usage = reply_.completion.usage;
     const bool unused = failure && nothing_was_used(*failure);
@@ -84,7 +84,7 @@ model::AttemptRow AttemptNote::settled_row(const std::optional<Failure>& failure
 
 model::AttemptRow embedding_attempt(const Target& target, std::size_t key, std::string_view model, std::int64_t number,
                                     const CallContext& context, Steady::time_point started, const model::Usage& usage,
-                                    const std::optional<Failure>& failure)
+                                    const MaybeFailure& failure)
 {
     auto row = row_of(target, key, model, context, started, usage, failure);
     row.number = number;

@@ -16,10 +16,10 @@ public:
     AttemptNote& operator=(const AttemptNote&) = delete;
     ~AttemptNote();
 
-    Task<void> ended(const std::optional<Failure>& failure);
+    Task<void> ended(const MaybeFailure& failure);
 
 private:
-    model::AttemptRow settled_row(const std::optional<Failure>& failure);
+    model::AttemptRow settled_row(const MaybeFailure& failure);
 
     AttemptLog* log_;
     const Target& target_;
@@ -34,6 +34,6 @@ private:
 // The row of an attempt at embeddings.
 model::AttemptRow embedding_attempt(const Target& target, std::size_t key, std::string_view model, std::int64_t number,
                                     const CallContext& context, Steady::time_point started, const model::Usage& usage,
-                                    const std::optional<Failure>& failure);
+                                    const MaybeFailure& failure);
 
 }  // namespace dure::llm

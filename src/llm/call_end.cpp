@@ -20,6 +20,18 @@ CallEnd::~CallEnd()
     metrics_.finished(call);
 }
 
+EmbeddingEnd::~EmbeddingEnd()
+{
+    CallSummary call;
+    call.operation = "embeddings";
+    call.model = model_;
+    call.answered_by = target_;
+    call.error = error_;
+    call.took = Steady::now() - started_;
+    call.usage = usage_;
+    metrics_.finished(call);
+}
+
 // The attempts have settled what they used.
 void CallEnd::settle_usage()
 {

@@ -33,4 +33,34 @@ private:
     bool from_cache_ = false;
 };
 
+// The same of a call for embeddings.
+class EmbeddingEnd {
+public:
+    EmbeddingEnd(std::string_view model, const Target& target, CallMetrics& metrics)
+        : model_(model), target_(target.label()), metrics_(metrics)
+    {}
+    EmbeddingEnd(const EmbeddingEnd&) = delete;
+    EmbeddingEnd& operator=(const EmbeddingEnd&) = delete;
+    ~EmbeddingEnd();
+
+    void answered(const model::Usage& usage)
+    {
+        error_.clear();
+        usage_ = usage;
+    }
+    Error failed(Error error)
+    {
+        error_ = error.reason();
+        return error;
+    }
+
+private:
+    const std::string_view model_;
+    const std::string target_;
+    CallMetrics& metrics_;
+    const Steady::time_point started_ = Steady::now();
+    std::string error_ = "cancelled";
+    model::Usage usage_;
+};
+
 }  // namespace dure::llm

@@ -75,7 +75,8 @@ void CallMetrics::finished(const CallSummary& call)
 {
     auto& set = call_set(call);
     set.duration.observe(seconds_of(call.took));
-    overhead_.observe(seconds_of(call.overhead));
+    if (call.overhead)
+        overhead_.observe(seconds_of(*call.overhead));
     if (call.usage.cost_nano && *call.usage.cost_nano > 0)
         cost_.increment(static_cast<double>(*call.usage.cost_nano));
     if (call.first_output && call.pieces > 1)
@@ -85,7 +86,8 @@ void CallMetrics::finished(const CallSummary& call)
     if (call.usage.total() == 0)
         return;
     set.input_tokens.observe(static_cast<double>(call.usage.prompt_tokens));
-    set.output_tokens.observe(static_cast<double>(call.usage.completion_tokens));
+    if (call.operation != "embeddings")
+        set.output_tokens.observe(static_cast<double>(call.usage.completion_tokens));
 }
 
 metrics::Counter& CallMetrics::attempts(const Target& target, std::string_view outcome)
@@ -104,7 +106,7 @@ metrics::Counter& CallMetrics::attempts(const Target& target, std::string_view o
     return made;
 }
 
-void CallMetrics::attempt(const Target& target, const std::optional<Failure>& failure)
+void CallMetrics::attempt(const Target& target, const MaybeFailure& failure)
 {
     const auto kind = failure ? name_of(failure->kind) : std::string_view("success");
     attempts(target, kind).increment();

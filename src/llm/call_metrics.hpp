@@ -24,7 +24,7 @@ struct CallSummary {
     Steady::duration took{};
     std::optional<Steady::duration> first_output;
     model::Usage usage;
-    Steady::duration overhead{};          // total minus the waits for the provider
+    std::optional<Steady::duration> overhead;   // total minus the waits for the provider; empty: not known
     std::size_t pieces = 0;               // writes of a stream
 };
 
@@ -34,7 +34,7 @@ public:
     explicit CallMetrics(metrics::Registry& registry);
 
     void finished(const CallSummary& call);
-    void attempt(const Target& target, const std::optional<Failure>& failure);
+    void attempt(const Target& target, const MaybeFailure& failure);
     void fell_back(const std::string& from, const std::string& to, FailureClass kind);
     void cache_request(std::string_view result);   // hit, miss, shared, stored, bypass
     // Shown by the next scrape; called by it.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,6 +48,30 @@ struct Failure {
     std::optional<std::chrono::milliseconds> limit_reset;   // from the rate limit headers: until there is room again
     bool same_target_forbidden = false;   // x-should-retry: false
     bool after_output = false;      // the client has seen a part of the answer
+};
+
+// How an attempt ended: with a failure, or (empty) without. Small where there is none, because every coroutine between an
+// answer and its reader holds one for as long as the answer lasts.
+class MaybeFailure {
+public:
+    MaybeFailure() = default;
+    MaybeFailure(std::nullopt_t) {}
+    MaybeFailure(Failure failure) : failure_(std::make_unique<Failure>(std::move(failure))) {}
+    MaybeFailure(const MaybeFailure& other) : failure_(other ? std::make_unique<Failure>(*other) : nullptr) {}
+    MaybeFailure(MaybeFailure&&) noexcept = default;
+    MaybeFailure& operator=(const MaybeFailure& other) { return *this = MaybeFailure(other); }
+    MaybeFailure& operator=(MaybeFailure&&) noexcept = default;
+    ~MaybeFailure() = default;
+
+    explicit operator bool() const { return failure_ != nullptr; }
+    bool has_value() const { return failure_ != nullptr; }
+    Failure& operator*() { return *failure_; }
+    const Failure& operator*() const { return *failure_; }
+    Failure* operator->() { return failure_.get(); }
+    const Failure* operator->() const { return failure_.get(); }
+
+private:
+    std::unique_ptr<Failure> failure_;
 };
 
 // The error towards the client; the message is redacted.

@@ -104,7 +104,7 @@ bool TargetHealth::may_retry(Steady::time_point now)
     return times_opened_ == 0 || (open_until_ <= now && !probing_);
 }
 
-void TargetHealth::note(std::size_t key, const std::optional<Failure>& failure, Steady::time_point now)
+void TargetHealth::note(std::size_t key, const MaybeFailure& failure, Steady::time_point now)
 {
     if (!failure)
         ring_->works(key);

@@ -61,7 +61,7 @@ public:
     // For a second try of the same request with the same key: cool-downs are the caller's own wait, the breaker is not.
     bool may_retry(Steady::time_point now);
     // An admitted attempt has ended; empty: with success.
-    void note(std::size_t key, const std::optional<Failure>& failure, Steady::time_point now);
+    void note(std::size_t key, const MaybeFailure& failure, Steady::time_point now);
     // An admitted attempt has ended without telling anything of the target.
     void abandoned();
     Breaker breaker(Steady::time_point now);

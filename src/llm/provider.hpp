@@ -50,8 +50,8 @@ public:
     virtual ~Provider() = default;
     // Empty: the answer is whole. An attempt that failed before its first output leaves nothing with the sink.
     // `key` counts the provider's configured keys.
-    virtual Task<std::optional<Failure>> attempt(const Target& target, std::size_t key, const Ask& ask, Reply& reply) = 0;
-    virtual Task<std::optional<Failure>> embed(const Target& target, std::size_t key, const EmbeddingRequest& request,
+    virtual Task<MaybeFailure> attempt(const Target& target, std::size_t key, const Ask& ask, Reply& reply) = 0;
+    virtual Task<MaybeFailure> embed(const Target& target, std::size_t key, const EmbeddingRequest& request,
                                                const CallContext& context, EmbeddingAnswer& into) = 0;
     // After `unsupported_param`: notes what to leave out from now on; false when there is nothing that can be repaired.
     virtual bool repair(const Target& target, const Failure& failure) = 0;

@@ -72,7 +72,7 @@ private:
     Rules rules_;
     std::function<double()> random_;
     Admissions* admissions_;
-    std::optional<Failure> most_useful_;
+    MaybeFailure most_useful_;
     std::vector<std::string> providers_out_;        // none of their keys is taken
     std::vector<std::size_t> keys_tried_;           // of the current target
     std::size_t current_ = 0;

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::chrono::seconds patience{60};
 
-Task<std::optional<Failure>> ask_once(Provider& provider, const Target& target, std::size_t key,
+Task<MaybeFailure> ask_once(Provider& provider, const Target& target, std::size_t key,
                                       const ModelEntry& model, const CallContext& context)
 {
     CompletionRequest request;
@@ -26,12 +26,12 @@ Task<std::optional<Failure>> ask_once(Provider& provider, const Target& target, 
 
 }  // namespace
 
-Task<std::optional<Failure>> try_target(const Catalog& catalog, const ModelEntry& model, const Target& target)
+Task<MaybeFailure> try_target(const Catalog& catalog, const ModelEntry& model, const Target& target)
 {
     const auto& entry = catalog.provider(target.provider);
     const CallContext context("models-check", "models-check", Deadline::after(patience));
     for (std::size_t key = 0; key < entry.keys->size(); ++key) {
-        std::optional<Failure> failure;
+        MaybeFailure failure;
         for (int tries = 0; tries < 3; ++tries) {   // a parameter may have to be renamed first
             if (model.embeds) {
                 EmbeddingRequest request;

@@ -5,6 +5,6 @@
 
 namespace dure::llm {
 
-Task<std::optional<Failure>> try_target(const Catalog& catalog, const ModelEntry& model, const Target& target);
+Task<MaybeFailure> try_target(const Catalog& catalog, const ModelEntry& model, const Target& target);
 
 }  // namespace dure::llm

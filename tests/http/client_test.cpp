@@ -86,6 +86,9 @@ TEST_F(ClientTest, GivesStatusAndFieldsOfErrors)
         EXPECT_EQ((*stream)->status(), 429);
         EXPECT_EQ((*stream)->header("retry-after"), "3");
         EXPECT_EQ((*stream)->header("x-none"), "");
+        (*stream)->forget_headers();
+        EXPECT_EQ((*stream)->header("retry-after"), "");
+        EXPECT_EQ((*stream)->status(), 429);
         EXPECT_EQ(*(co_await (*stream)->read_all(100, Deadline::after(5s))), "{}");
     });
 }

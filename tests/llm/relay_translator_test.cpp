@@ -14,7 +14,7 @@ using openai::RelayTranslator;
 struct Relayed {
     std::string bytes;
     model::Completion completion;
-    std::optional<Failure> failure;
+    MaybeFailure failure;
     bool complete = false;
 
     std::vector<Json> chunks() const

@@ -421,6 +421,13 @@ TEST_F(Upstream, EmbeddingsKeepTheirOrder)
         EXPECT_EQ(answer->usage.prompt_tokens, 4);
     });
     EXPECT_EQ(Json::parse(upstream.requests().at(0).body)["encoding_format"], "float");
+    const auto shown = metrics.text();
+    const auto at = shown.find("gen_ai_client_operation_duration_seconds_count{");
+    ASSERT_NE(at, std::string::npos);
+    const auto line = shown.substr(at, shown.find('\n', at) - at);
+    EXPECT_THAT(line, HasSubstr(R"(gen_ai_operation_name="embeddings")"));
+    EXPECT_THAT(line, HasSubstr(R"(gen_ai_provider_name="up")"));
+    EXPECT_THAT(line, HasSubstr(R"(error_type="")"));
 }
 
 }  // namespace

@@ -67,6 +67,8 @@ public:
     virtual const std::vector<std::pair<std::string, std::string>>& headers() const = 0;
     // First header of that name, any case; empty when absent.
     virtual std::string_view header(std::string_view name) const = 0;
+    // Gives their memory back, for a body that lasts: providers send dozens. Behind it there are none.
+    virtual void forget_headers() = 0;
     // The decoded body bytes of everything that has arrived, at least one byte; empty view at the end of the body.
     // Waits at most until `until`: Errc::timeout with reason "read_timeout" then, and reading may go on afterwards.
     // The view lives until the next call.

@@ -35,6 +35,7 @@ public:
     int status() const override { return head_.status; }
     const std::vector<std::pair<std::string, std::string>>& headers() const override { return head_.headers; }
     std::string_view header(std::string_view name) const override;
+    void forget_headers() override { std::vector<std::pair<std::string, std::string>>().swap(head_.headers); }
     Task<Result<std::string_view>> read(Deadline until) override;
     Task<Result<std::string>> read_all(std::size_t limit, Deadline until) override;
 

@@ -47,8 +47,8 @@ public:
         : settings_(settings), client_(client), logger_(logger), url_(messages_url(settings))
     {}
 
-    Task<std::optional<Failure>> attempt(const Target& target, std::size_t key, const Ask& ask, Reply& reply) override;
-    Task<std::optional<Failure>> embed(const Target&, std::size_t, const EmbeddingRequest&, const CallContext&,
+    Task<MaybeFailure> attempt(const Target& target, std::size_t key, const Ask& ask, Reply& reply) override;
+    Task<MaybeFailure> embed(const Target&, std::size_t, const EmbeddingRequest&, const CallContext&,
                                        EmbeddingAnswer&) override
     {
         co_return Failure(FailureClass::model_missing, "");
@@ -65,12 +65,12 @@ private:
     };
     Result<TranslatedRequest> translate(const Target& target, const Ask& ask);
     // A coroutine of its own: what is sent is not kept for as long as the answer lasts.
-    Task<std::optional<Failure>> send(const Target& target, std::size_t key, const Ask& ask, Reply& reply, Deadline deadline,
+    Task<MaybeFailure> send(const Target& target, std::size_t key, const Ask& ask, Reply& reply, Deadline deadline,
                                       Answering& into);
     http::ClientRequest make_request(std::size_t key, std::string_view body, bool stream, Deadline deadline) const;
     openai::StreamTimers timers(const Answering& answering, const Target& target, const Ask& ask, const Reply& reply) const;
-    Task<std::optional<Failure>> streamed(Answering& answering, const Target& target, const Ask& ask, Reply& reply);
-    Task<std::optional<Failure>> whole(Answering& answering, const Target& target, const Ask& ask, Reply& reply,
+    Task<MaybeFailure> streamed(Answering& answering, const Target& target, const Ask& ask, Reply& reply);
+    Task<MaybeFailure> whole(Answering& answering, const Target& target, const Ask& ask, Reply& reply,
                                        Deadline deadline);
     Deadline attempt_deadline(const Ask& ask) const { return ask.context.deadline.sooner(settings_.timeouts.total); }
 
@@ -139,7 +139,7 @@ http::ClientRequest AnthropicProvider::make_request(std::size_t key, std::string
     return request;
 }
 
-Task<std::optional<Failure>> AnthropicProvider::send(const Target& target, std::size_t key, const Ask& ask, Reply& reply,
+Task<MaybeFailure> AnthropicProvider::send(const Target& target, std::size_t key, const Ask& ask, Reply& reply,
                                                      Deadline deadline, Answering& into)
 {
     auto translated = translate(target, ask);
@@ -166,7 +166,7 @@ Task<std::optional<Failure>> AnthropicProvider::send(const Target& target, std::
     co_return std::nullopt;
 }
 
-Task<std::optional<Failure>> AnthropicProvider::attempt(const Target& target, std::size_t key, const Ask& ask,
+Task<MaybeFailure> AnthropicProvider::attempt(const Target& target, std::size_t key, const Ask& ask,
                                                         Reply& reply)
 {
     const auto deadline = ask.stream ? ask.context.deadline : attempt_deadline(ask);
@@ -194,7 +194,7 @@ openai::StreamTimers AnthropicProvider::timers(const Answering& answering, const
     return {settings_.timeouts, answering.sent, ask.context.deadline, !shown_as_it_comes, target.reasoning};
 }
 
-Task<std::optional<Failure>> AnthropicProvider::streamed(Answering& answering, const Target& target, const Ask& ask,
+Task<MaybeFailure> AnthropicProvider::streamed(Answering& answering, const Target& target, const Ask& ask,
                                                          Reply& reply)
 {
     auto& response = *answering.response;
@@ -211,7 +211,7 @@ Task<std::optional<Failure>> AnthropicProvider::streamed(Answering& answering, c
     co_return failure;
 }
 
-Task<std::optional<Failure>> AnthropicProvider::whole(Answering& answering, const Target& target, const Ask& ask,
+Task<MaybeFailure> AnthropicProvider::whole(Answering& answering, const Target& target, const Ask& ask,
                                                       Reply& reply, Deadline deadline)
 {
     std::optional<Reply::Wait> waiting(reply);

@@ -118,7 +118,7 @@ Task<void> pause(std::chrono::milliseconds delay)
         co_await boost::asio::post(co_await boost::asio::this_coro::executor, boost::asio::use_awaitable);
 }
 
-Task<std::optional<Failure>> play(const Answer& answer, std::chrono::milliseconds delay, Deadline deadline, Reply& reply)
+Task<MaybeFailure> play(const Answer& answer, std::chrono::milliseconds delay, Deadline deadline, Reply& reply)
 {
     if (!reply.streams() && delay.count() == 0) {   // nobody sees the pieces
         for (const auto& piece : pieces_of(answer))
@@ -141,7 +141,7 @@ Task<std::optional<Failure>> play(const Answer& answer, std::chrono::millisecond
 
 }  // namespace
 
-Task<std::optional<Failure>> MockProvider::attempt(const Target&, std::size_t, const Ask& ask, Reply& reply)
+Task<MaybeFailure> MockProvider::attempt(const Target&, std::size_t, const Ask& ask, Reply& reply)
 {
     auto conversation = ask.typed != nullptr ? Result<Conversation>(from_typed(*ask.typed, ask.context))
                                              : from_body(ask.relay->body, ask.context);
@@ -164,7 +164,7 @@ Task<std::optional<Failure>> MockProvider::attempt(const Target&, std::size_t, c
     co_return std::nullopt;
 }
 
-Task<std::optional<Failure>> MockProvider::embed(const Target& target, std::size_t, const EmbeddingRequest& request,
+Task<MaybeFailure> MockProvider::embed(const Target& target, std::size_t, const EmbeddingRequest& request,
                                                  const CallContext&, EmbeddingAnswer& into)
 {
     auto answer = embed_locally(request);

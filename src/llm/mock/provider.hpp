@@ -11,8 +11,8 @@ class MockProvider final : public Provider {
 public:
     explicit MockProvider(std::chrono::milliseconds delay) : delay_(delay) {}
 
-    Task<std::optional<Failure>> attempt(const Target& target, std::size_t key, const Ask& ask, Reply& reply) override;
-    Task<std::optional<Failure>> embed(const Target& target, std::size_t key, const EmbeddingRequest& request, const CallContext& context,
+    Task<MaybeFailure> attempt(const Target& target, std::size_t key, const Ask& ask, Reply& reply) override;
+    Task<MaybeFailure> embed(const Target& target, std::size_t key, const EmbeddingRequest& request, const CallContext& context,
                                        EmbeddingAnswer& into) override;
     bool repair(const Target&, const Failure&) override { return false; }
 

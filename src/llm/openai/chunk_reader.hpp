@@ -58,7 +58,7 @@ public:
     bool output() const { return output_; }
     std::uint64_t progress() const { return progress_; }   // counts output, usage and finishes
     std::size_t skipped() const { return skipped_; }
-    const std::optional<Failure>& failure() const { return failure_; }
+    const MaybeFailure& failure() const { return failure_; }
     void fail(Failure failure);
     const std::string& id() const { return id_; }
     const std::string& created() const { return created_; }   // as JSON text
@@ -85,7 +85,7 @@ private:
     std::string usage_;
     std::string id_;
     std::string created_;
-    std::optional<Failure> failure_;
+    MaybeFailure failure_;
     std::uint64_t progress_ = 0;
     std::size_t skipped_ = 0;
     bool surrogates_seen_ = false;

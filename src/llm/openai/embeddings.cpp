@@ -110,7 +110,7 @@ std::string embedding_body(const model::EmbeddingRequest& request, const Embeddi
     return dump(body);
 }
 
-std::optional<Failure> read_embeddings(std::string_view body, std::size_t expected, model::EmbeddingAnswer& into)
+MaybeFailure read_embeddings(std::string_view body, std::size_t expected, model::EmbeddingAnswer& into)
 {
     const auto document = parse_foreign(body).document;
     if (!document.is_object())

@@ -20,6 +20,6 @@ struct EmbeddingBatch {
 std::vector<EmbeddingBatch> embedding_batches(const model::EmbeddingRequest& request);
 std::string embedding_body(const model::EmbeddingRequest& request, const EmbeddingBatch& batch, std::string_view model);
 // Appends the vectors of one answer, in the order of their indexes, and adds its usage.
-std::optional<Failure> read_embeddings(std::string_view body, std::size_t expected, model::EmbeddingAnswer& into);
+MaybeFailure read_embeddings(std::string_view body, std::size_t expected, model::EmbeddingAnswer& into);
 
 }  // namespace dure::llm::openai

@@ -43,8 +43,8 @@ public:
     {
     }
 
-    Task<std::optional<Failure>> attempt(const Target& target, std::size_t key, const Ask& ask, Reply& reply) override;
-    Task<std::optional<Failure>> embed(const Target& target, std::size_t key, const EmbeddingRequest& request,
+    Task<MaybeFailure> attempt(const Target& target, std::size_t key, const Ask& ask, Reply& reply) override;
+    Task<MaybeFailure> embed(const Target& target, std::size_t key, const EmbeddingRequest& request,
                                        const CallContext& context, EmbeddingAnswer& into) override;
     bool repair(const Target& target, const Failure& failure) override;
 
@@ -56,14 +56,14 @@ private:
         Steady::time_point sent = Steady::now();
     };
     // A coroutine of its own: what is sent is not kept for as long as the answer lasts.
-    Task<std::optional<Failure>> send(const Target& target, std::size_t key, const Ask& ask, Reply& reply, Deadline deadline,
+    Task<MaybeFailure> send(const Target& target, std::size_t key, const Ask& ask, Reply& reply, Deadline deadline,
                                       Answering& into);
     http::ClientRequest make_request(const http::Url& url, std::size_t key, std::string_view body, Deadline deadline,
                                      bool stream) const;
     Repairs repairs_of(const Target& target);
     Task<Failure> failed_answer(http::ResponseStream& response, Deadline deadline) const;
-    Task<std::optional<Failure>> streamed(Answering& answering, const Target& target, const Ask& ask, Reply& reply);
-    Task<std::optional<Failure>> whole(Answering& answering, const Ask& ask, Reply& reply, Deadline deadline);
+    Task<MaybeFailure> streamed(Answering& answering, const Target& target, const Ask& ask, Reply& reply);
+    Task<MaybeFailure> whole(Answering& answering, const Ask& ask, Reply& reply, Deadline deadline);
     Deadline attempt_deadline(const Ask& ask) const { return ask.context.deadline.sooner(settings_.timeouts.total); }
 
     const config::Provider settings_;
@@ -107,7 +107,7 @@ bool OpenAiProvider::repair(const Target& target, const Failure& failure)
     return learn(repairs_[target.model], failure.param);
 }
 
-Task<std::optional<Failure>> OpenAiProvider::send(const Target& target, std::size_t key, const Ask& ask, Reply& reply,
+Task<MaybeFailure> OpenAiProvider::send(const Target& target, std::size_t key, const Ask& ask, Reply& reply,
                                                   Deadline deadline, Answering& into)
 {
     const BodyRules rules{target.developer_role, target.reasoning, target.json_schema, repairs_of(target)};
@@ -127,7 +127,7 @@ Task<std::optional<Failure>> OpenAiProvider::send(const Target& target, std::siz
     co_return std::nullopt;
 }
 
-Task<std::optional<Failure>> OpenAiProvider::attempt(const Target& target, std::size_t key, const Ask& ask, Reply& reply)
+Task<MaybeFailure> OpenAiProvider::attempt(const Target& target, std::size_t key, const Ask& ask, Reply& reply)
 {
     const auto deadline = ask.stream ? ask.context.deadline : attempt_deadline(ask);
     Answering answering;
@@ -152,7 +152,7 @@ Task<Failure> OpenAiProvider::failed_answer(http::ResponseStream& response, Dead
     co_return failure;
 }
 
-Task<std::optional<Failure>> OpenAiProvider::streamed(Answering& answering, const Target& target, const Ask& ask, Reply& reply)
+Task<MaybeFailure> OpenAiProvider::streamed(Answering& answering, const Target& target, const Ask& ask, Reply& reply)
 {
     auto& response = *answering.response;
     const auto* form = answering.form ? &*answering.form : nullptr;
@@ -178,7 +178,7 @@ Task<std::optional<Failure>> OpenAiProvider::streamed(Answering& answering, cons
     co_return failure;
 }
 
-Task<std::optional<Failure>> OpenAiProvider::whole(Answering& answering, const Ask& ask, Reply& reply, Deadline deadline)
+Task<MaybeFailure> OpenAiProvider::whole(Answering& answering, const Ask& ask, Reply& reply, Deadline deadline)
 {
     std::optional<Reply::Wait> waiting(reply);
     const auto body = co_await answering.response->read_all(largest_answer, deadline);
@@ -191,7 +191,7 @@ Task<std::optional<Failure>> OpenAiProvider::whole(Answering& answering, const A
     co_return failure;
 }
 
-Task<std::optional<Failure>> OpenAiProvider::embed(const Target& target, std::size_t key, const EmbeddingRequest& request,
+Task<MaybeFailure> OpenAiProvider::embed(const Target& target, std::size_t key, const EmbeddingRequest& request,
                                                    const CallContext& context, EmbeddingAnswer& into)
 {
     const auto deadline = context.deadline.sooner(settings_.timeouts.total);

@@ -111,7 +111,7 @@ bool StreamAttempt::take_bytes(std::string_view bytes)
 }
 
 // An end signal has come: what is still missing for the reader. The failure of an answer that is not as it was asked for.
-std::optional<Failure> StreamAttempt::finish()
+MaybeFailure StreamAttempt::finish()
 {
     auto& answer = reply_.completion;
     if (answer.finish_reason.empty())
@@ -135,7 +135,7 @@ bool StreamAttempt::may_speak() const
            out_.size() > most_held_bytes;
 }
 
-Task<std::optional<Failure>> StreamAttempt::flush()
+Task<MaybeFailure> StreamAttempt::flush()
 {
     if (!may_speak())
         co_return std::nullopt;
@@ -154,8 +154,9 @@ Task<std::optional<Failure>> StreamAttempt::flush()
     co_return std::nullopt;
 }
 
-Task<std::optional<Failure>> StreamAttempt::run(http::ResponseStream& response)
+Task<MaybeFailure> StreamAttempt::run(http::ResponseStream& response)
 {
+    response.forget_headers();   // they have been looked at
     for (;;) {
         std::optional<Reply::Wait> waiting(reply_);
         const auto bytes = co_await response.read(Deadline(timers_.next()));
@@ -184,7 +185,7 @@ Task<std::optional<Failure>> StreamAttempt::run(http::ResponseStream& response)
 }
 
 // The body has ended, broken off (`broken`), or a timer has fired.
-Task<std::optional<Failure>> StreamAttempt::conclude(const Error* broken)
+Task<MaybeFailure> StreamAttempt::conclude(const Error* broken)
 {
     const auto& reader = translator_.reader();
     if (finished_)
@@ -212,7 +213,7 @@ Task<std::optional<Failure>> StreamAttempt::conclude(const Error* broken)
     co_return fail(Failure(nothing && broken == nullptr ? FailureClass::protocol : FailureClass::interrupted, ""));
 }
 
-Task<std::optional<Failure>> StreamAttempt::run_whole(OrderedJson completion)
+Task<MaybeFailure> StreamAttempt::run_whole(OrderedJson completion)
 {
     if (auto wrong = wrong_whole(completion))
         co_return fail(*wrong);

@@ -22,9 +22,9 @@ public:
     StreamAttempt(const Ask& ask, Reply& reply, StreamTimers timers, ForeignEvents* foreign = nullptr,
                   const AnswerForm* form = nullptr);
 
-    Task<std::optional<Failure>> run(http::ResponseStream& response);
+    Task<MaybeFailure> run(http::ResponseStream& response);
     // A whole completion came instead of a stream.
-    Task<std::optional<Failure>> run_whole(OrderedJson completion);
+    Task<MaybeFailure> run_whole(OrderedJson completion);
     std::size_t skipped() const { return translator_.reader().skipped(); }
 
 private:
@@ -33,11 +33,11 @@ private:
     void take_document(OrderedJson chunk);
     void collect_piece();
     bool take_bytes(std::string_view bytes);
-    Task<std::optional<Failure>> flush();
-    Task<std::optional<Failure>> conclude(const Error* broken);
+    Task<MaybeFailure> flush();
+    Task<MaybeFailure> conclude(const Error* broken);
     Failure fail(Failure failure) const;
     bool may_speak() const;
-    std::optional<Failure> finish();
+    MaybeFailure finish();
 
     const Ask& ask_;
     Reply& reply_;

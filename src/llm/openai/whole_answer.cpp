@@ -115,7 +115,7 @@ bool truthy_error(const OrderedJson& object)
 
 }  // namespace
 
-std::optional<Failure> wrong_whole(const OrderedJson& document)
+MaybeFailure wrong_whole(const OrderedJson& document)
 {
     if (!document.is_object())
         return Failure(FailureClass::protocol, "");
@@ -133,7 +133,7 @@ std::optional<Failure> wrong_whole(const OrderedJson& document)
     return std::nullopt;
 }
 
-std::optional<Failure> read_whole(std::string_view body, std::string_view model, model::Completion& into,
+MaybeFailure read_whole(std::string_view body, std::string_view model, model::Completion& into,
                                   std::string* client_body)
 {
     std::string spliced;

@@ -13,11 +13,11 @@ namespace dure::llm::openai {
 
 // Fills `into`; client_body, when given, gets the answer in the client's form with `model` as its model. An ordinary answer
 // is spliced, others are rebuilt.
-std::optional<Failure> read_whole(std::string_view body, std::string_view model, model::Completion& into,
+MaybeFailure read_whole(std::string_view body, std::string_view model, model::Completion& into,
                                   std::string* client_body);
 
 // {"error":…} in a 200, or something that is no completion.
-std::optional<Failure> wrong_whole(const OrderedJson& document);
+MaybeFailure wrong_whole(const OrderedJson& document);
 // As one chunk: messages become deltas.
 OrderedJson chunk_of_whole(OrderedJson whole);
 
