@@ -62,5 +62,6 @@ function queryOf(values: object): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(values))
     for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined) query.append(name, String(one));
-  return query.size === 0 ? "" : `?${query}`;
+  const text = query.toString();
+  return text === "" ? "" : `?${text}`;
 }
