@@ -7,6 +7,7 @@
 
 namespace dure::config {
 
+using testing::AllOf;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -62,6 +63,30 @@ TEST_F(Load, TakesVariablesOfFlowsAndSecretsByTheNameOfTheirVariable)
     EXPECT_EQ(loaded.settings.flows.secrets.at("crm").reveal(), "s3cret");
     EXPECT_THAT(loaded.warnings, ElementsAre(HasSubstr("variable GONE_KEY of the secret gone is not set")));
     EXPECT_THAT(effective_toml(loaded.settings), Not(HasSubstr("s3cret")));
+}
+
+TEST_F(Load, TakesLimitsOnTokensAndCostOfEachRole)
+{
+    toml("[limits.user]\ntokens_per_minute = 60000\ntokens_per_day = 1000000\ncost_per_day = \"2.50\"\n");
+    options_.environment["DURE_LIMITS__ADMIN__COST_PER_DAY"] = "100";
+    const auto limits = load().settings.limits;
+    EXPECT_THAT(problems(), IsEmpty());
+    EXPECT_EQ(limits.user.tokens_per_minute, 60'000);
+    EXPECT_EQ(limits.user.tokens_per_day, 1'000'000);
+    EXPECT_EQ(limits.user.cost_per_day, 2'500'000'000);
+    EXPECT_EQ(limits.admin.cost_per_day, 100'000'000'000);
+    EXPECT_EQ(limits.developer.tokens_per_day, 0) << "not limited";
+}
+
+TEST_F(Load, NamesLimitsOnTokensAndCostThatAreNone)
+{
+    toml("[limits.user]\ntokens_per_minute = -1\ntokens_per_day = \"many\"\ncost_per_day = 2.5\n"
+         "[limits.anonymous]\ntokens_per_day = 5\n");
+    EXPECT_THAT(problems(), testing::UnorderedElementsAre(
+                                AllOf(HasSubstr("limits.user.tokens_per_minute"), HasSubstr("at least 0")),
+                                AllOf(HasSubstr("limits.user.tokens_per_day"), HasSubstr("whole number")),
+                                AllOf(HasSubstr("limits.user.cost_per_day"), HasSubstr("amount of USD")),
+                                HasSubstr("limits.anonymous.tokens_per_day")));   // they ask no model
 }
 
 TEST_F(Load, GivesTheDefaultsWhenNothingIsConfigured)
@@ -296,6 +321,9 @@ TEST_F(Load, RefusesSettingsThatExcludeEachOther)
          "is no valid header"},
         {"[[providers]]\nname = \"a\"\nbase_url = \"a\"\n", "base_url must begin with"},
         {"[[tools.mcp]]\nname = \"a\"\n", "needs a command"},
+        {"[mail]\nfrom = \"a@b.c\"\nsender = \"smtp\"\n", "dure.toml:3: mail.sender = \"smtp\" needs mail.smtp_url_env"},
+        {"[mail]\nsender = \"smtp\"\nsmtp_url_env = \"GONE\"\n", "dure.toml:3: mail.sender = \"smtp\" needs mail.smtp_url_env"},
+        {"[auth]\nsignup_url = \"javascript:x\"\n", "dure.toml:2: auth.signup_url must begin with http"},
         {"[[tools.mcp]]\nname = \"a b\"\ncommand = [\"x\"]\n", "name must consist of letters"},
         {"[server]\nhost = \"not a host\"\n", "dure.toml:2: server.host must be an address or a host name"},
         {"[models]\nembeddings = \"gone\"\n", "dure.toml:2: models.embeddings: there is no model gone"},

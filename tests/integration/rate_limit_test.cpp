@@ -125,6 +125,7 @@ TEST(RateLimits, AStreamHoldsItsPlaceUntilItEndsOrItsReaderLeaves)
     EXPECT_EQ(refused.header("retry-after"), "1");
     EXPECT_EQ(refused.json().at("error").at("code"), "rate_limit_exceeded");
     EXPECT_EQ(chat(server).status, 200) << "what is no stream needs no place";
+    EXPECT_NE(get(server, "/metrics", true).body.find("\ndure_rate_limited_total{scope=\"streams\"} 1\n"), std::string::npos);
     reading.leave();
     EXPECT_TRUE(eventually([&] { return fetch(server.port(), request).status == 200; }));   // and read to its end
     EXPECT_EQ(fetch(server.port(), request).status, 200);
