@@ -325,6 +325,41 @@ TEST(X1, FailuresAreNotKept)
     EXPECT_EQ(executions, 2);
 }
 
+TEST(X1, TheKeyIsTheNodeItsVersionAndItsInputOrWhatAFunctionMakesOfItForAsLongAsItIsToBeKept)
+{
+    struct Case {
+        const char* what;
+        CachePolicy first;
+        CachePolicy second;
+        Json input;   // of the second run; the first has {"n": 1}
+        int executions;
+    };
+    const auto by_parity = [](const Json& input) { return std::to_string(input.at("n").get<int>() % 2); };
+    const std::chrono::milliseconds minute(60'000);
+    const Case cases[] = {{"the same", {}, {}, entry("n", 1), 1},
+                          {"another input", {}, {}, entry("n", 3), 2},
+                          {"another version", {minute, "1", {}}, {minute, "2", {}}, entry("n", 1), 2},
+                          {"equal by the function", {minute, "", by_parity}, {minute, "", by_parity}, entry("n", 3), 1},
+                          {"its time is over", {std::chrono::milliseconds(0), "", {}}, {}, entry("n", 1), 2}};
+    for (const auto& one : cases) {
+        int executions = 0;
+        NodeCache cache;
+        RunOptions with_cache;
+        with_cache.cache = &cache;
+        const auto graph_with = [&executions](const CachePolicy& policy) {
+            StateGraph graph;
+            NodeOptions options;
+            options.cache = policy;
+            graph.add_channel("n").add_channel("log", reducers::append());
+            graph.add_node("p", counts("p", &executions), options).add_edge(start, "p");
+            return compiled(graph);
+        };
+        EXPECT_EQ(log_text(run(graph_with(one.first), entry("n", 1), with_cache)), "[p]") << one.what;
+        EXPECT_EQ(log_text(run(graph_with(one.second), one.input, with_cache)), "[p]") << one.what;
+        EXPECT_EQ(executions, one.executions) << one.what;
+    }
+}
+
 TEST(C3, AListOfCommandsAppliesInOrder)
 {
     LogGraph graph{"b", "c"};

@@ -78,13 +78,17 @@ struct World {
     int handled = 0;  // failures that an error handler took over
 };
 
-// How many times a task gives way to the others before it goes on: the order of completion.
-inline Task<void> give_way(NodeContext& context)
+// How many times somebody gives way to the others before he goes on: the order of completion.
+inline Task<void> give_way(World& world)
 {
-    auto& world = context.context<World>();
     const auto executor = co_await boost::asio::this_coro::executor;
     for (auto times = world.shuffles ? below(world.random, 4) : 0; times > 0; --times)
         co_await boost::asio::post(executor, boost::asio::use_awaitable);
+}
+
+inline Task<void> give_way(NodeContext& context)
+{
+    return give_way(context.context<World>());
 }
 
 constexpr auto attempt_limit = 100ms;

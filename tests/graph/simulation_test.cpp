@@ -8,14 +8,15 @@ namespace {
 
 using namespace simulated;
 
-// Storage that dies after some saves; nothing of a save that failed is there.
+// Storage that takes its time and dies after some saves; nothing of a save that failed is there.
 class MortalCheckpointer final : public Checkpointer {
 public:
-    explicit MortalCheckpointer(Checkpointer& real) : real_(real) {}
+    MortalCheckpointer(Checkpointer& real, World& world) : real_(real), world_(world) {}
     void live_for(std::size_t saves) { left_ = saves; }
 
     Task<Result<void>> save(const std::string& thread, Batch batch) override
     {
+        co_await give_way(world_);
         if (left_ == 0)
             co_return Error(Errc::unavailable, "The storage is gone.").reason("STORAGE_ERROR");
         --left_;
@@ -51,6 +52,7 @@ public:
 
 private:
     Checkpointer& real_;
+    World& world_;
     std::size_t left_ = static_cast<std::size_t>(-1);
 };
 
@@ -100,7 +102,7 @@ struct Trace {
 class Simulation {
 public:
     Simulation(const CompiledGraph& graph, const Way& way, std::uint32_t seed)
-        : graph_(graph), way_(way), mortal_(memory_)
+        : graph_(graph), way_(way), mortal_(memory_, world_)
     {
         world_.random.seed(seed);
         world_.shuffles = way.shuffles;
