@@ -47,7 +47,7 @@ constexpr std::string_view execution_schema_text = R"json({
   "executions":{"type":"array","items":{"$ref":"#/components/schemas/Execution"}},
   "total":{"type":"integer"},"page":{"type":"integer"},"page_size":{"type":"integer"}}},
 "ResumeExecution": {"type":"object","additionalProperties":false,"properties":{
-  "node_id":{"type":["string","null"],"maxLength":256,"description":"may be left out when one question is open"},
+  "node_id":{"type":["string","null"],"maxLength":256,"description":"of the node that asks, or the id of the question; may be left out when one question is open"},
   "action":{"type":["string","null"],"maxLength":256},"answer":{}}},
 "ForkExecution": {"type":"object","required":["step"],"additionalProperties":false,"properties":{
   "step":{"type":["integer","string"],"description":"number of a step, or the id of a node: its newest visit"},

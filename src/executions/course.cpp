@@ -49,18 +49,19 @@ Result<std::optional<flows::Rights>> rights_again(const Execution& execution, co
 }
 
 // The question an answer is for.
-Result<Json> question_for(const Execution& execution, const std::string& node_id)
+// `name`: of the node that asks, or the question's own id, where items of an iteration ask at once.
+Result<Json> question_for(const Execution& execution, const std::string& name)
 {
     if (execution.status != Status::waiting || !execution.waiting)
         return not_waiting();
     std::vector<const Json*> asked;
     for (const auto& question : *execution.waiting)
-        if (node_id.empty() || question.at("node_id") == node_id)
+        if (name.empty() || question.at("node_id") == name || question.at("id") == name)
             asked.push_back(&question);
     if (asked.empty())
         return not_waiting();
     if (asked.size() > 1)
-        return wrong_member("node_id", "Several questions are open: node_id must name one.");
+        return wrong_member("node_id", "Several questions are open: node_id must name one, by its node or its id.");
     return *asked.front();
 }
 

@@ -1,0 +1,77 @@
+// Items of an iteration that ask people at the same time: each question has an id of its own, and is answered by it, in any order.
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "integration/events_on_the_wire.hpp"
+
+namespace dure::test {
+namespace flow_questions {
+
+const char* const letters = R"({"name":"letters","nodes":[
+{"id":"start","type":"start","position":{"x":0,"y":0},"data":{"config":{}}},
+{"id":"each","type":"iteration","position":{"x":1,"y":0},"data":{"config":{"items":"{{start.inputs.letters}}","parallel":3,
+  "output":"{{item}}: {{nodes.ask.action}} {{nodes.ask.feedback | default('-')}}"}}},
+{"id":"ask","type":"human_input","parentId":"each","position":{"x":0,"y":0},"data":{"config":{"prompt":"Send {{item}}?","feedback":true}}},
+{"id":"done","type":"reply","position":{"x":2,"y":0},"data":{"config":{"text":"{{nodes.each.items | join('; ')}}"}}}],
+"edges":[{"source":"start","target":"each"},{"source":"each","target":"done"}]})";
+
+class FlowQuestions : public EventsOnTheWire {
+protected:
+    RawAnswer send(const std::string& method, const std::string& path, const Json& body = Json()) const
+    {
+        return fetch(server.port(), raw_request(method, path, admin.token, body.is_null() ? "" : body.dump()));
+    }
+    // Once it has so many open questions, or has ended.
+    Json with_questions(const std::string& id, std::size_t open) const
+    {
+        Json last;
+        EXPECT_TRUE(eventually([&] {
+            last = send("GET", "/api/executions/" + id).json();
+            return last.at("status") == (open == 0 ? "succeeded" : "waiting") && last.at("waiting").size() == open;
+        })) << last;
+        return last;
+    }
+};
+
+TEST_P(FlowQuestions, OfItemsAtOnceAreAnsweredByTheirIds)
+{
+    const auto made = send("POST", "/api/agent-builder/agentflows", Json::parse(letters));
+    ASSERT_EQ(made.status, 201) << made.body;
+    const auto started =
+        send("POST", "/api/agent-builder/flows/" + made.json().at("id").get<std::string>() + "/execute?wait=true",
+             {{"inputs", {{"letters", {"A", "B", "C"}}}}});
+    ASSERT_EQ(started.status, 200) << started.body;
+    const auto id = started.json().at("id").get<std::string>();
+    std::map<std::string, std::string> ids;
+    const auto waiting = with_questions(id, 3);
+    for (const auto& question : waiting.at("waiting")) {
+        EXPECT_EQ(question.at("node_id"), "ask");
+        ids[question.at("value").at("prompt").get<std::string>()] = question.at("id").get<std::string>();
+    }
+    ASSERT_EQ(ids.size(), 3U);
+    const auto resume = "/api/executions/" + id + "/resume";
+    for (const auto& unclear : {Json{{"action", "approve"}}, Json{{"action", "approve"}, {"node_id", "ask"}}}) {
+        const auto refused = send("POST", resume, unclear);
+        EXPECT_EQ(refused.status, 422) << refused.body;
+        EXPECT_NE(refused.body.find("node_id"), std::string::npos);
+    }
+    const auto answer = [&](const char* prompt, const Json& body) {
+        auto whole = body;
+        whole["node_id"] = ids.at(prompt);
+        return send("POST", resume, whole).status;
+    };
+    EXPECT_EQ(answer("Send C?", {{"action", "reject"}, {"answer", "too late"}}), 202);
+    with_questions(id, 2);
+    EXPECT_EQ(answer("Send C?", {{"action", "approve"}}), 409) << "answered already";
+    EXPECT_EQ(answer("Send A?", {{"action", "approve"}}), 202);
+    with_questions(id, 1);
+    EXPECT_EQ(send("POST", resume, {{"action", "approve"}, {"node_id", "ask"}}).status, 202) << "one is left";
+    EXPECT_EQ(with_questions(id, 0).at("output").at("text"), "A: approve -; B: approve -; C: reject too late");
+}
+
+INSTANTIATE_TEST_SUITE_P(Databases, FlowQuestions, testing::Values("sqlite", "postgres"),
+                         [](const auto& info) { return info.param; });
+
+}  // namespace flow_questions
+}  // namespace dure::test
