@@ -176,6 +176,8 @@ void check_auth(const Settings& settings, Collector& collector)
     if (auth.registration == "redirect" && !http_url(auth.signup_url))
         collector.problem(collector.where("auth.registration"),
                           "auth.registration = \"redirect\" needs auth.signup_url, an http(s) address");
+    else if (!auth.signup_url.empty() && !http_url(auth.signup_url))
+        collector.problem(collector.where("auth.signup_url"), "auth.signup_url must begin with http:// or https://");
     if (auth.admin_email.empty() != auth.admin_password.empty())
         collector.problem(collector.where(auth.admin_email.empty() ? "auth.admin_password" : "auth.admin_email"),
                           "ADMIN_EMAIL and ADMIN_PASSWORD belong together");

@@ -203,7 +203,7 @@ void resolve_mail_url(const Variables& all, Collector& collector)
     if (const auto* variable = variables::filled(all, mail.smtp_url_env))
         mail.smtp_url = SecretString(variable->value);
     else
-        collector.problem(collector.where("mail.smtp_url_env"),
+        collector.problem(collector.where(mail.smtp_url_env.empty() ? "mail.sender" : "mail.smtp_url_env"),
                           "mail.sender = \"smtp\" needs mail.smtp_url_env, the name of a variable that is set");
 }
 
