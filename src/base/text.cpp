@@ -8,6 +8,7 @@
 #include <memory>
 #include <stdexcept>
 
+#include "dure/base/hex_digit.hpp"
 #include "dure/base/json_text.hpp"
 
 namespace dure {
@@ -43,17 +44,6 @@ std::size_t utf8_length(std::string_view text, std::size_t at)
 }
 
 constexpr char hex_digits[] = "0123456789abcdef";
-
-int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
 
 // Characters that can hide or turn text in a log viewer: bidirectional controls, line and paragraph separators,
 // zero-width characters, the byte order mark.

@@ -4,23 +4,14 @@
 #include <algorithm>
 #include <cstring>
 
+#include "dure/base/hex_digit.hpp"
+
 namespace dure::http {
 namespace chunk_decoder_parts {
 
 constexpr unsigned most_digits = 15;   // below 2^60: sums of sizes cannot overflow
 
 constexpr std::size_t most_plain_digits = 7;
-
-int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
 
 // Text of extensions and trailers: no control characters but HTAB.
 bool is_line_text(char c)

@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "dure/base/cancellation.hpp"
+#include "dure/base/exception_text.hpp"
 #include "dure/base/text.hpp"
 #include "dure/base/timeout.hpp"
 #include "dure/schema/json_check.hpp"
@@ -64,17 +65,6 @@ Task<Ran> run_guarded(Tool& tool, const Json& arguments, const Caller& caller, D
         ran.thrown = std::current_exception();
     }
     co_return ran;
-}
-
-std::string text_of(const std::exception_ptr& thrown)
-{
-    try {
-        std::rethrow_exception(thrown);
-    } catch (const std::exception& error) {
-        return error.what();
-    } catch (...) {
-        return "an exception that is no std::exception";
-    }
 }
 
 std::string shown(const std::vector<FieldProblem>& problems)
@@ -308,7 +298,7 @@ Task<Outcome> Registry::State::run(const Entry& entry, const Json& arguments, co
         co_return failed(Errc::timeout, "The tool did not answer in time.");
     if (ran->result)
         co_return judged(*ran->result, size);
-    logger.error("tool threw", {{"tool", entry.tool->definition().name}, {"error", text_of(ran->thrown)}});
+    logger.error("tool threw", {{"tool", entry.tool->definition().name}, {"error", exception_text(ran->thrown)}});
     co_return failed(Errc::internal, "The tool failed.");
 }
 

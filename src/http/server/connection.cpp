@@ -4,6 +4,8 @@
 #include <boost/asio/post.hpp>
 #include <boost/system/system_error.hpp>
 
+#include "dure/base/exception_text.hpp"
+
 namespace dure::http {
 namespace connection_parts {
 
@@ -23,17 +25,6 @@ bool is_cancellation(const std::exception_ptr& thrown)
         return error.code() == boost::asio::error::operation_aborted;
     } catch (...) {
         return false;
-    }
-}
-
-std::string text_of(const std::exception_ptr& thrown)
-{
-    try {
-        std::rethrow_exception(thrown);
-    } catch (const std::exception& error) {
-        return error.what();
-    } catch (...) {
-        return "not a std::exception";
     }
 }
 
@@ -205,7 +196,7 @@ Task<void> Connection::answer_failure(std::exception_ptr thrown)
     shared_.logger.error("request handler failed", {{"request_id", head_.request_id},
                                                     {"method", name_of(head_.method)},
                                                     {"path", head_.path},
-                                                    {"what", thrown ? text_of(thrown) : "ended without an answer"}});
+                                                    {"what", thrown ? exception_text(thrown) : "ended without an answer"}});
     if (answer_ != Answer::none)
         co_return;
     auto response = shared_.application.render_error(head_.path, Error(Errc::internal, "Internal server error"));
@@ -219,7 +210,7 @@ Task<void> Connection::answer_failure(std::exception_ptr thrown)
         co_return;
     broken_ = true;
     if (!is_cancellation(failed))
-        shared_.logger.error("error answer failed", {{"request_id", head_.request_id}, {"what", text_of(failed)}});
+        shared_.logger.error("error answer failed", {{"request_id", head_.request_id}, {"what", exception_text(failed)}});
 }
 
 Connection::Outcome Connection::settle() const
