@@ -77,6 +77,35 @@ TEST_F(ClientTest, HandsOutABurstOfChunksInOneRead)
     });
 }
 
+// A connection whose peer is slow gives its buffer back while it waits.
+TEST_F(ClientTest, ReadsTheSameWhenThePeerPausesWhereverItDoes)
+{
+    const std::string large(30'000, 'l');
+    const auto body = chunk("small") + chunk(large) + chunk("end") + last_chunk();
+    Script script{send(chunked_head(200, "text/plain"))};
+    for (const auto& part : {body.substr(0, 1), body.substr(1, 3), body.substr(4, 5000), body.substr(5004, 20'000), body.substr(25'004)}) {
+        script.push_back(pause(15ms));
+        script.push_back(send(part));
+    }
+    upstream.enqueue(script);
+    test::run_on_core(cores, [&]() -> Task<void> {
+        const auto request = request_to(upstream.base());
+        auto stream = co_await client.send(request);
+        std::string all;
+        for (;;) {
+            const auto bytes = co_await (*stream)->read(Deadline::after(8ms));
+            if (!bytes && bytes.error().reason() == "read_timeout")
+                continue;
+            EXPECT_TRUE(bytes.has_value());
+            if (!bytes || bytes->empty())
+                break;
+            all += *bytes;
+        }
+        EXPECT_EQ(all.size(), 5 + large.size() + 3);
+        EXPECT_TRUE(all == "small" + large + "end");
+    });
+}
+
 TEST_F(ClientTest, GivesStatusAndFieldsOfErrors)
 {
     upstream.enqueue({send(http_answer(429, "application/json", "{}", {{"Retry-After", "3"}}))});

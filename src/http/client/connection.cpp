@@ -17,6 +17,7 @@ namespace connection_parts {
 
 constexpr auto as_result = boost::asio::as_tuple(boost::asio::deferred);   // awaited directly: no frame for the operation
 // A stream of tokens never needs more than the first; whoever fills a buffer whole gets the next size.
+constexpr std::chrono::milliseconds slow{5};   // a wait as long as this is worth giving the buffer back for
 constexpr std::size_t first_capacity = 2 * 1024;
 constexpr std::size_t ample_capacity = 16 * 1024;
 constexpr std::size_t largest_capacity = longest_response_head + 1024;   // a head at its bound, and the byte too many
@@ -135,16 +136,25 @@ Task<IoResult> Connection::write(std::array<boost::asio::const_buffer, 2> bytes,
 
 Task<IoResult> Connection::fill(Deadline until)
 {
-    make_room();
-    const auto room = boost::asio::buffer(buffer_.get() + end_, capacity_ - end_);
+    const auto asked = Steady::now();
     watch_->arm(until.at());
     boost::system::error_code error;
     std::size_t bytes = 0;
-    if (tls_)
-        std::tie(error, bytes) = co_await tls_->async_read_some(room, as_result);
-    else
-        std::tie(error, bytes) = co_await socket_.async_read_some(room, as_result);
-    end_ += bytes;
+    if (slow_peer_ && !tls_ && unread() == 0) {   // thousands of waiting streams hold no buffers
+        buffer_.reset();
+        capacity_ = begin_ = end_ = 0;
+        std::tie(error) = co_await socket_.async_wait(Socket::wait_read, as_result);
+    }
+    if (!error) {
+        make_room();
+        const auto room = boost::asio::buffer(buffer_.get() + end_, capacity_ - end_);
+        if (tls_)
+            std::tie(error, bytes) = co_await tls_->async_read_some(room, as_result);
+        else
+            std::tie(error, bytes) = co_await socket_.async_read_some(room, as_result);
+        end_ += bytes;
+    }
+    slow_peer_ = Steady::now() - asked >= slow;
     co_return finished(co_await boost::asio::this_coro::cancellation_state, error, bytes);
 }
 

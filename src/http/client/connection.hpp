@@ -100,6 +100,7 @@ private:
     Steady::time_point born_ = Steady::now();
     Steady::time_point idle_since_ = born_;
     bool reused_ = false;
+    bool slow_peer_ = false;   // the last fill had to wait
 };
 
 }  // namespace dure::http::outgoing

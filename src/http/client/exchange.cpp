@@ -95,6 +95,8 @@ Error Stream::fail(Error error)
 std::string_view Stream::decode_arrived()
 {
     Connection& connection = *lease_.connection();
+    if (connection.unread() == 0)
+        return {};
     char* const bytes = connection.unread_begin();
     const auto step = decoder_.decode(bytes, connection.unread());
     connection.consume(step.consumed);
