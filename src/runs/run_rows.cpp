@@ -4,6 +4,8 @@
 #include <array>
 #include <cstdio>
 
+#include "dure/base/json_write.hpp"
+
 #include "runs/rollback.hpp"
 
 namespace dure::runs {
@@ -151,7 +153,7 @@ Result<Run> RunRows::start(Run fresh, Multitask multitask)
         "INSERT INTO graph_runs (" + run_columns +
         ") VALUES ($1, $2, $3, $4, $5, $6, 'pending', '', 0, 0, 0, 0, '', '', NULL, NULL, $7, NULL, NULL) RETURNING " +
         run_columns;
-    return one_run(connection_.query(sql, fresh.id, fresh.thread, fresh.owner, fresh.graph, dump(fresh.input),
+    return one_run(connection_.query(sql, fresh.id, fresh.thread, fresh.owner, fresh.graph, json_text(fresh.input),
                                      dump(fresh.options), fresh.created_at));
 }
 
@@ -357,7 +359,7 @@ Result<void> RunRows::start_held(const Run& fresh)
     static const std::string sql =
         "INSERT INTO graph_runs (" + run_columns +
         ") VALUES ($1, $2, $3, $4, $5, $6, 'running', $7, $8, 1, $9, 0, '', '', NULL, NULL, $10, $10, NULL)";
-    return done(connection_.execute(sql, fresh.id, fresh.thread, fresh.owner, fresh.graph, dump(fresh.input),
+    return done(connection_.execute(sql, fresh.id, fresh.thread, fresh.owner, fresh.graph, json_text(fresh.input),
                                     dump(fresh.options), fresh.worker, fresh.epoch, fresh.lease_until, fresh.created_at));
 }
 

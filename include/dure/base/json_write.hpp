@@ -1,4 +1,4 @@
-// The text of a JSON document, as dump() (json.hpp) gives it, at a third of its cost: strings are passed over eight bytes at a
+// The text of a JSON document, as dump() (json.hpp) gives it, at less than half of its cost: strings are passed over eight bytes at a
 // time. For what is written with every turn, step and event. Of invalid UTF-8 each bad byte becomes U+FFFD.
 #pragma once
 
