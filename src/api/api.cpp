@@ -327,9 +327,12 @@ void Api::finished(const http::RequestHead* head, int status, std::chrono::nanos
     state_->durations->observe(std::chrono::duration<double>(took).count());
     auto& logger = state_->parts.logger;
     const bool fault = status >= 500 && status != 501;   // an unknown method is the client's own doing
-    if (!logger.enabled(LogLevel::debug) && !fault)
+    // Probes and scrapes come every few seconds and say nothing.
+    const bool probe = head && (head->path == "/healthz" || head->path == "/readyz" || head->path == "/metrics");
+    const auto level = fault ? LogLevel::warn : probe ? LogLevel::debug : LogLevel::info;
+    if (!logger.enabled(level))
         return;
-    logger.write(fault ? LogLevel::warn : LogLevel::debug, "request finished",
+    logger.write_soon(level, "request finished",
                  {{"request_id", head ? std::string_view(head->request_id) : std::string_view()},
                   {"method", head ? http::name_of(head->method) : std::string_view()},
                   {"path", head ? head->path : std::string_view()},

@@ -2,12 +2,17 @@
 #include "dure/base/log.hpp"
 
 #include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 
 #include <array>
+#include <atomic>
 #include <charconv>
 #include <cmath>
+#include <condition_variable>
+#include <cstdio>
+#include <mutex>
+#include <thread>
 
 #include "dure/base/clock.hpp"
 #include "dure/base/text.hpp"
@@ -104,17 +109,73 @@ std::string text_line(LogLevel level, std::string_view event, std::initializer_l
     return std::string(utf8_prefix(line, longest_line));
 }
 
+// Standard error, with lines kept together until they are flushed: spdlog's own sink flushes each.
+class StandardErrorSink : public spdlog::sinks::base_sink<std::mutex> {
+    static constexpr std::size_t most_kept = 64 * 1024;
+
+    void sink_it_(const spdlog::details::log_msg& message) override
+    {
+        spdlog::memory_buf_t formatted;
+        formatter_->format(message, formatted);
+        kept_.append(formatted.data(), formatted.size());
+        if (kept_.size() >= most_kept)
+            flush_();
+    }
+    void flush_() override
+    {
+        std::fwrite(kept_.data(), 1, kept_.size(), stderr);
+        std::fflush(stderr);
+        kept_.clear();
+    }
+
+    std::string kept_;
+};
+
 }  // namespace
 
+// Lines of `write` are spdlog's level info, which flushes; those of `write_soon` its level debug, which a thread flushes.
 struct Logger::Sink {
     std::shared_ptr<spdlog::logger> target;
+    std::atomic<bool> waiting{false};
+    std::mutex mutex;
+    std::condition_variable_any woken;
+    std::jthread flusher;
+
+    void flush_later()
+    {
+        if (waiting.exchange(true))
+            return;
+        const std::lock_guard lock(mutex);
+        if (!flusher.joinable())
+            flusher = std::jthread([this](const std::stop_token& stop) { flush_until(stop); });
+        woken.notify_one();
+    }
+    void flush_until(const std::stop_token& stop)
+    {
+        std::unique_lock lock(mutex);
+        while (woken.wait(lock, stop, [this] { return waiting.load(); })) {
+            woken.wait_for(lock, stop, longest_delay, [] { return false; });
+            waiting = false;
+            lock.unlock();
+            target->flush();
+            lock.lock();
+        }
+    }
+    ~Sink()
+    {
+        if (flusher.joinable()) {
+            flusher.request_stop();
+            flusher.join();
+        }
+        target->flush();
+    }
 };
 
 Logger::Logger(Options options) : level_(options.level), json_(options.json), sink_(std::make_unique<Sink>())
 {
     std::shared_ptr<spdlog::sinks::sink> sink;
     if (options.file.empty())
-        sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+        sink = std::make_shared<StandardErrorSink>();
     else
         sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(options.file);
     sink_->target = std::make_shared<spdlog::logger>("dure", std::move(sink));
@@ -125,12 +186,23 @@ Logger::Logger(Options options) : level_(options.level), json_(options.json), si
 
 Logger::~Logger() = default;
 
+std::string Logger::line_of(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) const
+{
+    return json_ ? json_line(level, event, fields) : text_line(level, event, fields);
+}
+
 void Logger::write(LogLevel level, std::string_view event, std::initializer_list<LogField> fields)
+{
+    if (enabled(level))
+        sink_->target->log(spdlog::level::info, "{}", line_of(level, event, fields));
+}
+
+void Logger::write_soon(LogLevel level, std::string_view event, std::initializer_list<LogField> fields)
 {
     if (!enabled(level))
         return;
-    const auto line = json_ ? json_line(level, event, fields) : text_line(level, event, fields);
-    sink_->target->log(spdlog::level::info, "{}", line);
+    sink_->target->log(spdlog::level::debug, "{}", line_of(level, event, fields));
+    sink_->flush_later();
 }
 
 void Logger::flush()

@@ -3,6 +3,7 @@
 // longer than a write to a pipe or file. Message texts of users are logged at level debug only.
 #pragma once
 
+#include <chrono>
 #include <initializer_list>
 #include <memory>
 #include <string>
@@ -48,10 +49,17 @@ public:
     void info(std::string_view event, std::initializer_list<LogField> fields = {}) { write(LogLevel::info, event, fields); }
     void warn(std::string_view event, std::initializer_list<LogField> fields = {}) { write(LogLevel::warn, event, fields); }
     void error(std::string_view event, std::initializer_list<LogField> fields = {}) { write(LogLevel::error, event, fields); }
+    // For lines that come with every request: written together with others, within `longest_delay`; a line of `write` takes those
+    // before it along. A process that is killed may lose them.
+    void write_soon(LogLevel level, std::string_view event, std::initializer_list<LogField> fields);
     void flush();
+
+    static constexpr std::chrono::milliseconds longest_delay{50};
 
 private:
     struct Sink;
+    std::string line_of(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) const;
+
     LogLevel level_;
     bool json_;
     std::unique_ptr<Sink> sink_;
