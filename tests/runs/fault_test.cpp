@@ -83,8 +83,11 @@ RunBody noting_refusals(RunBody body, Effects& effects)
     return [body = std::move(body), &effects](RunWriter& writer, RunControl& control) -> Task<Ending> {
         auto ending = co_await body(writer, control);
         const auto code = ending.error ? ending.error->value("code", "") : "";
-        if (!code.empty())  // refused at a write, or told by the lease before that
-            effects.record(code == "LEASE_LOST" || code == "CANCELLED" ? "lost" : code, writer.run().id, 0);
+        // Refused at a write, or stopped by the lost lease before that; between two nodes that is a cancelled run without a code.
+        if (code == "LEASE_LOST" || code == "CANCELLED" || ending.status == Status::cancelled)
+            effects.record("lost", writer.run().id, 0);
+        else if (!code.empty())
+            effects.record(code, writer.run().id, 0);
         co_return ending;
     };
 }
