@@ -17,7 +17,7 @@ namespace {
 
 using namespace dure;
 
-constexpr std::int64_t snapshot_every = 128;
+constexpr std::int64_t snapshot_every = 256;   // as the engine does
 
 template <class T>
 T must(Result<T> result, const char* what)
