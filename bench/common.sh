@@ -52,12 +52,16 @@ start_upstream() {
     wait_for_port "$upstream_port"
 }
 
-# Dure in front of it, on a new database, with nothing in the way of a load: dure_port, dure_pid, dure_key.
-#   start_dure [COMMAND...]    (a command in front of the server, e.g. env LD_PRELOAD=...)
-start_dure() {
+enter_empty_folder() {
     rm -rf "$work/dure"
     mkdir -p "$work/dure"
     cd "$work/dure"
+}
+
+# Dure in front of it, on a new database, with nothing in the way of a load: dure_port, dure_pid, dure_key.
+#   start_dure [COMMAND...]    (a command in front of the server, e.g. env LD_PRELOAD=...)
+start_dure() {
+    enter_empty_folder
     cat >dure.toml <<CONF
 [log]
 level = "warn"
@@ -109,9 +113,7 @@ serve_dure() {
 # Dure on a new database with an administrator who is logged in: dure_pid, dure_url, dure_token.
 #   start_with_login [VARIABLE=value ...]    (more of the environment, e.g. DATABASE_URL=...)
 start_with_login() {
-    rm -rf "$work/dure"
-    mkdir -p "$work/dure"
-    cd "$work/dure"
+    enter_empty_folder
     cat >dure.toml <<CONF
 [log]
 level = "warn"

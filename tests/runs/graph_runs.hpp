@@ -7,6 +7,7 @@
 #include "dure/base/timeout.hpp"
 #include "dure/runs/graph_body.hpp"
 #include "runs/runs_fixture.hpp"
+#include "runs/start_and_wait.hpp"
 
 namespace dure::runs {
 
@@ -64,24 +65,9 @@ protected:
 
     Task<runs::Run> start(Json input, Json options = Json::object())
     {
-        runs::Run run;
-        run.thread = thread_;
-        run.owner = "me";
-        run.graph = "g";
-        run.input = std::move(input);
-        run.options = std::move(options);
-        auto started = co_await runs_->start(run, Multitask::enqueue);
-        if (!started)
-            throw std::runtime_error(started.error().message());
-        co_return *started;
+        return started_run(*runs_, thread_, std::move(input), std::move(options), Multitask::enqueue);
     }
-    Task<runs::Run> ended(std::string id)
-    {
-        auto run = co_await runs_->wait(id, "me", Deadline::after(std::chrono::seconds(20)));
-        if (!run)
-            throw std::runtime_error(run.error().message());
-        co_return *run;
-    }
+    Task<runs::Run> ended(std::string id) { return ended_run(*runs_, std::move(id)); }
     Task<runs::Run> play_run(Json input, Json options = Json::object())
     {
         const auto run = co_await start(std::move(input), std::move(options));

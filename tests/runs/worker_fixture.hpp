@@ -9,6 +9,7 @@
 #include <numeric>
 #include "dure/base/timeout.hpp"
 #include "runs/runs_fixture.hpp"
+#include "runs/start_and_wait.hpp"
 #include "support/checkpointer_fixture.hpp"
 #include "support/run_on_core.hpp"
 
@@ -58,24 +59,9 @@ protected:
     Task<runs::Run> start(std::string thread, Json input = Json(), Multitask multitask = Multitask::enqueue,
                           Json options = Json::object())
     {
-        runs::Run run;
-        run.thread = std::move(thread);
-        run.owner = "me";
-        run.graph = "g";
-        run.input = std::move(input);
-        run.options = std::move(options);
-        auto started = co_await runs_->start(run, multitask);
-        if (!started)
-            throw std::runtime_error(started.error().message());
-        co_return *started;
+        return started_run(*runs_, std::move(thread), std::move(input), std::move(options), multitask);
     }
-    Task<runs::Run> ended(std::string id)
-    {
-        auto run = co_await runs_->wait(id, "me", Deadline::after(std::chrono::seconds(20)));
-        if (!run)
-            throw std::runtime_error(run.error().message());
-        co_return *run;
-    }
+    Task<runs::Run> ended(std::string id) { return ended_run(*runs_, std::move(id)); }
     // Until `true_now()`; the scenario fails when that takes too long.
     template <class Condition>
     Task<void> until(Condition true_now)
