@@ -211,10 +211,15 @@ Task<Result<Page>> ExecutionService::list(std::string owner, Filter filter)
 
 Task<Result<Execution>> ExecutionService::wait(std::string id, std::string owner, Deadline deadline)
 {
-    const auto run = co_await state_->parts.runs.wait(id, owner, deadline);
-    if (!run)
-        co_return run.error();
-    co_return co_await find(id, owner);
+    for (;;) {
+        const auto run = co_await state_->parts.runs.wait(id, owner, deadline);
+        if (!run)
+            co_return run.error();
+        auto execution = co_await find(id, owner);
+        if (!execution || has_ended(execution->status) || execution->status == Status::waiting)
+            co_return execution;
+        // Between the two reads it was set going again: a question's time was over, or it was answered or retried.
+    }
 }
 
 Task<Result<Execution>> ExecutionService::cancel(std::string id, Caller caller)
