@@ -40,7 +40,7 @@ public:
 
 private:
     PasswordCost cost_;
-    std::string nobody_;  // hash of a random password
+    std::string nobody_;  // a stored form that no password has
     BlockingPool pool_;  // last: its threads use the others
 };
 
