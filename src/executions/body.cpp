@@ -145,9 +145,11 @@ public:
             [this](sql::Connection& c) { return ExecutionRows(c).find(writer_.run().id, ""); });
         if (!execution)
             co_return is_outage(execution.error()) ? co_await try_again_later() : failed(execution.error());
+        control_.waits();
         const auto place = co_await wait_for_turn(*execution);
         if (!place)
             co_return parked();
+        control_.works();
         if (crashes_of(*execution) >= crash_limit)
             co_return failed(recovery_limit(crashes_of(*execution)));
         if (auto told = co_await tell_status(Status::running); !told)

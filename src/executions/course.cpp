@@ -193,7 +193,7 @@ Task<Result<Execution>> ExecutionService::State::answer(std::string id, std::str
         return rows.find(id, owner);
     });
     if (resumed)
-        parts.runs.announce(id, false);
+        parts.runs.announce(id, false, owner);
     co_return resumed;
 }
 
@@ -243,7 +243,7 @@ Task<Result<Execution>> ExecutionService::retry(std::string id, Caller caller)
         return rows.find(id, owner);
     });
     if (retried)
-        parts.runs.announce(id, false);
+        parts.runs.announce(id, false, owner);
     co_return retried;
 }
 
@@ -299,7 +299,7 @@ Task<Result<Execution>> ExecutionService::fork(std::string id, Caller caller, Fo
         return whole;
     });
     if (started)
-        parts.runs.announce(fork.id, false);
+        parts.runs.announce(fork.id, false, fork.owner_id);
     co_return started;
 }
 

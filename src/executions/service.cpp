@@ -149,7 +149,7 @@ Task<Result<Started>> ExecutionService::start(Caller caller, StartRequest reques
             co_return std::move(**known);
     }
     if (started && !started->again)
-        parts.runs.announce(fresh.id, false);
+        parts.runs.announce(fresh.id, false, fresh.owner_id);
     co_return started;
 }
 

@@ -45,6 +45,7 @@ struct Workers::State {
         each.lease = options.lease;
         each.crash_limit = std::numeric_limits<std::int64_t>::max();  // the body counts those that worked (D9)
         each.most_runs = std::max<std::size_t>(1, options.most_runs / count);
+        each.claim_ahead = options.claim_ahead;
         each.extra_writes = [this](sql::Connection& c, const runs::WriteOfRun& what) {
             return recorder.write(c, what);
         };

@@ -92,14 +92,37 @@ std::string with_lock(sql::Connection& connection, std::string sql, std::string_
     return sql;
 }
 
-std::string claim_sql(sql::Connection& connection, std::string_view which)
+// The elements of a JSON array of texts.
+std::string elements_of(sql::Connection& connection, const std::string& parameter)
 {
+    return connection.dialect() == sql::Dialect::postgres
+               ? "SELECT value FROM json_array_elements_text(CAST(" + parameter + " AS json)) AS wanted(value)"
+               : "SELECT value FROM json_each(" + parameter + ")";
+}
+
+// `which`: its conditions, and its order.
+struct Which {
+    std::string_view from;
+    std::string_view order;
+};
+
+std::string claim_sql(sql::Connection& connection, const Which& which)
+{
+    auto ids = std::string(which.from) +
+               " AND substr(r.graph, 1, length($5)) = $5 AND ($6 = '[]' OR r.owner_id NOT IN (" +
+               elements_of(connection, "$6") + ")) ORDER BY " + std::string(which.order) + " LIMIT $4";
     return "UPDATE graph_runs SET status = 'running', worker = $1, epoch = epoch + 1, attempts = attempts + 1, "
            "lease_until = $2, started_at = "
            "COALESCE(started_at, $3) WHERE id IN (" +
-           with_lock(connection, std::string(which), " FOR UPDATE SKIP LOCKED") + ") RETURNING " + run_columns +
+           with_lock(connection, std::move(ids), " FOR UPDATE SKIP LOCKED") + ") RETURNING " + run_columns +
            ", CASE WHEN EXISTS (SELECT 1 FROM graph_pending_writes p WHERE p.thread_id = graph_runs.thread_id) THEN 1 "
            "ELSE 0 END AS finds_open";
+}
+
+Result<sql::Rows> take(sql::Connection& connection, const Which& which, const Claim& claim, std::int64_t limit)
+{
+    return connection.query(claim_sql(connection, which), claim.worker, claim.lease_until, claim.now, limit,
+                            claim.graphs, dump(Json(claim.not_of)));
 }
 
 // The runs, with what they find open kept for a rollback.
@@ -113,13 +136,12 @@ Result<std::vector<Run>> begun_from(sql::Connection& connection, const Result<sq
     return runs;
 }
 
-constexpr std::string_view next_pending =
+constexpr Which next_pending{
     "SELECT r.id FROM graph_runs r WHERE r.status = 'pending' AND NOT EXISTS (SELECT 1 FROM graph_runs o WHERE "
-    "o.thread_id = r.thread_id AND o.status IN ('pending', 'running') AND (o.status = 'running' OR o.id < r.id)) "
-    "AND substr(r.graph, 1, length($5)) = $5 ORDER BY r.id LIMIT $4";
-constexpr std::string_view next_dead =
-    "SELECT r.id FROM graph_runs r WHERE r.status = 'running' AND r.lease_until < $3 AND "
-    "substr(r.graph, 1, length($5)) = $5 ORDER BY r.lease_until LIMIT $4";
+    "o.thread_id = r.thread_id AND o.status IN ('pending', 'running') AND (o.status = 'running' OR o.id < r.id))",
+    "r.id"};
+constexpr Which next_dead{"SELECT r.id FROM graph_runs r WHERE r.status = 'running' AND r.lease_until < $3",
+                          "r.lease_until"};
 
 }  // namespace
 
@@ -248,9 +270,7 @@ Result<Run> RunRows::stop(const std::string& id, const std::string& owner, Stop 
 
 Result<std::vector<Run>> RunRows::claim(const Claim& claim)
 {
-    auto dead = runs_from(
-        connection_.query(claim_sql(connection_, next_dead), claim.worker, claim.lease_until, claim.now, claim.limit,
-                          claim.graphs));
+    auto dead = runs_from(take(connection_, next_dead, claim, claim.limit));
     if (!dead)
         return dead;
     std::vector<Run> taken;
@@ -264,8 +284,7 @@ Result<std::vector<Run>> RunRows::claim(const Claim& claim)
     const auto room = claim.limit - static_cast<std::int64_t>(taken.size());
     if (room <= 0)
         return taken;
-    auto fresh = begun_from(connection_, connection_.query(claim_sql(connection_, next_pending), claim.worker,
-                                                           claim.lease_until, claim.now, room, claim.graphs));
+    auto fresh = begun_from(connection_, take(connection_, next_pending, claim, room));
     if (!fresh)
         return fresh;
     for (auto& run : *fresh)
@@ -365,10 +384,8 @@ Result<void> RunRows::start_held(const Run& fresh)
 
 Result<void> RunRows::hold(const std::string& worker, const std::vector<std::string>& ids, UnixMillis until)
 {
-    static const std::string update = "UPDATE graph_runs SET lease_until = $2 WHERE worker = $1 AND status = 'running' AND "
-                                      "id IN (SELECT value FROM ";
-    const bool postgres = connection_.dialect() == sql::Dialect::postgres;
-    const auto sql = update + (postgres ? "json_array_elements_text(CAST($3 AS json)) AS wanted(value))" : "json_each($3))");
+    const auto sql = "UPDATE graph_runs SET lease_until = $2 WHERE worker = $1 AND status = 'running' AND id IN (" +
+                     elements_of(connection_, "$3") + ")";
     return done(connection_.execute(sql, worker, until, dump(Json(ids))));
 }
 

@@ -15,6 +15,7 @@ struct Claim {
     std::int64_t limit = 1;  // runs to take at most
     std::int64_t crash_limit = 3;  // D9
     std::string graphs;  // beginning of the graphs' names; empty: all
+    std::vector<std::string> not_of;  // owners of whose runs the worker has enough
 };
 
 // What a renewal found: still held, and whether somebody wants it to stop.

@@ -69,9 +69,9 @@ Result<void> Runs::remove_in(sql::Connection& connection, const std::string& thr
     return {};
 }
 
-void Runs::announce(const std::string& run, bool stops)
+void Runs::announce(const std::string& run, bool stops, const std::string& owner)
 {
-    wake_workers(stops);
+    wake_workers(stops, owner);
     streams_.nudge(run);
 }
 
@@ -188,11 +188,11 @@ void Runs::remove_worker(Worker& worker)
     std::erase(workers_, &worker);
 }
 
-void Runs::wake_workers(bool stops)
+void Runs::wake_workers(bool stops, const std::string& owner)
 {
     const std::lock_guard lock(guard_);
     for (auto* worker : workers_)
-        worker->wake(stops);
+        worker->wake(stops, owner);
 }
 
 }  // namespace dure::runs

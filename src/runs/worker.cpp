@@ -28,12 +28,29 @@ struct Worker::Active {
 
 // Notes that outlive the moment nobody waits for them.
 struct Worker::Wakes {
-    explicit Wakes(asio::any_io_executor executor) : work(executor), leases(executor) {}
+    Wakes(asio::any_io_executor executor, std::size_t ahead) : work(executor), leases(executor), claim_ahead(ahead) {}
     Signal work;
     Signal leases;
     bool there_is_work = true;
     bool there_are_stops = false;
     std::uint64_t stops = 0;   // wakes for stops so far
+
+    // With a bounded claim-ahead:
+    const std::size_t claim_ahead;
+    std::size_t taken = 0;                          // not begun, not waiting
+    std::map<std::string, std::size_t> waiting;     // by owner
+    bool left_some = false;                         // the last claim took all it might
+
+    bool has_enough_of(const std::string& owner) const
+    {
+        const auto found = waiting.find(owner);
+        return claim_ahead > 0 && found != waiting.end() && found->second >= claim_ahead;
+    }
+    void look_for_work()
+    {
+        there_is_work = true;
+        work.notify();
+    }
 };
 
 namespace {
@@ -87,6 +104,13 @@ void RunControl::drain()
         drain_();
 }
 
+void RunControl::stands_at(Place place)
+{
+    const auto before = std::exchange(place_, place);
+    if (before != place && changed_)
+        changed_(before, place);
+}
+
 void RunControl::forget()
 {
     cancel_ = nullptr;
@@ -95,7 +119,7 @@ void RunControl::forget()
 
 Worker::Worker(Runs& runs, asio::any_io_executor executor, Logger& log, RunBody body, WorkerOptions options)
     : runs_(runs), executor_(executor), log_(log), body_(std::move(body)), options_(std::move(options)), id_(new_id()),
-      wakes_(std::make_shared<Wakes>(executor)), keepers_(executor), executions_(executor)
+      wakes_(std::make_shared<Wakes>(executor, options_.claim_ahead)), keepers_(executor), executions_(executor)
 {
     runs_.add_worker(*this);
 }
@@ -105,16 +129,16 @@ Worker::~Worker()
     runs_.remove_worker(*this);
 }
 
-void Worker::wake(bool stops)
+void Worker::wake(bool stops, const std::string& owner)
 {
     if (options_.only_looks && !stops)
         return;
-    asio::post(executor_, [alive = std::weak_ptr(wakes_), stops] {
+    asio::post(executor_, [alive = std::weak_ptr(wakes_), stops, owner] {
         const auto wakes = alive.lock();
         if (!wakes)
             return;
-        wakes->there_is_work = true;
-        wakes->work.notify();
+        if (stops || !wakes->has_enough_of(owner))
+            wakes->look_for_work();
         if (stops) {
             wakes->there_are_stops = true;
             ++wakes->stops;
@@ -174,17 +198,30 @@ Task<void> Worker::claim_until_drained()
         co_await wakes_->work.wait();
 }
 
+std::size_t Worker::room() const
+{
+    const auto room = options_.most_runs - std::min(options_.most_runs, active_.size());
+    if (options_.claim_ahead == 0)
+        return room;
+    return std::min(room, options_.claim_ahead - std::min(options_.claim_ahead, wakes_->taken));
+}
+
 Task<void> Worker::claim_and_spawn()
 {
-    if (active_.size() >= options_.most_runs)
+    const auto most = room();
+    wakes_->left_some = most == 0;
+    if (most == 0)
         co_return;
     Claim claim;
     claim.worker = id_;
     claim.now = runs_.clock().now();
     claim.lease_until = claim.now + options_.lease.count();
-    claim.limit = static_cast<std::int64_t>(options_.most_runs - active_.size());
+    claim.limit = static_cast<std::int64_t>(most);
     claim.crash_limit = options_.crash_limit;
     claim.graphs = options_.graphs;
+    for (const auto& [owner, waiting] : wakes_->waiting)
+        if (wakes_->has_enough_of(owner))
+            claim.not_of.push_back(owner);
     const auto stops_before = wakes_->stops;
     using Claimed = std::vector<std::pair<Run, std::int64_t>>;
     auto taken = co_await runs_.database().write([&](sql::Connection& c) -> Result<Claimed> {
@@ -205,8 +242,11 @@ Task<void> Worker::claim_and_spawn()
         log_.warn("no runs could be claimed", {{"cause", taken.error().message() + " " + taken.error().detail()}});
         co_return;
     }
+    wakes_->left_some = taken->size() >= most;
     for (auto& [run, last_seq] : *taken)
         adopt(std::move(run), last_seq);
+    if (wakes_->left_some && room() > 0)
+        wakes_->there_is_work = true;
     if (!taken->empty() && wakes_->stops != stops_before) {
         // It may have been for a run that was claimed already and not known here yet.
         wakes_->there_are_stops = true;
@@ -221,9 +261,34 @@ void Worker::adopt(Run run, std::int64_t last_seq)
         abandon(*before->second);
     auto active = std::make_shared<Active>(std::move(run), last_seq, executor_);
     active_[active->run.id] = active;
+    if (options_.claim_ahead > 0) {
+        ++wakes_->taken;
+        active->control.on_place([this, owner = active->run.owner](auto from, auto to) { moved(owner, from, to); });
+    }
     if (draining_)   // it was claimed while the drain began
         active->control.drain();
     executions_.spawn(execute(std::move(active)));
+}
+
+// There may be room for others now.
+void Worker::moved(const std::string& owner, RunControl::Place from, RunControl::Place to)
+{
+    using Place = RunControl::Place;
+    auto& wakes = *wakes_;
+    bool looks = false;
+    if (from == Place::taken) {
+        --wakes.taken;
+        looks = wakes.left_some;
+    } else if (from == Place::waits) {
+        looks = wakes.has_enough_of(owner);
+        if (const auto waiting = wakes.waiting.find(owner); --waiting->second == 0)
+            wakes.waiting.erase(waiting);
+        looks = looks && !wakes.has_enough_of(owner);
+    }
+    if (to == Place::waits)
+        ++wakes.waiting[owner];
+    if (looks)
+        wakes.look_for_work();
 }
 
 Task<void> Worker::execute(std::shared_ptr<Active> active)
@@ -237,12 +302,17 @@ Task<void> Worker::execute(std::shared_ptr<Active> active)
     auto ending = co_await run_body(*active, writer);
     flushing.cancel();
     co_await flushing.wait();
+    const bool goes_on = ending.status == Status::pending;
     if (!active->lost)
         co_await finish(*active, writer, std::move(ending));
+    active->control.stands_at(RunControl::Place::gone);
     if (const auto here = active_.find(active->run.id); here != active_.end() && here->second == active)
         active_.erase(here);
-    wakes_->there_is_work = true;
-    wakes_->work.notify();
+    // Who takes only a part ahead knows whether it left some; what others leave is found by the next look.
+    if (options_.claim_ahead == 0 || wakes_->left_some || goes_on)
+        wakes_->look_for_work();
+    else if (draining_)
+        wakes_->work.notify();
 }
 
 Task<Ending> Worker::run_body(Active& active, RunWriter& writer)

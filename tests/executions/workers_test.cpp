@@ -187,6 +187,47 @@ TEST_P(ExecutionWorkersTest, OfOneOwnerOnlySoManyWorkAtOnce)
     EXPECT_LE(most, 2);
 }
 
+// What a process holds when it dies waits for the end of its lease; all others any process may take at once.
+TEST_P(ExecutionWorkersTest, WhatWaitsForItsTurnStaysInTheQueueButForAFew)
+{
+    std::atomic<bool> may_end = false;
+    flow("busy", [&] {
+        return HandMade()
+            .node("a",
+                  [&](graph::NodeContext&) -> Task<Result<Json>> {
+                      while (!may_end)
+                          co_await sleep_for(std::chrono::milliseconds(2));
+                      co_return Json("a");
+                  })
+            .compile();
+    });
+    flow("other", [] { return HandMade().node("a", says("a")).compile(); });
+    constexpr int all = 100, at_once = 2;
+    const std::int64_t most_held = at_once + 2 * static_cast<std::int64_t>(WorkersOptions().claim_ahead);
+    work();
+    play([&]() -> Task<void> {
+        std::vector<std::string> ids;
+        StartRequest request;
+        request.flow = "busy";
+        request.owner_runs = at_once;
+        for (int i = 0; i < all; ++i)
+            ids.push_back((co_await service_->start(me_, request)).value().execution.id);
+        auto you = me_;
+        you.user_id = "you";
+        request.flow = "other";
+        const auto passes = (co_await service_->start(you, request)).value().execution.id;
+        const auto passed = co_await service_->wait(passes, "you", Deadline::after(std::chrono::seconds(15)));
+        EXPECT_EQ(passed.value().status, Status::succeeded);
+        const auto held = co_await database_->read([](sql::Connection& c) -> Result<std::int64_t> {
+            return c.query("SELECT COUNT(*) FROM graph_runs WHERE status = 'running'")->front().integer(0);
+        });
+        EXPECT_LE(held.value(), most_held);
+        may_end = true;
+        for (const auto& id : ids)
+            EXPECT_EQ((co_await ended(id)).status, Status::succeeded);
+    });
+}
+
 TEST_P(ExecutionWorkersTest, WhatEndedLongAgoIsForgotten)
 {
     settings_.executions.retention = std::chrono::milliseconds(0);

@@ -72,6 +72,73 @@ TEST_P(WorkerTest, TheNumberOfRunsAtOnceIsBounded)
     EXPECT_LE(most, 3);
 }
 
+TEST_P(WorkerTest, OfRunsThatWaitForEachOtherFewAreTakenAheadAndOthersPassThem)
+{
+    options_.claim_ahead = 2;
+    constexpr std::int64_t most_waiting = 3;  // one, and then another claim
+    const auto held = [&] { return count("SELECT COUNT(*) FROM graph_runs WHERE status = 'running'"); };
+    bool open = false;
+    int waiting = 0;
+    int active = 0;
+    const RunBody body = [&](RunWriter& writer, RunControl& control) -> Task<Ending> {
+        if (writer.run().owner == "me") {
+            control.waits();
+            ++waiting;
+            while (!open || active > 0)
+                co_await sleep_for(std::chrono::milliseconds(1));
+            --waiting;
+        }
+        control.works();
+        ++active;
+        EXPECT_LE(waiting, most_waiting);
+        co_await sleep_for(std::chrono::milliseconds(1));
+        --active;
+        co_return success(nullptr);
+    };
+    play(body, [&]() -> Task<void> {
+        std::vector<std::string> ids;
+        for (int i = 0; i < 20; ++i)
+            ids.push_back((co_await start("t" + std::to_string(i))).id);
+        co_await until([&] { return waiting >= 2; });
+        runs::Run other;
+        other.thread = "other";
+        other.owner = "you";
+        other.graph = "g";
+        other.input = Json();
+        const auto passes = co_await runs_->start(other, Multitask::enqueue);
+        EXPECT_EQ((co_await runs_->wait(passes->id, "you", Deadline::after(std::chrono::seconds(20))))->status,
+                  Status::success);
+        EXPECT_LE(waiting, most_waiting);
+        EXPECT_LE(held(), most_waiting);
+        open = true;
+        for (const auto& id : ids)
+            EXPECT_EQ((co_await ended(id)).status, Status::success);
+    });
+}
+
+TEST_P(WorkerTest, ManyRunsThatDoNotWaitAreTakenAFewAtATimeUntilAllWork)
+{
+    options_.claim_ahead = 2;
+    options_.most_runs = 50;
+    options_.look_interval = std::chrono::hours(1);  // nothing waits for a look
+    int active = 0;
+    play(
+        [&](RunWriter&, RunControl& control) -> Task<Ending> {
+            control.works();
+            ++active;
+            while (active < 40)
+                co_await sleep_for(std::chrono::milliseconds(1));
+            co_return success(nullptr);
+        },
+        [&]() -> Task<void> {
+            std::vector<std::string> ids;
+            for (int i = 0; i < 40; ++i)
+                ids.push_back((co_await start("t" + std::to_string(i))).id);
+            for (const auto& id : ids)
+                EXPECT_EQ((co_await ended(id)).status, Status::success);
+        });
+}
+
 TEST_P(WorkerTest, TakesOnlyRunsOfItsGraphsAndStartsThemInAUnitOfTheCaller)
 {
     options_.graphs = "flow:";

@@ -33,7 +33,8 @@ public:
                                UnixMillis now);
     // Everything of a thread: its runs with their events, its checkpoints.
     static Result<void> remove_in(sql::Connection& connection, const std::string& thread);
-    void announce(const std::string& run, bool stops);
+    // Named, the owner spares workers that have enough of its runs the look.
+    void announce(const std::string& run, bool stops, const std::string& owner = {});
 
     // A run that who starts it executes at once: `fresh` is held by fresh.worker at epoch 1 until fresh.lease_until, on a
     // thread of its own. Once its lease is over it is claimed like any other.
@@ -76,7 +77,7 @@ private:
     // A wake-up call for the workers of this process; others look once a while.
     void add_worker(Worker& worker);
     void remove_worker(Worker& worker);
-    void wake_workers(bool stops);
+    void wake_workers(bool stops, const std::string& owner = {});
 
     sql::Database& database_;
     const Clock& clock_;

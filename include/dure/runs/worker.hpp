@@ -20,14 +20,26 @@ public:
     void
     on_drain(std::function<void()> stop);  // at the next superstep boundary (F8); then the ending is Status::pending
 
+    // Where a run stands that was taken ahead (WorkerOptions::claim_ahead): it waits for its turn among those of its owner,
+    // or works from now on.
+    enum class Place { taken, waits, works, gone };
+    void waits() { stands_at(Place::waits); }
+    void works() { stands_at(Place::works); }
+
     // False: nobody listens.
     bool cancel();
     void drain();
     void forget();  // the body has ended
 
+    // Told of each change from one place to another; the worker's.
+    void on_place(std::function<void(Place from, Place to)> changed) { changed_ = std::move(changed); }
+    void stands_at(Place place);
+
 private:
     std::function<void()> cancel_;
     std::function<void()> drain_;
+    std::function<void(Place, Place)> changed_;
+    Place place_ = Place::taken;
     bool drains_ = false;
 };
 
@@ -37,8 +49,12 @@ using RunBody = std::function<Task<Ending>(RunWriter& writer, RunControl& contro
 
 struct WorkerOptions {
     std::size_t most_runs = 32;  // at once
+    // Of them so many taken whose body has not said yet that it works or waits, and as many again of an owner whose runs
+    // wait for each other: what is left in the queue is any worker's, at once. 0: as many as most_runs.
+    std::size_t claim_ahead = 0;
     std::chrono::milliseconds lease{15'000};  // renewed three times within
-    std::chrono::milliseconds look_interval{1'000};  // at the rows, for runs that other processes started, lost or stopped
+    std::chrono::milliseconds look_interval{
+        1'000};  // at the rows, for runs that other processes started, lost or stopped
     std::int64_t crash_limit = 3;  // D9
     bool only_process = false;  // leases found at the start are dead ones (SQLite)
     std::string graphs;  // takes only runs whose graph's name begins so; empty: all
@@ -64,8 +80,8 @@ public:
 
     std::size_t active() const { return active_.size(); }
 
-    // From any thread: there may be work; runs of this worker may have been asked to stop.
-    void wake(bool stops);
+    // From any thread: there may be work, of this owner if one is named; runs of this worker may have been asked to stop.
+    void wake(bool stops, const std::string& owner);
 
 private:
     struct Active;
@@ -74,7 +90,9 @@ private:
 
     Task<void> claim_until_drained();
     Task<void> claim_and_spawn();
+    std::size_t room() const;
     void adopt(Run run, std::int64_t last_seq);
+    void moved(const std::string& owner, RunControl::Place from, RunControl::Place to);
     Task<void> execute(std::shared_ptr<Active> active);
     Task<Ending> run_body(Active& active, RunWriter& writer);
     Task<void> finish(Active& active, RunWriter& writer, Ending ending);
