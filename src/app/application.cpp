@@ -138,7 +138,7 @@ StorageReports storage_reports(Logger& logger, Signals& signals)
 }
 
 // The phases of a stop (threat-model §9, SIGTERM): nothing acknowledged is lost, all within the deadline.
-void shut_down(api::Api& api, http::Server& server, FlowRunning& flow_running, chat::ChatService& chat,
+void shut_down(api::Api& api, http::Server& server, llm::Gateway& gateway, FlowRunning& flow_running, chat::ChatService& chat,
                const mail::Mailer& mailer, store::UsageWriter& usage, store::AttemptWriter& attempts,
                std::chrono::milliseconds patience, Logger& logger)
 {
@@ -149,6 +149,7 @@ void shut_down(api::Api& api, http::Server& server, FlowRunning& flow_running, c
     while (server.open_exchanges() > 0 && deadline.left() > std::chrono::seconds(1))
         std::this_thread::sleep_for(std::chrono::milliseconds(5));   // 2. streams finish
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline.left());
+    gateway.stop_draining();
     server.close_all(std::max(left, std::chrono::milliseconds(500)));   // 3. what still runs is cancelled and recorded
     flow_running.stop(deadline.sooner(patience / 2));             // executions park behind their last finished node
     chat.stop(deadline.sooner(std::chrono::seconds(2)));          // turns that were taken over end, or are cut
@@ -263,7 +264,7 @@ int serve(const config::Settings& settings, std::function<config::Loaded()> load
         logger.info("metrics have an address of their own", {{"port", std::to_string(metrics_server->port())}});
     std::cerr << "dure " << version << " listening on " << url << " (" << storage->description << ")" << std::endl;
     signals.wait_for_stop([&] { (void)models.reload(); });
-    shut_down(api, server, flow_running, chat, people.mailer, usage, attempts.writer(), settings.server.shutdown_deadline, logger);
+    shut_down(api, server, gateway, flow_running, chat, people.mailer, usage, attempts.writer(), settings.server.shutdown_deadline, logger);
     (*toolbox)->stop(Deadline::after(tool_servers_patience));
     if (metrics_server)
         metrics_server->close_all(std::chrono::milliseconds(500));

@@ -167,6 +167,7 @@ Task<Result<void>> ChatService::complete(const CompletionCall& call, const Calle
     context.background_task = background_task_of(call);
     if (kind == ModelKind::agent)
         co_return co_await state.ask_agent(call, turn, context, sink, answer);
+    context.from_client = true;
     if (context.background_task.empty() && !call.hints.chat_id.empty())
         DURE_CO_TRY_VOID(co_await state.join_session(call, turn, answer));
     const llm::RelayRequest as_sent{call.model, call.body, call.stream, call.include_usage, call.max_tokens, call.n};
@@ -258,7 +259,8 @@ Task<Result<void>> ChatService::message(const MessageCall& call, const Caller& c
     turn.left = left;
     turn.session_id = session->session.id;
     turn.user_text = call.message;
-    const auto context = call_of(caller, info);
+    auto context = call_of(caller, info);
+    context.from_client = !entry->agent;
     if (entry->agent) {
         agents::AgentRequest request;
         request.messages = with_memory(*session, call.message);

@@ -169,7 +169,7 @@ Task<Result<void>> Turns::record_turn(const Turn& turn, Answer& answer, const En
     record.turn_key = turn.key;
     record.user_text = turn.user_text;
     record.assistant_text = answer.completion.text;
-    record.cut = !ended.whole();
+    record.cut = !ended.whole() && !answer.completion.drained;
     auto* run = turn.run && turn.run->begun() ? turn.run : nullptr;
     if (run)
         record.also = [run, status = ended.run_status()](sql::Connection& c) { return run->end_in(c, status); };

@@ -236,6 +236,18 @@ void check_models(const Settings& settings, const std::set<std::string>& provide
             else if (!providers.contains(target.substr(0, slash)))
                 collector.problem(where, place + ".targets: there is no provider " + target.substr(0, slash));
         }
+        for (const auto& [name, list] : {std::pair{"ranks", &model.ranks}, std::pair{"weights", &model.weights}}) {
+            if (list->empty())
+                continue;
+            if (list->size() != model.targets.size())
+                collector.problem(where, place + "." + name + " must have one number for each of its targets");
+            if (model.kind == "embedding" ||
+                (model.kind == "auto" &&
+                 (model.id == settings.models.embeddings || ascii_lower(model.id).find("embed") != std::string::npos)))
+                collector.problem(where,
+                                  place + "." + name +
+                                      " is not for embeddings: vectors of different targets do not fit together");
+        }
     }
     const auto known = [&](const std::string& id) {
         return id == "mock" ||

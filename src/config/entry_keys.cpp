@@ -37,7 +37,7 @@ const std::vector<Key>& provider_keys()
                     .between(1, 86400000));
         };
         time("connect", &ProviderTimeouts::connect, "Until the connection stands");
-        time("head", &ProviderTimeouts::head, "Until the answer's head");
+        time("head", &ProviderTimeouts::head, "Until the answer's head; that of an answer without a stream often comes when it is whole");
         time("first_output", &ProviderTimeouts::first_output, "Until the first piece of output");
         time("first_output_reasoning", &ProviderTimeouts::first_output_reasoning,
              "The same of models that think before they speak");
@@ -63,6 +63,14 @@ const std::vector<Key>& model_keys()
         key_of<Model>(
             "targets", [](Model& m) { return &m.targets; }, "provider/model, tried in this order")
             .like("openai/gpt-4o"),
+        key_of<Model>(
+            "ranks", [](Model& m) { return &m.ranks; },
+            "One of each target: targets of equal rank share the requests, lower ranks are tried first; empty: in order")
+            .between(1, 1000),
+        key_of<Model>(
+            "weights", [](Model& m) { return &m.weights; },
+            "One of each target, its share among those of its rank; empty: equal. Without ranks all are equal")
+            .between(1, 1000),
         key_of<Model>(
             "tools", [](Model& m) { return &m.tools; }, "It can call tools"),
         key_of<Model>(
@@ -94,6 +102,10 @@ const std::vector<Key>& model_keys()
         key_of<Model>(
             "on_content_filter", [](Model& m) { return &m.on_content_filter; }, "next: the next target is asked")
             .one_of({"stop", "next"}),
+        key_of<Model>(
+            "on_client_gone", [](Model& m) { return &m.on_client_gone; },
+            "drain: an answer whose client left is read on for up to a minute and stored, for providers that charge for it anyway")
+            .one_of({"cancel", "drain"}),
         key_of<Model>(
             "prices.input", [](Model& m) { return &m.prices.input; }, "USD per million tokens")
             .as(Unit::nano_dollars),

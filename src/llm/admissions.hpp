@@ -6,30 +6,49 @@
 
 namespace dure::llm {
 
-// The state of a model's targets as a retry plan sees it, now.
+// A model's targets in the order in which one request tries them, and their state as its retry plan sees it, now.
 class ModelAdmissions final : public Admissions {
 public:
     explicit ModelAdmissions(const ModelEntry& model) : model_(model) {}
-    Admission admit(std::size_t target, std::span<const std::size_t> tried_keys) override
+    // By rank and weight, where the model has them; else as configured.
+    ModelAdmissions(const ModelEntry& model, const std::vector<bool>& capable) : model_(model)
     {
-        return model_.targets[target].health->admit(Steady::now(), tried_keys);
+        if (!model.shares)
+            return;
+        std::vector<TargetShares::Moment> moments;
+        moments.reserve(model.targets.size());
+        for (std::size_t i = 0; i < model.targets.size(); ++i) {
+            const auto& health = *model.targets[i].health;
+            moments.push_back({capable[i] && health.open(Steady::now()), health.running()});
+        }
+        order_ = model.shares->order(moments);
     }
-    bool may_retry(std::size_t target) override { return model_.targets[target].health->may_retry(Steady::now()); }
+    // The place of the candidate among the model's targets.
+    std::size_t place_of(std::size_t candidate) const { return order_.empty() ? candidate : order_[candidate]; }
+    const Target& target(std::size_t candidate) const { return model_.targets[place_of(candidate)]; }
+
+    Admission admit(std::size_t candidate, std::span<const std::size_t> tried_keys) override
+    {
+        return target(candidate).health->admit(Steady::now(), tried_keys);
+    }
+    bool may_retry(std::size_t candidate) override { return target(candidate).health->may_retry(Steady::now()); }
 
 private:
     const ModelEntry& model_;
+    std::vector<std::size_t> order_;
 };
 
 // An admitted attempt; one that ends without an outcome (cancelled) gives a probe's place back.
 class Admitted {
 public:
-    Admitted(TargetHealth& health, std::size_t key) : health_(health), key_(key) {}
+    Admitted(TargetHealth& health, std::size_t key) : health_(health), key_(key) { health_.begins(); }
     Admitted(const Admitted&) = delete;
     Admitted& operator=(const Admitted&) = delete;
     ~Admitted()
     {
         if (!noted_)
             health_.abandoned();
+        health_.ends();
     }
     void ended(const MaybeFailure& failure)
     {

@@ -40,13 +40,28 @@ bool same_breaker(const config::Breaker& a, const config::Breaker& b)
     return a.failures == b.failures && a.open == b.open && a.max_open == b.max_open;
 }
 
-// What is said of a target itself: the entry of the model whose only target it is; else that of the model it belongs to.
+// What is said of a target itself: by the model that has no other; in a chain by the entry whose only target it is, else by
+// the chain.
 const config::Model& about(const std::string& target, const config::Model& model, const config::Settings& settings)
 {
+    if (model.targets.size() == 1)
+        return model;
     const auto found = std::find_if(settings.model.begin(), settings.model.end(), [&](const config::Model& one) {
         return one.targets.size() == 1 && one.targets.front() == target;
     });
     return found == settings.model.end() ? model : *found;
+}
+
+std::shared_ptr<TargetShares> shares_of(const config::Model& model)
+{
+    if (model.ranks.empty() && model.weights.empty())
+        return nullptr;
+    const std::vector<std::int64_t> equal(model.targets.size(), 1);
+    const auto& ranks = model.ranks.empty() ? equal : model.ranks;
+    const auto& weights = model.weights.empty() ? equal : model.weights;
+    if (ranks.size() != equal.size() || weights.size() != equal.size())
+        throw InvariantBroken("model '" + model.id + "': ranks and weights have one number for each target");
+    return std::make_shared<TargetShares>(ranks, weights);
 }
 
 bool differ(const std::vector<Target>& targets)
@@ -142,6 +157,7 @@ Target Catalog::read_target(const config::Model& model, const std::string& text,
     target.logprobs = said.logprobs && !plain_answers;
     target.json_schema = said.json_schema;
     target.developer_role = said.developer_role;
+    target.drains = said.on_client_gone == "drain";
     target.reasoning = said.reasoning;
     return target;
 }
@@ -165,6 +181,7 @@ void Catalog::add_model(const config::Model& model, const config::Settings& sett
         entry.revision += text + "\n" + providers_.at(target.provider).settings.base_url + "\n";
         entry.targets.push_back(std::move(target));
     }
+    entry.shares = shares_of(model);
     entry.info.provider = entry.targets.front().provider;
     const bool by_name = model.id == settings.models.embeddings || ascii_lower(model.id).find("embed") != std::string::npos;
     entry.embeds = model.kind == "embedding" || (model.kind == "auto" && by_name);

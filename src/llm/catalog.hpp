@@ -11,6 +11,7 @@
 #include "dure/config/settings.hpp"
 #include "llm/bulkhead.hpp"
 #include "llm/provider.hpp"
+#include "llm/shares.hpp"
 
 namespace dure::llm {
 
@@ -29,6 +30,7 @@ struct ModelEntry {
     bool embeds = false;
     bool targets_differ = false;          // or lack something a request may need
     bool exact_cache = false;
+    std::shared_ptr<TargetShares> shares;   // null: targets are tried in their order
     std::string revision;                 // tells configurations apart whose answers must not be mixed
 };
 

@@ -1,6 +1,7 @@
 // What the exchanges of all dialects share: URLs of a provider, and how a failed send or an error answer becomes a Failure.
 #pragma once
 
+#include <algorithm>
 #include <string_view>
 
 #include "dure/config/settings.hpp"
@@ -14,6 +15,11 @@ inline constexpr std::size_t largest_error_answer = 256u << 10;
 
 // {base}/path, whether or not the base ends in a slash; its query is kept. Throws InvariantBroken for a base that is no URL.
 http::Url endpoint_url(const config::Provider& settings, std::string_view path);
+// How long a head is waited for. Models that think send that of an answer without a stream when they are done.
+inline config::Milliseconds patience_for_head(const config::ProviderTimeouts& timeouts, bool stream, bool reasoning)
+{
+    return reasoning && !stream ? std::max(timeouts.head, timeouts.first_output_reasoning) : timeouts.head;
+}
 // A request that was not answered by a head; and a body that broke off.
 Failure failure_of_send(const Error& error);
 Failure failure_of_body(const Error& error);

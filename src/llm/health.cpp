@@ -52,6 +52,12 @@ Admission KeyRing::admit(std::size_t key, Steady::time_point now)
     return {key, {}, {}};
 }
 
+bool KeyRing::on(std::size_t key, Steady::time_point now) const
+{
+    const std::lock_guard lock(guard_);
+    return !keys_[key].off || keys_[key].until <= now;
+}
+
 void KeyRing::off(std::size_t key, Steady::time_point until, FailureClass why)
 {
     const std::lock_guard lock(guard_);
@@ -96,6 +102,17 @@ Admission TargetHealth::admit(Steady::time_point now, std::span<const std::size_
             refusal = admission;
     }
     return refusal.value_or(Admission{std::nullopt, longest_cool_down, FailureClass::no_target});
+}
+
+bool TargetHealth::open(Steady::time_point now) const
+{
+    const std::lock_guard lock(guard_);
+    if (missing_until_ > now || probing_ || (times_opened_ > 0 && open_until_ > now))
+        return false;
+    for (std::size_t key = 0; key < keys_.size(); ++key)
+        if (keys_[key].cooled_until <= now && ring_->on(key, now))
+            return true;
+    return false;
 }
 
 bool TargetHealth::may_retry(Steady::time_point now)

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -32,6 +33,7 @@ public:
     std::size_t size() const { return keys_.size(); }
     // A key that is off comes back for one probe at a time when its pause is over.
     Admission admit(std::size_t key, Steady::time_point now);
+    bool on(std::size_t key, Steady::time_point now) const;
     void off(std::size_t key, Steady::time_point until, FailureClass why);
     void works(std::size_t key);
 
@@ -40,7 +42,7 @@ private:
         std::optional<FailureClass> off;
         Steady::time_point until{};
     };
-    std::mutex guard_;
+    mutable std::mutex guard_;
     std::vector<State> keys_;
 };
 
@@ -66,6 +68,13 @@ public:
     void abandoned();
     Breaker breaker(Steady::time_point now);
 
+    // Whether admit() would give a key, as far as can be told without taking one.
+    bool open(Steady::time_point now) const;
+    // Attempts under way.
+    void begins() { running_.fetch_add(1, std::memory_order_relaxed); }
+    void ends() { running_.fetch_sub(1, std::memory_order_relaxed); }
+    std::int64_t running() const { return running_.load(std::memory_order_relaxed); }
+
 private:
     struct KeyState {
         Steady::time_point cooled_until{};
@@ -84,7 +93,8 @@ private:
 
     const std::shared_ptr<KeyRing> ring_;
     const Rules rules_;
-    std::mutex guard_;
+    std::atomic<std::int64_t> running_{0};
+    mutable std::mutex guard_;
     std::vector<KeyState> keys_;
     std::size_t turn_ = 0;
     Steady::time_point missing_until_{};

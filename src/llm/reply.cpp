@@ -35,6 +35,11 @@ Task<Result<void>> Reply::write(Write operation)
     auto result = co_await operation();
     writing_ = false;
     next_tick_ = Steady::now() + heartbeat_;
+    if (!result && gone_ != nullptr) {
+        reader_leaves();
+        gone_->notify();
+        co_return Result<void>();
+    }
     co_return result;
 }
 
@@ -68,12 +73,18 @@ void Reply::cache_hit(bool yes)
         record_->cache_hit = yes;
 }
 
+void Reply::reader_leaves()
+{
+    reader_gone_ = true;
+    sink_ = nullptr;
+}
+
 Task<void> Reply::keep_alive()
 {
     for (;;) {
         timer_.expires_at(next_tick_);
         const auto [stopped] = co_await timer_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
-        if (stopped)
+        if (stopped || sink_ == nullptr)
             co_return;
         if (writing_)
             next_tick_ = Steady::now() + heartbeat_;

@@ -26,6 +26,7 @@ public:
 
     void dropped(std::vector<std::string> params);
     void from_mock_fallback(bool yes);
+    bool is_from_mock_fallback() const { return record_ != nullptr && record_->from_mock_fallback; }
     bool streams() const { return sink_ != nullptr; }
     bool output_started() const { return first_output_at_.has_value(); }
     std::size_t writes() const { return writes_; }
@@ -52,6 +53,20 @@ public:
     // Ticks until the reader has gone or it is cancelled; returns either way.
     Task<void> keep_alive();
     bool reader_gone() const { return reader_gone_; }
+    // From now on nothing is written.
+    void reader_leaves();
+    // While one of these is held, a write that finds the reader gone is no error: `told` hears of it, and the answer goes on
+    // unread.
+    class Draining {
+    public:
+        Draining(Reply& owner, Signal& told) : owner_(owner) { owner_.gone_ = &told; }
+        Draining(const Draining&) = delete;
+        Draining& operator=(const Draining&) = delete;
+        ~Draining() { owner_.gone_ = nullptr; }
+
+    private:
+        Reply& owner_;
+    };
     // Waits until no tick is being written: to be awaited before the ticks are cancelled.
     Task<void> quiet();
 
@@ -68,6 +83,7 @@ private:
     bool ticking_ = false;
     bool writing_ = false;
     bool reader_gone_ = false;
+    Signal* gone_ = nullptr;
     std::optional<Steady::time_point> first_output_at_;
     Steady::duration upstream_time_{};
     std::size_t writes_ = 0;

@@ -150,6 +150,8 @@ struct Model {
     std::string name;
     std::string kind = "auto";                    // auto, chat, embedding
     std::vector<std::string> targets;              // "provider/upstream-model"
+    std::vector<std::int64_t> ranks;               // of each target; empty: in order, or all equal where weights are given
+    std::vector<std::int64_t> weights;             // of each target among those of its rank; empty: equal
     bool tools = true;
     bool vision = false;
     bool json_schema = true;
@@ -163,6 +165,7 @@ struct Model {
     std::string cache = "off";                     // off, exact
     Prices prices;
     std::string on_content_filter = "stop";        // stop, next
+    std::string on_client_gone = "cancel";         // cancel, drain
 };
 
 struct Breaker {

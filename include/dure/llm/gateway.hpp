@@ -4,7 +4,8 @@
 //                       (model name, stream_options.include_usage, dure_* removed) and its answer passed back the same way.
 // Errors carry in reason() the client codes of llm-upstreams §9 ("upstream_timeout", "rate_limit_exceeded", …). An error
 // after the first output means: the stream broke, what came is in the record. Cancelling the awaiting coroutine closes
-// the upstream connection at once and leaves the record as it was.
+// the upstream connection at once and leaves the record as it was; where a target drains (CallContext::from_client) the
+// cancellation comes out only when its answer has ended.
 #pragma once
 
 #include <chrono>
@@ -44,6 +45,9 @@ struct CallContext {
     Deadline deadline;              // of the whole request; for a stream it ends with the first output
     std::string key_id;             // empty: no key
     std::string role;               // of the user; empty: looked up where limits on tokens and cost ask for it
+    // Made for a client that waits for it: its leaving is what cancels the call, and targets may go on without it
+    // (on_client_gone = "drain").
+    bool from_client = false;
     std::string background_task;    // "title_generation" …: a chat client's own request (openai-clients §7); empty: none
 };
 
@@ -127,6 +131,8 @@ public:
     // Takes providers, models and breaker from these settings; calls under way end with what they began with. An error
     // leaves everything as it was. Blocks for moments only.
     Result<void> reload(const config::Settings& settings);
+    // Answers that are read on although their clients left end now. For the stop of the server.
+    void stop_draining();
     // Tries each target of each model once, one after the other, with a short request; no fallback, no retry.
     Task<void> check_targets(std::function<void(const TargetCheck&)> report);
 

@@ -84,6 +84,7 @@ struct Completion {
     std::string answered_by;              // "provider/model" of the target that answered, for x-dure-model
     int attempts = 0;                     // upstream exchanges
     std::string upstream_request_id;
+    bool drained = false;                 // its reader left before its end, and it was read to the end all the same
 
     void append(const Piece& piece);
     bool complete() const { return !finish_reason.empty(); }

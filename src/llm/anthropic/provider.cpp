@@ -134,7 +134,7 @@ http::ClientRequest AnthropicProvider::make_request(std::size_t key, std::string
         request.headers.emplace_back(name, value);
     request.body = body;
     request.timeouts.connect = settings_.timeouts.connect;
-    request.timeouts.head = stream ? settings_.timeouts.head : settings_.timeouts.total;
+    request.timeouts.head = settings_.timeouts.head;
     request.deadline = deadline;
     return request;
 }
@@ -157,7 +157,8 @@ Task<MaybeFailure> AnthropicProvider::send(const Target& target, std::size_t key
         failure.status = 413;
         co_return failure;
     }
-    const auto request = make_request(key, body, ask.stream, deadline);
+    auto request = make_request(key, body, ask.stream, deadline);
+    request.timeouts.head = patience_for_head(settings_.timeouts, ask.stream, target.reasoning);
     const Reply::Wait waiting(reply);
     auto sent = co_await client_.send(request);
     if (!sent)

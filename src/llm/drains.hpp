@@ -1,0 +1,42 @@
+// Reading an answer to its end although its reader has left (on_client_gone = "drain"), for providers that charge for the whole
+// answer anyway: what it used is then known, and the answer can be stored. It goes on for at most a minute, and no longer than
+// the server runs.
+//
+//   run(attempt) -> the reader leaves -> the attempt goes on by itself -> its end, the bound, or stop()
+#pragma once
+
+#include <atomic>
+#include <list>
+#include <memory>
+#include <mutex>
+
+#include "dure/base/channel.hpp"
+#include "llm/reply.hpp"
+
+namespace dure::llm {
+
+class Drains {
+public:
+    static constexpr std::chrono::seconds longest{60};
+
+    explicit Drains(Steady::duration bound = longest) : bound_(bound) {}
+    Drains(const Drains&) = delete;
+    Drains& operator=(const Drains&) = delete;
+
+    // What the attempt came to. Cancelling the awaiting coroutine is the reader's leaving: it shows in reply.reader_gone() and no
+    // longer in the coroutine, which its caller has to end. The bound and stop() end the attempt by operation_aborted.
+    Task<MaybeFailure> run(Task<MaybeFailure> attempt, Reply& reply);
+
+    // Attempts without a reader end now, and from now on at once. Thread-safe.
+    void stop();
+
+private:
+    class Listed;
+
+    const Steady::duration bound_;
+    std::atomic<bool> stopped_{false};
+    std::mutex guard_;
+    std::list<std::pair<boost::asio::any_io_executor, std::weak_ptr<Signal>>> running_;
+};
+
+}  // namespace dure::llm

@@ -1,0 +1,243 @@
+// One call to its end: through the cache, then target by target as the retry plan says, with still-alive ticks beside it for
+// streams, and usage settled at the end whatever happened. See gateway_state.hpp.
+//
+//   serve -> answer -> try_targets -> attempt -> [slot of the provider] -> Provider::attempt
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/system/system_error.hpp>
+
+#include "dure/base/cancellation.hpp"
+#include "dure/base/text.hpp"
+#include "dure/base/timeout.hpp"
+#include "llm/call_spending.hpp"
+#include "llm/gateway_state.hpp"
+#include "llm/needs.hpp"
+#include "llm/retry_plan.hpp"
+
+namespace dure::llm {
+
+namespace {
+
+std::vector<RetryPlan::Candidate> candidates_of(const ModelEntry& model, const std::vector<bool>& capable,
+                                                const ModelAdmissions& admissions)
+{
+    std::vector<RetryPlan::Candidate> all;
+    all.reserve(model.targets.size());
+    for (std::size_t i = 0; i < model.targets.size(); ++i) {
+        const auto place = admissions.place_of(i);
+        all.push_back({model.targets[place].provider, model.targets[place].context_window, capable[place]});
+    }
+    return all;
+}
+
+// What a failed attempt left behind must not be taken for a part of the next one's answer.
+void forget_attempt(Reply& reply)
+{
+    const auto attempts = reply.completion.attempts;
+    reply.completion = model::Completion();
+    reply.completion.attempts = attempts;
+    reply.body.clear();
+}
+
+// What became of the work: one of the two, once it has ended.
+struct Ended {
+    std::optional<Result<void>> result;
+    std::exception_ptr thrown;
+};
+
+Task<void> keep_outcome(Task<Result<void>> work, Ended& ended)
+{
+    try {
+        ended.result.emplace(co_await std::move(work));
+    } catch (...) {
+        ended.thrown = std::current_exception();
+    }
+}
+
+}  // namespace
+
+Task<Result<void>> Gateway::State::serve(const Catalog& catalog, const ModelEntry& model, const Ask& ask, Reply& reply)
+{
+    using namespace boost::asio::experimental::awaitable_operators;
+    CallEnd end(model, reply, metrics);
+    if (!reply.streams()) {
+        auto result = co_await answer(catalog, model, ask, reply, end);
+        end.with(result);
+        co_return result;
+    }
+    // Neither side throws to end the other: an exception at the end of every stream would cost more than the stream.
+    Ended ended;
+    co_await (keep_outcome(answer(catalog, model, ask, reply, end), ended) || reply.keep_alive());
+    if (is_cancelled(co_await boost::asio::this_coro::cancellation_state))
+        throw boost::system::system_error(boost::asio::error::operation_aborted);
+    if (reply.reader_gone())
+        ended = {Error(Errc::cancelled, "The reader has gone."), nullptr};
+    if (ended.thrown)
+        std::rethrow_exception(ended.thrown);
+    end.with(*ended.result);
+    co_return *ended.result;
+}
+
+// A model with a response cache is asked through it.
+Task<Result<void>> Gateway::State::answer(const Catalog& catalog, const ModelEntry& model, const Ask& ask, Reply& reply,
+                                          CallEnd& end)
+{
+    auto key = model.exact_cache ? cache_key(model, ask) : std::string();
+    if (key.empty()) {
+        if (model.exact_cache)
+            metrics.cache_request("bypass");
+        co_return co_await try_targets(catalog, model, ask, reply);
+    }
+    ExactCache::Lead lead;
+    bool shared = false;
+    const auto found = co_await cache.find(std::move(key), ask.context.deadline, lead, shared);
+    metrics.cache_request(!found ? "miss" : shared ? "shared" : "hit");
+    reply.cache_hit(found != nullptr);
+    if (found) {
+        end.from_cache();
+        co_return co_await play(*found, ask, reply);
+    }
+    auto result = co_await try_targets(catalog, model, ask, reply);
+    const auto& made = reply.completion;
+    if (!result || !made.complete()) {
+        lead.end(nullptr, false);
+        co_return result;
+    }
+    const auto provider = made.answered_by.substr(0, made.answered_by.find('/'));
+    const bool keep = made.finish_reason == "stop" && catalog.provider(provider).settings.dialect != "mock";
+    lead.end(std::make_shared<const model::Completion>(made), keep);
+    co_return result;
+}
+
+Task<Result<void>> Gateway::State::play(const model::Completion& stored, const Ask& ask, Reply& reply)
+{
+    constexpr std::size_t text_per_piece = 2048;
+    reply.completion = stored;
+    reply.completion.attempts = 0;
+    if (ask.relay != nullptr && !ask.stream)
+        reply.body = completion_body(stored, ask.model_id);
+    if (!reply.streams())
+        co_return Result<void>();
+    std::vector<model::Piece> pieces;
+    const auto add = [&](std::string model::Piece::* member, std::string_view text) {
+        while (!text.empty()) {
+            const auto part = utf8_prefix(text, text_per_piece);
+            pieces.emplace_back().*member = part;
+            text.remove_prefix(part.size());
+        }
+    };
+    add(&model::Piece::reasoning, stored.reasoning);
+    add(&model::Piece::text, stored.text);
+    add(&model::Piece::refusal, stored.refusal);
+    for (std::size_t i = 0; i < stored.tool_calls.size(); ++i) {
+        const auto& call = stored.tool_calls[i];
+        pieces.emplace_back().tool_calls.push_back({static_cast<int>(i), call.id, call.name, call.arguments});
+    }
+    for (const auto& piece : pieces)
+        if (auto sent = co_await reply.piece(piece); !sent)
+            co_return sent;
+    co_return Result<void>();
+}
+
+Task<Result<void>> Gateway::State::try_targets(const Catalog& catalog, const ModelEntry& model, const Ask& ask, Reply& reply)
+{
+    const auto capable = capable_targets(model, ask);
+    if (!capable)
+        co_return capable.error();
+    CallSpending spending(reply);
+    if (budget != nullptr && budget->limits(ask.context.role)) {
+        auto reserved = co_await budget->reserve(spender_of(ask.context), wish_of(model, ask, *capable));
+        if (!reserved)
+            co_return reserved.error();
+        spending.holds(std::move(*reserved));
+    }
+    ModelAdmissions admissions(model, *capable);
+    RetryPlan plan(candidates_of(model, *capable, admissions), {model.attempts, model.next_after_content_filter}, random_fraction,
+                   &admissions);
+    const Target* before = nullptr;
+    std::optional<FailureClass> left_for;
+    for (auto step = plan.first(ask.context.deadline.left());;) {
+        if (step.stop)
+            co_return to_error(plan.most_useful());
+        if (step.pause > Steady::duration::zero()) {
+            const Reply::Wait waiting(reply);
+            co_await sleep_for(step.pause);
+        }
+        if (step.again) {
+            step = plan.first(ask.context.deadline.left());
+            continue;
+        }
+        const auto& target = admissions.target(step.target);
+        if (before != nullptr && before != &target)
+            metrics.fell_back(before->label(), target.label(), *left_for);
+        before = &target;
+        forget_attempt(reply);
+        ++reply.completion.attempts;
+        const auto failure = co_await attempt(catalog, model, target, step.key, ask, reply);
+        co_await reply.quiet();
+        if (!failure)
+            co_return Result<void>();
+        if (failure->after_output)
+            co_return to_error(*failure);
+        const bool repaired = failure->kind == FailureClass::unsupported_param &&
+                              catalog.provider(target.provider).provider->repair(target, *failure);
+        left_for = failure->kind;
+        step = plan.after(*failure, repaired, ask.context.deadline.left());
+    }
+}
+
+Task<MaybeFailure> Gateway::State::attempt(const Catalog& catalog, const ModelEntry& model, const Target& target,
+                                                     std::size_t key, const Ask& ask, Reply& reply)
+{
+    const auto& entry = catalog.provider(target.provider);
+    Admitted admitted(*target.health, key);
+    auto refusal = Bulkhead::Refusal::deadline;
+    const auto slot = co_await entry.running->enter(ask.context.deadline, refusal);
+    if (!slot)
+        co_return Failure(FailureClass::busy, "");
+    reply.completion.answered_by = target.label();
+    reply.from_mock_fallback(entry.settings.dialect == "mock" && &target != &model.targets.front());
+    AttemptNote note(attempt_log, target, key, model.info.id, ask, reply);
+    if (target.drains && ask.context.from_client)
+        co_return co_await drained(entry.provider->attempt(target, key, ask, reply), {target, key, ask, admitted, note}, reply);
+    auto failure = co_await entry.provider->attempt(target, key, ask, reply);
+    admitted.ended(failure);
+    note_attempt(target, key, ask, reply, failure);
+    co_await note.ended(failure);
+    co_return failure;
+}
+
+// The same for a target that is read to the end whoever leaves. Without a reader nobody sees a failure: what came is charged.
+Task<MaybeFailure> Gateway::State::drained(Task<MaybeFailure> work, AttemptAtHand at_hand, Reply& reply)
+{
+    auto failure = co_await drains.run(std::move(work), reply);
+    at_hand.admitted.ended(failure);
+    note_attempt(at_hand.target, at_hand.key, at_hand.ask, reply, failure);
+    if (!reply.reader_gone()) {
+        co_await at_hand.note.ended(failure);
+        co_return failure;
+    }
+    reply.completion.drained = !failure;
+    co_await at_hand.note.ended(failure ? MaybeFailure(Failure(FailureClass::cancelled, "")) : MaybeFailure());
+    co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::enable_terminal_cancellation());
+    throw boost::system::system_error(boost::asio::error::operation_aborted);
+}
+
+void Gateway::State::note_attempt(const Target& target, std::size_t key, const Ask& ask, const Reply& reply,
+                                  const MaybeFailure& failure)
+{
+    metrics.attempt(target, failure);
+    if (!failure || failure->kind == FailureClass::cancelled)
+        return;
+    logger.warn("model attempt failed", {{"request_id", ask.context.request_id},
+                                         {"target", target.label()},
+                                         {"key", key},
+                                         {"attempt", reply.completion.attempts},
+                                         {"upstream_request_id", reply.completion.upstream_request_id},
+                                         {"class", name_of(failure->kind)},
+                                         {"status", failure->status},
+                                         {"after_output", failure->after_output},
+                                         {"detail", failure->detail}});
+}
+
+}  // namespace dure::llm
