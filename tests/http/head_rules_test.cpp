@@ -93,7 +93,15 @@ std::vector<BadRequest> head_cases()
         {"method_connect", "CONNECT / HTTP/1.1\r\nHost: localhost\r\n\r\n", 501},
         {"method_not_a_token", "G(T / HTTP/1.1\r\nHost: localhost\r\n\r\n", 400},
         {"method_missing", " / HTTP/1.1\r\nHost: localhost\r\n\r\n", 400},
-        {"target_absolute", get("http://localhost/"), 400},
+        {"target_absolute_of_another_site", get("http://evil.example/"), 400},
+        {"target_absolute_without_host", get("http:///"), 400},
+        {"target_absolute_with_user", get("http://a@localhost/"), 400},
+        {"target_absolute_bad_port", get("http://localhost:65536/"), 400},
+        {"target_absolute_other_scheme", get("ftp://localhost/"), 400},
+        {"target_absolute_query_without_path", get("http://localhost?a=1"), 400},
+        {"target_absolute_without_host_field", "GET http://localhost/ HTTP/1.1\r\n\r\n", 400},
+        {"target_absolute_bad_host_field", "GET http://localhost/ HTTP/1.1\r\nHost: a b\r\n\r\n", 400},
+        {"target_absolute_backslash", get("http:\\\\localhost\\"), 400},
         {"target_star_for_get", get("*"), 400},
         {"target_without_slash", get("a"), 400},
         {"target_empty", "GET  HTTP/1.1\r\nHost: localhost\r\n\r\n", 400},
@@ -155,6 +163,11 @@ TEST(HeadRules, TakesEveryWellFormedHead)
         {"host_configured", "GET / HTTP/1.1\r\nHost: Chat.Example:8080\r\n\r\n"},
         {"http_1_0_without_host", "GET / HTTP/1.0\r\n\r\n"},
         {"options_star", "OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n"},
+        {"target_absolute", "GET http://localhost:8000/a?b HTTP/1.1\r\nHost: localhost\r\n\r\n"},
+        {"target_absolute_upper_case", "GET HTTP://LOCALHOST/ HTTP/1.1\r\nHost: localhost\r\n\r\n"},
+        {"target_absolute_wins_over_host", "GET http://chat.example/ HTTP/1.1\r\nHost: evil.example\r\n\r\n"},
+        {"target_absolute_v6", "GET https://[::1]:80/ HTTP/1.1\r\nHost: localhost\r\n\r\n"},
+        {"target_absolute_http_1_0", "GET http://localhost/ HTTP/1.0\r\n\r\n"},
         {"chunked_upper_case", "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: CHUNKED\r\n\r\n0\r\n\r\n"},
         {"length_zero", "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"},
         {"value_empty", "GET / HTTP/1.1\r\nHost: localhost\r\nX-A:\r\n\r\n"},
@@ -179,6 +192,22 @@ TEST(HeadRules, ReadsAHeadThatArrivesByteByByte)
     for (const char c : request)
         client.send(std::string_view(&c, 1));
     EXPECT_EQ(body_in(client.receive_answer()), "POST /a?b\nhi");
+}
+
+// RFC 9112 §3.2.2: a server takes what would be sent to a proxy.
+TEST(HeadRules, AnAbsoluteTargetIsThePathBehindItsHost)
+{
+    const std::vector<std::pair<std::string, std::string>> cases = {{"GET http://localhost/a/b?c=d", "GET /a/b?c=d"},
+                                                                    {"GET https://localhost:8000/a", "GET /a"},
+                                                                    {"GET http://localhost", "GET /"},
+                                                                    {"GET http://localhost/http://other/", "GET /http://other/"},
+                                                                    {"OPTIONS http://localhost", "OPTIONS *"}};
+    RunningServer server;
+    for (const auto& [line, seen] : cases) {
+        RawClient client(server.port());
+        client.send(line + " HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        EXPECT_EQ(body_in(client.receive_answer()), seen + "\n") << line;
+    }
 }
 
 TEST(HeadRules, TellsTheFormOfAnErrorByThePathEvenOfABrokenHead)

@@ -93,6 +93,27 @@ bool well_formed_host(std::string_view text)
     return number <= 65535;
 }
 
+// http://host/path, as to a proxy (RFC 9112 §3.2.2): `target` becomes what stands behind the authority. Another form is left
+// as it is.
+Result<void> split_absolute(std::string_view& target, std::string_view& authority, Method method)
+{
+    if (target.front() == '/')
+        return {};
+    const auto colon = target.find("://");
+    const auto scheme = target.substr(0, colon == target.npos ? 0 : colon);
+    if (!equals_ignoring_case(scheme, "http") && !equals_ignoring_case(scheme, "https"))
+        return {};
+    const auto rest = target.substr(colon + 3);
+    const auto end = std::min(rest.find_first_of("/?"), rest.size());
+    if (!well_formed_host(rest.substr(0, end)))
+        return refuse("The host of the request target is malformed.");
+    if (end < rest.size() && rest[end] == '?')
+        return refuse("The request target needs a path before its query.");
+    authority = rest.substr(0, end);
+    target = end < rest.size() ? rest.substr(end) : method == Method::options ? "*" : "/";
+    return {};
+}
+
 // Calls use() with each element of a comma-separated list.
 template <class Use>
 void for_each_element(std::string_view list, Use use)
@@ -150,7 +171,7 @@ Result<void> check_framing(const FramingFields& fields, RequestHead& out, Framin
         return refuse("Exactly one Host field is needed.");
     if (fields.hosts == 1 && !well_formed_host(fields.host))
         return refuse("The Host field is malformed.");
-    framing.host = fields.host;
+    framing.host = framing.authority.empty() ? fields.host : framing.authority;
     if (fields.codings > 0) {
         if (framing.http_1_0 || fields.codings > 1 || fields.lengths > 0 || !equals_ignoring_case(fields.coding, "chunked"))
             return refuse("The only transfer coding taken is chunked, once, in HTTP/1.1, without Content-Length.");
@@ -256,13 +277,15 @@ Result<void> HeadGuard::parse_request_line(std::string_view line, RequestHead& o
     const auto known = parse_method(method);
     if (!known)
         return Error(Errc::not_implemented, "This method is not known here.").reason("unknown_method");
-    if (target_text.front() != '/' && !(target_text == "*" && *known == Method::options))
-        return refuse("The request target must be a path.");
     out.method = *known;
     out.target = target_text;
-    const auto mark = target_text.find('?');
-    out.path = target_text.substr(0, mark);
-    out.query = mark == target_text.npos ? std::string_view() : target_text.substr(mark + 1);
+    if (auto done = split_absolute(out.target, framing.authority, *known); !done)
+        return done;
+    if (out.target.front() != '/' && !(out.target == "*" && *known == Method::options))
+        return refuse("The request target must be a path.");
+    const auto mark = out.target.find('?');
+    out.path = out.target.substr(0, mark);
+    out.query = mark == out.target.npos ? std::string_view() : out.target.substr(mark + 1);
     return {};
 }
 

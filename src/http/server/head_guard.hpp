@@ -18,7 +18,8 @@ struct Framing {
     bool http_1_0 = false;
     bool chunked = false;
     bool expects_continue = false;
-    std::string_view host;          // empty: not sent (HTTP/1.0 only)
+    std::string_view authority;     // of a target in absolute form
+    std::string_view host;          // that authority, else of the Host field; empty: not sent (HTTP/1.0 only)
 };
 
 class HeadGuard {
