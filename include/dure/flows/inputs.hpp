@@ -7,6 +7,9 @@
 
 namespace dure::flows {
 
+// Whether a value is of one of the types of flow-format §2 ("text", "list<integer>" …). Everything is `any`.
+bool fits_type(const std::string& type, const Json& value);
+
 // Given inputs with defaults filled in. `declared`: Document::inputs. invalid_argument with a problem at ["body", "inputs", name] for
 // each wrong one. A flow that declares none takes any.
 Result<Json> check_inputs(const Json& declared, const Json& given);

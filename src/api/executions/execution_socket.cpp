@@ -64,7 +64,7 @@ public:
         std::exception_ptr aborted;
         try {
             co_await obey_until_closed();
-        } catch (const boost::system::system_error&) {
+        } catch (...) {   // whatever it is, the sender ends before we do
             aborted = std::current_exception();
         }
         co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
@@ -89,33 +89,47 @@ private:
     {
         auto& service = parts_.executions;
         const auto& owner = context_.principal.user_id;
-        auto position = request_.after;
+        auto reader = co_await service.read(request_.execution_id, owner, request_.after, request_.modes);
+        if (!reader)
+            co_return co_await socket_.close(going_away, "the log cannot be read now");
         for (;;) {
-            auto reader = co_await service.read(request_.execution_id, owner, position, request_.modes);
-            if (!reader)
-                co_return co_await socket_.close(going_away, "the log cannot be read now");
-            while (!(*reader)->ended()) {
-                if (!co_await goes_on())
+            if (!(*reader)->ended()) {
+                if (!co_await goes_on() || !co_await pass_on(**reader, Steady::now() + longest_silence))
                     co_return;
-                const auto page = co_await (*reader)->next(Steady::now() + longest_silence);
-                if (!page)
-                    co_return co_await socket_.close(going_away, "the log cannot be read now");
-                for (const auto& event : *page)
-                    if (!co_await send_update(event->seq, Json{{"event", event->mode}, {"data", event->data}}))
-                        co_return;
+                continue;
             }
-            position = std::max(position, (*reader)->position());
             const auto execution = co_await service.find(request_.execution_id, owner);
             if (!execution)
                 co_return co_await socket_.close(going_away, "the execution cannot be read now");
+            (*reader)->look_again();   // it may have been resumed before it was found
+            const auto more = co_await pass_on(**reader, Steady::now());
+            if (!more)
+                co_return;
+            if (*more > 0 || !(*reader)->ended())
+                continue;
             if (executions::has_ended(execution->status)) {
-                co_await send_update(position, Json{{"event", "end"}, {"data", end_of_log(*execution)}});
+                co_await send_update((*reader)->position(), Json{{"event", "end"}, {"data", end_of_log(*execution)}});
                 co_return co_await socket_.close(closed_normally, "end");
             }
             if (!co_await goes_on())
                 co_return;
             co_await service.changed(request_.execution_id, Steady::now() + longest_silence);
+            (*reader)->look_again();
         }
+    }
+
+    // How many events were sent; nothing when the socket is closed.
+    Task<std::optional<std::size_t>> pass_on(runs::RunReader& reader, Steady::time_point until)
+    {
+        const auto page = co_await reader.next(until);
+        if (!page) {
+            co_await socket_.close(going_away, "the log cannot be read now");
+            co_return std::nullopt;
+        }
+        for (const auto& event : *page)
+            if (!co_await send_update(event->seq, Json{{"event", event->mode}, {"data", event->data}}))
+                co_return std::nullopt;
+        co_return page->size();
     }
 
     // False: the socket was closed.

@@ -286,7 +286,7 @@ Result<Json> check_answer(const Json& question, const Json& answer)
 {
     if (!question.is_object() || !question.contains("actions"))
         return answer;
-    if (answer.is_object() && answer.value("timeout", false) && answer.size() == 1)
+    if (answer.is_object() && answer.size() == 1 && answer.value("timeout", Json()) == true)
         return answer;
     const auto wrong = [](const char* field, std::string message) {
         return Error(Errc::invalid_argument, message)

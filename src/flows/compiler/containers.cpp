@@ -54,14 +54,21 @@ Result<Json> plan_of_iteration(const PlannedNode& planned, const Json& config, c
 Result<Json> plan_of_loop(const Json& config)
 {
     auto variables = Json::object();
-    for (const auto& entry : config.value("vars", Json::array()))
-        variables[entry.value("name", std::string())] = entry.value("value", Json());
+    for (const auto& entry : config.value("vars", Json::array())) {
+        const auto name = entry.is_object() ? entry.find("name") : entry.end();
+        if (name == entry.end() || !name->is_string())
+            return container_error("vars_invalid", "The variables of a loop must be a list of {name, value}.");
+        variables[name->get<std::string>()] = entry.value("value", Json());
+    }
     return Json{{"round", 0}, {"vars", std::move(variables)}};
 }
 
 Result<Json> plan_of_subflow(const PlannedNode& planned, const Json& config, const Json& input)
 {
-    auto inputs = declared_inputs(planned.body->inputs, config.value("inputs", Json::object()));
+    const auto given = config.value("inputs", Json::object());
+    if (!given.is_object())
+        return container_error("inputs_invalid", "The inputs of a sub-flow must be an object.");
+    auto inputs = declared_inputs(planned.body->inputs, given);
     if (!inputs)
         return inputs;
     const auto message = config.find("message");
@@ -253,7 +260,7 @@ private:
                 continue;
             }
             const auto& value = one->at("value");
-            if (config.value("flatten", false) && value.is_array())
+            if (config.value("flatten", Json()) == true && value.is_array())
                 items.insert(items.end(), value.begin(), value.end());
             else
                 items.push_back(value);

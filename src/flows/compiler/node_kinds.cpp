@@ -21,16 +21,19 @@ const Json* given(const Json& config, const char* key)
 }
 
 // A prompt of messages, or of one text.
-NodeOutcome prompt(const Json& config, const Json& input)
+Result<NodeOutcome> prompt(const Json& config, const Json& input)
 {
     NodeOutcome outcome;
     if (const auto* messages = given(config, "messages")) {
         auto list = Json::array();
-        for (const auto& entry : *messages)
-            if (entry.is_object())
-                list.push_back(Json{{"role", entry.value("role", "user")},
-                                    {"content", text_of(entry.contains("text") ? entry.at("text")
-                                                                               : entry.value("content", Json("")))}});
+        for (const auto& entry : *messages) {
+            const auto role = entry.is_object() ? entry.value("role", Json("user")) : Json();
+            if (!role.is_string())
+                return wrong_value("messages_invalid", "The messages of a prompt must be a list of {role, text}.");
+            list.push_back(Json{
+                {"role", role},
+                {"content", text_of(entry.contains("text") ? entry.at("text") : entry.value("content", Json("")))}});
+        }
         outcome.output["messages"] = std::move(list);
         return outcome;
     }
@@ -102,7 +105,7 @@ Json question_of(const PlannedNode& planned, const Json& config, UnixMillis now)
 Result<NodeOutcome> answered(const PlannedNode& planned, const Json& answer)
 {
     NodeOutcome outcome;
-    if (answer.is_object() && answer.value("timeout", false)) {
+    if (answer.is_object() && answer.value("timeout", Json()) == true) {
         outcome.output =
             Json{{"action", "timeout"}, {"feedback", nullptr}, {"fields", Json::object()}, {"by", nullptr}};
         outcome.handles = {"timeout"};

@@ -5,8 +5,6 @@
 
 namespace dure::flows {
 
-namespace {
-
 bool fits_type(const std::string& type, const Json& value)
 {
     if (type == "text")
@@ -19,7 +17,7 @@ bool fits_type(const std::string& type, const Json& value)
         return value.is_boolean();
     if (type == "object" || type == "message" || type == "file")
         return value.is_object();
-    if (type == "messages" || type == "documents")
+    if (type == "list" || type == "messages" || type == "documents")
         return value.is_array();
     if (type.starts_with("list<") && type.ends_with(">")) {
         const auto inner = type.substr(5, type.size() - 6);
@@ -28,6 +26,8 @@ bool fits_type(const std::string& type, const Json& value)
     }
     return true;   // any
 }
+
+namespace {
 
 FieldProblem input_problem(const std::string& name, std::string message, std::string type)
 {

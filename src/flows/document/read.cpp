@@ -24,15 +24,35 @@ bool id_allowed(std::string_view id)
     });
 }
 
-// Null members of an object whose keys are ours count as absent, at every depth of it.
-OrderedJson without_nulls(const OrderedJson& value)
+// Null members of an object whose keys are ours count as absent, at every depth of it but below `kept`, where they are values.
+OrderedJson without_nulls(const OrderedJson& value, std::string_view kept = {})
 {
     if (!value.is_object())
         return value;
     auto out = OrderedJson::object();
     for (const auto& [key, inner] : value.items())
         if (!inner.is_null())
-            out[key] = without_nulls(inner);
+            out[key] = key == kept ? inner : without_nulls(inner, kept);
+    return out;
+}
+
+// The fields of one object alone: what stands below them are values.
+OrderedJson without_null_fields(const OrderedJson& value)
+{
+    if (!value.is_object())
+        return value;
+    auto out = OrderedJson::object();
+    for (const auto& [key, inner] : value.items())
+        if (!inner.is_null())
+            out[key] = inner;
+    return out;
+}
+
+OrderedJson each_without_null_fields(const OrderedJson& list)
+{
+    auto out = OrderedJson::array();
+    for (const auto& entry : list)
+        out.push_back(without_null_fields(entry));
     return out;
 }
 
@@ -65,9 +85,9 @@ public:
         document.viewport = object_of("viewport");
         document.limits = object_of("limits");
         if (const auto* inputs = fields_.array("inputs"))
-            document.inputs = *inputs;
+            document.inputs = each_without_null_fields(*inputs);
         if (const auto* state = fields_.array("state"))
-            document.state = *state;
+            document.state = each_without_null_fields(*state);
         if (const auto* nodes = list_within("nodes", limits_.nodes))
             for (std::size_t i = 0; i < nodes->size(); ++i)
                 read_node((*nodes)[i], i);
@@ -162,9 +182,9 @@ private:
             inner.text("label", 0, 200);
             node.disabled = inner.boolean("disabled").value_or(false);
             if (const auto* config = inner.object("config"))
-                node.config = *config;
+                node.config = without_null_fields(*config);
             if (const auto* policy = inner.object("policy"))
-                node.policy = *policy;
+                node.policy = without_nulls(*policy, "default");
             node.raw["data"] = without_keys(*data, {"config", "policy"});
         }
         out_.document.nodes.push_back(std::move(node));

@@ -6,6 +6,7 @@
 #include "dure/flows/kinds.hpp"
 #include "dure/flows/validation.hpp"
 #include "flows/document/fields.hpp"
+#include "flows/validation/shapes.hpp"
 
 namespace dure::flows {
 
@@ -21,6 +22,7 @@ public:
     void run()
     {
         check_fields();
+        check_shapes(node_, data_ / "config", problems_);
         check_cases();
         check_trigger();
         check_wait();

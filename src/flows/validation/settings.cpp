@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <set>
 
+#include "dure/flows/inputs.hpp"
 #include "dure/flows/validation.hpp"
 #include "flows/document/fields.hpp"
 
@@ -50,14 +51,30 @@ private:
             fields.required("name");
             if (const auto name = fields.text("name", 1, 100); name && !names.insert(*name).second)
                 fields.problem("id_duplicate", "name", "there is another one with the name " + in_quotes(*name));
-            if (const auto type = fields.text("type", 1, 100); type && !value_type_allowed(*type))
+            const auto type = fields.text("type", 1, 100);
+            if (type && !value_type_allowed(*type))
                 fields.problem("field_range", "type", "there is no type " + in_quotes(*type));
             fields.text("label", 0, 200);
             fields.boolean("required");
             fields.array("options");
-            fields.one_of("reducer", {"last", "append", "add", "merge"});
+            const auto reducer = fields.one_of("reducer", {"last", "append", "add", "merge"});
             fields.one_of("scope", {"run", "session"});
+            if (const auto* otherwise = member(list[i], "default"))
+                check_default(fields, Json(*otherwise), type.value_or("any"), reducer.value_or("last"));
         }
+    }
+
+    static void check_default(const FieldReader& fields, const Json& value, const std::string& type,
+                              const std::string& reducer)
+    {
+        const bool foldable = reducer == "append"  ? value.is_array()
+                              : reducer == "add"   ? value.is_number()
+                              : reducer == "merge" ? value.is_object()
+                                                   : true;
+        if (!fits_type(type, value))
+            fields.problem("field_type", "default", "must be of the type " + type);
+        else if (!foldable)
+            fields.problem("field_type", "default", "is nothing that the reducer " + reducer + " can begin with");
     }
 
     void check_limits()

@@ -127,8 +127,10 @@ private:
                 edge_problem(edge, "edge_dangling", "source", "there is no node " + in_quotes(edge.source));
             if (!target && !edge.target.empty())
                 edge_problem(edge, "edge_dangling", "target", "there is no node " + in_quotes(edge.target));
-            if (!source || !target)
+            if (!source || !target) {  // also of an end that is missing or no text: told by the reader
+                broken_ = true;
                 continue;
+            }
             if (source == target)
                 edge_problem(edge, "edge_self", "target", "an edge cannot lead back to its own node");
             else if (!joined.emplace(edge.source, edge.source_handle, edge.target, edge.target_handle).second)
@@ -249,6 +251,8 @@ private:
             const auto id = std::move(open.back());
             open.pop_back();
             const auto* node = find(id);
+            if (!node)  // one without a proper id, which the reader has told
+                continue;
             output = output || node->kind == "reply" || node->kind == "end";
             for (const auto& other : next_[id])
                 visit(other);

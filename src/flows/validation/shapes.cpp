@@ -1,0 +1,139 @@
+// See shapes.hpp.
+#include "flows/validation/shapes.hpp"
+
+#include <set>
+
+namespace dure::flows {
+
+namespace {
+
+bool computed(const OrderedJson& value)
+{
+    return value.is_string() && value.get_ref<const std::string&>().find("{{") != std::string::npos;
+}
+
+class ShapeCheck {
+public:
+    ShapeCheck(const Node& node, const Location& config, Problems& problems)
+        : node_(node), config_(config), problems_(problems)
+    {}
+
+    void run()
+    {
+        if (node_.kind == "set")
+            each("ops", &ShapeCheck::operation);
+        if (node_.kind == "loop")
+            each("vars", &ShapeCheck::variable);
+        if (node_.kind == "human_input")
+            each("fields", &ShapeCheck::form_field);
+        if (node_.kind != "history")
+            each("messages", &ShapeCheck::message);
+        if (node_.kind == "join")
+            join();
+        if (node_.kind == "http") {
+            within("auth", {"type", "secret", "username", "name", "in"},
+                   {{"type", {"none", "bearer", "basic", "api_key"}}, {"in", {"header", "query"}}});
+            within("body", {"type", "value", "data", "fields", "json", "text", "form", "multipart", "content_type"},
+                   {{"type", {"none", "json", "text", "form", "multipart"}}});
+        }
+        within("memory", {"type", "max_messages"}, {{"type", {"buffer", "summary", "vector", "hybrid"}}});
+        within("knowledge", {"ids", "strategy", "top_k"}, {{"strategy", {"vector", "keyword", "hybrid"}}});
+    }
+
+private:
+    using Entry = void (ShapeCheck::*)(const FieldReader&, const OrderedJson&);
+    struct Choice {
+        std::string_view key;
+        std::vector<std::string> allowed;
+    };
+
+    void each(std::string_view key, Entry check)
+    {
+        names_.clear();
+        const auto* list = member(node_.config, key);
+        for (std::size_t i = 0; list && list->is_array() && i < list->size(); ++i) {
+            const auto& entry = (*list)[i];
+            if (computed(entry))
+                continue;
+            if (!entry.is_object()) {
+                problems_.add({"field_type", config_ / key / i, "must be an object", Level::error, node_.id});
+                continue;
+            }
+            (this->*check)(FieldReader(entry, config_ / key / i, problems_, node_.id), entry);
+        }
+    }
+
+    void within(std::string_view key, const std::vector<std::string_view>& known, const std::vector<Choice>& choices)
+    {
+        const auto* object = member(node_.config, key);
+        if (!object || !object->is_object())
+            return;
+        const FieldReader fields(*object, config_ / key, problems_, node_.id);
+        fields.only(known);
+        for (const auto& choice : choices)
+            if (const auto* value = member(*object, choice.key); value && !computed(*value))
+                fields.one_of(choice.key, choice.allowed);
+    }
+
+    void name_of_entry(const FieldReader& fields)
+    {
+        fields.required("name");
+        if (const auto name = fields.text("name", 1, 100); name && !names_.insert(*name).second)
+            fields.problem("id_duplicate", "name", "there is another one with the name " + in_quotes(*name));
+    }
+
+    void operation(const FieldReader& fields, const OrderedJson& entry)
+    {
+        fields.only({"target", "op", "value"});
+        fields.required("target");
+        fields.text("target", 1, 200);
+        fields.required("op");
+        const auto op = fields.one_of("op", {"set", "clear", "append", "extend", "add", "subtract", "multiply",
+                                             "divide", "remove_first", "remove_last"});
+        const bool alone = op == "clear" || op == "remove_first" || op == "remove_last";
+        if (op && !alone && !entry.contains("value"))   // null is a value
+            fields.required("value");
+    }
+
+    void variable(const FieldReader& fields, const OrderedJson&)
+    {
+        fields.only({"name", "type", "value"});
+        name_of_entry(fields);
+        fields.text("type", 1, 100);
+    }
+
+    void form_field(const FieldReader& fields, const OrderedJson&)
+    {
+        name_of_entry(fields);
+        fields.boolean("required");
+    }
+
+    void message(const FieldReader& fields, const OrderedJson& entry)
+    {
+        fields.only({"role", "text", "content"});
+        if (const auto* role = member(entry, "role"); role && !computed(*role))
+            fields.one_of("role", {"system", "user", "assistant"});
+    }
+
+    void join()
+    {
+        const FieldReader fields(node_.config, config_, problems_, node_.id);
+        if (const auto* wait = member(node_.config, "wait"); wait && *wait == "n")
+            fields.required("n");
+    }
+
+    const Node& node_;
+    const Location& config_;
+    Problems& problems_;
+    std::set<std::string> names_;
+};
+
+}  // namespace
+
+void check_shapes(const Node& node, const Location& config, Problems& problems)
+{
+    if (node.kind != "unsupported" && node.kind != "note")
+        ShapeCheck(node, config, problems).run();
+}
+
+}  // namespace dure::flows
