@@ -3,16 +3,16 @@
 //   const server = await Server.start({ upstream, agentModel: "scripted-agent" });
 //   await fetch(`${server.url}/v1/models`, { headers: server.auth });
 //   await server.stop();
+// A page of the documentation starts it by a script of its own, in a folder that it is given (see documents.mjs).
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
+import { binary, root } from "./documents.mjs";
+import { plainEnvironment } from "./shell.mjs";
 
-const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../..");
-const binary = path.resolve(process.env.DURE_BINARY ?? path.join(root, "build/release/dure"));
-const startLimit = 20_000;
+const startLimit = 60_000;
 const stopLimit = 25_000;
 
 const modelTable = ({ id, target }) => `
@@ -59,30 +59,38 @@ export class Server {
   static async start(options = {}) {
     const folder = await mkdtemp(path.join(tmpdir(), "dure-clients-"));
     await writeFile(path.join(folder, "dure.toml"), configuration(options));
-    const server = new Server(folder);
-    await server.#launch();
+    const server = new Server(folder, [binary, "serve", "--port", "0", "--config", "dure.toml"]);
+    await server.#launch({ SCRIPTED_UPSTREAM_KEY: "upstream-key" });
+    server.key = await server.#waitFor(() => server.stdout.match(/API key:\s*(dk_\w+)/)?.[1], "the first key");
+    server.auth = { authorization: `Bearer ${server.key}` };
     return server;
   }
 
-  constructor(folder) {
+  // `prints`: what its standard output must have, as {key: /API key: (\S+)/}; each becomes a member. The folder stays.
+  static async startByScript({ folder, script, env = {}, prints = {} }) {
+    const server = new Server(folder, ["bash", "-euo", "pipefail", "-c", script], true);
+    await server.#launch(env);
+    for (const [name, pattern] of Object.entries(prints))
+      server[name] = await server.#waitFor(() => server.stdout.match(pattern)?.[1], name);
+    if (server.key) server.auth = { authorization: `Bearer ${server.key}` };
+    return server;
+  }
+
+  constructor(folder, command, keepsFolder = false) {
     this.folder = folder;
+    this.command = command;
+    this.keepsFolder = keepsFolder;
     this.stdout = "";
     this.stderr = "";
   }
 
-  async #launch() {
-    const env = { ...process.env, SCRIPTED_UPSTREAM_KEY: "upstream-key" };
-    for (const name of Object.keys(env))
-      if (/^DURE_(?!BINARY)|_API_KEY$|^(DATABASE|REDIS)_URL$/.test(name)) delete env[name];
-    this.child = spawn(binary, ["serve", "--port", "0", "--config", "dure.toml"], {
-      cwd: this.folder, env, stdio: ["ignore", "pipe", "pipe"],
-    });
+  async #launch(env) {
+    const [program, ...args] = this.command;
+    this.child = spawn(program, args, { cwd: this.folder, env: plainEnvironment(env), stdio: ["ignore", "pipe", "pipe"] });
     this.exited = once(this.child, "exit");
     this.child.stdout.setEncoding("utf8").on("data", (text) => (this.stdout += text));
     this.child.stderr.setEncoding("utf8").on("data", (text) => (this.stderr += text));
     this.url = await this.#waitFor(() => this.stderr.match(/listening on (http:\/\/\S+)/)?.[1], "the start-up line");
-    this.key = await this.#waitFor(() => this.stdout.match(/API key:\s*(dk_\w+)/)?.[1], "the first key");
-    this.auth = { authorization: `Bearer ${this.key}` };
   }
 
   async #waitFor(find, what) {
@@ -91,8 +99,8 @@ export class Server {
       const found = find();
       if (found) return found;
       if (this.child.exitCode !== null || Date.now() > end) {
-        this.child.kill("SIGKILL");
-        throw new Error(`no ${what} from ${binary}\n${this.stdout}\n${this.stderr}`);
+        this.child.kill(this.keepsFolder ? "SIGTERM" : "SIGKILL");   // a script stops what it started
+        throw new Error(`no ${what} from ${this.command.join(" ")}\n${this.stdout}\n${this.stderr}`);
       }
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
@@ -104,7 +112,7 @@ export class Server {
     const timer = setTimeout(() => this.child.kill("SIGKILL"), stopLimit);
     const [code, signal] = await this.exited;
     clearTimeout(timer);
-    await rm(this.folder, { recursive: true, force: true });
+    if (!this.keepsFolder) await rm(this.folder, { recursive: true, force: true });
     if (code !== 0) throw new Error(`the server ended with ${code ?? signal}\n${this.stderr}`);
   }
 
