@@ -9,7 +9,7 @@ RUN . scripts/build-options.sh && cmake --preset release "${cmake_options[@]}" &
 
 FROM debian:12-slim
 RUN apt-get update -qq \
-    && apt-get install -y -qq --no-install-recommends ca-certificates libssl3 libsqlite3-0 libpqxx-6.4 libhiredis0.14 libre2-9 libspdlog1.10 libprometheus-cpp-core1.0 libargon2-1 libutf8proc2 libjemalloc2 \
+    && apt-get install -y -qq --no-install-recommends ca-certificates libssl3 libsqlite3-0 libpqxx-6.4 libhiredis0.14 libre2-9 libspdlog1.10 libprometheus-cpp-core1.0 libargon2-1 libutf8proc2 libjemalloc2 libyaml-0-2 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --home-dir /data --create-home dure
 COPY --from=build /src/build/release/dure /usr/local/bin/dure

@@ -33,7 +33,7 @@ struct Entry {
 };
 
 // One state of the registry; never changed once it is in use.
-struct Snapshot {
+struct RegisteredTools {
     const Entry* find(std::string_view name) const
     {
         const auto at = by_name.find(std::string(name));
@@ -149,7 +149,7 @@ struct Registry::State {
         : logger(log), timeout(settings.timeout), cache(static_cast<std::size_t>(settings.result_cache), largest_cache)
     {}
 
-    std::shared_ptr<const Snapshot> snapshot() const
+    std::shared_ptr<const RegisteredTools> snapshot() const
     {
         const std::lock_guard lock(guard);
         return current;
@@ -165,7 +165,7 @@ struct Registry::State {
     ResultCache cache;
     std::function<void(const CallRecord&)> observer;
     mutable std::mutex guard;
-    std::shared_ptr<const Snapshot> current = std::make_shared<Snapshot>();
+    std::shared_ptr<const RegisteredTools> current = std::make_shared<RegisteredTools>();
 };
 
 bool is_function_name(std::string_view name)
@@ -212,7 +212,7 @@ void Registry::add(std::unique_ptr<Tool> tool)
     const std::lock_guard lock(state_->guard);
     if (state_->current->find(name))
         throw InvariantBroken("a tool named '" + name + "' is there already");
-    auto next = std::make_shared<Snapshot>(*state_->current);
+    auto next = std::make_shared<RegisteredTools>(*state_->current);
     next->add(std::move(*entry));
     ++next->version;
     state_->current = std::move(next);
@@ -230,7 +230,7 @@ std::vector<LoadProblem> Registry::replace(const std::string& group, std::vector
             problems.push_back({origin.source, origin.name, entry.error().message()});
     }
     const std::lock_guard lock(state_->guard);
-    auto next = std::make_shared<Snapshot>();
+    auto next = std::make_shared<RegisteredTools>();
     next->version = state_->current->version + 1;
     for (const auto& entry : state_->current->entries)
         if (entry->group != group)

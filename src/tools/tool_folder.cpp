@@ -1,5 +1,5 @@
-// Reading the folder of tool files; see tool_folder.hpp. A JSON file with the key "openapi" as a text is an OpenAPI
-// document: it becomes tools the way a tool file says, or by itself when none names it. A YAML file is listed as a problem.
+// Reading the folder of tool files (TOML, JSON, YAML); see tool_folder.hpp. A file with the key "openapi" as a text is an OpenAPI
+// document: it becomes tools the way a tool file says, or by itself when none names it.
 #include "tools/tool_folder.hpp"
 
 #include <algorithm>
@@ -29,6 +29,18 @@ Result<std::string> read_text(const fs::path& path)
     if (!file.read(text.data(), static_cast<std::streamsize>(size)))
         return Error(Errc::invalid_argument, "the file cannot be read");
     return text;
+}
+
+using Parser = Result<Json> (*)(std::string_view text);
+
+// nullptr: not a file of tools.
+Parser parser_for(std::string_view name)
+{
+    if (name.ends_with(".toml"))
+        return parse_toml;
+    if (name.ends_with(".json"))
+        return parse_tool_json;
+    return name.ends_with(".yaml") || name.ends_with(".yml") ? parse_yaml : nullptr;
 }
 
 bool is_openapi(const Json& document)
@@ -85,11 +97,7 @@ private:
             std::error_code unreadable;
             if (name.starts_with('.') || !at->is_regular_file(unreadable))
                 continue;
-            if (name.ends_with(".yaml") || name.ends_with(".yml")) {   // never left out in silence
-                problem(name, "YAML is not read: give the document as JSON");
-                continue;
-            }
-            if (!name.ends_with(".toml") && !name.ends_with(".json"))
+            if (!parser_for(name))
                 continue;
             if (documents_.size() >= most_files)
                 return problem(name, "there are more than 500 tool files; the rest is left out");
@@ -104,7 +112,7 @@ private:
         const auto text = read_text(path);
         if (!text)
             return problem(name, text.error().message());
-        auto document = name.ends_with(".toml") ? parse_toml(*text) : parse_tool_json(*text);
+        auto document = parser_for(name)(*text);
         if (!document)
             return problem(name, document.error().message());
         documents_.emplace(name, std::move(*document));
@@ -114,7 +122,7 @@ private:
     {
         const auto found = documents_.find(wanted.document);
         if (found == documents_.end() || !is_openapi(found->second))
-            return problem(wanted.document, "there is no OpenAPI document of this name in JSON");
+            return problem(wanted.document, "there is no OpenAPI document of this name");
         auto made = read_openapi(found->second, wanted, "openapi:" + wanted.document);
         move_all(made.tools, out_.tools);
         move_all(made.problems, out_.problems);

@@ -1,4 +1,4 @@
-// Any bytes as a tool file, TOML and JSON: plans whose requests stay on their origin, never a crash.
+// Any bytes as a tool file, TOML, JSON and YAML: plans whose requests stay on their origin, never a crash.
 #include <cstdlib>
 
 #include "tools/http/tool_file.hpp"
@@ -7,7 +7,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 {
     using namespace dure::tools;
     const std::string_view text(reinterpret_cast<const char*>(data), size);
-    for (const auto& document : {parse_toml(text), parse_tool_json(text)}) {
+    for (const auto& document : {parse_toml(text), parse_tool_json(text), parse_yaml(text)}) {
         if (!document)
             continue;
         const auto file = read_tool_file(*document, "fuzz", [](const std::string&) { return nullptr; });

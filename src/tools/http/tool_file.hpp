@@ -38,6 +38,9 @@ struct ToolFile {
 
 // TOML to JSON; dates become text. invalid_argument with the line.
 Result<Json> parse_toml(std::string_view text);
+// YAML to JSON, one document: the types of JSON only, texts by the rules of YAML 1.2 (`no` is a text, dates are), no anchors, aliases
+// and tags. invalid_argument with the line.
+Result<Json> parse_yaml(std::string_view text);
 // Strict JSON, up to 4 MiB.
 Result<Json> parse_tool_json(std::string_view text);
 
