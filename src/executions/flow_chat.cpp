@@ -68,10 +68,22 @@ public:
         if (!reader)
             co_return reader.error();
         auto silent_until = Steady::now() + first_silence;
-        while (!(*reader)->ended()) {
-            const auto page = co_await (*reader)->next(std::min(silent_until, Steady::now() + look_at_deadline));
+        for (;;) {
+            std::optional<Execution> at_rest;
+            auto until = std::min(silent_until, Steady::now() + look_at_deadline);
+            if ((*reader)->ended()) {
+                auto execution = co_await service_.find(execution_.id, execution_.owner_id);
+                if (!execution)
+                    co_return execution.error();
+                at_rest = std::move(*execution);
+                (*reader)->look_again();   // it may have been set going again before it was found
+                until = Steady::now();
+            }
+            const auto page = co_await (*reader)->next(until);
             if (!page)
                 co_return page.error();
+            if (at_rest && page->empty() && (*reader)->ended())
+                co_return co_await end(*at_rest);
             if (deadline.passed())
                 co_return Error(Errc::timeout, "The answer took too long.").reason("request_timeout");
             for (const auto& event : *page)
@@ -85,7 +97,6 @@ public:
                 co_return alive;
             silent_until = Steady::now() + later_silence;
         }
-        co_return co_await end();
     }
 
 private:
@@ -125,24 +136,21 @@ private:
         co_return co_await sink_.piece(piece);
     }
 
-    Task<Result<void>> end()
+    Task<Result<void>> end(const Execution& ended)
     {
-        const auto ended = co_await service_.find(execution_.id, execution_.owner_id);
-        if (!ended)
-            co_return ended.error();
-        if (ended->status == Status::failed)
+        if (ended.status == Status::failed)
             co_return Error(Errc::upstream_failed,
-                            ended->error.value_or(Json::object()).value("message", "The flow failed."))
-                .reason(ended->error.value_or(Json::object()).value("code", "flow_failed"));
-        if (ended->status == Status::cancelled)
+                            ended.error.value_or(Json::object()).value("message", "The flow failed."))
+                .reason(ended.error.value_or(Json::object()).value("code", "flow_failed"));
+        if (ended.status == Status::cancelled)
             co_return Error(Errc::cancelled, "The execution was cancelled.");
-        auto rest = ended->status == Status::waiting ? speech_.paragraph(question_text(*ended))
-                                                     : speech_.rest_of(answer_text(*ended));
+        auto rest = ended.status == Status::waiting ? speech_.paragraph(question_text(ended))
+                                                     : speech_.rest_of(answer_text(ended));
         if (auto said = co_await say(std::move(rest)); !said)
             co_return said;
         answer_.completion.finish_reason = "stop";
-        answer_.completion.usage.cost_nano = ended->cost_nano;
-        answer_.completion.answered_by = "flow/" + ended->flow_slug + "@" + std::to_string(ended->flow_version);
+        answer_.completion.usage.cost_nano = ended.cost_nano;
+        answer_.completion.answered_by = "flow/" + ended.flow_slug + "@" + std::to_string(ended.flow_version);
         co_return Result<void>();
     }
 

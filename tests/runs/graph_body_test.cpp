@@ -61,10 +61,21 @@ TEST_P(GraphBodyTest, I5_AnInterruptedRunIsParkedAndAnswered)
         const auto open = parked.output->at("__interrupt__");
         EXPECT_EQ(open.size(), 1U);
         EXPECT_EQ(open[0].at("value"), "may I?");
+        const auto reader = co_await runs_->read(parked.id, "me", 0, {});
+        while (!(*reader)->ended())
+            (void)co_await (*reader)->next(Steady::now());
         EXPECT_TRUE(co_await runs_->resume(parked.id, "me", {{"resume", false}}));
         const auto done = co_await ended(parked.id);
         EXPECT_EQ(done.status, Status::success) << (done.error ? done.error->dump() : "");
         EXPECT_EQ(done.output->at("log"), (Json{"i", false}));
+        const auto until = (*reader)->position();
+        (*reader)->look_again();
+        const auto rest = co_await (*reader)->next(Steady::now());
+        EXPECT_EQ(rest.value().size(), 1U) << "a reader that ended at the question reads on behind it";
+        EXPECT_GT((*reader)->position(), until);
+        (*reader)->look_again();
+        EXPECT_TRUE((co_await (*reader)->next(Steady::now())).value().empty());
+        EXPECT_TRUE((*reader)->ended()) << "and is told when there is nothing more";
     });
 }
 

@@ -91,6 +91,9 @@ public:
     // stream ends too, and goes on after its last event when the run is resumed.
     Task<Result<std::vector<SharedRunEvent>>> next(Steady::time_point until);
     bool ended() const { return ended_; }
+    // Goes on behind an end: whoever told what became of the run by another look at the store may have seen it set going again in
+    // between. When the next page is empty and it has ended once more, that look and the log agree.
+    void look_again() { ended_ = false; }
     // Everything up to here was given out, or did not pass the filter.
     std::int64_t position() const { return position_; }
 
