@@ -270,6 +270,8 @@ int serve(const config::Settings& settings, std::function<config::Loaded()> load
         metrics_server->close_all(std::chrono::milliseconds(500));
     cores.stop();
     cores.join();
+    retention.stop();
+    storage->database.reset();   // its threads end while the cores still exist: what they finish late is told to those
     return signals.failed() ? 1 : 0;
 }
 

@@ -28,7 +28,6 @@ protected:
     // One append that is under way while the database is held, and the others that gather behind it meanwhile.
     std::vector<Appended> append_together(const std::vector<Wanted>& wanted, std::chrono::milliseconds held_for = 0ms)
     {
-        const auto begin = Steady::now();
         test::HeldWriter held(*database_, GetParam().writers);
         Journal journal(*database_, *bus_, clock_);
         std::vector<Appended> outcomes(wanted.size());
@@ -38,6 +37,7 @@ protected:
                 outcomes[i].emplace(co_await journal.append(wanted[i].event, wanted[i].expected_version));
             });
         test::run_on_core(cores_, []() -> Task<void> { co_return; });   // all of them have begun by now
+        const auto begin = Steady::now();
         while (Steady::now() - begin < held_for)
             std::this_thread::yield();
         held.release();

@@ -39,7 +39,7 @@ public:
     void wait()
     {
         auto future = promise_->get_future();
-        if (future.wait_for(std::chrono::seconds(20)) != std::future_status::ready)
+        if (future.wait_for(std::chrono::seconds(60)) != std::future_status::ready)
             throw std::runtime_error("the coroutine did not end in time");
         future.get();
     }

@@ -2,7 +2,7 @@
 //   ServerProcess server(on_postgres(fresh_schema()));
 #pragma once
 
-#include <atomic>
+#include <random>
 
 #include "support/postgres_process.hpp"
 #include "support/server_process.hpp"
@@ -26,8 +26,8 @@ inline ServerProcess::Options on_postgres(std::string url, std::string configura
 // The URL of an empty schema on the server the tests share; it stays there until the server goes.
 inline std::string fresh_schema()
 {
-    static std::atomic<int> count = 0;
-    const auto name = "server_" + std::to_string(::getpid()) + "_" + std::to_string(++count);
+    std::random_device random;   // process ids come again while the server lives
+    const auto name = "server_" + std::to_string(random()) + "_" + std::to_string(random());
     const auto& url = shared_postgres_url();
     const auto command = "/usr/lib/postgresql/15/bin/psql -q '" + url + "' -c 'CREATE SCHEMA " + name + "'";
     if (std::system(command.c_str()) != 0)

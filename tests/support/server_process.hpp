@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -68,6 +69,8 @@ inline std::vector<std::string> child_environment(const Environment& extra)
         if (name.starts_with("DURE_") || name.ends_with("_API_KEY") || name.starts_with("DB_") ||
             name == "DATABASE_URL" || name == "REDIS_URL" || name == "SECRET_KEY" || name.starts_with("BACKEND_") ||
             name.starts_with("ADMIN_"))
+            continue;
+        if (std::any_of(extra.begin(), extra.end(), [&](const auto& one) { return one.first == name; }))
             continue;
         all.emplace_back(text);
     }
