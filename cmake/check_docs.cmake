@@ -1,4 +1,5 @@
-# Every test a page of docs/ names exists: `Suite.Name` or `Suite.*` in code font. Run by ctest with -DROOT=….
+# Every test a page of docs/ names exists: `Suite.Name` or `Suite.*` in code font. Every rule of the threat model has a line in
+# docs/security.md that begins with its number, and every number there is a rule's. Run by ctest with -DROOT=….
 cmake_minimum_required(VERSION 3.25)
 file(GLOB_RECURSE sources ${ROOT}/tests/*.cpp ${ROOT}/tests/*.hpp)
 set(tests "")
@@ -30,4 +31,21 @@ endforeach()
 if(missing)
     list(JOIN missing "\n  " missing)
     message(FATAL_ERROR "tests that are named and do not exist:\n  ${missing}")
+endif()
+
+file(STRINGS ${ROOT}/tests/data/threat_model.txt rules REGEX "^[0-9]+\\.[0-9]+ ")
+list(TRANSFORM rules REPLACE " .*$" "")
+file(STRINGS ${ROOT}/docs/security.md rows REGEX "^\\| [0-9., ]+ \\| ")
+set(answered "")
+foreach(row IN LISTS rows)
+    string(REGEX MATCH "^\\| ([0-9., ]+) \\|" _ "${row}")
+    string(REPLACE ", " ";" numbers "${CMAKE_MATCH_1}")
+    list(APPEND answered ${numbers})
+endforeach()
+set(silent ${rules})
+list(REMOVE_ITEM silent ${answered})
+list(REMOVE_ITEM answered ${rules})
+list(LENGTH rules count)
+if(count LESS 60 OR silent OR answered)
+    message(FATAL_ERROR "${count} rules; of these docs/security.md says nothing: ${silent}; it has numbers of no rule: ${answered}")
 endif()
