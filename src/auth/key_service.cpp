@@ -10,6 +10,7 @@
 #include "dure/events/journal.hpp"
 #include "dure/sql/database.hpp"
 #include "dure/store/api_keys.hpp"
+#include "dure/store/events.hpp"
 
 namespace dure::auth {
 
@@ -92,6 +93,20 @@ NewKey like(const model::ApiKey& old, UnixMillis now)
     return wanted;
 }
 
+// Two keys side by side are one rotation. To be asked behind the update of the key's row: of two rotations at once the second
+// has waited there for the first.
+Result<void> check_first_rotation(sql::Connection& connection, const model::ApiKey& key)
+{
+    const auto history = store::Events(connection).of_aggregate({key.id, "ApiKey", key.owner_id});
+    if (!history)
+        return history.error();
+    for (const auto& event : *history)
+        if (event.event_type == "ApiKeyRotated")
+            return Error(Errc::conflict, "The key was rotated before; rotate the one that took its place.")
+                .reason("key_rotated");
+    return {};
+}
+
 }  // namespace key_rules
 
 Result<MadeKey> KeyService::create_in(sql::Connection& connection, events::Batch& batch, const std::string& owner_id,
@@ -168,13 +183,15 @@ Task<Result<MadeKey>> KeyService::rotate(std::string owner_id, std::string key_i
             return old.error();
         if (old->revoked_at || (old->expires_at && *old->expires_at <= now))
             return Error(Errc::conflict, "The key is no longer in force.").reason("key_not_in_force");
-        auto fresh = create_in(connection, batch, owner_id, key_rules::like(*old, now), now, actor);
-        if (!fresh)
-            return fresh;
         const auto wanted_end = old_until.value_or(now + std::chrono::milliseconds(overlap).count());
         const auto end = std::min(wanted_end, old->expires_at.value_or(wanted_end));
         if (auto set = keys.set_expiry(key_id, owner_id, end); !set)
             return set.error();
+        if (auto fine = key_rules::check_first_rotation(connection, *old); !fine)
+            return fine.error();
+        auto fresh = create_in(connection, batch, owner_id, key_rules::like(*old, now), now, actor);
+        if (!fresh)
+            return fresh;
         batch.add(key_rules::event(actor, *old, "ApiKeyRotated",
                                    {{"expires_at", rfc3339(end)}, {"replaced_by", fresh->record.id}}));
         old_hash = old->hash;
