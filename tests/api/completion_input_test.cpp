@@ -45,6 +45,18 @@ TEST(CompletionInput, AProblemNamesItsField)
         {with(R"("tools":{})"), "tools"},
         {with(R"("tool_choice":7)"), "tool_choice"},
         {with(R"("response_format":"json")"), "response_format"},
+        {with(R"("response_format":{})"), "response_format"},
+        {with(R"("response_format":{"type":1})"), "response_format"},
+        {with(R"("reasoning_effort":5)"), "reasoning_effort"},
+        {with(R"("user":[])"), "user"},
+        {R"({"model":"m","messages":[{"role":"user","content":[5]}]})", "messages[0].content[0].type"},
+        {R"({"model":"m","messages":[{"role":"user","content":[{"text":"x"}]}]})", "messages[0].content[0].type"},
+        {R"({"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"x"},{"type":"text"}]}]})",
+         "messages[0].content[1].text"},
+        {R"({"model":"m","messages":[{"role":"tool","content":[{"type":"text","text":null}]}]})",
+         "messages[0].content[0].text"},
+        {R"({"model":"m","messages":[{"role":"user","content":[{"type":"image_url"}]}]})",
+         "messages[0].content[0].image_url"},
         {with(R"("frequency_penalty":3)"), "frequency_penalty"},
         {with(R"("dure_strategy":7)"), "dure_strategy"},
     };
@@ -66,6 +78,19 @@ TEST(CompletionInput, NullIsAbsentAndUnknownFieldsAreFine)
     EXPECT_FALSE(call->tools);
     EXPECT_FALSE(call->temperature);
     EXPECT_EQ(call->n, 1);
+}
+
+TEST(CompletionInput, PartsOfEveryKindArePassedOn)
+{
+    for (const auto* part :
+         {R"({"type":"text","text":""})", R"({"type":"image_url","image_url":{"url":"data:,","detail":"low"}})",
+          R"({"type":"image_url","image_url":"https://images.example/a.png"})",
+          R"({"type":"input_audio","input_audio":{"data":"","format":"wav"}})",
+          R"({"type":"file","file":{"file_id":"f"}})",
+          R"({"type":"video_url","video_url":{"url":"https://a.example"}})"}) {
+        const auto body = std::string(R"({"model":"m","messages":[{"role":"user","content":[)") + part + "]}]}";
+        EXPECT_TRUE(read_completion(body)) << part;
+    }
 }
 
 TEST(CompletionInput, TheNewerTokenLimitWins)

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/asio/post.hpp>
 #include <latch>
 #include <thread>
 
@@ -60,6 +61,57 @@ TEST(Readiness, SaysYesWhileWritesGoThroughAndNoWithinTwoSecondsWhileTheyDoNot)
     EXPECT_EQ(answer.error().code(), Errc::unavailable);
     EXPECT_LT(took, std::chrono::seconds(2));
     EXPECT_TRUE(ask(asked_now));
+}
+
+// Takes units and answers none until it is told to.
+class SilentDatabase final : public sql::Database {
+public:
+    sql::Dialect dialect() const override { return sql::Dialect::postgres; }
+    std::size_t queued() const override { return units_.size(); }
+    Threads threads() const override { return {}; }
+    void answer_all()
+    {
+        silent_ = false;
+        for (auto* unit : std::exchange(units_, {})) {
+            unit->error = Error(Errc::unavailable, "The storage is busy.");
+            unit->done();
+        }
+    }
+
+protected:
+    Result<void> submit(sql::Unit& unit, Access) override
+    {
+        if (!silent_)
+            return Error(Errc::unavailable, "The storage is still not there.");
+        units_.push_back(&unit);
+        return {};
+    }
+
+private:
+    std::vector<sql::Unit*> units_;
+    bool silent_ = true;
+};
+
+TEST(Readiness, SaysNoWhileTheDatabaseIsSilentAndAsksItNoMoreUntilItSpeaks)
+{
+    SilentDatabase database;
+    Readiness readiness(database, "");
+    test::run([&]() -> Task<void> {
+        for (int i = 0; i < 3; ++i) {
+            const auto answer = co_await readiness.check();
+            EXPECT_FALSE(answer);
+            EXPECT_EQ(answer.error().code(), Errc::unavailable);
+            EXPECT_EQ(database.queued(), 1u) << "the others are not put behind the first one";
+        }
+        database.answer_all();
+        for (Result<void> answer = {};;) {
+            answer = co_await readiness.check();
+            EXPECT_FALSE(answer);
+            if (answer.error().message() == "The storage is still not there.")
+                co_return;
+            co_await boost::asio::post(co_await boost::asio::this_coro::executor, boost::asio::use_awaitable);
+        }
+    });
 }
 
 }  // namespace

@@ -193,6 +193,20 @@ TEST_F(AdministrationTest, RotationLeavesBothKeysGoodForAWhile)
     EXPECT_THAT(events_of(old->record.id), ElementsAre("ApiKeyCreated", "ApiKeyRotated"));
 }
 
+TEST_F(AdministrationTest, AKeyIsRotatedOnceAndItsSuccessorLivesAsLongAsItDid)
+{
+    const auto old = finish(keys_->create(user_.id, {"ci", {}, {}, {}}));
+    const auto fresh = finish(keys_->rotate(user_.id, old->record.id, {}, from_here()));
+    ASSERT_TRUE(fresh) << fresh.error().message();
+    const auto again = finish(keys_->rotate(user_.id, old->record.id, {}, from_here()));
+    ASSERT_FALSE(again) << "a third key beside the two";
+    EXPECT_EQ(again.error().code(), Errc::conflict);
+    EXPECT_EQ(again.error().reason(), "key_rotated");
+    const auto next = finish(keys_->rotate(user_.id, fresh->record.id, {}, from_here()));
+    ASSERT_TRUE(next) << next.error().message();
+    EXPECT_FALSE(next->record.expires_at) << "no end was set for the first one";
+}
+
 TEST_F(AdministrationTest, ARotatedKeyNeverLivesLongerThanItWould)
 {
     NewKey wanted{"ci", {}, {}, clock_.now() + 1000};

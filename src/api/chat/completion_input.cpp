@@ -65,9 +65,11 @@ Result<void> check_numbers(const JsonIndex& body)
         if (rule.whole && (!std::isfinite(*number) || std::floor(*number) != *number))
             return wrong(rule.name, name + " must be a whole number.", "invalid_type");
         if (*number < rule.least || *number > rule.most)
-            return wrong(rule.name, name + " must be " + (rule.most >= no_bound
-                                                              ? "at least " + plain(rule.least)
-                                                              : "between " + plain(rule.least) + " and " + plain(rule.most)) + ".");
+            return wrong(rule.name,
+                         name + " must be " +
+                             (rule.most >= no_bound ? "at least " + plain(rule.least)
+                                                    : "between " + plain(rule.least) + " and " + plain(rule.most)) +
+                             ".");
     }
     return {};
 }
@@ -79,7 +81,7 @@ struct KindRule {
     std::string_view words;
 };
 
-constexpr std::array<KindRule, 8> kind_rules = {
+constexpr std::array<KindRule, 10> kind_rules = {
     {{"stream", JsonKind::boolean, JsonKind::boolean, "true or false"},
      {"logprobs", JsonKind::boolean, JsonKind::boolean, "true or false"},
      {"parallel_tool_calls", JsonKind::boolean, JsonKind::boolean, "true or false"},
@@ -87,15 +89,28 @@ constexpr std::array<KindRule, 8> kind_rules = {
      {"logit_bias", JsonKind::object, JsonKind::object, "an object"},
      {"response_format", JsonKind::object, JsonKind::object, "an object"},
      {"tools", JsonKind::array, JsonKind::array, "an array"},
-     {"tool_choice", JsonKind::string, JsonKind::object, "a string or an object"}}};
+     {"tool_choice", JsonKind::string, JsonKind::object, "a string or an object"},
+     {"reasoning_effort", JsonKind::string, JsonKind::string, "a string"},
+     {"user", JsonKind::string, JsonKind::object, "a string or an object"}}};
 
 Result<void> check_kinds(const JsonIndex& body)
 {
     for (const auto& rule : kind_rules) {
         const auto value = present(body, rule.name);
         if (value && value->kind() != rule.one && value->kind() != rule.other)
-            return wrong(rule.name, std::string(rule.name) + " must be " + std::string(rule.words) + ".", "invalid_type");
+            return wrong(rule.name, std::string(rule.name) + " must be " + std::string(rule.words) + ".",
+                         "invalid_type");
     }
+    return {};
+}
+
+// Which types there are is the affair of the model that is asked.
+Result<void> check_response_format(const JsonIndex& body)
+{
+    const auto format = present(body, "response_format");
+    const auto type = format ? format->find("type") : std::nullopt;
+    if (format && (!type || type->kind() != JsonKind::string))
+        return wrong("response_format", "response_format needs a type.", "missing_required_parameter");
     return {};
 }
 
@@ -117,6 +132,35 @@ Result<void> check_stop(const JsonIndex& body)
     if (count > 4)
         return wrong("stop", "stop may hold at most 4 strings.");
     return {};
+}
+
+// Types that are not known here are passed on: providers have more of them.
+std::optional<Error> problem_of_parts(const JsonView& parts, const std::string& place)
+{
+    std::optional<Error> problem;
+    std::size_t count = 0;
+    parts.for_each_element([&](const JsonView& part) {
+        const auto at = count++;
+        if (problem)
+            return;
+        const auto here = [&] { return place + "[" + std::to_string(at) + "]"; };
+        const auto type = part.kind() == JsonKind::object ? part.find("type") : std::nullopt;
+        if (!type || type->kind() != JsonKind::string) {
+            problem = wrong(here() + ".type", "Each part of a content must be an object with a type.",
+                            "missing_required_parameter");
+            return;
+        }
+        const auto name = type->string();
+        const auto value = name == "text" || name == "image_url" ? part.find(name) : std::nullopt;
+        const auto kind = value ? value->kind() : JsonKind::null;
+        if (name == "text" && kind != JsonKind::string)
+            problem =
+                wrong(here() + ".text", "A part of type text needs its text, a string.", "missing_required_parameter");
+        else if (name == "image_url" && kind != JsonKind::object && kind != JsonKind::string)
+            problem = wrong(here() + ".image_url", "A part of type image_url needs an object with its url.",
+                            "missing_required_parameter");
+    });
+    return problem;
 }
 
 Result<JsonView> check_messages(const JsonIndex& body)
@@ -142,7 +186,8 @@ Result<JsonView> check_messages(const JsonIndex& body)
             problem = wrong(place() + ".role", "Each message needs a role.", "missing_required_parameter");
             return;
         }
-        constexpr std::array<std::string_view, 6> roles = {"system", "developer", "user", "assistant", "tool", "function"};
+        constexpr std::array<std::string_view, 6> roles = {"system",    "developer", "user",
+                                                           "assistant", "tool",      "function"};
         if (std::find(roles.begin(), roles.end(), role->string()) == roles.end()) {
             problem = wrong(place() + ".role", "role must be one of system, developer, user, assistant, tool.");
             return;
@@ -150,9 +195,12 @@ Result<JsonView> check_messages(const JsonIndex& body)
         const auto content = message.find("content");
         const auto kind = content ? content->kind() : JsonKind::null;
         if (kind != JsonKind::string && kind != JsonKind::array && kind != JsonKind::null)
-            problem = wrong(place() + ".content", "content must be a string, an array of parts or null.", "invalid_type");
+            problem =
+                wrong(place() + ".content", "content must be a string, an array of parts or null.", "invalid_type");
         else if (kind == JsonKind::null && role->string() == "user")
             problem = wrong(place() + ".content", "A message of the user needs content.", "missing_required_parameter");
+        else if (kind == JsonKind::array)
+            problem = problem_of_parts(*content, place() + ".content");
     });
     if (problem)
         return *problem;
@@ -213,7 +261,7 @@ Result<chat::CompletionCall> read_completion(std::string_view body)
     auto strategy = text_field(index, "dure_strategy", false);
     if (!strategy)
         return strategy.error();
-    for (const auto check : {check_kinds, check_numbers, check_stop})
+    for (const auto check : {check_kinds, check_numbers, check_stop, check_response_format})
         if (auto fine = check(index); !fine)
             return fine.error();
     chat::CompletionCall call;

@@ -28,12 +28,9 @@ QueryParameters answer_headers(const chat::Answer& answer)
 
 OpenAiStream::OpenAiStream(RequestContext& context, const chat::Answer& answer, std::string_view model,
                            bool show_progress)
-    : context_(context),
-      answer_(answer),
-      chunks_(new_completion_id(), SystemClock().now() / 1000, model),
+    : context_(context), answer_(answer), chunks_(new_completion_id(), SystemClock().now() / 1000, model),
       show_progress_(show_progress)
-{
-}
+{}
 
 Task<Result<void>> OpenAiStream::start()
 {
@@ -55,11 +52,19 @@ Task<Result<void>> OpenAiStream::start_and_write(std::string_view bytes)
     co_return co_await context_.exchange().write(bytes);
 }
 
+void OpenAiStream::role_first()
+{
+    if (std::exchange(role_sent_, true))
+        return;
+    if (answer_.from_mock_fallback)   // known by the first output; said in every chunk, not in the head alone
+        chunks_ = ChunkWriter(new_completion_id(), SystemClock().now() / 1000, "mock");
+    chunks_.role(buffer_);
+}
+
 Task<Result<void>> OpenAiStream::piece(const model::Piece& piece)
 {
     buffer_.clear();
-    if (!std::exchange(role_sent_, true))
-        chunks_.role(buffer_);
+    role_first();
     chunks_.piece(buffer_, piece);
     if (buffer_.empty())
         co_return Result<void>();
@@ -79,8 +84,7 @@ Task<Result<void>> OpenAiStream::progress(const model::Progress& progress)
     if (!show_progress_)
         co_return Result<void>();
     buffer_.clear();
-    if (!std::exchange(role_sent_, true))
-        chunks_.role(buffer_);
+    role_first();
     chunks_.status(buffer_, progress);
     co_return co_await write(buffer_);
 }
@@ -96,8 +100,7 @@ Task<Result<void>> OpenAiStream::finish(bool include_usage)
         co_return ready;
     buffer_.clear();
     if (!relayed_) {
-        if (!std::exchange(role_sent_, true))
-            chunks_.role(buffer_);
+        role_first();
         chunks_.finish(buffer_, answer_.completion.finish_reason);
         if (include_usage)
             chunks_.usage(buffer_, answer_.completion.usage);

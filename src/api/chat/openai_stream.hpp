@@ -30,6 +30,7 @@ public:
     Task<Result<void>> fail(const Error& error);
 
 private:
+    void role_first();
     Task<Result<void>> start();
     Task<Result<void>> write(std::string_view bytes);
     Task<Result<void>> start_and_write(std::string_view bytes);

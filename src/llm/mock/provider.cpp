@@ -160,7 +160,7 @@ Task<MaybeFailure> MockProvider::attempt(const Target&, std::size_t, const Ask& 
     reply.completion.usage.reported = true;
     reply.completion.usage.completion_tokens *= conversation->choices;
     if (ask.relay != nullptr && !ask.stream)
-        reply.body = body_of(made, conversation->choices, ask.model_id);
+        reply.body = body_of(made, conversation->choices, reply.is_from_mock_fallback() ? "mock" : ask.model_id);
     co_return std::nullopt;
 }
 
