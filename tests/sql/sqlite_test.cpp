@@ -114,7 +114,40 @@ TEST(Sqlite, MovesTheLogIntoTheFileAsItGrows)
     EXPECT_LT(std::filesystem::file_size(path + "-wal"), 40'000'000u);
 }
 
-// Files of SQLite whose fsync can be made to fail.
+// Pages of a transaction that is larger than the cache go into the log before its end, and are read from there.
+TEST(Sqlite, ATransactionLargerThanTheCacheIsWholeOrNotThere)
+{
+    test::TemporaryFolder folder;
+    const auto options = test::sqlite_options(folder.file("dure.db"));
+    const auto fill = [](Connection& c, std::string_view kind, bool good) -> Result<std::int64_t> {
+        for (int i = 0; i < 3000; ++i)
+            if (auto added =
+                    insert_item(c, std::string(kind) + std::to_string(i * 7919 % 3000) + std::string(700, 'x'));
+                !added)
+                return added;
+        auto changed = c.execute("UPDATE item SET id = id || 'y' WHERE id LIKE $1", std::string(kind) + "1%");
+        if (!good)
+            return Error(Errc::invalid_argument, "undone");
+        return changed;
+    };
+    const auto check = [](Connection& c) { return c.query("PRAGMA integrity_check"); };
+    {
+        const auto database = test::open_or_throw(options);
+        ASSERT_TRUE(database->run_now(make_table));
+        ASSERT_TRUE(database->run_now([](Connection& c) { return c.run_script("PRAGMA cache_size = 20"); }));
+        ASSERT_EQ(database->run_now([&](Connection& c) { return fill(c, "a", true); }).value(), 1111);
+        ASSERT_FALSE(database->run_now([&](Connection& c) { return fill(c, "b", false); }));
+        EXPECT_EQ(test::read_now(*database, count_items).value(), 3000);
+        ASSERT_TRUE(database->run_now([&](Connection& c) { return fill(c, "c", true); }));
+        EXPECT_EQ(test::read_now(*database, count_items).value(), 6000);
+        EXPECT_EQ(test::read_now(*database, check)->front().text(0), "ok");
+    }
+    const auto database = test::open_or_throw(options);
+    EXPECT_EQ(test::read_now(*database, count_items).value(), 6000);
+    EXPECT_EQ(test::read_now(*database, check)->front().text(0), "ok");
+}
+
+// Files of SQLite whose fsync, or writes of the log, can be made to fail.
 class FailingDisk {
 public:
     FailingDisk()
@@ -129,15 +162,18 @@ public:
     {
         sqlite3_vfs_unregister(&shim_);
         sqlite3_vfs_register(base_, 1);
-        failing = false;
+        failing = full = false;
     }
 
     static inline std::atomic<bool> failing = false;
+    static inline std::atomic<bool> full = false;
+    static inline std::atomic<int> log_writes = 0;
 
 private:
     struct Methods {
         sqlite3_io_methods patched;
         int (*sync)(sqlite3_file*, int);
+        int (*write)(sqlite3_file*, const void*, int, sqlite3_int64);
     };
 
     static int open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out_flags)
@@ -146,10 +182,13 @@ private:
         if (code != SQLITE_OK || !file->pMethods)
             return code;
         const std::lock_guard lock(guard_);
-        auto [found, fresh] = methods_.try_emplace(file->pMethods);
+        const bool log = (flags & SQLITE_OPEN_WAL) != 0;
+        auto [found, fresh] = methods_.try_emplace(std::pair(file->pMethods, log));
         if (fresh) {
-            found->second = {*file->pMethods, file->pMethods->xSync};
+            found->second = {*file->pMethods, file->pMethods->xSync, file->pMethods->xWrite};
             found->second.patched.xSync = &FailingDisk::sync;
+            if (log)
+                found->second.patched.xWrite = &FailingDisk::write_log;
         }
         file->pMethods = &found->second.patched;
         return code;
@@ -159,12 +198,31 @@ private:
     {
         if (failing)
             return SQLITE_IOERR_FSYNC;
-        return reinterpret_cast<const Methods*>(file->pMethods)->sync(file, flags);   // patched is its first member
+        return of(file).sync(file, flags);
+    }
+
+    static int write_log(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 to)
+    {
+        ++log_writes;
+        return full ? SQLITE_FULL : of(file).write(file, bytes, size, to);
+    }
+
+    // Of the log of the server's writer, whose methods stand in front: those that were there before.
+    static const Methods& of(sqlite3_file* file)
+    {
+        const std::lock_guard lock(guard_);
+        for (const auto& [base, methods] : methods_)
+            if (file->pMethods == &methods.patched)
+                return methods;
+        for (const auto& [base, methods] : methods_)
+            if (base.second)
+                return methods;
+        throw InvariantBroken("a file of no disk");
     }
 
     static inline sqlite3_vfs* base_ = nullptr;
     static inline std::mutex guard_;
-    static inline std::map<const sqlite3_io_methods*, Methods> methods_;
+    static inline std::map<std::pair<const sqlite3_io_methods*, bool>, Methods> methods_;   // true: of a log
     sqlite3_vfs shim_{};
 };
 
@@ -188,6 +246,41 @@ TEST(Sqlite, AFailedFsyncAtCommitIsFatalAndNothingIsAcknowledged)
     EXPECT_EQ(later.error().code(), Errc::unavailable);
     EXPECT_EQ(fatal_calls, 1);
     EXPECT_EQ(test::read_now(*database, count_items).value(), 0);
+}
+
+TEST(Sqlite, ALogThatFindsNoSpaceRefusesTheUnitAndPasses)
+{
+    FailingDisk disk;
+    test::TemporaryFolder folder;
+    const auto options = test::sqlite_options(folder.file("dure.db"));
+    {
+        const auto database = test::open_or_throw(options);
+        ASSERT_TRUE(database->run_now(make_table));
+        ASSERT_TRUE(database->run_now([](Connection& c) { return insert_item(c, "a"); }));
+        disk.full = true;
+        const auto refused = database->run_now([](Connection& c) { return insert_item(c, "b"); });
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().code(), Errc::storage_full);
+        EXPECT_EQ(test::read_now(*database, count_items).value(), 1);
+        disk.full = false;
+        EXPECT_TRUE(database->run_now([](Connection& c) { return insert_item(c, "c"); }));
+        EXPECT_EQ(test::read_now(*database, count_items).value(), 2);
+    }
+    EXPECT_EQ(test::read_now(*test::open_or_throw(options), count_items).value(), 2);
+}
+
+TEST(Sqlite, ACommitOfManyPagesIsWrittenInFewPieces)
+{
+    FailingDisk disk;
+    test::TemporaryFolder folder;
+    const auto database = test::open_or_throw(test::sqlite_options(folder.file("dure.db")));
+    ASSERT_TRUE(database->run_now(make_table));
+    disk.log_writes = 0;
+    ASSERT_TRUE(
+        database->run_now([](Connection& c) { return insert_item(c, std::string(400'000, 'x')); }));   // 200 pages
+    EXPECT_GT(disk.log_writes, 0);
+    EXPECT_LE(disk.log_writes, 15);
+    EXPECT_EQ(test::read_now(*database, count_items).value(), 1);
 }
 
 TEST(FileLock, RefusesASecondOwnerAndNamesTheFirst)

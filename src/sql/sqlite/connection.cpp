@@ -42,12 +42,13 @@ Result<void> SqliteConnection::configure(Mode mode)
     sqlite3_busy_timeout(handle_, static_cast<int>(std::min(statement_timeout_, longest_wait_for_others).count()));
     sqlite3_limit(handle_, SQLITE_LIMIT_LENGTH, longest_value);
     sqlite3_db_config(handle_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
-    sqlite3_db_config(handle_, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);   // "name" is never a text literal
+    sqlite3_db_config(handle_, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);  // "name" is never a text literal
     sqlite3_db_config(handle_, SQLITE_DBCONFIG_DQS_DDL, 0, nullptr);
+    // Debian's library overwrites what is deleted, for which pages that are given free were written once more: FAST leaves that out.
     // The log is moved by checkpoint(), whose errors must not be lost as those of an automatic one are.
-    for (const auto* setting :
-         {"PRAGMA journal_mode=WAL", "PRAGMA wal_autocheckpoint=0", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON",
-          "PRAGMA trusted_schema=OFF", "PRAGMA case_sensitive_like=ON", "PRAGMA cache_size=-16000"})
+    for (const auto* setting : {"PRAGMA journal_mode=WAL", "PRAGMA wal_autocheckpoint=0", "PRAGMA synchronous=FULL",
+                                "PRAGMA foreign_keys=ON", "PRAGMA trusted_schema=OFF", "PRAGMA secure_delete=FAST",
+                                "PRAGMA case_sensitive_like=ON", "PRAGMA cache_size=-16000"})
         if (const int code = command(setting); code != SQLITE_OK)
             return error_of(code, setting);
     if (mode == Mode::reader)
@@ -63,6 +64,13 @@ Result<void> SqliteConnection::configure(Mode mode)
     if (journal->front().text(0) != "wal")
         return Error(Errc::unavailable, "The database folder does not support write-ahead logging.")
             .detail("journal mode is " + journal->front().text(0));
+    if (mode == Mode::writer) {
+        auto known = query("SELECT COUNT(*) FROM sqlite_schema");  // opens the log
+        if (!known)
+            return known.error();
+        if (const int code = log_writes_.attach(handle_); code != SQLITE_OK)
+            return error_of(code, "the log of the database");
+    }
     sqlite3_progress_handler(handle_, instructions_between_looks_at_the_clock, &SqliteConnection::on_progress, this);
     sqlite3_wal_hook(handle_, &SqliteConnection::on_commit, this);
     return {};

@@ -9,6 +9,7 @@
 
 #include "dure/base/clock.hpp"
 #include "dure/sql/connection.hpp"
+#include "sql/sqlite/log_writes.hpp"
 #include "sql/sqlite/statement.hpp"
 
 namespace dure::sql {
@@ -54,6 +55,7 @@ private:
         std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
     };
 
+    LogWrites log_writes_;  // of the writer; outlives the handle, which the destructor closes
     sqlite3* handle_;
     std::chrono::milliseconds statement_timeout_;
     Steady::time_point statement_deadline_ = Steady::time_point::max();

@@ -53,6 +53,14 @@ Result<std::string> make_temporary_folder()
     return pattern;
 }
 
+// Without a lock and a sum around each of the library's allocations. It takes the setting before its first use only; a process
+// that used it before goes without.
+void leave_memory_uncounted()
+{
+    static const int once = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    static_cast<void>(once);
+}
+
 class SqliteDatabase final : public Database {
 public:
     SqliteDatabase(SqliteOptions options, std::string temporary_folder)
@@ -127,6 +135,7 @@ private:
 
 Result<std::unique_ptr<Database>> open_sqlite(SqliteOptions options)
 {
+    leave_memory_uncounted();
     std::string temporary;
     if (options.path == ":memory:") {
         auto made = make_temporary_folder();
