@@ -20,6 +20,9 @@ constexpr std::string_view drop_sql =
     "substr(ns, 1, length($2) + 1) = $2 || '|'))) AND ($4 = '' OR checkpoint_id = $4) "
     "AND ($5 = '[]' OR task_id IN (SELECT value FROM json_each($5))) "
     "AND ($6 = '[]' OR kind IN (SELECT value FROM json_each($6)))";
+// The drop of a superstep that is over: everything of its checkpoint.
+constexpr std::string_view drop_all_sql =
+    "DELETE FROM graph_pending_writes WHERE thread_id = $1 AND ns = $2 AND checkpoint_id = $3";
 constexpr std::string_view pending_sql =
     "INSERT INTO graph_pending_writes (thread_id, ns, checkpoint_id, task_id, kind, key, data) "
     "VALUES ($1, $2, $3, $4, $5, $6, $7) "
@@ -40,6 +43,14 @@ std::string kinds_text(const graph::PendingDrop& drop)
     for (const auto kind : drop.kinds)
         names.push_back(graph::name_of(kind));
     return json_text(names);
+}
+
+Result<std::int64_t> drop_rows(sql::Connection& connection, const std::string& thread, const graph::PendingDrop& drop)
+{
+    if (!drop.below && !drop.checkpoint.empty() && drop.tasks.empty() && drop.kinds.empty())
+        return connection.execute(drop_all_sql, thread, drop.ns, drop.checkpoint);
+    return connection.execute(drop_sql, thread, drop.ns, drop.below, drop.checkpoint, json_text(Json(drop.tasks)),
+                              kinds_text(drop));
 }
 
 Result<void> insert_checkpoint(sql::Connection& connection, const std::string& thread, const graph::Checkpoint& made)
@@ -69,9 +80,7 @@ Result<void> write_rows(sql::Connection& connection, const BatchToWrite& what)
             return lease_lost();
     }
     for (const auto& drop : what.batch.drops)
-        if (auto dropped = connection.execute(drop_sql, what.thread, drop.ns, drop.below, drop.checkpoint,
-                                              json_text(Json(drop.tasks)), kinds_text(drop));
-            !dropped)
+        if (auto dropped = drop_rows(connection, what.thread, drop); !dropped)
             return dropped.error();
     for (const auto& write : what.batch.pending)
         if (auto kept = connection.execute(pending_sql, what.thread, write.ns, write.checkpoint, write.task,

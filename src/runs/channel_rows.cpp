@@ -64,10 +64,16 @@ void add_pieces(const sql::Row& row, Pieces& to)
 
 std::string versions_text(const graph::Checkpoint& made)
 {
-    auto versions = Json::object();
-    for (const auto& [channel, checkpoint] : made.versions)
-        versions[channel] = checkpoint == made.id ? std::string() : checkpoint;
-    return json_text(versions);
+    std::string object = "{";
+    for (const auto& [channel, checkpoint] : made.versions) {
+        if (object.size() > 1)
+            object += ',';
+        append_json_string(object, channel);
+        object += ':';
+        append_json_string(object, checkpoint == made.id ? std::string_view() : std::string_view(checkpoint));
+    }
+    object += '}';
+    return object;
 }
 
 std::map<std::string, std::string> versions_from(const std::string& text, const std::string& own_id)
