@@ -126,10 +126,15 @@ void name_nodes(Json& error, const RunState& state)
     error.erase("node");
     if (const auto failures = error.find("failures"); failures != error.end())
         for (auto& failure : *failures) {
-            const auto node_id = state.flow->flow_node("", failure.at("node").get<std::string>());
-            failure["node_id"] = node_id.empty() ? state.telling.failed_node() : node_id;
+            const auto node = failure.at("node").get<std::string>();
+            const auto node_id = state.flow->flow_node("", node);
+            const auto& inner = state.telling.failed_node();
+            failure["node_id"] = !node_id.empty() ? node_id : !inner.empty() ? inner : flows::drawn_id(node);
+            failure["message"] = flows::in_drawn_words(failure.at("message").get<std::string>());
             failure.erase("node");
         }
+    if (const auto message = error.find("message"); message != error.end())
+        *message = flows::in_drawn_words(message->get<std::string>());
     tell_cause(error, state.telling.cause());
 }
 

@@ -68,7 +68,7 @@ Json error_of_step(const Json& error)
 {
     const auto reason = error.value("reason", std::string());
     return Json{{"code", reason.empty() ? error.value("code", std::string()) : reason},
-                {"message", error.value("message", std::string())}};
+                {"message", flows::in_drawn_words(error.value("message", std::string()))}};
 }
 
 // Milliseconds since the epoch, or RFC 3339.
@@ -105,11 +105,7 @@ std::optional<Telling::Told> Telling::task_started(const graph::Event& event)
     const auto id = event.data.at("id").get<std::string>();
     auto& begun = started_.try_emplace(id, Begun{clock_.now()}).first->second;
     begun.attempts = event.data.value("attempt", std::int64_t{1});
-    Json told{{"event", "start"},
-              {"id", id},
-              {"node_id", node_id},
-              {"step", superstep_},
-              {"attempt", begun.attempts}};
+    Json told{{"event", "start"}, {"id", id}, {"node_id", node_id}, {"step", superstep_}, {"attempt", begun.attempts}};
     if (event.data.value("replayed", false))
         told["replayed"] = true;
     return Told{std::string(mode_tasks), std::move(told)};
@@ -179,8 +175,8 @@ std::optional<Telling::Told> Telling::task_ended(const graph::Event& event)
     if (auto usage = usage_of(event.data); !usage.is_null())
         told["usage"] = std::move(usage);
     told["steps"] = Json::array();
-    for (const auto& step : steps)
-        told["steps"].push_back(told_step(step));
+    for (auto& step : steps)
+        told["steps"].push_back(told_step(std::move(step)));
     return Told{std::string(mode_tasks), std::move(told)};
 }
 

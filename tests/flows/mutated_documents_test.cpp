@@ -164,6 +164,9 @@ TEST(ShapesInConfigs, AreChecked)
              {"set", R"({"ops":[{"target":"state.v","op":"set","value":null}]})", {}},
              {"set", R"({"ops":[{"target":"state.v","op":"set","valeu":1,"value":1}]})", {"field_unknown"}},
              {"set", R"({"ops":[null,5,"x"]})", {"field_type", "field_type", "field_type"}},
+             {"set", R"({"ops":"{{start.inputs}}"})", {"field_type"}},
+             {"set", R"({"ops":["{{start.inputs}}"]})", {"field_type"}},
+             {"loop", R"({"vars":"{{start.inputs}}"})", {"field_type"}},
              {"loop", R"({"vars":[{"name":"a","value":1},{"name":"a","value":2}]})", {"id_duplicate"}},
              {"loop", R"({"vars":[{"value":1}]})", {"field_missing"}},
              {"loop", R"({"vars":[{"name":5}]})", {"field_type"}},
@@ -206,6 +209,25 @@ TEST(DefaultsOfInputsAndState, FitTheirTypesAndReducers)
                              R"("state":[{"name":"a","type":"list<text>","reducer":"append","default":[]}])",
                              R"("state":[{"name":"a","type":"text","default":null}])"})
         EXPECT_TRUE(codes(node, std::string(",") + list).empty()) << list;
+}
+
+TEST(SecretsInConditions, AreMisplaced)
+{
+    const std::string secret = R"([{"left":"{{secrets.token}}","op":"starts_with","right":"a"}])";
+    const std::vector<std::string> wrong{"secret_misplaced"};
+    EXPECT_EQ(codes(R"({"id":"x","type":"condition","data":{"config":{"cases":[{"id":"out","all":)" + secret + "}]}}}"),
+              wrong);
+    EXPECT_EQ(codes(R"({"id":"x","type":"loop","data":{"config":{"until":{"any":)" + secret +
+                    R"(}}}},{"id":"b","type":"template","parentId":"x","data":{"config":{"text":"t"}}})"),
+              wrong);
+}
+
+TEST(DrawnWords, NameTheNodesOfTheDrawing)
+{
+    EXPECT_EQ(in_drawn_words("Node 'n.ask~1' took too long."), "Node 'ask:1' took too long.");
+    EXPECT_EQ(in_drawn_words("Node 'd.loop' failed: Node 'n.x' failed."), "Node 'loop' failed: Node 'n.x' failed.");
+    for (const auto* plain : {"", "Node ", "Node '", "Node 'ask' failed.", "The run took too long."})
+        EXPECT_EQ(in_drawn_words(plain), plain);
 }
 
 }  // namespace mutated_documents_test

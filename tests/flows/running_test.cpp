@@ -198,6 +198,30 @@ TEST_P(RunnableFlows, AVersionOfASubFlowMustBeThere)
     EXPECT_EQ(codes(lee.problems), Codes{"flow_unknown"}) << "flows of others are not there";
 }
 
+TEST_P(RunnableFlows, ModelsToolsAndKnowledgeThatAreNotThereAreErrorsOfARun)
+{
+    struct Case {
+        std::string node, reason;
+    };
+    for (const auto& [node, reason] : std::vector<Case>{
+             {R"("type":"llm","data":{"config":{"model":"gone","prompt":"p"}})", "model_unknown"},
+             {R"("type":"tool","data":{"config":{"tool":"gone"}})", "tool_unknown"},
+             {R"("type":"agent","data":{"config":{"tools":["calculator","gone"]}})", "tool_unknown"},
+             {R"("type":"llm","data":{"config":{"prompt":"p","knowledge":{"ids":["gone"]}}})", "knowledge_unknown"},
+         }) {
+        const auto saved = create(R"({"name":"n","nodes":[{"id":"s","type":"start"},{"id":"x",)" + node +
+                                  R"(}],"edges":[{"source":"s","target":"x"}]})");
+        ASSERT_TRUE(saved.flow) << node;
+        const auto refused = runnable(saved.flow->record.id);
+        ASSERT_FALSE(refused) << node;
+        EXPECT_EQ(refused.error().reason(), reason);
+        ASSERT_EQ(refused.error().extra().problems.size(), 1u) << node;
+        EXPECT_EQ(refused.error().extra().problems.front().location.at(1), "1") << node;
+        EXPECT_TRUE(call([&](FlowService& s) { return s.pinned(saved.flow->record.id, 1); }))
+            << "what has begun goes on: " << node;
+    }
+}
+
 INSTANTIATE_TEST_SUITE_P(Drivers, RunnableFlows, testing::ValuesIn(test::all_drivers()), test::driver_name);
 
 }  // namespace

@@ -94,6 +94,11 @@ struct CompiledFlow {
 // The document has passed check_document() without errors. invalid_argument where it cannot run (unsupported nodes …).
 Result<CompiledFlow> compile_flow(const Document& document, const SubflowSource& subflows);
 
+// The node of the drawing that a node of the graph stands for or drives: "n.ask", "d.ask" -> "ask".
+std::string drawn_id(std::string_view graph_node);
+// What the engine says of a node, with the drawing's name for it: "Node 'n.ask' took too long." -> "Node 'ask' took too long."
+std::string in_drawn_words(std::string message);
+
 // The graph's fresh input.
 Json flow_input(const RunFacts& facts);
 // The run's result from the graph's output: {"text", "outputs", "replies", "session_state"?}; text: what reply nodes said, else

@@ -284,7 +284,7 @@ Json told_error(const Error& error, int attempts)
            message.find(wrapped) != std::string_view::npos)
         message.remove_prefix(message.find(wrapped) + wrapped.size());
     return Json{{"code", own ? error.reason() : std::string(name_of(error.code()))},
-                {"message", message},
+                {"message", in_drawn_words(std::string(message))},
                 {"attempts", attempts}};
 }
 

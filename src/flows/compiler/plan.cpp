@@ -13,7 +13,9 @@ constexpr int deepest_subflow_level = 5;
 
 Error cannot_run(const Node& node, std::string reason, std::string message)
 {
-    return Error(Errc::invalid_argument, "Node " + in_quotes(node.id) + " cannot run: " + std::move(message))
+    const auto whole = "Node " + in_quotes(node.id) + " cannot run: " + std::move(message);
+    return Error(Errc::invalid_argument, whole)
+        .problem({{"nodes", node.id}, whole, reason})
         .reason(std::move(reason))
         .param(node.id);
 }
@@ -464,6 +466,21 @@ std::string id_of_graph_name(std::string_view name)
     std::string id(name.substr(std::min<std::size_t>(2, name.size())));
     std::replace(id.begin(), id.end(), '~', ':');
     return id;
+}
+
+std::string drawn_id(std::string_view graph_node)
+{
+    return graph_node.size() > 2 && graph_node[1] == '.' ? id_of_graph_name(graph_node) : std::string(graph_node);
+}
+
+std::string in_drawn_words(std::string message)
+{
+    constexpr std::string_view before = "Node '";
+    const auto end = message.starts_with(before) ? message.find('\'', before.size()) : std::string::npos;
+    if (end == std::string::npos)
+        return message;
+    const auto name = drawn_id(std::string_view(message).substr(before.size(), end - before.size()));
+    return message.replace(before.size(), end - before.size(), name);
 }
 
 Result<std::shared_ptr<const Stage>> plan_flow(const Document& document, const SubflowSource& subflows,

@@ -173,6 +173,8 @@ private:
                 problem(text.error().reason(), place, text.error().message());
                 return std::nullopt;
             }
+            if (text->uses_secrets())
+                problem("secret_misplaced", place, "secrets can be used in http headers, auth and query only");
             out.text = std::move(*text);
             return out;
         }

@@ -1,4 +1,5 @@
 // What others run: a version chosen by the rights of who asks, a pinned version, the published flows.
+#include "dure/flows/references.hpp"
 #include "dure/sql/database.hpp"
 #include "flows/service/state.hpp"
 
@@ -77,6 +78,29 @@ RunnableFlow runnable_from(Chosen chosen, std::shared_ptr<const Document> docume
     return flow;
 }
 
+// flow-format §9: models, tools and knowledge that are not there are warnings of a save and errors of a run.
+Result<void> all_known(const Document& document, const References* known)
+{
+    if (!known)
+        return {};
+    Problems problems;
+    check_references(references_of(document), *known, Level::error, problems);
+    if (!problems.has_errors())
+        return {};
+    const auto& first = problems.list().front();
+    auto error = Error(Errc::invalid_argument, "The flow cannot run: " + first.message + ".").reason(first.code);
+    for (const auto& one : problems.list())
+        static_cast<void>(std::move(error).problem({one.location, one.message, one.code}));
+    return error;
+}
+
+Result<RunnableFlow> runnable_from(Chosen chosen, std::shared_ptr<const Document> document, const References* known)
+{
+    if (auto fine = all_known(*document, known); !fine)
+        return fine.error();
+    return runnable_from(std::move(chosen), std::move(document));
+}
+
 }  // namespace
 
 Task<Result<RunnableFlow>> FlowService::runnable(Caller caller, std::string id_or_slug, std::string version)
@@ -110,13 +134,13 @@ Task<Result<RunnableFlow>> FlowService::runnable(Caller caller, std::string id_o
         co_return chosen.error();
     if (chosen->text.empty())   // the cache may have lost it meanwhile
         if (auto known = state.cache.find(chosen->record.id, chosen->version))
-            co_return runnable_from(std::move(*chosen), std::move(known));
+            co_return runnable_from(std::move(*chosen), std::move(known), state.parts.references);
     if (chosen->text.empty())
         co_return co_await pinned(chosen->record.id, chosen->version);
     auto document = co_await state.document_of(chosen->record.id, chosen->version, std::move(chosen->text));
     if (!document)
         co_return document.error();
-    co_return runnable_from(std::move(*chosen), std::move(*document));
+    co_return runnable_from(std::move(*chosen), std::move(*document), state.parts.references);
 }
 
 Task<Result<RunnableFlow>> FlowService::pinned(std::string id, std::int64_t version)

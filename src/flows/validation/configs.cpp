@@ -95,9 +95,11 @@ private:
     void check_cases()
     {
         const auto* list = kind_.cases.empty() ? nullptr : member(node_.config, kind_.cases);
+        const auto place = data_ / "config" / kind_.cases;
+        if (is_expression(list))
+            problem("field_type", place, "must be a list: its ids are the handles of the node");
         if (!list || !list->is_array())
             return;
-        const auto place = data_ / "config" / kind_.cases;
         if (list->empty())
             problem("case_empty", place, "needs at least one entry");
         std::set<std::string> ids(kind_.out.begin(), kind_.out.end());

@@ -21,13 +21,13 @@ public:
     void run()
     {
         if (node_.kind == "set")
-            each("ops", &ShapeCheck::operation);
+            each("ops", &ShapeCheck::operation, Written::here);
         if (node_.kind == "loop")
-            each("vars", &ShapeCheck::variable);
+            each("vars", &ShapeCheck::variable, Written::here);
         if (node_.kind == "human_input")
-            each("fields", &ShapeCheck::form_field);
+            each("fields", &ShapeCheck::form_field, Written::or_computed);
         if (node_.kind != "history")
-            each("messages", &ShapeCheck::message);
+            each("messages", &ShapeCheck::message, Written::or_computed);
         if (node_.kind == "join")
             join();
         if (node_.kind == "http") {
@@ -42,24 +42,24 @@ public:
 
 private:
     using Entry = void (ShapeCheck::*)(const FieldReader&, const OrderedJson&);
+    enum class Written { here, or_computed };   // here: the drawing is compiled from it
     struct Choice {
         std::string_view key;
         std::vector<std::string> allowed;
     };
 
-    void each(std::string_view key, Entry check)
+    void each(std::string_view key, Entry check, Written written)
     {
         names_.clear();
         const auto* list = member(node_.config, key);
+        if (list && computed(*list) && written == Written::here)
+            problems_.add({"field_type", config_ / key, "must be a list", Level::error, node_.id});
         for (std::size_t i = 0; list && list->is_array() && i < list->size(); ++i) {
             const auto& entry = (*list)[i];
-            if (computed(entry))
-                continue;
-            if (!entry.is_object()) {
+            if (entry.is_object())
+                (this->*check)(FieldReader(entry, config_ / key / i, problems_, node_.id), entry);
+            else if (!computed(entry) || written == Written::here)
                 problems_.add({"field_type", config_ / key / i, "must be an object", Level::error, node_.id});
-                continue;
-            }
-            (this->*check)(FieldReader(entry, config_ / key / i, problems_, node_.id), entry);
         }
     }
 
