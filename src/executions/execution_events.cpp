@@ -91,6 +91,11 @@ store::NewEvent execution_left(const Execution& execution, const Outcome& outcom
     return left;
 }
 
+store::NewEvent execution_cancel_requested(const Execution& execution, const model::Actor& by)
+{
+    return event_of(execution.id, execution.owner_id, "ExecutionCancelRequested", Json::object(), by);
+}
+
 store::NewEvent execution_queued(const Execution& execution, std::string type, Json answered, const model::Actor& by)
 {
     Json data{{"status", name_of(Status::queued)},

@@ -19,6 +19,8 @@ store::NewEvent step_ended(const std::string& id, const std::string& owner, cons
 // ExecutionCompleted, ExecutionFailed, ExecutionCancelled, ExecutionWaiting; ExecutionParked: back in the queue.
 store::NewEvent execution_left(const Execution& execution, const Outcome& outcome, UnixMillis now,
                                const model::Actor& by);
+// ExecutionCancelRequested: changes nothing yet; its worker is told, and ends it.
+store::NewEvent execution_cancel_requested(const Execution& execution, const model::Actor& by);
 // ExecutionResumed (the answer is metadata), ExecutionRetried.
 store::NewEvent execution_queued(const Execution& execution, std::string type, Json answered, const model::Actor& by);
 

@@ -236,8 +236,10 @@ Task<Result<Execution>> ExecutionService::cancel(std::string id, Caller caller)
             return execution;
         if (has_ended(execution->status))
             return Error(Errc::conflict, "The execution has ended already.").reason("already_ended");
-        if (run->status != runs::Status::cancelled)
-            return execution;  // its worker is told, and stores the end
+        if (run->status != runs::Status::cancelled) {  // its worker is told, and stores the end; who wanted it is said here
+            batch.add(execution_cancel_requested(*execution, caller.by));
+            return execution;
+        }
         Outcome outcome;
         outcome.status = Status::cancelled;
         if (auto left = rows.leave(id, outcome, now); !left)

@@ -204,6 +204,12 @@ TEST_P(ExecutionServiceTest, CancelEndsWhatIsQueuedWaitingOrRunning)
             co_await sleep_for(std::chrono::milliseconds(2));
         EXPECT_TRUE(co_await service_->cancel(running.id, me_));
         EXPECT_EQ((co_await ended(running.id)).status, Status::cancelled);
+        events::EventService events(*database_, *bus_);
+        const auto page = co_await events.of_aggregate({"me", false}, {running.id, "Execution"}, {});
+        const auto wish = std::find_if(page->events.begin(), page->events.end(), [](const auto& event) {
+            return event.event_type == "ExecutionCancelRequested";
+        });
+        EXPECT_TRUE(wish != page->events.end() && wish->user_id == "me") << "who cancelled it is on record";
         EXPECT_EQ(co_await replayed(running.id), co_await shown(running.id));
         const auto done = co_await started("asks");
         EXPECT_EQ((co_await ended(done.id)).status, Status::waiting);
