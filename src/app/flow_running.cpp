@@ -50,6 +50,7 @@ public:
         record.user_text = std::move(turn.user_text);
         record.assistant_text = std::move(turn.answer);
         record.model = std::move(turn.model);
+        record.cut = turn.cut;
         record.totals.tokens_used = turn.tokens;
         record.totals.cost_nano = turn.cost_nano;
         record.metadata = Json{{"execution_id", turn.execution_id}};

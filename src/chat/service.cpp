@@ -152,11 +152,18 @@ ModelKind ChatService::kind_of(std::string_view id, const Caller& caller) const
     return state_->parts.gateway.serves(id) ? ModelKind::proxied : ModelKind::unknown;
 }
 
+bool ChatService::is_background(const CompletionCall& call)
+{
+    return !background_task_of(call).empty();
+}
+
 Task<Result<void>> ChatService::complete(const CompletionCall& call, const Caller& caller, const RequestInfo& info,
                                          model::AnswerSink& sink, Answer& answer)
 {
     auto& state = *state_;
-    const auto kind = kind_of(call.model, caller);
+    auto task = background_task_of(call);
+    // What a client asks for itself of a flow, which the caller has found, is answered as it is of the agent.
+    const auto kind = is_flow(call.model) && !task.empty() ? ModelKind::agent : kind_of(call.model, caller);
     if (kind == ModelKind::unknown)
         co_return unknown_model(call.model);
     answer.model = call.model;
@@ -164,7 +171,7 @@ Task<Result<void>> ChatService::complete(const CompletionCall& call, const Calle
         co_return Error(Errc::invalid_argument, "There is no strategy `" + call.strategy + "`.").param("dure_strategy").reason("invalid_value");
     Turn turn(caller, info);
     auto context = call_of(caller, info);
-    context.background_task = background_task_of(call);
+    context.background_task = std::move(task);
     if (kind == ModelKind::agent)
         co_return co_await state.ask_agent(call, turn, context, sink, answer);
     context.from_client = true;

@@ -14,6 +14,7 @@ namespace {
 
 constexpr auto first_silence = std::chrono::seconds(10), later_silence = std::chrono::seconds(15);
 constexpr auto look_at_deadline = std::chrono::seconds(1);
+constexpr auto patience_with_the_end = std::chrono::seconds(5);
 
 Error no_such_model(const std::string& model)
 {
@@ -162,6 +163,25 @@ private:
     Speech speech_;
 };
 
+// A turn nobody saw the end of is one all the same, with what had been said; without a word only if it was its client who left.
+Task<void> record_cut(ExecutionService& service, const Execution& begun, SessionMemory::Turn turn)
+{
+    auto* sessions = service.parts().sessions;
+    if (sessions == nullptr || turn.session_id.empty())
+        co_return;
+    const auto ended = co_await service.wait(begun.id, begun.owner_id, Deadline::after(patience_with_the_end));
+    if (!ended || !(ended->status == Status::cancelled || (ended->status == Status::failed && !turn.answer.empty())))
+        co_return;   // what succeeded has recorded itself
+    turn.owner = begun.owner_id;
+    turn.execution_id = begun.id;
+    turn.tokens = ended->tokens;
+    turn.cost_nano = ended->cost_nano;
+    turn.cut = true;
+    if (auto recorded = co_await sessions->record(std::move(turn)); !recorded)
+        service.parts().logger.warn("a cut turn of a flow was not recorded",
+                                    {{"execution_id", begun.id}, {"cause", recorded.error().message()}});
+}
+
 }  // namespace
 
 Task<Result<void>> FlowChat::complete(Caller caller, ChatTurn turn, model::AnswerSink& sink, model::RelayRecord& answer)
@@ -171,6 +191,10 @@ Task<Result<void>> FlowChat::complete(Caller caller, ChatTurn turn, model::Answe
                                            : co_await service_.parts().flows.find(caller, turn.flow_id, {});
     if (!flow)
         co_return flow.error().code() == Errc::not_found ? no_such_model(turn.model) : flow.error();
+    SessionMemory::Turn cut;
+    cut.session_id = turn.session_id;
+    cut.model = turn.model;
+    cut.user_text = turn.message;
     StartRequest request;
     request.flow = flow->id;
     request.version = std::to_string(flow->version);
@@ -196,6 +220,8 @@ Task<Result<void>> FlowChat::complete(Caller caller, ChatTurn turn, model::Answe
     // Nobody waits for the rest of it.
     co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
     (void)co_await service_.cancel(started->execution.id, caller);
+    cut.answer = answer.completion.text;
+    co_await record_cut(service_, started->execution, std::move(cut));
     if (left)
         std::rethrow_exception(left);
     co_return outcome;

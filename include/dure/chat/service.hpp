@@ -133,6 +133,9 @@ public:
     explicit ChatService(ServiceParts parts);
     ~ChatService();
 
+    // Whether a chat client asks for itself (a title, tags …): no turn of the conversation, and no agent or flow is run for it.
+    static bool is_background(const CompletionCall& call);
+
     // Takes over turns of the agent whose process died, and holds those of this one, on a core until stop(). Before the
     // cores run, blocking: on SQLite what is held now was held by a process that is dead.
     Result<void> start(boost::asio::io_context& core);

@@ -58,6 +58,7 @@ public:
     struct Turn {
         std::string owner, session_id, execution_id, model, user_text, answer;
         std::int64_t tokens = 0, cost_nano = 0;
+        bool cut = false;   // the answer is what had been said when its client left or it failed
     };
     virtual Task<Result<void>> record(Turn turn) = 0;
 };

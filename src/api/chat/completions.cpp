@@ -61,8 +61,9 @@ Task<Result<void>> Completions::handle(RequestContext& context)
     const chat::RequestInfo info{context.request_id(), "/v1/chat/completions", Deadline::after(limits_.chat_request),
                                  context.head().client_address};
     const auto kind = chat_.kind_of(call->model, caller);
-    const bool by_flow = is_flow_model(call->model);
-    const std::string_view known_model = by_flow                              ? std::string_view("flow")
+    const bool of_flow = is_flow_model(call->model);
+    const bool by_flow = of_flow && !chat::ChatService::is_background(*call);
+    const std::string_view known_model = of_flow                              ? std::string_view("flow")
                                          : kind == chat::ModelKind::unknown ? std::string_view("other")
                                                                             : call->model;
     // Observed on every way out; a cancellation unwinds through here.
@@ -79,9 +80,14 @@ Task<Result<void>> Completions::handle(RequestContext& context)
         }
     } observe{metrics_, known_model, started};
     context.exchange().on_client_gone(http::OnClientGone::cancel);
-    auto outcome = by_flow        ? co_await complete_by_flow(parts_, context, *call, info.deadline)
+    Result<void> found;
+    if (of_flow && !by_flow)
+        if (auto flow = co_await find_flow_model(parts_, context, call->model); !flow)
+            found = flow.error();
+    auto outcome = !found        ? found
+                   : by_flow        ? co_await complete_by_flow(parts_, context, *call, info.deadline)
                    : call->stream ? co_await streamed(context, *call, caller, info, observe.first_output_at)
-                                : co_await whole(context, *call, caller, info, kind == chat::ModelKind::agent);
+                                  : co_await whole(context, *call, caller, info, of_flow || kind == chat::ModelKind::agent);
     observe.status = outcome ? 200 : http_status(outcome.error(), ErrorForm::openai);
     co_return outcome;
 }

@@ -61,10 +61,24 @@ Result<Conversation> read_conversation(const chat::CompletionCall& call)
     return conversation;
 }
 
-// The session behind a chat client's own conversation; a background request of the client belongs to none.
+// What a flow cannot do is refused: one answer in place of several, or prose in place of JSON, would be worse.
+Result<void> check_form(const chat::CompletionCall& call)
+{
+    if (call.n > 1)
+        return Error(Errc::invalid_argument, "A flow gives one choice: n must be 1.").param("n").reason("unsupported_value");
+    const auto format = schema::JsonView(call.body).find("response_format");
+    const auto type = format && format->kind() == schema::JsonKind::object ? format->find("type") : std::nullopt;
+    if (type && type->kind() == schema::JsonKind::string && type->string() != "text")
+        return Error(Errc::invalid_argument, "A flow answers in its own form: response_format must be text.")
+            .param("response_format")
+            .reason("unsupported_value");
+    return {};
+}
+
+// The session behind a chat client's own conversation.
 Task<Result<std::string>> session_of(const ApiParts& parts, RequestContext& context, const chat::CompletionCall& call)
 {
-    if (call.hints.chat_id.empty() || !call.hints.task.empty())
+    if (call.hints.chat_id.empty())
         co_return std::string();
     const auto session = co_await parts.sessions.for_client_chat(context.principal.user_id, call.hints.chat_id,
                                                                  call.model, actor_of(context));
@@ -118,6 +132,8 @@ Task<Result<void>> complete_by_flow(const ApiParts& parts, RequestContext& conte
     auto conversation = flow_completions::read_conversation(call);
     if (!conversation)
         co_return conversation.error();
+    if (auto fine = flow_completions::check_form(call); !fine)
+        co_return fine;
     auto session = co_await flow_completions::session_of(parts, context, call);
     if (!session)
         co_return session.error();
