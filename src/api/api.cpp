@@ -236,9 +236,10 @@ Task<Result<void>> Api::State::count(RequestContext& context, RateClass rate)
 Task<void> Api::State::tell_tokens(RequestContext& context)
 {
     const auto& caller = context.principal;
-    if (caller.user_id.empty() || !parts.budget.limits(caller.role))
+    const model::Spender spender{caller.user_id, caller.key_id, caller.role, caller.limits};
+    if (caller.user_id.empty() || !parts.budget.limits(spender))
         co_return;
-    const auto level = co_await parts.budget.level({caller.user_id, caller.key_id, caller.role});
+    const auto level = co_await parts.budget.level(spender);
     if (!level)
         co_return;
     context.add_header("x-ratelimit-limit-tokens", std::to_string(level->limit));

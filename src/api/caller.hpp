@@ -11,7 +11,7 @@ inline chat::Caller caller_of(const RequestContext& context)
 {
     const auto& principal = context.principal;
     return {principal.user_id, principal.key_id, principal.models, principal.may("tools:execute"), principal.permissions,
-            principal.role};
+            principal.role, principal.limits};
 }
 
 // For the events a request leaves.

@@ -44,6 +44,9 @@ constexpr std::string_view account_schema_text = R"json({
   "id":{"type":"string"},"name":{"type":"string"},"prefix":{"type":"string"},"owner_id":{"type":"string"},
   "permissions":{"type":["array","null"],"items":{"type":"string"},"description":"null: all of the owner's"},
   "models":{"type":["array","null"],"items":{"type":"string"},"description":"null: all"},
+  "tokens_per_minute":{"type":["integer","null"],"description":"of the key's calls of models, beside the limits of its owner; null: no limit of its own"},
+  "tokens_per_day":{"type":["integer","null"]},"cost_per_day_usd":{"type":["number","null"]},
+  "unknown_models":{"type":"array","items":{"type":"string"},"description":"in the answer that made it only: of its models those that are not there (yet)"},
   "created_at":{"type":"string","format":"date-time"},"expires_at":{"type":["string","null"]},
   "last_used_at":{"type":["string","null"]},"revoked_at":{"type":["string","null"]},
   "key":{"type":"string","description":"in the answer that made it only"}}},
@@ -51,7 +54,9 @@ constexpr std::string_view account_schema_text = R"json({
   "keys":{"type":"array","items":{"$ref":"#/components/schemas/ApiKey"}},"total":{"type":"integer"},"page":{"type":"integer"},"page_size":{"type":"integer"}}},
 "CreateApiKey": {"type":"object","required":["name"],"additionalProperties":false,"properties":{
   "name":{"type":"string","minLength":1,"maxLength":200},"permissions":{"type":["array","null"],"items":{"type":"string"}},
-  "models":{"type":["array","null"],"items":{"type":"string"}},"expires_at":{"type":["string","null"],"format":"date-time"}}},
+  "models":{"type":["array","null"],"items":{"type":"string"}},"expires_at":{"type":["string","null"],"format":"date-time"},
+  "tokens_per_minute":{"type":["integer","null"],"minimum":1},"tokens_per_day":{"type":["integer","null"],"minimum":1},
+  "cost_per_day_usd":{"type":["number","null"],"minimum":0.000001}}},
 "RotateApiKey": {"type":"object","additionalProperties":false,"properties":{
   "old_expires_at":{"type":["string","null"],"format":"date-time","description":"when the old key ends; absent: in 24 hours"}}}
 })json";

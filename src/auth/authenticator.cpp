@@ -173,6 +173,7 @@ struct Authenticator::State : std::enable_shared_from_this<Authenticator::State>
         principal.display = row.owner.email;
         principal.permissions = callers::granted(of_role, row.key);
         principal.models = row.key.models;
+        principal.limits = row.key.limits;
         auto caller = std::make_shared<KnownCaller>(std::move(principal), row.key.expires_at,
                                                     row.key.last_used_at.value_or(0), clock.steady_now());
         cache.store(hash, caller, generation);

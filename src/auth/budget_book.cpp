@@ -15,6 +15,7 @@ constexpr std::size_t remembered_roles = 10'000;
 constexpr std::chrono::seconds role_is_good_for{5};  // as the Authenticator's memory
 constexpr int most_tellings = 4;  // a day may begin in between
 constexpr std::string_view user_prefix = "user:";
+constexpr std::string_view key_prefix = "key:";
 
 class LocalReservation final : public model::Reservation {
 public:
@@ -72,9 +73,9 @@ const config::RoleLimits& BudgetBook::role_limits(std::string_view role) const
     return limits_of_role(parts_.settings.limits, role);
 }
 
-bool BudgetBook::limits(std::string_view role) const
+bool BudgetBook::limits(const model::Spender& spender) const
 {
-    return any_ && (role.empty() || spend_limits(role_limits(role)).any());
+    return spender.of_key.any() || (any_ && (spender.role.empty() || spend_limits(role_limits(spender.role)).any()));
 }
 
 // Somebody who is gone has the limits of a user.
@@ -103,7 +104,11 @@ Task<Result<std::string>> BudgetBook::role_of(std::string_view user_id)
 Task<Result<std::vector<Payer>>> BudgetBook::payers(model::Spender spender)
 {
     std::vector<Payer> all;
-    if (!any_ || spender.user_id.empty())
+    if (spender.user_id.empty())
+        co_return all;
+    if (spender.of_key.any() && !spender.key_id.empty())
+        all.push_back({std::string(books::key_prefix) + std::string(spender.key_id), spender.of_key});
+    if (!any_)
         co_return all;
     std::string role(spender.role);
     if (role.empty()) {
@@ -120,7 +125,10 @@ Task<Result<std::vector<Payer>>> BudgetBook::payers(model::Spender spender)
 Task<Result<model::Spend>> BudgetBook::spent(const Payer& payer, std::int64_t day) const
 {
     store::UsageQuery query;
-    query.user_id = payer.name.substr(books::user_prefix.size());
+    if (payer.name.starts_with(books::key_prefix))
+        query.key_id = payer.name.substr(books::key_prefix.size());
+    else
+        query.user_id = payer.name.substr(books::user_prefix.size());
     query.from = day * milliseconds_of_day;
     query.to = query.from + milliseconds_of_day;
     const auto rows = co_await parts_.database.read(

@@ -10,7 +10,7 @@ class BudgetBook {
 public:
     explicit BudgetBook(BudgetParts parts);
 
-    bool limits(std::string_view role) const;
+    bool limits(const model::Spender& spender) const;
     // Who is charged for a spender's call; empty: nothing limits it. An error when the role cannot be looked up.
     Task<Result<std::vector<Payer>>> payers(model::Spender spender);
     // By the usage rows of this day (since 1970).

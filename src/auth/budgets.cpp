@@ -8,20 +8,30 @@ namespace dure::auth {
 
 namespace budgets {
 
-// The account whose tokens are told of in headers: the first with a limit on tokens.
-const Payer* telling(const std::vector<Payer>& payers)
+// What is told in headers: of the accounts with a limit on tokens that with the fewest left. `level_of` is a
+// Task<std::optional<TokenLevel>>(Payer).
+template <class LevelOf>
+Task<std::optional<model::TokenLevel>> least_level(BudgetBook& book, model::Spender spender, LevelOf level_of)
 {
-    for (const auto& payer : payers)
-        if (payer.limits.tokens_per_minute > 0 || payer.limits.tokens_per_day > 0)
-            return &payer;
-    return nullptr;
+    const auto payers = co_await book.payers(spender);
+    std::optional<model::TokenLevel> least;
+    if (!payers)
+        co_return least;
+    for (const auto& payer : *payers) {
+        if (payer.limits.tokens_per_minute == 0 && payer.limits.tokens_per_day == 0)
+            continue;
+        const auto level = co_await level_of(payer);
+        if (level && (!least || level->remaining < least->remaining))
+            least = level;
+    }
+    co_return least;
 }
 
 class InProcessBudget final : public model::Budget {
 public:
     explicit InProcessBudget(BudgetParts parts) : book_(std::move(parts)) {}
 
-    bool limits(std::string_view role) const override { return book_.limits(role); }
+    bool limits(const model::Spender& spender) const override { return book_.limits(spender); }
     Task<Result<std::unique_ptr<model::Reservation>>> reserve(model::Spender spender, model::Wish wish) override
     {
         auto payers = co_await book_.payers(spender);
@@ -33,11 +43,7 @@ public:
     }
     Task<std::optional<model::TokenLevel>> level(model::Spender spender) override
     {
-        const auto payers = co_await book_.payers(spender);
-        const auto* payer = payers ? telling(*payers) : nullptr;
-        if (payer == nullptr)
-            co_return std::nullopt;
-        co_return co_await book_.level_here(*payer);
+        co_return co_await least_level(book_, spender, [this](Payer payer) { return book_.level_here(std::move(payer)); });
     }
 
 private:
@@ -50,7 +56,7 @@ public:
         : shared_(std::make_shared<SharedBudget>(redis, std::move(parts), lease))
     {}
 
-    bool limits(std::string_view role) const override { return shared_->book().limits(role); }
+    bool limits(const model::Spender& spender) const override { return shared_->book().limits(spender); }
     Task<Result<std::unique_ptr<model::Reservation>>> reserve(model::Spender spender, model::Wish wish) override
     {
         auto payers = co_await shared_->book().payers(spender);
@@ -62,11 +68,8 @@ public:
     }
     Task<std::optional<model::TokenLevel>> level(model::Spender spender) override
     {
-        const auto payers = co_await shared_->book().payers(spender);
-        const auto* payer = payers ? telling(*payers) : nullptr;
-        if (payer == nullptr)
-            co_return std::nullopt;
-        co_return co_await shared_->level(*payer);
+        co_return co_await least_level(shared_->book(), spender,
+                                       [this](Payer payer) { return shared_->level(std::move(payer)); });
     }
 
 private:

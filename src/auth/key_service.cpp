@@ -2,6 +2,7 @@
 #include "dure/auth/key_service.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 #include "auth/role_lookup.hpp"
 #include "dure/auth/api_key.hpp"
@@ -16,6 +17,9 @@ namespace dure::auth {
 
 namespace key_rules {
 
+constexpr std::int64_t most_tokens = 1'000'000'000'000;
+constexpr std::int64_t most_cost = 1'000'000'000'000'000;   // nano-dollars: a million dollars
+
 Error wrong(const char* param, std::string message)
 {
     return Error(Errc::invalid_argument, std::move(message)).reason("invalid_value").param(param);
@@ -27,6 +31,11 @@ Result<void> check_form(const NewKey& wanted, UnixMillis now)
         return wrong("name", "A key needs a name of at most 200 bytes.");
     if (wanted.expires_at && *wanted.expires_at <= now)
         return wrong("expires_at", "expires_at must lie in the future.");
+    for (const auto& [param, limit, most] : {std::tuple("tokens_per_minute", wanted.limits.tokens_per_minute, most_tokens),
+                                             std::tuple("tokens_per_day", wanted.limits.tokens_per_day, most_tokens),
+                                             std::tuple("cost_per_day_usd", wanted.limits.cost_per_day, most_cost)})
+        if (limit < 0 || limit > most)
+            return wrong(param, "The limit must be above 0 and not larger than anybody could use.");
     for (const auto& permission : wanted.permissions.value_or(std::vector<std::string>())) {
         if (!is_permission(permission))
             return wrong("permissions", "There is no permission " + to_valid_utf8(utf8_prefix(permission, 60)) + ".");
@@ -76,6 +85,12 @@ Json shown(const model::ApiKey& key)
         data["models"] = *key.models;
     if (key.expires_at)
         data["expires_at"] = rfc3339(*key.expires_at);
+    for (const auto& [name, limit] : {std::pair("tokens_per_minute", key.limits.tokens_per_minute),
+                                      std::pair("tokens_per_day", key.limits.tokens_per_day)})
+        if (limit > 0)
+            data[name] = limit;
+    if (key.limits.cost_per_day > 0)
+        data["cost_per_day_usd"] = static_cast<double>(key.limits.cost_per_day) / 1e9;
     return data;
 }
 
@@ -87,7 +102,7 @@ store::NewEvent event(const model::Actor& actor, const model::ApiKey& key, const
 // What a new key in the place of this one asks for.
 NewKey like(const model::ApiKey& old, UnixMillis now)
 {
-    NewKey wanted{old.name, old.permissions, old.models, {}};
+    NewKey wanted{old.name, old.permissions, old.models, {}, old.limits};
     if (old.expires_at)
         wanted.expires_at = now + (*old.expires_at - old.created_at);
     return wanted;
@@ -126,6 +141,7 @@ Result<MadeKey> KeyService::create_in(sql::Connection& connection, events::Batch
     made.record.models = wanted.models;
     made.record.created_at = now;
     made.record.expires_at = wanted.expires_at;
+    made.record.limits = wanted.limits;
     if (auto stored = store::ApiKeys(connection).insert(made.record); !stored)
         return stored.error();
     batch.add(key_rules::event(actor, made.record, "ApiKeyCreated", key_rules::shown(made.record)));

@@ -15,21 +15,13 @@ namespace dure::auth {
 
 constexpr std::int64_t milliseconds_of_day = 86'400'000;
 
-// 0: not limited.
-struct SpendLimits {
-    std::int64_t tokens_per_minute = 0;
-    std::int64_t tokens_per_day = 0;
-    std::int64_t cost_per_day = 0;  // nano-dollars
-
-    bool any() const { return tokens_per_minute > 0 || days(); }
-    bool days() const { return tokens_per_day > 0 || cost_per_day > 0; }
-};
+using model::SpendLimits;
 
 SpendLimits spend_limits(const config::RoleLimits& role);
 
 // An account that a call is charged to, with the limits that count there.
 struct Payer {
-    std::string name;  // "user:<id>"
+    std::string name;  // "user:<id>", "key:<id>"
     SpendLimits limits;
 };
 

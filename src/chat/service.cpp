@@ -77,6 +77,7 @@ llm::CallContext call_of(const Caller& caller, const RequestInfo& info)
     llm::CallContext context(info.request_id, caller.user_id, info.deadline);
     context.key_id = caller.key_id;
     context.role = caller.role;
+    context.key_limits = caller.key_limits;
     return context;
 }
 
@@ -131,6 +132,11 @@ std::vector<ModelEntry> ChatService::models(const Caller& caller) const
         if (caller.may_use_model(info.id))
             list.push_back(entry_of(info));
     return list;
+}
+
+bool ChatService::knows_model(std::string_view id) const
+{
+    return id == agents::agent_model || state_->parts.gateway.serves(id) || state_->parts.gateway.embeds(id);
 }
 
 std::optional<ModelEntry> ChatService::find_model(std::string_view id, const Caller& caller) const

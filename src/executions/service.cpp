@@ -50,7 +50,7 @@ Execution fresh_execution(const Caller& caller, const StartRequest& request, con
     Execution fresh;
     fresh.id = new_id();
     fresh.owner_id = caller.user_id;
-    fresh.rights = flows::Rights{caller.permissions, caller.models};
+    fresh.rights = flows::Rights{caller.permissions, caller.models, {caller.by.key_id, caller.key_limits}};
     fresh.flow_id = flow.id;
     fresh.flow_slug = flow.slug;
     fresh.flow_type = flows::name_of(flow.document->flow_type);

@@ -48,7 +48,14 @@ void Rights::narrow(const std::vector<std::string>& other)
 
 Json to_json(const Rights& rights)
 {
-    return Json{{"permissions", rights.permissions}, {"models", rights.models ? Json(*rights.models) : Json()}};
+    Json json{{"permissions", rights.permissions}, {"models", rights.models ? Json(*rights.models) : Json()}};
+    const auto& [id, limits] = rights.key;
+    if (!id.empty())
+        json["key"] = {{"id", id},
+                       {"tokens_per_minute", limits.tokens_per_minute},
+                       {"tokens_per_day", limits.tokens_per_day},
+                       {"cost_per_day", limits.cost_per_day}};
+    return json;
 }
 
 Rights rights_from(const Json& json)
@@ -57,6 +64,10 @@ Rights rights_from(const Json& json)
     rights.permissions = json.at("permissions").get<std::vector<std::string>>();
     if (const auto& models = json.at("models"); !models.is_null())
         rights.models = models.get<std::vector<std::string>>();
+    if (const auto key = json.find("key"); key != json.end())   // not of runs from before keys had limits
+        rights.key = {key->at("id").get<std::string>(),
+                      {key->at("tokens_per_minute").get<std::int64_t>(), key->at("tokens_per_day").get<std::int64_t>(),
+                       key->at("cost_per_day").get<std::int64_t>()}};
     return rights;
 }
 

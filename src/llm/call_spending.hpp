@@ -16,7 +16,7 @@ model::Wish embedding_wish(const Target& target, const EmbeddingRequest& request
 
 inline model::Spender spender_of(const CallContext& context)
 {
-    return {context.user_id, context.key_id, context.role};
+    return {context.user_id, context.key_id, context.role, context.key_limits};
 }
 
 // Settles to what the reply used when it goes, whichever way the call ends. What failed attempts cost counts too.

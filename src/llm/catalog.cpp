@@ -157,6 +157,7 @@ Target Catalog::read_target(const config::Model& model, const std::string& text,
     target.logprobs = said.logprobs && !plain_answers;
     target.json_schema = said.json_schema;
     target.developer_role = said.developer_role;
+    target.in_chain = model.targets.size() > 1;
     target.drains = said.on_client_gone == "drain";
     target.reasoning = said.reasoning;
     return target;

@@ -11,6 +11,7 @@
 #include <mutex>
 
 #include "dure/base/channel.hpp"
+#include "llm/failure.hpp"
 #include "llm/reply.hpp"
 
 namespace dure::llm {

@@ -186,7 +186,7 @@ Task<Result<void>> Gateway::relay(const RelayRequest& request, const CallContext
 Task<Result<Gateway::Room>> Gateway::room_for(std::string_view model, std::span<const model::Message> messages,
                                               const CallContext& context)
 {
-    if (state_->budget == nullptr || !state_->budget->limits(context.role))
+    if (state_->budget == nullptr || !state_->budget->limits(spender_of(context)))
         co_return Room::unlimited;
     const auto catalog = state_->current();
     const auto* entry = catalog->find(model);

@@ -145,7 +145,7 @@ Task<Result<void>> Gateway::State::try_targets(const Catalog& catalog, const Mod
     if (!capable)
         co_return capable.error();
     CallSpending spending(reply);
-    if (budget != nullptr && budget->limits(ask.context.role)) {
+    if (budget != nullptr && budget->limits(spender_of(ask.context))) {
         auto reserved = co_await budget->reserve(spender_of(ask.context), wish_of(model, ask, *capable));
         if (!reserved)
             co_return reserved.error();

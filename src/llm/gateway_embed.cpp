@@ -16,7 +16,7 @@ Task<Result<EmbeddingAnswer>> Gateway::embed(const EmbeddingRequest& request, co
     const auto& target = model->targets.front();   // never another model by fallback: vectors would not fit together
     const auto& entry = catalog->provider(target.provider);
     std::unique_ptr<model::Reservation> reserved;   // gives everything back unless it is settled
-    if (state_->budget != nullptr && !target.in_process && state_->budget->limits(context.role)) {
+    if (state_->budget != nullptr && !target.in_process && state_->budget->limits(spender_of(context))) {
         auto given = co_await state_->budget->reserve(spender_of(context), embedding_wish(target, request));
         if (!given)
             co_return given.error();

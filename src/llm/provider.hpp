@@ -41,6 +41,7 @@ struct Target {
     bool logprobs = true;
     bool json_schema = true;              // it can be held to a schema; else that is told in words and the answer checked
     bool developer_role = false;          // it knows the role; else system stands there
+    bool in_chain = false;                // the model has further targets: the provider is not asked for a chain of its own
     bool drains = false;                  // a client that leaves does not end it: it charges for the whole answer anyway
     bool reasoning = false;               // it thinks before it speaks: more patience, max_completion_tokens
     std::string label() const { return provider + "/" + model; }

@@ -20,6 +20,8 @@ model::UsageRow usage_row(const Shared& shared, const flows::RunFacts& facts, co
 {
     model::UsageRow row;
     row.user_id = facts.owner;
+    if (facts.rights)
+        row.key_id = facts.rights->key.id;
     row.model = request.model;
     row.target = completion.answered_by;
     if (!facts.session_id.empty())

@@ -28,7 +28,12 @@ Services::State::State(Parts given)
 llm::CallContext call_context(const Shared& shared, const flows::NodeCall& call)
 {
     const auto deadline = call.context.deadline().sooner(shared.parts.settings.flows.run_timeout);
-    return {call.facts.execution_id, call.facts.owner, deadline};
+    llm::CallContext context(call.facts.execution_id, call.facts.owner, deadline);
+    if (call.facts.rights) {
+        context.key_id = call.facts.rights->key.id;
+        context.key_limits = call.facts.rights->key.limits;
+    }
+    return context;
 }
 
 agents::Language language_for(const Shared& shared, std::string_view text)

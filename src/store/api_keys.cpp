@@ -9,7 +9,7 @@ namespace dure::store {
 namespace {
 
 const std::string key_columns = "id, owner_id, name, hash, prefix, permissions, models, created_at, expires_at, "
-                                "last_used_at, revoked_at";
+                                "last_used_at, revoked_at, tokens_per_minute, tokens_per_day, cost_per_day";
 
 model::ApiKey key_from(const sql::Row& row)
 {
@@ -25,6 +25,7 @@ model::ApiKey key_from(const sql::Row& row)
     key.expires_at = row.maybe_integer("expires_at");
     key.last_used_at = row.maybe_integer("last_used_at");
     key.revoked_at = row.maybe_integer("revoked_at");
+    key.limits = {row.integer("tokens_per_minute"), row.integer("tokens_per_day"), row.integer("cost_per_day")};
     return key;
 }
 
@@ -36,16 +37,18 @@ Result<void> ApiKeys::insert(const model::ApiKey& key)
 {
     return without_count(connection_.execute(
         "INSERT INTO api_keys (id, owner_id, name, hash, prefix, permissions, models, created_at, expires_at, "
-        "last_used_at, revoked_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        "last_used_at, revoked_at, tokens_per_minute, tokens_per_day, cost_per_day) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         key.id, key.owner_id, key.name, key.hash, key.prefix, list_text(key.permissions), list_text(key.models),
-        key.created_at, key.expires_at, key.last_used_at, key.revoked_at));
+        key.created_at, key.expires_at, key.last_used_at, key.revoked_at, key.limits.tokens_per_minute,
+        key.limits.tokens_per_day, key.limits.cost_per_day));
 }
 
 Result<KeyAndOwner> ApiKeys::find_by_hash(std::string_view hash)
 {
     const auto rows = connection_.query(
         "SELECT k.id, k.owner_id, k.name, k.hash, k.prefix, k.permissions, k.models, k.created_at, k.expires_at, "
-        "k.last_used_at, k.revoked_at, u.id AS user_id, u.email AS user_email, u.username AS user_username, "
+        "k.last_used_at, k.revoked_at, k.tokens_per_minute, k.tokens_per_day, k.cost_per_day, u.id AS user_id, u.email AS user_email, u.username AS user_username, "
         "u.role AS user_role, u.password_hash AS user_password_hash, u.is_active AS user_is_active, "
         "u.is_verified AS user_is_verified, u.token_version AS user_token_version, u.created_at AS user_created_at, "
         "u.updated_at AS user_updated_at FROM api_keys k JOIN users u ON u.id = k.owner_id WHERE k.hash = $1",

@@ -51,10 +51,12 @@ protected:
         return {*database, clock, settings, [this](std::string_view scope) { scopes.emplace_back(scope); }};
     }
     // In the database, as rows of an earlier process or another replica are.
-    void was_used(const std::string& user, std::int64_t tokens, std::int64_t cost, UnixMillis at)
+    void was_used(const std::string& user, std::int64_t tokens, std::int64_t cost, UnixMillis at,
+                  const std::string& key = {})
     {
         model::UsageRow row;
         row.user_id = user;
+        row.key_id = key;
         row.model = "m";
         row.status = "ok";
         row.prompt_tokens = tokens / 2;
@@ -72,6 +74,17 @@ protected:
         Result<Held> held = Error();
         const std::function<Task<void>()> job = [&]() -> Task<void> {
             held = co_await budget.reserve({user, {}, role}, wish);
+        };
+        test::run_on_core(cores, job);
+        return held;
+    }
+    // By a key of user "u".
+    Result<Held> reserve_by(model::Budget& budget, const std::string& key, const model::SpendLimits& limits,
+                            const model::Wish& wish, const std::string& role = "user")
+    {
+        Result<Held> held = Error();
+        const std::function<Task<void>()> job = [&]() -> Task<void> {
+            held = co_await budget.reserve({"u", key, role, limits}, wish);
         };
         test::run_on_core(cores, job);
         return held;
@@ -109,10 +122,10 @@ protected:
 TEST_F(BudgetTest, WithoutLimitsNothingIsReserved)
 {
     const auto budget = in_process_budget(parts());
-    EXPECT_TRUE(budget->limits("user"));
-    EXPECT_TRUE(budget->limits("made by hand")) << "has the limits of a user";
-    EXPECT_FALSE(budget->limits("admin"));
-    EXPECT_TRUE(budget->limits("")) << "not known yet";
+    EXPECT_TRUE(budget->limits({"u", {}, "user"}));
+    EXPECT_TRUE(budget->limits({"u", {}, "made by hand"})) << "has the limits of a user";
+    EXPECT_FALSE(budget->limits({"u", {}, "admin"}));
+    EXPECT_TRUE(budget->limits({"u", {}, ""})) << "not known yet";
     const auto held = reserve(*budget, just(1'000'000), "u", "admin");
     EXPECT_TRUE(held && !*held);
 }
@@ -152,6 +165,62 @@ TEST_F(BudgetTest, AReservationThatGoesUnsettledGivesEverythingBack)
     EXPECT_FALSE(reserve(*budget, just(1)));
     give_back(held);
     EXPECT_TRUE(reserve(*budget, just(1000)));
+}
+
+constexpr model::SpendLimits three_hundred_a_day{0, 300, 0};
+
+TEST_F(BudgetTest, AKeyHasABudgetOfItsOwnBesideItsOwners)
+{
+    const auto budget = in_process_budget(parts());
+    auto held = reserve_by(*budget, "k", three_hundred_a_day, just(300));
+    ASSERT_TRUE(held && *held);
+    const auto refused = reserve_by(*budget, "k", three_hundred_a_day, just(1));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().reason(), "budget_exceeded");
+    EXPECT_FALSE(reserve(*budget, just(701))) << "what the key holds is held of its owner too";
+    auto other = reserve_by(*budget, "other", {}, just(700));
+    EXPECT_TRUE(other) << "another key of the same owner";
+    EXPECT_FALSE(reserve_by(*budget, "third", three_hundred_a_day, just(1))) << "of the owner nothing is left";
+    settle(held, {100, 0});
+    EXPECT_TRUE(reserve_by(*budget, "k", three_hundred_a_day, just(200)));
+    EXPECT_FALSE(reserve_by(*budget, "k", three_hundred_a_day, just(201)));
+}
+
+TEST_F(BudgetTest, AKeyIsLimitedWhereItsOwnerIsNot)
+{
+    const auto budget = in_process_budget(parts());
+    EXPECT_TRUE(budget->limits({"u", "k", "admin", three_hundred_a_day}));
+    EXPECT_TRUE(reserve_by(*budget, "k", three_hundred_a_day, just(300), "admin"));
+    EXPECT_FALSE(reserve_by(*budget, "k", three_hundred_a_day, just(301), "admin"));
+    settings.limits = {};
+    const auto without_roles = in_process_budget(parts());
+    EXPECT_FALSE(reserve_by(*without_roles, "k", three_hundred_a_day, just(301)));
+    const auto free = reserve_by(*without_roles, "k", {}, just(301));
+    EXPECT_TRUE(free && !*free);
+}
+
+TEST_F(BudgetTest, TheDayOfAKeyBeginsWithItsOwnUsageRows)
+{
+    was_used("u", 250, 0, clock.now(), "k");
+    was_used("u", 200, 0, clock.now(), "another");
+    const auto budget = in_process_budget(parts());
+    EXPECT_FALSE(reserve_by(*budget, "k", three_hundred_a_day, just(51)));
+    EXPECT_TRUE(reserve_by(*budget, "k", three_hundred_a_day, just(50)));
+}
+
+TEST_F(BudgetTest, HeadersTellOfTheLimitThatLeavesLeast)
+{
+    was_used("u", 250, 0, clock.now(), "k");
+    const auto budget = in_process_budget(parts());
+    const std::function<Task<void>()> look = [&]() -> Task<void> {
+        const auto of_key = co_await budget->level({"u", "k", "user", three_hundred_a_day});
+        EXPECT_EQ(of_key->limit, 300);
+        EXPECT_EQ(of_key->remaining, 50);
+        const auto of_owner = co_await budget->level({"u", "k", "user", {0, 100'000, 0}});
+        EXPECT_EQ(of_owner->limit, 1000);
+        EXPECT_EQ(of_owner->remaining, 750);
+    };
+    test::run_on_core(cores, look);
 }
 
 class SharedBudgets : public BudgetTest {
@@ -207,6 +276,18 @@ TEST_F(SharedBudgets, WhatOneReplicaReservesAnotherCannotGive)
     const auto spent = reserve(*a, just(1));
     ASSERT_FALSE(spent);
     EXPECT_EQ(spent.error().extra().should_retry, false) << "the day is over for this user";
+}
+
+TEST_F(SharedBudgets, AKeysBudgetIsOneAcrossReplicas)
+{
+    auto held = reserve_by(*a, "k", three_hundred_a_day, just(200));
+    ASSERT_TRUE(held && *held);
+    EXPECT_FALSE(reserve_by(*b, "k", three_hundred_a_day, just(101)));
+    EXPECT_TRUE(reserve_by(*b, "other", three_hundred_a_day, just(101)));
+    settle(held, {50, 0});
+    EXPECT_TRUE(soon([&] { return server.ask("HLEN dure:reserved:key:k") == ":0"; }));
+    EXPECT_TRUE(reserve_by(*b, "k", three_hundred_a_day, just(250)));
+    EXPECT_FALSE(reserve_by(*a, "k", three_hundred_a_day, just(251)));
 }
 
 TEST_F(SharedBudgets, CountMinutesAndMoneyToo)

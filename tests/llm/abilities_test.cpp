@@ -53,6 +53,21 @@ TEST_F(Abilities, ASchemaGoesInWordsWhereItCannotBeDemandedAndTheAnswerIsChecked
     EXPECT_GT(rows[0].prompt_tokens, 0) << "it was billed all the same";
 }
 
+// llm-upstreams §3: OpenRouter as one target of our chain is asked for one model, else it would have a chain within the chain.
+TEST_F(Abilities, AListOfModelsGoesOnlyToATargetThatStandsAlone)
+{
+    const std::string list = R"("models":["a/b","c/d"],"provider":{"order":["x"]})";
+    upstream.handle([](const RecordedRequest&) { return completion_script("ok"); });
+    ASSERT_TRUE(ask(list));
+    EXPECT_EQ(sent(0)["models"], Json::array({"a/b", "c/d"}));
+    forget_gateway();
+    chain();
+    ASSERT_TRUE(ask(list));
+    EXPECT_FALSE(sent(1).contains("models"));
+    EXPECT_EQ(sent(1)["provider"], Json::parse(R"({"order":["x"]})")) << "what else is its own goes through";
+    EXPECT_EQ(record.dropped_params, std::vector<std::string>{"models"});
+}
+
 TEST_F(Abilities, NoAnswerThatFitsIsAnErrorNeverAWrongAnswer)
 {
     gpt().json_schema = false;

@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 // Keeps what it is asked for and told; refuses when told to.
 class KeepingBudget final : public model::Budget {
 public:
-    bool limits(std::string_view role) const override { return role != "free"; }
+    bool limits(const model::Spender& spender) const override { return spender.role != "free"; }
     Task<Result<std::unique_ptr<model::Reservation>>> reserve(model::Spender spender, model::Wish wish) override
     {
         spenders.push_back(std::string(spender.user_id) + "/" + std::string(spender.key_id) + "/" +

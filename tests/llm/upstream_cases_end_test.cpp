@@ -104,6 +104,11 @@ TEST_F(UpstreamCases, Case29_MissingUsageIsEstimatedAndAnExplicitZeroIsNot)
     ASSERT_TRUE(stream_now());
     EXPECT_FALSE(record.completion.usage.estimated);
     EXPECT_EQ(record.completion.usage.total(), 0);
+    upstream.enqueue(stream_script({role_chunk(), text_chunk("four"), finish_chunk("stop"),
+                                    sse_data(R"({"choices":[],"usage":{"prompt_tokens":null,"completion_tokens":null}})")}));
+    ASSERT_TRUE(stream_now());
+    EXPECT_TRUE(record.completion.usage.estimated) << "numbers that are not there are no zeros";
+    EXPECT_EQ(record.completion.usage.completion_tokens, 1);
 }
 
 TEST_F(UpstreamCases, Case30_TargetsWithoutToolsAreSkippedNeverTheTools)

@@ -142,6 +142,26 @@ TEST_F(UpstreamCases, Case09_SilenceIsWaitedForOnce)
     EXPECT_EQ(upstream.request_count(), 2);
 }
 
+TEST_F(UpstreamCases, Case09_ASilentHeadOfAnAnswerWithoutAStreamIsNotWaitedForUntilItsTotal)
+{
+    chain();
+    timeouts().head = 150ms;
+    always({await_peer_close()});
+    other.enqueue(completion_script("awake"));
+    ASSERT_TRUE(whole_now());
+    EXPECT_EQ(record.completion.text, "awake");
+    // A model that thinks sends it when it has thought.
+    forget_gateway();
+    settings.model.at(0).targets.resize(1);
+    settings.model.at(0).reasoning = true;
+    const auto thought = completion_script("42");
+    Script late{pause(400ms)};
+    late.insert(late.end(), thought.begin(), thought.end());
+    always(late);
+    ASSERT_TRUE(whole_now());
+    EXPECT_EQ(record.completion.text, "42");
+}
+
 TEST_F(UpstreamCases, Case10_CommentsAloneAreNoOutput)
 {
     timeouts().first_output = 150ms;

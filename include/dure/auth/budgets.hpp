@@ -1,4 +1,5 @@
-// Limits on tokens and cost ([limits.<role>] tokens_per_minute, tokens_per_day, cost_per_day), of a user across all keys.
+// Limits on tokens and cost: of a user across all keys ([limits.<role>] tokens_per_minute, tokens_per_day, cost_per_day), and of
+// one key beside them (KeyService). A call is charged to both accounts, or refused by either.
 //   gateway -> reserve(estimate) -> the call -> settle(what it used)
 // What is reserved counts as used until it is settled, so many calls at once never pass a limit together. Tokens of a minute
 // refill evenly, like the buckets of requests; days are those of UTC and begin with what the usage rows of that day sum up

@@ -34,6 +34,7 @@ struct NewKey {
     std::optional<std::vector<std::string>> permissions;   // empty: all of the owner's, as they are at each use
     std::optional<std::vector<std::string>> models;        // empty: all
     std::optional<UnixMillis> expires_at;
+    model::SpendLimits limits = {};                        // of its calls, beside those of the owner
 };
 
 struct MadeKey {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "dure/base/clock.hpp"
+#include "dure/model/spend_limits.hpp"
 
 namespace dure::auth {
 
@@ -21,6 +22,7 @@ struct Principal {
     std::string display;                               // e-mail of the owner, for logs and /users/me
     std::vector<std::string> permissions;
     std::optional<std::vector<std::string>> models;    // empty: every model
+    model::SpendLimits limits;                         // of the key's own calls, beside those of the role
 
     bool may(std::string_view permission) const
     {

@@ -18,6 +18,7 @@
 #include "dure/base/log.hpp"
 #include "dure/config/settings.hpp"
 #include "dure/model/chat.hpp"
+#include "dure/model/spend_limits.hpp"
 #include "dure/schema/json_view.hpp"
 
 namespace dure::agents {
@@ -49,6 +50,7 @@ struct Caller {
     bool may_use_tools = false;
     std::vector<std::string> permissions = {};         // all of them, for tools that ask for more than tools:execute
     std::string role = {};                             // whose limits on tokens and cost count; empty: looked up
+    model::SpendLimits key_limits = {};                // of the key's own
 
     bool may_use_model(std::string_view id) const;
 };
@@ -144,6 +146,8 @@ public:
 
     // Models the caller may use, the agent first.
     std::vector<ModelEntry> models(const Caller& caller) const;
+    // Whether anybody may ask for it: a model, an embedder, the agent. Published flows are not looked up.
+    bool knows_model(std::string_view id) const;
     std::optional<ModelEntry> find_model(std::string_view id, const Caller& caller) const;
     ModelKind kind_of(std::string_view id, const Caller& caller) const;
 

@@ -9,12 +9,19 @@
 
 #include "dure/base/json.hpp"
 #include "dure/flows/document.hpp"
+#include "dure/model/spend_limits.hpp"
 
 namespace dure::flows {
 
 struct Rights {
+    // The key that a run was started with; its calls of models are charged to it.
+    struct Key {
+        std::string id;   // empty: no key
+        model::SpendLimits limits = {};   // beside those of the owner
+    };
     std::vector<std::string> permissions;
     std::optional<std::vector<std::string>> models = {};  // of a bound key, see models_named(); nothing: every model
+    Key key = {};
 
     bool may(std::string_view permission) const;
     bool may_ask(std::string_view model) const;

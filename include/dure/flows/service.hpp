@@ -20,6 +20,7 @@
 #include "dure/flows/document.hpp"
 #include "dure/flows/references.hpp"
 #include "dure/model/event.hpp"
+#include "dure/model/spend_limits.hpp"
 #include "dure/store/flows.hpp"
 
 namespace dure::events {
@@ -44,6 +45,7 @@ struct Caller {
     bool may_edit = false;  // flows:manage: drafts run only for those (flow-format §11)
     model::Actor by = {};  // for the events
     std::vector<std::string> permissions = {};  // what a run that this caller starts may use
+    model::SpendLimits key_limits = {};  // of the key's calls of models
 };
 
 // A flow at one version, ready to run.

@@ -45,6 +45,7 @@ struct CallContext {
     Deadline deadline;              // of the whole request; for a stream it ends with the first output
     std::string key_id;             // empty: no key
     std::string role;               // of the user; empty: looked up where limits on tokens and cost ask for it
+    model::SpendLimits key_limits;  // of the key's own calls
     // Made for a client that waits for it: its leaving is what cancels the call, and targets may go on without it
     // (on_client_gone = "drain").
     bool from_client = false;

@@ -8,6 +8,7 @@
 
 #include "dure/base/clock.hpp"
 #include "dure/base/json.hpp"
+#include "dure/model/spend_limits.hpp"
 
 namespace dure::model {
 
@@ -44,6 +45,7 @@ struct ApiKey {
     std::optional<UnixMillis> expires_at;
     std::optional<UnixMillis> last_used_at;
     std::optional<UnixMillis> revoked_at;
+    SpendLimits limits;                            // beside those of the owner
 };
 
 struct Session {

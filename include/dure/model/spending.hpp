@@ -9,6 +9,7 @@
 
 #include "dure/base/error.hpp"
 #include "dure/base/task.hpp"
+#include "dure/model/spend_limits.hpp"
 
 namespace dure::model {
 
@@ -24,6 +25,7 @@ struct Spender {
     std::string_view user_id;
     std::string_view key_id;  // empty: no key
     std::string_view role;  // empty: to be looked up (work that goes on without a request of the user's)
+    SpendLimits of_key = {};  // the key's own, beside those of the user
 };
 
 // An estimate of a call. A call that names its longest answer has least == most; any other takes as much of `most` as is
@@ -41,7 +43,8 @@ public:
     virtual void settle(const Spend& used) = 0;
 };
 
-// The tokens of a caller for x-ratelimit-* headers; of a minute where those are limited, else of a day.
+// The tokens of a caller for x-ratelimit-* headers; of a minute where those are limited, else of a day. Of several limits the
+// one that leaves least.
 struct TokenLevel {
     std::int64_t limit = 0;
     std::int64_t remaining = 0;  // neither used nor reserved
@@ -52,8 +55,8 @@ struct TokenLevel {
 class Budget {
 public:
     virtual ~Budget() = default;
-    // Whether calls of this role (empty: of any) have a limit at all; from memory.
-    virtual bool limits(std::string_view role) const = 0;
+    // Whether calls of this spender (without a role: of any) have a limit at all; from memory.
+    virtual bool limits(const Spender& spender) const = 0;
     // Null when nothing limits the spender. rate_limited with Retry-After: "rate_limit_exceeded" for tokens of a minute,
     // "budget_exceeded" for tokens or cost of a day.
     virtual Task<Result<std::unique_ptr<Reservation>>> reserve(Spender spender, Wish wish) = 0;

@@ -1,10 +1,13 @@
 // API keys over HTTP; see keys.hpp. Own ones; with users:manage everybody's can be listed and revoked, never made or shown.
 #include "api/accounts/keys.hpp"
 
+#include <cmath>
+
 #include "api/audit.hpp"
 #include "api/accounts/common.hpp"
 #include "api/page.hpp"
 #include "dure/auth/key_service.hpp"
+#include "dure/chat/service.hpp"
 
 namespace dure::api {
 
@@ -15,6 +18,9 @@ struct KeyInput {
     std::optional<std::vector<std::string>> permissions;
     std::optional<std::vector<std::string>> models;
     std::optional<std::string> expires_at;
+    std::optional<std::int64_t> tokens_per_minute;
+    std::optional<std::int64_t> tokens_per_day;
+    std::optional<double> cost_per_day_usd;
 };
 
 const auto& key_fields()
@@ -23,8 +29,17 @@ const auto& key_fields()
                                    .required("name", &KeyInput::name, schema::length(1, 200))
                                    .optional("permissions", &KeyInput::permissions, schema::length(0, 100))
                                    .optional("models", &KeyInput::models, schema::length(0, 100))
-                                   .optional("expires_at", &KeyInput::expires_at, schema::length(1, 64));
+                                   .optional("expires_at", &KeyInput::expires_at, schema::length(1, 64))
+                                   .optional("tokens_per_minute", &KeyInput::tokens_per_minute, schema::range(1, 1e12))
+                                   .optional("tokens_per_day", &KeyInput::tokens_per_day, schema::range(1, 1e12))
+                                   .optional("cost_per_day_usd", &KeyInput::cost_per_day_usd, schema::range(1e-6, 1e6));
     return fields;
+}
+
+model::SpendLimits limits_of(const KeyInput& input)
+{
+    return {input.tokens_per_minute.value_or(0), input.tokens_per_day.value_or(0),
+            std::llround(input.cost_per_day_usd.value_or(0) * 1e9)};
 }
 
 struct RotateInput {
@@ -85,25 +100,48 @@ OrderedJson time_or_null(const std::optional<UnixMillis>& time)
     return time ? OrderedJson(rfc3339(*time)) : OrderedJson(nullptr);
 }
 
+OrderedJson limit_or_null(std::int64_t limit)
+{
+    return limit > 0 ? OrderedJson(limit) : OrderedJson(nullptr);
+}
+
 OrderedJson key_json(const model::ApiKey& key)
 {
+    const auto cost = static_cast<double>(key.limits.cost_per_day) / 1e9;
     return {{"id", key.id},
             {"name", key.name},
             {"prefix", key.prefix},
             {"owner_id", key.owner_id},
             {"permissions", value_or_null(key.permissions)},
             {"models", value_or_null(key.models)},
+            {"tokens_per_minute", limit_or_null(key.limits.tokens_per_minute)},
+            {"tokens_per_day", limit_or_null(key.limits.tokens_per_day)},
+            {"cost_per_day_usd", key.limits.cost_per_day > 0 ? OrderedJson(cost) : OrderedJson(nullptr)},
             {"created_at", rfc3339(key.created_at)},
             {"expires_at", time_or_null(key.expires_at)},
             {"last_used_at", time_or_null(key.last_used_at)},
             {"revoked_at", time_or_null(key.revoked_at)}};
 }
 
-Task<Result<void>> respond_made(RequestContext& context, const Result<auth::MadeKey>& made)
+// Models come and go with the configuration and flows with their publication, so a key may name one that is not there yet; a
+// slip of the pen must be seen all the same.
+OrderedJson unknown_models(const model::ApiKey& key, const chat::ChatService& chat)
+{
+    auto unknown = OrderedJson::array();
+    if (key.models)
+        for (const auto& model : *key.models)
+            if (!model.starts_with("flow:") && !chat.knows_model(model))
+                unknown.push_back(model);
+    return unknown;
+}
+
+Task<Result<void>> respond_made(RequestContext& context, const Result<auth::MadeKey>& made, const chat::ChatService& chat)
 {
     if (!made)
         co_return as_problem(made.error());
     auto body = key_json(made->record);
+    if (auto unknown = unknown_models(made->record, chat); !unknown.empty())
+        body["unknown_models"] = std::move(unknown);
     body["key"] = std::string(made->key.reveal());  // the one time it is shown
     co_return co_await context.respond_json(201, body);
 }
@@ -131,17 +169,19 @@ Handler list_keys(const ApiParts& parts)
 
 Handler create_key(const ApiParts& parts)
 {
-    return [&keys = parts.keys, &limits = parts.settings.server.limits](RequestContext& context) -> Task<Result<void>> {
+    return [&keys = parts.keys, &limits = parts.settings.server.limits,
+            &chat = parts.chat](RequestContext& context) -> Task<Result<void>> {
         auto input = co_await read_fields(context, key_fields(), limits.json_body);
         if (!input)
             co_return input.error();
         const auto expires_at = time_of(input->expires_at, "expires_at");
         if (!expires_at)
             co_return expires_at.error();
+        const auto spend = limits_of(*input);
         auth::NewKey wanted{std::move(input->name), std::move(input->permissions), std::move(input->models),
-                            *expires_at};
+                            *expires_at, spend};
         const auto made = co_await keys.create(context.principal.user_id, std::move(wanted), actor_of(context));
-        co_return co_await respond_made(context, made);
+        co_return co_await respond_made(context, made, chat);
     };
 }
 
@@ -160,7 +200,8 @@ Handler revoke_key(const ApiParts& parts)
 
 Handler rotate_key(const ApiParts& parts)
 {
-    return [&keys = parts.keys, &limits = parts.settings.server.limits](RequestContext& context) -> Task<Result<void>> {
+    return [&keys = parts.keys, &limits = parts.settings.server.limits,
+            &chat = parts.chat](RequestContext& context) -> Task<Result<void>> {
         RotateInput input;
         if (context.head().has_body && context.head().content_length.value_or(1) > 0) {  // its one field is optional
             auto read = co_await read_fields(context, rotate_fields(), limits.json_body);
@@ -173,7 +214,7 @@ Handler rotate_key(const ApiParts& parts)
             co_return old_until.error();
         const auto made = co_await keys.rotate(context.principal.user_id, context.path_parameter("id"), *old_until,
                                                actor_of(context));
-        co_return co_await respond_made(context, made);
+        co_return co_await respond_made(context, made, chat);
     };
 }
 

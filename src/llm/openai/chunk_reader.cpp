@@ -62,7 +62,8 @@ std::int64_t count_within(const schema::JsonView& object, std::string_view name)
 model::Usage usage_of(const OrderedJson& usage)
 {
     model::Usage numbers;
-    numbers.reported = usage.is_object() && usage.contains("prompt_tokens");
+    if (const auto prompt = usage.find("prompt_tokens"); prompt != usage.end())
+        numbers.reported = prompt->is_number();   // 0 is a number that was counted, null is none
     if (const auto cost = usage.find("cost"); cost != usage.end() && cost->is_number())
         numbers.cost_nano = nano_dollars(cost->get<double>());
     numbers.cache_write_tokens = count_of(usage.value("prompt_tokens_details", OrderedJson()), "cache_write_tokens");
@@ -79,7 +80,7 @@ model::Usage usage_of(const schema::JsonView& usage)
     usage.for_each_member([&](std::string_view key, const schema::JsonView& value) {
         if (key == "prompt_tokens") {
             numbers.prompt_tokens = count_of(value);
-            numbers.reported = true;
+            numbers.reported = value.as_double().has_value();
         } else if (key == "cost" && value.as_double()) {
             numbers.cost_nano = nano_dollars(*value.as_double());
         } else if (key == "completion_tokens") {

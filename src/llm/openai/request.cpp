@@ -219,7 +219,7 @@ std::string relay_body(const RelayRequest& request, std::string_view upstream_mo
             write_messages(body, span, value, edits);
         else if (key == "response_format" && !schema.empty())
             body.member(key, any_json);
-        else if (rules.repairs.drops(key))
+        else if (rules.repairs.drops(key) || (rules.single_model && key == "models"))
             notes.dropped.emplace_back(key);
         else
             body.span(span);

@@ -23,6 +23,7 @@ struct BodyRules {
     bool developer_role = false;      // else `system` stands there
     bool newer_token_limit = false;   // it takes max_completion_tokens alone
     bool json_schema = true;          // else the schema is told in words
+    bool single_model = false;        // a list of models, OpenRouter's own chain, is left out
     Repairs repairs;
 };
 
