@@ -23,6 +23,12 @@ Error key_reused()
         .reason("idempotency_key_reused");
 }
 
+// Nothing works on it until somebody says so.
+bool rests(Status status)
+{
+    return has_ended(status) || status == Status::waiting;
+}
+
 Error queue_full()
 {
     return Error(Errc::rate_limited, "Too many of your executions wait already.")
@@ -203,6 +209,20 @@ Task<Result<std::vector<Step>>> ExecutionService::steps(std::string id, std::str
     });
 }
 
+Task<Result<Whole>> ExecutionService::whole(std::string id, std::string owner)
+{
+    co_return co_await state_->parts.database.read([&](sql::Connection& c) -> Result<Whole> {
+        ExecutionRows rows(c);
+        auto execution = rows.find(id, owner);
+        if (!execution)
+            return execution.error();
+        auto steps = rows.steps(id);
+        if (!steps)
+            return steps.error();
+        return Whole{std::move(*execution), std::move(*steps)};
+    });
+}
+
 Task<Result<Page>> ExecutionService::list(std::string owner, Filter filter)
 {
     co_return co_await state_->parts.database.read(
@@ -216,9 +236,20 @@ Task<Result<Execution>> ExecutionService::wait(std::string id, std::string owner
         if (!run)
             co_return run.error();
         auto execution = co_await find(id, owner);
-        if (!execution || has_ended(execution->status) || execution->status == Status::waiting)
+        if (!execution || rests(execution->status))
             co_return execution;
         // Between the two reads it was set going again: a question's time was over, or it was answered or retried.
+    }
+}
+
+Task<Result<Whole>> ExecutionService::wait_whole(std::string id, std::string owner, Deadline deadline)
+{
+    for (;;) {
+        if (const auto rested = co_await wait(id, owner, deadline); !rested)
+            co_return rested.error();
+        auto found = co_await whole(id, owner);
+        if (!found || rests(found->execution.status))
+            co_return found;
     }
 }
 

@@ -10,28 +10,35 @@ namespace {
 constexpr std::int64_t upkeep_batch = 100;
 
 // A run that ended without its worker (RECOVERY_LIMIT at a claim): the execution follows it.
-struct GivenUp {
-    std::string id;
-    std::string status;
-    std::optional<Json> error;
-};
-
-Result<std::vector<GivenUp>> given_up(sql::Connection& connection)
+Result<std::vector<std::string>> given_up(sql::Connection& connection)
 {
     // In the order of the index of those: without it SQLite reads the keys of all executions.
-    const auto rows = connection.query("SELECT e.id, r.status, r.error FROM executions e JOIN graph_runs r ON r.id = e.id "
+    const auto rows = connection.query("SELECT e.id FROM executions e JOIN graph_runs r ON r.id = e.id "
                                        "WHERE e.status IN ('queued', 'running') AND r.status IN ('error', 'cancelled') "
                                        "ORDER BY e.id LIMIT $1",
                                        upkeep_batch);
     if (!rows)
         return rows.error();
-    std::vector<GivenUp> found;
-    for (const auto row : *rows) {
-        const auto error = row.maybe_text("error");
-        found.push_back(
-            {row.text("id"), row.text("status"), error ? std::optional(Json::parse(*error)) : std::nullopt});
-    }
+    std::vector<std::string> found;
+    for (const auto row : *rows)
+        found.push_back(row.text("id"));
     return found;
+}
+
+// How such a run ended; nothing: it goes on, somebody has set it going again.
+Result<std::optional<Outcome>> outcome_without_worker(sql::Connection& connection, const std::string& id)
+{
+    const auto rows = connection.query(
+        "SELECT status, error FROM graph_runs WHERE id = $1 AND status IN ('error', 'cancelled')", id);
+    if (!rows)
+        return rows.error();
+    if (rows->empty())
+        return std::optional<Outcome>();
+    Outcome outcome;
+    outcome.status = rows->front().text("status") == "cancelled" ? Status::cancelled : Status::failed;
+    if (const auto error = rows->front().maybe_text("error"); error && outcome.status == Status::failed)
+        outcome.error = Json::parse(*error);
+    return std::optional(std::move(outcome));
 }
 
 bool is_late(const Json& question, UnixMillis now)
@@ -76,27 +83,28 @@ Task<void> ExecutionService::State::end_given_up_ones()
     const auto found = co_await parts.database.read(given_up);
     if (!found)
         co_return;
-    for (const auto& one : *found) {
+    for (const auto& id : *found) {
         const auto now = parts.clock.now();
         const auto ended = co_await parts.journal.write([&](sql::Connection& c, events::Batch& batch) -> Result<void> {
             ExecutionRows rows(c);
-            const auto execution = rows.find_for_update(one.id, "");
+            const auto execution = rows.find_for_update(id, "");
             if (!execution)
                 return execution.error();
             if (execution->status != Status::queued && execution->status != Status::running)
                 return {};
-            Outcome outcome;
-            outcome.status = one.status == "cancelled" ? Status::cancelled : Status::failed;
-            if (outcome.status == Status::failed)
-                outcome.error = one.error;
-            if (auto left = rows.leave(one.id, outcome, now); !left)
+            const auto outcome = outcome_without_worker(c, id);
+            if (!outcome)
+                return outcome.error();
+            if (!*outcome)
+                return {};
+            if (auto left = rows.leave(id, **outcome, now); !left)
                 return left;
-            batch.add(execution_left(*execution, outcome, now, {}));
+            batch.add(execution_left(*execution, **outcome, now, {}));
             return {};
         });
         if (!ended)
             parts.logger.warn("an execution could not be ended",
-                              {{"execution", one.id}, {"cause", ended.error().detail()}});
+                              {{"execution", id}, {"cause", ended.error().detail()}});
     }
 }
 

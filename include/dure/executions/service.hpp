@@ -36,6 +36,12 @@ struct ForkRequest {
     Json patch;  // {"nodes": {id: merge patch of its output}, "state": {name: value}}; null: none
 };
 
+// Of one moment.
+struct Whole {
+    Execution execution;
+    std::vector<Step> steps;
+};
+
 struct Started {
     Execution execution;
     bool again = false;  // the same idempotency key: nothing new was started
@@ -63,9 +69,11 @@ public:
     Task<Result<Started>> start(Caller caller, StartRequest request);
     Task<Result<Execution>> find(std::string id, std::string owner);
     Task<Result<std::vector<Step>>> steps(std::string id, std::string owner);
+    Task<Result<Whole>> whole(std::string id, std::string owner);
     Task<Result<Page>> list(std::string owner, Filter filter);
     // Until it has ended or waits for a person; timeout: it has not by then.
     Task<Result<Execution>> wait(std::string id, std::string owner, Deadline deadline);
+    Task<Result<Whole>> wait_whole(std::string id, std::string owner, Deadline deadline);
 
     // A queued or waiting one ends at once, a running one soon. conflict: it has ended otherwise.
     Task<Result<Execution>> cancel(std::string id, Caller caller);

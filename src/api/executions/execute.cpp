@@ -146,7 +146,7 @@ Handler execute_flow(const ApiParts& parts)
         auto until = Deadline(context.deadline.at() - std::chrono::seconds(1));
         if (query->timeout)
             until = until.sooner(std::chrono::milliseconds(static_cast<std::int64_t>(*query->timeout * 1000)));
-        auto ended = co_await service.wait(execution.id, execution.owner_id, until);
+        const auto ended = co_await service.wait_whole(execution.id, execution.owner_id, until);
         if (!ended && ended.error().code() != Errc::timeout)
             co_return ended.error();
         if (!ended) {
@@ -155,10 +155,7 @@ Handler execute_flow(const ApiParts& parts)
                 co_return now.error();
             co_return co_await context.respond_json_text(202, dump(executions::to_json(*now)));
         }
-        const auto whole = co_await whole_execution(service, std::move(*ended));
-        if (!whole)
-            co_return whole.error();
-        co_return co_await context.respond_json_text(200, dump(*whole));
+        co_return co_await context.respond_json_text(200, dump(whole_json(*ended)));
     };
 }
 

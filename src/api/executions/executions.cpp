@@ -6,16 +6,13 @@
 
 namespace dure::api {
 
-Task<Result<Json>> whole_execution(executions::ExecutionService& service, executions::Execution execution)
+Json whole_json(const executions::Whole& whole)
 {
-    const auto steps = co_await service.steps(execution.id, execution.owner_id);
-    if (!steps)
-        co_return steps.error();
-    auto json = executions::to_json(execution);
+    auto json = executions::to_json(whole.execution);
     auto& list = json["steps"] = Json::array();
-    for (const auto& step : *steps)
+    for (const auto& step : whole.steps)
         list.push_back(executions::to_json(step));
-    co_return json;
+    return json;
 }
 
 namespace execution_routes {
@@ -145,13 +142,10 @@ Handler list_flow_executions(const ApiParts& parts)
 Handler get_execution(const ApiParts& parts)
 {
     return [&service = parts.executions](RequestContext& context) -> Task<Result<void>> {
-        auto execution = co_await service.find(context.path_parameter("id"), context.principal.user_id);
-        if (!execution)
-            co_return execution.error();
-        const auto whole = co_await whole_execution(service, std::move(*execution));
+        const auto whole = co_await service.whole(context.path_parameter("id"), context.principal.user_id);
         if (!whole)
             co_return whole.error();
-        co_return co_await context.respond_json_text(200, dump(*whole));
+        co_return co_await context.respond_json_text(200, dump(whole_json(*whole)));
     };
 }
 

@@ -21,7 +21,7 @@ Handler watch_execution(const ApiParts& parts);
 Handler create_ticket(const ApiParts& parts);
 
 // The execution with its steps.
-Task<Result<Json>> whole_execution(executions::ExecutionService& service, executions::Execution execution);
+Json whole_json(const executions::Whole& whole);
 
 // What a reader of an execution's log asked for.
 struct LogRequest {
