@@ -65,6 +65,19 @@ Result<Json> question_for(const Execution& execution, const std::string& name)
     return *asked.front();
 }
 
+// An answer is at work, and this question stays open beside it: it can be answered as soon as the execution waits again.
+bool asked_beside(const Execution& execution, const std::string& name)
+{
+    if ((execution.status != Status::queued && execution.status != Status::running) || !execution.waiting)
+        return false;
+    return std::any_of(execution.waiting->begin(), execution.waiting->end(), [&](const Json& question) {
+        return name.empty() || question.at("node_id") == name || question.at("id") == name;
+    });
+}
+
+// How long an answer waits for another one's work to be done.
+constexpr std::chrono::seconds answer_patience{10};
+
 // A question with actions is answered by {action, feedback, fields, by}; any other by the value itself.
 Json whole_answer(const Json& question, const Answer& given, const std::string& by)
 {
@@ -186,7 +199,12 @@ Task<Result<Execution>> ExecutionService::State::answer(std::string id, std::str
                                       [&](const Json& one) { return one.at("id") == interrupt; });
         if (!open)
             return not_waiting();
-        if (auto queued = rows.queue_again(id, parts.clock.now()); !queued)
+        auto still_asked = Json::array();
+        for (const auto& one : *execution->waiting)
+            if (one.at("id") != interrupt)
+                still_asked.push_back(one);
+        const auto beside = still_asked.empty() ? std::nullopt : std::optional(std::move(still_asked));
+        if (auto queued = rows.queue_again(id, parts.clock.now(), beside); !queued)
             return queued.error();
         batch.add(execution_queued(*execution, "ExecutionResumed",
                                    Json{{"node_id", question.at("node_id")}, {"answer", answer}}, by));
@@ -199,19 +217,35 @@ Task<Result<Execution>> ExecutionService::State::answer(std::string id, std::str
 
 Task<Result<Execution>> ExecutionService::resume(std::string id, Caller caller, Answer answer)
 {
-    const auto execution = co_await find(id, caller.user_id);
-    if (!execution)
-        co_return execution.error();
-    if (auto opened = opened_by(caller, *execution); !opened)
-        co_return opened.error();
-    auto question = question_for(*execution, answer.node_id);
-    if (!question)
-        co_return question.error();
-    const auto& value = question->at("value");
-    auto checked = state_->parts.compiler.check_answer(value, whole_answer(value, answer, caller.user_id));
-    if (!checked)
-        co_return checked.error();
-    co_return co_await state_->answer(id, caller.user_id, std::move(*question), std::move(*checked), caller.by);
+    const auto patience = Deadline::after(answer_patience);
+    for (;;) {
+        auto execution = co_await find(id, caller.user_id);
+        if (!execution)
+            co_return execution.error();
+        if (auto opened = opened_by(caller, *execution); !opened)
+            co_return opened.error();
+        if (asked_beside(*execution, answer.node_id)) {
+            execution = co_await wait(id, caller.user_id, patience);
+            if (!execution)
+                co_return execution.error().code() == Errc::timeout ? not_waiting() : execution.error();
+        }
+        auto question = question_for(*execution, answer.node_id);
+        if (!question)
+            co_return question.error();
+        const auto& value = question->at("value");
+        auto checked = state_->parts.compiler.check_answer(value, whole_answer(value, answer, caller.user_id));
+        if (!checked)
+            co_return checked.error();
+        const auto asked = question->at("id").get<std::string>();
+        auto resumed =
+            co_await state_->answer(id, caller.user_id, std::move(*question), std::move(*checked), caller.by);
+        if (resumed || resumed.error().reason() != "not_waiting" || patience.passed())
+            co_return resumed;
+        const auto now = co_await find(id, caller.user_id);  // another answer was quicker: is this one still asked for?
+        if (!now || !asked_beside(*now, asked))
+            co_return resumed;
+        answer.node_id = asked;
+    }
 }
 
 Task<Result<Execution>> ExecutionService::retry(std::string id, Caller caller)

@@ -82,7 +82,8 @@ Json to_json(const Execution& execution)
     json["input"] = Json{{"message", execution.message}, {"inputs", execution.inputs}};
     json["output"] = execution.output ? *execution.output : Json();
     json["error"] = execution.error ? *execution.error : Json();
-    json["waiting"] = execution.waiting ? *execution.waiting : Json::array();
+    const bool waits = execution.status == Status::waiting && execution.waiting;
+    json["waiting"] = waits ? *execution.waiting : Json::array();
     json["tokens"] = execution.tokens;
     json["cost"] = usd(execution.cost_nano);
     json["user_id"] = text_or_null(execution.user_label);

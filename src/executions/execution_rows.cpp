@@ -177,9 +177,10 @@ Result<std::optional<Execution>> ExecutionRows::find_by_key(const std::string& o
 
 Result<Json> ExecutionRows::session_state(const Execution& execution)
 {
-    const auto rows = connection_.query("SELECT output FROM executions WHERE flow_id = $1 AND owner_id = $2 AND session_id = $3 AND "
-                                        "status = 'succeeded' ORDER BY id DESC LIMIT 1",
-                                        execution.flow_id, execution.owner_id, execution.session_id);
+    const auto rows =
+        connection_.query("SELECT output FROM executions WHERE flow_id = $1 AND owner_id = $2 AND session_id = $3 AND "
+                          "status = 'succeeded' ORDER BY id DESC LIMIT 1",
+                          execution.flow_id, execution.owner_id, execution.session_id);
     if (!rows)
         return rows.error();
     const auto output = rows->empty() ? std::nullopt : rows->front().maybe_text("output");
@@ -297,12 +298,12 @@ Result<void> ExecutionRows::leave(const std::string& id, const Outcome& outcome,
         outcome.wake_at, ended_at, now));
 }
 
-Result<void> ExecutionRows::queue_again(const std::string& id, UnixMillis now)
+Result<void> ExecutionRows::queue_again(const std::string& id, UnixMillis now, const std::optional<Json>& still_asked)
 {
     return one_change(connection_.execute(
-        "UPDATE executions SET status = 'queued', output = NULL, error = NULL, waiting = NULL, wake_at = NULL, "
+        "UPDATE executions SET status = 'queued', output = NULL, error = NULL, waiting = $3, wake_at = NULL, "
         "ended_at = NULL, active_since = NULL, crashes = 0, crashed_at = 0, updated_at = $2 WHERE id = $1",
-        id, now));
+        id, now, maybe_text_of(still_asked)));
 }
 
 Result<void> ExecutionRows::queue_afresh(const std::string& id, const std::optional<flows::Rights>& rights,

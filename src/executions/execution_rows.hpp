@@ -41,7 +41,8 @@ public:
     Result<std::int64_t> put_step(const std::string& id, const Step& step);
     Result<void> leave(const std::string& id, const Outcome& outcome, UnixMillis now);
     // Goes on: waiting → queued.
-    Result<void> queue_again(const std::string& id, UnixMillis now);
+    // `still_asked`: the questions that stay open while it works on.
+    Result<void> queue_again(const std::string& id, UnixMillis now, const std::optional<Json>& still_asked = {});
     // Once more: failed or cancelled → queued; its time counts from nothing again.
     Result<void> queue_afresh(const std::string& id, const std::optional<flows::Rights>& rights, UnixMillis now);
 

@@ -1,4 +1,5 @@
-// Items of an iteration that ask people at the same time: each question has an id of its own, and is answered by it, in any order.
+// Questions that are open at the same time: of items of an iteration, answered by the id each has, in any order; of nodes side by side,
+// answered one right after the other. Answers that fit no question are refused.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -16,11 +17,31 @@ const char* const letters = R"({"name":"letters","nodes":[
 {"id":"done","type":"reply","position":{"x":2,"y":0},"data":{"config":{"text":"{{nodes.each.items | join('; ')}}"}}}],
 "edges":[{"source":"start","target":"each"},{"source":"each","target":"done"}]})";
 
+const char* const beside = R"({"name":"beside","nodes":[
+{"id":"start","type":"start","position":{"x":0,"y":0},"data":{"config":{}}},
+{"id":"a","type":"human_input","position":{"x":1,"y":0},"data":{"config":{"prompt":"a?"}}},
+{"id":"b","type":"human_input","position":{"x":1,"y":1},"data":{"config":{"prompt":"b?"}}},
+{"id":"c","type":"human_input","position":{"x":1,"y":2},"data":{"config":{"prompt":"c?"}}},
+{"id":"done","type":"reply","position":{"x":2,"y":0},"data":{"config":{"text":"{{nodes.a.action}} {{nodes.b.action}} {{nodes.c.action}}"}}}],
+"edges":[{"source":"start","target":"a"},{"source":"start","target":"b"},{"source":"start","target":"c"},
+{"source":"a","sourceHandle":"approve","target":"done"},{"source":"a","sourceHandle":"reject","target":"done"},
+{"source":"b","sourceHandle":"approve","target":"done"},{"source":"b","sourceHandle":"reject","target":"done"},
+{"source":"c","sourceHandle":"approve","target":"done"},{"source":"c","sourceHandle":"reject","target":"done"}]})";
+
 class FlowQuestions : public EventsOnTheWire {
 protected:
     RawAnswer send(const std::string& method, const std::string& path, const Json& body = Json()) const
     {
         return fetch(server.port(), raw_request(method, path, admin.token, body.is_null() ? "" : body.dump()));
+    }
+    std::string execution_of(const char* flow, const Json& body = Json::object()) const
+    {
+        const auto made = send("POST", "/api/agent-builder/agentflows", Json::parse(flow));
+        EXPECT_EQ(made.status, 201) << made.body;
+        const auto started = send(
+            "POST", "/api/agent-builder/flows/" + made.json().at("id").get<std::string>() + "/execute?wait=true", body);
+        EXPECT_EQ(started.status, 200) << started.body;
+        return started.json().at("id").get<std::string>();
     }
     // Once it has so many open questions, or has ended.
     Json with_questions(const std::string& id, std::size_t open) const
@@ -36,13 +57,7 @@ protected:
 
 TEST_P(FlowQuestions, OfItemsAtOnceAreAnsweredByTheirIds)
 {
-    const auto made = send("POST", "/api/agent-builder/agentflows", Json::parse(letters));
-    ASSERT_EQ(made.status, 201) << made.body;
-    const auto started =
-        send("POST", "/api/agent-builder/flows/" + made.json().at("id").get<std::string>() + "/execute?wait=true",
-             {{"inputs", {{"letters", {"A", "B", "C"}}}}});
-    ASSERT_EQ(started.status, 200) << started.body;
-    const auto id = started.json().at("id").get<std::string>();
+    const auto id = execution_of(letters, {{"inputs", {{"letters", {"A", "B", "C"}}}}});
     std::map<std::string, std::string> ids;
     const auto waiting = with_questions(id, 3);
     for (const auto& question : waiting.at("waiting")) {
@@ -68,6 +83,32 @@ TEST_P(FlowQuestions, OfItemsAtOnceAreAnsweredByTheirIds)
     with_questions(id, 1);
     EXPECT_EQ(send("POST", resume, {{"action", "approve"}, {"node_id", "ask"}}).status, 202) << "one is left";
     EXPECT_EQ(with_questions(id, 0).at("output").at("text"), "A: approve -; B: approve -; C: reject too late");
+}
+
+TEST_P(FlowQuestions, OfNodesSideBySideAreAnsweredOneRightAfterTheOther)
+{
+    const auto id = execution_of(beside);
+    with_questions(id, 3);
+    const auto resume = "/api/executions/" + id + "/resume";
+    for (const auto* node : {"c", "a", "b"}) {
+        const auto answered = send("POST", resume, {{"node_id", node}, {"action", "approve"}});
+        EXPECT_EQ(answered.status, 202) << "while the answer before it is at work: " << node << answered.body;
+    }
+    EXPECT_EQ(with_questions(id, 0).at("output").at("text"), "approve approve approve");
+    EXPECT_EQ(send("POST", resume, {{"node_id", "a"}, {"action", "approve"}}).status, 409);
+}
+
+TEST_P(FlowQuestions, AreNotAnsweredByWhatFitsNone)
+{
+    const auto id = execution_of(beside);
+    const auto resume = "/api/executions/" + id + "/resume";
+    for (const auto& answer : {Json{{"timeout", "x"}}, Json{{"timeout", 1}}, Json{{"timeout", true}},
+                               Json{{"action", 5}}, Json::array(), Json(), Json("approve"), Json(7)}) {
+        const auto refused = send("POST", resume, {{"node_id", "a"}, {"answer", answer}});
+        EXPECT_EQ(refused.status, 422) << answer << refused.body;
+    }
+    EXPECT_EQ(send("POST", resume, {{"node_id", "z"}, {"action", "approve"}}).status, 409);
+    with_questions(id, 3);
 }
 
 INSTANTIATE_TEST_SUITE_P(Databases, FlowQuestions, testing::Values("sqlite", "postgres"),
