@@ -27,8 +27,8 @@ constexpr std::size_t longest_value = 2 * 1024;
 // Field names whose values are secrets whatever they look like.
 bool secret_name(std::string_view name)
 {
-    static constexpr std::array<std::string_view, 9> names = {"authorization", "password", "token",  "secret", "api_key",
-                                                              "cookie",        "key",      "ticket", "credential"};
+    static constexpr std::array<std::string_view, 9> names = {
+        "authorization", "password", "token", "secret", "api_key", "cookie", "key", "ticket", "credential"};
     return std::find(names.begin(), names.end(), name) != names.end();
 }
 
@@ -167,18 +167,29 @@ struct Logger::Sink {
             flusher.request_stop();
             flusher.join();
         }
-        target->flush();
+        if (target)  // null when its file could not be opened
+            target->flush();
     }
 };
 
+namespace {
+
+std::shared_ptr<spdlog::sinks::sink> sink_for(const std::string& file)
+{
+    if (file.empty())
+        return std::make_shared<StandardErrorSink>();
+    try {
+        return std::make_shared<spdlog::sinks::basic_file_sink_mt>(file);
+    } catch (const spdlog::spdlog_ex& problem) {
+        throw std::runtime_error(std::string("log.file: ") + problem.what());
+    }
+}
+
+}  // namespace
+
 Logger::Logger(Options options) : level_(options.level), json_(options.json), sink_(std::make_unique<Sink>())
 {
-    std::shared_ptr<spdlog::sinks::sink> sink;
-    if (options.file.empty())
-        sink = std::make_shared<StandardErrorSink>();
-    else
-        sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(options.file);
-    sink_->target = std::make_shared<spdlog::logger>("dure", std::move(sink));
+    sink_->target = std::make_shared<spdlog::logger>("dure", sink_for(options.file));
     sink_->target->set_pattern("%v");
     sink_->target->set_level(spdlog::level::trace);
     sink_->target->flush_on(spdlog::level::info);
@@ -229,8 +240,8 @@ std::string redact(std::string_view text)
 {
     struct Pattern {
         std::string_view start;
-        std::size_t least;   // characters behind the start that make it a credential
-        bool whole_word;     // not in the middle of another word ("task-1" holds "sk-1")
+        std::size_t least;  // characters behind the start that make it a credential
+        bool whole_word;  // not in the middle of another word ("task-1" holds "sk-1")
     };
     static constexpr std::array<Pattern, 6> patterns = {{{"eyJ", 10, true},
                                                          {"sk-", 6, true},

@@ -45,6 +45,16 @@ TEST_F(LogFile, LinesOfRequestsAppearByThemselvesEachTime)
     EXPECT_TRUE(appears("\"second\""));
 }
 
+TEST(Log, AFileThatCannotBeWrittenIsNamedByItsKey)
+{
+    try {
+        Logger logger({.level = LogLevel::info, .json = true, .file = std::filesystem::temp_directory_path().string()});
+        FAIL() << "a folder is no log";
+    } catch (const std::runtime_error& problem) {
+        EXPECT_TRUE(std::string_view(problem.what()).starts_with("log.file: ")) << problem.what();
+    }
+}
+
 TEST_F(LogFile, AnOrdinaryLineTakesThoseBeforeItAlongInTheirOrder)
 {
     Logger logger({.level = LogLevel::info, .json = true, .file = path_.string()});
