@@ -303,7 +303,7 @@ Result<void> ExecutionRows::queue_again(const std::string& id, UnixMillis now, c
     return one_change(connection_.execute(
         "UPDATE executions SET status = 'queued', output = NULL, error = NULL, waiting = $3, wake_at = NULL, "
         "ended_at = NULL, active_since = NULL, crashes = 0, crashed_at = 0, updated_at = $2 WHERE id = $1",
-        id, now, maybe_text_of(still_asked)));
+        id, now, still_asked ? std::optional(dump(*still_asked)) : std::nullopt));
 }
 
 Result<void> ExecutionRows::queue_afresh(const std::string& id, const std::optional<flows::Rights>& rights,
