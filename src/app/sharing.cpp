@@ -1,6 +1,8 @@
 // The choice between Redis and this process; see sharing.hpp.
 #include "app/sharing.hpp"
 
+#include <boost/system/system_error.hpp>
+
 namespace dure::app {
 
 namespace {
@@ -23,7 +25,14 @@ Result<Sharing> make_sharing(const config::Settings& settings, Cores& cores, con
     auto address = redis::parse_address(settings.redis.url.reveal());
     if (!address)
         return address.error();
-    sharing.redis = std::make_shared<redis::Client>(cores, std::move(*address), logger);
+    redis::ClientOptions options;
+    options.extra_ca_file = settings.redis.ca_file;
+    try {
+        sharing.redis = std::make_shared<redis::Client>(cores, std::move(*address), logger, options);
+    } catch (const boost::system::system_error& error) {
+        return Error(Errc::invalid_argument,
+                     "redis.ca_file \"" + options.extra_ca_file + "\" cannot be read: " + error.code().message());
+    }
     sharing.live_sessions = sessions::redis_sessions(*sharing.redis, logger, settings.sessions.ttl);
     sharing.limiter = auth::redis_limiter(*sharing.redis, clock);
     sharing.guesses = auth::redis_guesses(*sharing.redis, clock, settings.limits);
@@ -34,7 +43,8 @@ Result<Sharing> make_sharing(const config::Settings& settings, Cores& cores, con
 
 std::unique_ptr<model::Budget> make_budget(const Sharing& sharing, auth::BudgetParts parts)
 {
-    return sharing.redis ? auth::redis_budget(*sharing.redis, std::move(parts)) : auth::in_process_budget(std::move(parts));
+    return sharing.redis ? auth::redis_budget(*sharing.redis, std::move(parts))
+                         : auth::in_process_budget(std::move(parts));
 }
 
 void share_revocations(const Sharing& sharing, auth::Authenticator& authenticator)

@@ -58,7 +58,8 @@ bool address_with_port(const std::string& text)
     const auto port = text.substr(colon + 1);
     boost::system::error_code failed;
     boost::asio::ip::make_address(host, failed);
-    const bool digits = !port.empty() && port.size() <= 5 && std::all_of(port.begin(), port.end(), [](char c) { return c >= '0' && c <= '9'; });
+    const bool digits = !port.empty() && port.size() <= 5 &&
+                        std::all_of(port.begin(), port.end(), [](char c) { return c >= '0' && c <= '9'; });
     return (!failed || host == "localhost") && digits && std::stoul(port) <= 65535;
 }
 
@@ -84,8 +85,9 @@ bool listenable(std::string_view host)
     boost::system::error_code failed;
     boost::asio::ip::make_address(host, failed);
     return !failed || (host.size() <= 253 && std::all_of(host.begin(), host.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
-    }));
+                           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                                  c == '-' || c == '.';
+                       }));
 }
 
 bool repeats(std::string_view text, std::string_view word)
@@ -162,9 +164,11 @@ void check_database(const Settings& settings, Collector& collector)
         collector.problem(collector.where("database.url"),
                           "database.url must be sqlite:FILE or postgresql://user:password@host:port/name");
     const auto redis = settings.redis.url.reveal();
-    if (!redis.empty() && !redis.starts_with("redis://"))
-        collector.problem(collector.where("redis.url"),
-                          "redis.url must begin with redis:// (rediss://, Redis over TLS, is not spoken by this build)");
+    if (!redis.empty() && !redis.starts_with("redis://") && !redis.starts_with("rediss://"))
+        collector.problem(collector.where("redis.url"), "redis.url must begin with redis:// or rediss://");
+    if (!settings.redis.ca_file.empty() && !redis.starts_with("rediss://"))
+        collector.problem(collector.where("redis.ca_file"),
+                          "redis.ca_file needs a redis.url that begins with rediss://");
 }
 
 void check_auth(const Settings& settings, Collector& collector)
@@ -280,7 +284,8 @@ void check_tools(const Settings& settings, Collector& collector)
     }
     for (const auto& place : settings.egress.allow)
         if (!host_with_port(place))
-            collector.problem(collector.where("egress.allow"), "egress.allow: " + place + " is not of the form host:port");
+            collector.problem(collector.where("egress.allow"),
+                              "egress.allow: " + place + " is not of the form host:port");
     for (const auto& [path, url] : {std::pair{"tools.weather_url", &settings.tools.weather_url},
                                     std::pair{"tools.geocoding_url", &settings.tools.geocoding_url},
                                     std::pair{"tools.search_url", &settings.tools.search_url}})

@@ -110,7 +110,10 @@ void add_storage_and_accounts(std::vector<Key>& all)
             "Longest statement")
             .between(10, 600000),
         setting(
-            "redis.url", [](Settings& s) { return &s.redis.url; }, "redis://…; empty: everything in this process"),
+            "redis.url", [](Settings& s) { return &s.redis.url; }, "redis://… or rediss://… (TLS); empty: everything in this process"),
+        setting(
+            "redis.ca_file", [](Settings& s) { return &s.redis.ca_file; },
+            "PEM file of authorities for rediss://, besides the system's"),
         setting(
             "auth.accounts", [](Settings& s) { return &s.auth.accounts; },
             "false: every caller is one local user; on loopback only"),

@@ -1,3 +1,2 @@
-// The one translation unit that compiles Beast and Asio's TLS (separate compilation).
-#include <boost/asio/ssl/impl/src.hpp>
+// The one translation unit that compiles Beast (separate compilation).
 #include <boost/beast/src.hpp>

@@ -2,10 +2,8 @@
 //   connect -> 220 -> EHLO -> (STARTTLS -> EHLO) -> (AUTH PLAIN) -> MAIL FROM -> RCPT TO -> DATA -> QUIT
 // Answers 4xx are worth another try, 5xx are not. What the server says is foreign text: it goes to the log redacted.
 #include <boost/asio/connect.hpp>
-#include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read_until.hpp>
-#include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
@@ -13,6 +11,7 @@
 #include "dure/base/clock.hpp"
 #include "dure/base/text.hpp"
 #include "dure/base/timeout.hpp"
+#include "dure/base/tls.hpp"
 #include "dure/mail/mail.hpp"
 #include "mail/message.hpp"
 
@@ -58,12 +57,8 @@ public:
     {
         // What came in front of the handshake was not protected: it must not be taken for an answer (CVE-2011-0411).
         received_.clear();
-        boost::system::error_code not_an_address;
-        asio::ip::make_address(host, not_an_address);
-        if (not_an_address)
-            SSL_set_tlsext_host_name(stream_.native_handle(), host.c_str());
-        stream_.set_verify_mode(asio::ssl::verify_peer);
-        stream_.set_verify_callback(asio::ssl::host_name_verification(host));
+        if (!expect_peer(stream_.native_handle(), host))
+            throw std::runtime_error("the name of the mail server cannot be checked");
         co_await stream_.async_handshake(asio::ssl::stream_base::client, use_awaitable);
         secure_ = true;
     }
@@ -131,13 +126,7 @@ bool offers(const Answer& answer, std::string_view extension)
 
 class Sender final : public MailSender {
 public:
-    explicit Sender(SmtpOptions options) : options_(std::move(options)), tls_(asio::ssl::context::tls_client)
-    {
-        tls_.set_default_verify_paths();
-        SSL_CTX_set_min_proto_version(tls_.native_handle(), TLS1_2_VERSION);
-        if (!options_.extra_ca_file.empty())
-            tls_.load_verify_file(options_.extra_ca_file);
-    }
+    explicit Sender(SmtpOptions options) : options_(std::move(options)), tls_(make_client_tls(options_.extra_ca_file)) {}
 
     Task<Result<void>> send(const Mail& mail) override
     {
@@ -150,7 +139,7 @@ public:
 private:
     Task<Result<void>> deliver(const Mail& mail)
     {
-        Conversation server(co_await asio::this_coro::executor, tls_);
+        Conversation server(co_await asio::this_coro::executor, *tls_);
         co_await server.connect(options_.host, options_.port);
         if (options_.tls_from_start)
             co_await server.start_tls(options_.host);
@@ -195,7 +184,7 @@ private:
     }
 
     SmtpOptions options_;
-    asio::ssl::context tls_;
+    std::shared_ptr<asio::ssl::context> tls_;
 };
 
 }  // namespace smtp

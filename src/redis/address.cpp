@@ -77,15 +77,14 @@ Result<void> read_host(std::string_view place, Address& address)
 Result<Address> parse_address(std::string_view url)
 {
     using namespace addresses;
-    constexpr std::string_view scheme = "redis://";
-    if (url.starts_with("rediss://"))
-        return wrong("asks for TLS (rediss://), which this build does not speak to Redis");
-    if (!url.starts_with(scheme))
-        return wrong("must begin with redis://");
+    const bool tls = url.starts_with("rediss://");
+    if (!tls && !url.starts_with("redis://"))
+        return wrong("must begin with redis:// or rediss://");
     if (!printable(url))
         return wrong("holds a space or control character");
-    url.remove_prefix(scheme.size());
+    url.remove_prefix(url.find("//") + 2);
     Address address;
+    address.tls = tls;
     const auto slash = url.find('/', url.rfind('@') == std::string_view::npos ? 0 : url.rfind('@'));
     auto place = url.substr(0, slash);
     if (const auto at = place.rfind('@'); at != std::string_view::npos) {

@@ -4,6 +4,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
+#include "dure/base/tls.hpp"
 #include "redis/lane.hpp"
 #include "redis/subscriptions.hpp"
 
@@ -12,9 +13,10 @@ namespace dure::redis {
 struct Client::State {
     State(Cores& all, const Address& address, Logger& logger, const ClientOptions& given) : cores(all), options(given)
     {
+        const Target target{address, address.tls ? make_client_tls(options.extra_ca_file) : nullptr};
         for (std::size_t i = 0; i < cores.size(); ++i)
-            lanes.push_back(std::make_shared<Lane>(cores.at(i), address, logger, options));
-        subscriptions = std::make_shared<Subscriptions>(cores.at(0), address, logger, options);
+            lanes.push_back(std::make_shared<Lane>(cores.at(i), target, logger, options));
+        subscriptions = std::make_shared<Subscriptions>(cores.at(0), target, logger, options);
     }
 
     Lane& lane() const

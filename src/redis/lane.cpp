@@ -17,8 +17,8 @@ Error away(std::string why)
 
 }  // namespace lanes
 
-Lane::Lane(boost::asio::io_context& core, const Address& address, Logger& logger, const ClientOptions& options)
-    : core_(core), address_(address), logger_(logger), options_(options), pausing_(core.get_executor())
+Lane::Lane(boost::asio::io_context& core, Target target, Logger& logger, const ClientOptions& options)
+    : core_(core), target_(std::move(target)), logger_(logger), options_(options), pausing_(core.get_executor())
 {}
 
 Task<Result<Reply>> Lane::command(std::string bytes, Deadline until)
@@ -67,7 +67,7 @@ void Lane::start()
     if (running_ || stopped_)
         return;
     running_ = true;
-    link_ = std::make_shared<Link>(core_);
+    link_ = std::make_shared<Link>(core_, target_);
     boost::asio::co_spawn(core_, [self = shared_from_this()] { return self->keep_connected(); }, boost::asio::detached);
 }
 
@@ -86,7 +86,7 @@ Task<void> Lane::keep_connected()
     const auto self = shared_from_this();
     while (!stopped_) {
         if (!link_)
-            link_ = std::make_shared<Link>(core_);
+            link_ = std::make_shared<Link>(core_, target_);
         co_await live_once();
         link_.reset();
         end_all(parked_);
@@ -99,15 +99,15 @@ Task<void> Lane::keep_connected()
 // One connection from its beginning to its end.
 Task<void> Lane::live_once()
 {
-    const auto opened = co_await link_->open(address_, Deadline::after(options_.connect));
+    const auto opened = co_await link_->open(Deadline::after(options_.connect));
     if (!opened) {
         if (!stopped_ && failures_ + 1 == options_.failures)
-            logger_.warn("redis is away", {{"address", address_.shown()}, {"detail", opened.error().detail()}});
+            logger_.warn("redis is away", {{"address", target_.address.shown()}, {"detail", opened.error().detail()}});
         count_failure(failures_ + 1);
         co_return;
     }
     if (circuit_open_.load())
-        logger_.info("redis is back", {{"address", address_.shown()}});
+        logger_.info("redis is back", {{"address", target_.address.shown()}});
     const auto since = Steady::now();
     count_failure(0);
     timeouts_ = 0;
@@ -120,7 +120,8 @@ Task<void> Lane::live_once()
     ready_ = false;
     const bool frozen = timeouts_ >= options_.failures;
     if (!stopped_)
-        logger_.warn(frozen ? "redis does not answer" : "redis connection lost", {{"address", address_.shown()}});
+        logger_.warn(frozen ? "redis does not answer" : "redis connection lost",
+                     {{"address", target_.address.shown()}});
     if (frozen)
         count_failure(options_.failures);
     else if (Steady::now() - since < options_.probe)

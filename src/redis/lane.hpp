@@ -16,7 +16,7 @@ namespace dure::redis {
 
 class Lane : public std::enable_shared_from_this<Lane> {
 public:
-    Lane(boost::asio::io_context& core, const Address& address, Logger& logger, const ClientOptions& options);
+    Lane(boost::asio::io_context& core, Target target, Logger& logger, const ClientOptions& options);
 
     // `bytes` is one formatted command.
     Task<Result<Reply>> command(std::string bytes, Deadline until);
@@ -48,7 +48,7 @@ private:
     Steady::duration pause() const;
 
     boost::asio::io_context& core_;
-    const Address address_;
+    const Target target_;
     Logger& logger_;
     const ClientOptions options_;
     std::shared_ptr<Link> link_;       // being opened or open

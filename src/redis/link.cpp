@@ -7,6 +7,7 @@
 #include <boost/asio/write.hpp>
 
 #include "dure/base/timeout.hpp"
+#include "dure/base/tls.hpp"
 
 namespace dure::redis {
 
@@ -23,11 +24,15 @@ Error not_opened(std::string why)
 
 using boost::asio::ip::tcp;
 
-Link::Link(boost::asio::io_context& core) : socket_(core), input_(16 * 1024) {}
-
-Task<Result<void>> Link::open(const Address& address, Deadline until)
+Link::Link(boost::asio::io_context& core, const Target& target) : target_(target), socket_(core), input_(16 * 1024)
 {
-    auto outcome = co_await with_timeout(connect_and_greet(address), until);
+    if (target_.tls)
+        tls_.emplace(socket_, *target_.tls);
+}
+
+Task<Result<void>> Link::open(Deadline until)
+{
+    auto outcome = co_await with_timeout(connect_and_greet(), until);
     if (!outcome)
         outcome = links::not_opened("time is over");
     if (!*outcome)
@@ -35,8 +40,9 @@ Task<Result<void>> Link::open(const Address& address, Deadline until)
     co_return std::move(*outcome);
 }
 
-Task<Result<void>> Link::connect_and_greet(const Address& address)
+Task<Result<void>> Link::connect_and_greet()
 {
+    const auto& address = target_.address;
     tcp::resolver resolver(socket_.get_executor());
     auto [not_found, endpoints] = co_await resolver.async_resolve(
         address.host, std::to_string(address.port), boost::asio::ip::resolver_base::numeric_service, links::as_result);
@@ -47,11 +53,27 @@ Task<Result<void>> Link::connect_and_greet(const Address& address)
         co_return links::not_opened(refused.message());
     boost::system::error_code ignored;   // slower without it, nothing else
     socket_.set_option(tcp::no_delay(true), ignored);
-    co_return co_await greet(address);
+    if (tls_)
+        if (auto secured = co_await secure(); !secured)
+            co_return secured.error();
+    co_return co_await greet();
 }
 
-Task<Result<void>> Link::greet(const Address& address)
+Task<Result<void>> Link::secure()
 {
+    if (!expect_peer(tls_->native_handle(), target_.address.host))
+        co_return links::not_opened("its name cannot be checked");
+    const auto [refused] = co_await tls_->async_handshake(boost::asio::ssl::stream_base::client, links::as_result);
+    if (!refused)
+        co_return Result<void>();
+    const auto verified = SSL_get_verify_result(tls_->native_handle());
+    co_return links::not_opened(verified == X509_V_OK ? "TLS: " + refused.message()
+                                                      : "TLS: " + std::string(X509_verify_cert_error_string(verified)));
+}
+
+Task<Result<void>> Link::greet()
+{
+    const auto& address = target_.address;
     std::string greeting;
     std::size_t expected = 1;
     Arguments login{"AUTH"};
@@ -101,7 +123,10 @@ void Link::send_waiting()
         else if (!self->waiting_.empty() && !self->closed_)
             self->send_waiting();
     };
-    boost::asio::async_write(socket_, boost::asio::buffer(leaving_), std::move(sent));
+    if (tls_)
+        boost::asio::async_write(*tls_, boost::asio::buffer(leaving_), std::move(sent));
+    else
+        boost::asio::async_write(socket_, boost::asio::buffer(leaving_), std::move(sent));
 }
 
 Task<bool> Link::fill()
@@ -110,7 +135,9 @@ Task<bool> Link::fill()
         close();
     if (closed_)
         co_return false;
-    const auto [error, size] = co_await socket_.async_read_some(boost::asio::buffer(input_), links::as_result);
+    const auto into = boost::asio::buffer(input_);
+    const auto [error, size] = tls_ ? co_await tls_->async_read_some(into, links::as_result)
+                                    : co_await socket_.async_read_some(into, links::as_result);
     if (error == boost::asio::error::operation_aborted && !closed_)
         throw boost::system::system_error(error);   // the waiting coroutine was cancelled, the link is whole
     if (error || closed_ || !replies_.feed({input_.data(), size})) {

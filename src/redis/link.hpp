@@ -1,9 +1,10 @@
-// One TCP connection to Redis: connected and logged in, then bytes out and replies in. A link that closed stays closed;
+// One connection to Redis, TCP or TLS: connected and logged in, then bytes out and replies in. A link that closed stays closed;
 // whoever owns it makes a new one. Used on one core.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/stream.hpp>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,12 +19,18 @@
 
 namespace dure::redis {
 
+// Where to connect to; `tls` is there when the address asks for it.
+struct Target {
+    Address address;
+    std::shared_ptr<boost::asio::ssl::context> tls;
+};
+
 class Link : public std::enable_shared_from_this<Link> {
 public:
-    explicit Link(boost::asio::io_context& core);
+    Link(boost::asio::io_context& core, const Target& target);  // the target outlives it
 
-    // TCP, AUTH, SELECT and a PING: a frozen server accepts connections but answers nothing.
-    Task<Result<void>> open(const Address& address, Deadline until);
+    // TCP, TLS, AUTH, SELECT and a PING: a frozen server accepts connections but answers nothing.
+    Task<Result<void>> open(Deadline until);
 
     // Queues bytes; they leave at once unless earlier ones are still leaving.
     void write(std::string_view bytes);
@@ -38,11 +45,14 @@ public:
     bool closed() const { return closed_; }
 
 private:
-    Task<Result<void>> connect_and_greet(const Address& address);
-    Task<Result<void>> greet(const Address& address);
+    Task<Result<void>> connect_and_greet();
+    Task<Result<void>> secure();
+    Task<Result<void>> greet();
     void send_waiting();
 
+    const Target& target_;
     boost::asio::ip::tcp::socket socket_;
+    std::optional<boost::asio::ssl::stream<boost::asio::ip::tcp::socket&>> tls_;  // over socket_, if at all
     ReplyReader replies_;
     std::vector<char> input_;
     std::string waiting_;

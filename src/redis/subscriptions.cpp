@@ -18,9 +18,8 @@ void append_subscribe(std::string& out, const std::string& channel)
 
 }  // namespace subscribing
 
-Subscriptions::Subscriptions(boost::asio::io_context& core, const Address& address, Logger& logger,
-                             const ClientOptions& options)
-    : core_(core), address_(address), logger_(logger), options_(options), pausing_(core.get_executor())
+Subscriptions::Subscriptions(boost::asio::io_context& core, Target target, Logger& logger, const ClientOptions& options)
+    : core_(core), target_(std::move(target)), logger_(logger), options_(options), pausing_(core.get_executor())
 {}
 
 void Subscriptions::add(std::string channel, Subscriber subscriber)
@@ -56,14 +55,14 @@ Task<void> Subscriptions::keep_connected()
     const auto self = shared_from_this();
     auto pause = std::chrono::milliseconds(100);
     while (!stopped_) {
-        link_ = std::make_shared<Link>(core_);
-        if (co_await link_->open(address_, Deadline::after(options_.connect))) {
+        link_ = std::make_shared<Link>(core_, target_);
+        if (co_await link_->open(Deadline::after(options_.connect))) {
             pause = std::chrono::milliseconds(100);
             ready_ = true;
             co_await serve();
             ready_ = false;
             if (!stopped_)
-                logger_.warn("redis subscriptions lost, connecting again", {{"address", address_.shown()}});
+                logger_.warn("redis subscriptions lost, connecting again", {{"address", target_.address.shown()}});
         }
         link_->close();
         if (!stopped_)

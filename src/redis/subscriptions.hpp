@@ -15,7 +15,7 @@ namespace dure::redis {
 
 class Subscriptions : public std::enable_shared_from_this<Subscriptions> {
 public:
-    Subscriptions(boost::asio::io_context& core, const Address& address, Logger& logger, const ClientOptions& options);
+    Subscriptions(boost::asio::io_context& core, Target target, Logger& logger, const ClientOptions& options);
 
     void add(std::string channel, Subscriber subscriber);
     void stop();
@@ -26,7 +26,7 @@ private:
     void hand_on(const Reply& reply);
 
     boost::asio::io_context& core_;
-    const Address address_;
+    const Target target_;
     Logger& logger_;
     const ClientOptions options_;
     std::map<std::string, std::vector<Subscriber>, std::less<>> channels_;

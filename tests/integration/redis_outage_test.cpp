@@ -144,7 +144,7 @@ TEST(RedisOutage, ThePasswordOfRedisIsInNoOutput)
     EXPECT_EQ((server.out() + server.err()).find("s3cr3t"), std::string::npos);
     const TemporaryFolder empty;
     const auto wrong =
-        run_command(empty.path(), {"serve", "--port", "0"}, {{"REDIS_URL", "rediss://:s3cr3t@127.0.0.1"}});
+        run_command(empty.path(), {"serve", "--port", "0"}, {{"REDIS_URL", "redisss://:s3cr3t@127.0.0.1"}});
     EXPECT_NE(wrong.code, 0);
     EXPECT_NE(wrong.err.find("rediss://"), std::string::npos) << wrong.err;
     EXPECT_EQ((wrong.out + wrong.err).find("s3cr3t"), std::string::npos);

@@ -22,11 +22,17 @@ TEST(RedisAddress, ReadsEveryPartOfTheUrl)
     EXPECT_EQ(by_number.host, "::1");
     EXPECT_EQ(by_number.port, 7000);
     EXPECT_EQ(by_number.password.reveal(), "secret");
+    EXPECT_FALSE(by_number.tls);
+    const auto secured = parse_address("rediss://:secret@cache.internal/2").value();
+    EXPECT_TRUE(secured.tls);
+    EXPECT_EQ(secured.host, "cache.internal");
+    EXPECT_EQ(secured.port, 6379);
+    EXPECT_EQ(secured.database, 2);
 }
 
 TEST(RedisAddress, RefusesWhatIsWrongWithoutShowingThePassword)
 {
-    for (const auto* url : {"", "localhost:6379", "http://hunter2", "rediss://:hunter2@host", "redis://",
+    for (const auto* url : {"", "localhost:6379", "http://hunter2", "redisss://:hunter2@host", "rediss://", "redis://",
                             "redis://:hunter2@", "redis://:hunter2@host:0", "redis://:hunter2@host:65536",
                             "redis://:hunter2@host:x", "redis://:hunter2@host/one", "redis://:hunter2@host/-1",
                             "redis://:hunter2@host/1/2", "redis://:%zzhunter2@host", "redis://hunter2@host",

@@ -1,28 +1,18 @@
 // PostgreSQL over TLS: a certificate of the test's own, checked as the URL asks.
 #include "support/databases.hpp"
-#include "support/tls_upstream.hpp"
+#include "support/tls_identity.hpp"
 
 namespace dure::sql {
 namespace postgres_over_tls {
-
-void write_pem(const std::string& path, X509* certificate, EVP_PKEY* key)
-{
-    std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "w"), &std::fclose);
-    ASSERT_TRUE(file);
-    if (certificate)
-        ASSERT_EQ(PEM_write_X509(file.get(), certificate), 1);
-    if (key)
-        ASSERT_EQ(PEM_write_PrivateKey(file.get(), key, nullptr, nullptr, 0, nullptr, nullptr), 1);
-}
 
 class PostgresOverTls : public testing::Test {
 protected:
     PostgresOverTls()
     {
-        write_pem(folder.file("ca.pem"), authority.get(), nullptr);
+        test::write_pem(folder.file("ca.pem"), authority.get());
         const auto other_key = test::make_key();
         const auto other = test::make_certificate(other_key.get(), "other", nullptr, nullptr, other_key.get());
-        write_pem(folder.file("other.pem"), other.get(), nullptr);
+        test::write_pem(folder.file("other.pem"), other.get());
     }
 
     std::vector<std::string> give_identity(const std::filesystem::path& data)
@@ -30,8 +20,8 @@ protected:
         const auto key = test::make_key();
         const auto identity =
             test::make_certificate(key.get(), "db", "IP:127.0.0.1", authority.get(), authority_key.get());
-        write_pem(data / "server.crt", identity.get(), nullptr);
-        write_pem(data / "server.key", nullptr, key.get());
+        test::write_pem(data / "server.crt", identity.get());
+        test::write_pem(data / "server.key", nullptr, key.get());
         for (const auto* file : {"server.crt", "server.key"})
             test::PostgresProcess::give_away(data / file);
         return {"ssl=on"};

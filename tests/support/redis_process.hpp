@@ -1,5 +1,5 @@
 // A real redis-server of the test's own on a free port: started, killed, frozen, asked by plain sockets. It keeps nothing on
-// disk and dies with the test program.
+// disk and dies with the test program. With TLS it has a second port for that.
 #pragma once
 
 #include <arpa/inet.h>
@@ -21,15 +21,18 @@
 #include <vector>
 
 #include "support/free_port.hpp"
+#include "support/tls_identity.hpp"
 
 namespace dure::test {
 
 class RedisProcess {
 public:
-    explicit RedisProcess(std::string password = {}) : password_(std::move(password))
+    explicit RedisProcess(std::string password = {}, const TlsFiles* tls = nullptr)
+        : password_(std::move(password)), tls_(tls)
     {
-        for (int attempt = 0; attempt < 5 && pid_ == 0; ++attempt) {   // a free port may be taken meanwhile
+        for (int attempt = 0; attempt < 5 && pid_ == 0; ++attempt) {  // a free port may be taken meanwhile
             port_ = free_port();
+            tls_port_ = tls_ == nullptr ? 0 : free_port();
             start();
         }
         if (pid_ == 0)
@@ -44,22 +47,30 @@ public:
     RedisProcess& operator=(const RedisProcess&) = delete;
 
     std::uint16_t port() const { return port_; }
-    std::string url() const
-    {
-        return "redis://" + (password_.empty() ? "" : ":" + password_ + "@") + "127.0.0.1:" + std::to_string(port_);
-    }
+    std::string url() const { return "redis://" + place("127.0.0.1", port_); }
+    std::string tls_url(const std::string& host = "127.0.0.1") const { return "rediss://" + place(host, tls_port_); }
 
     // On the same port, empty.
     void start()
     {
         const auto port = std::to_string(port_);
-        std::vector<const char*> arguments{"redis-server", "--port", port.c_str(), "--bind", "127.0.0.1", "--save", "",
-                                           "--appendonly", "no", "--dir", "/tmp", "--databases", "4"};
+        std::vector<const char*> arguments{
+            "redis-server", "--port", port.c_str(), "--bind", "127.0.0.1",   "--save", "",
+            "--appendonly", "no",     "--dir",      "/tmp",   "--databases", "4"};
         if (!password_.empty())
             arguments.insert(arguments.end(), {"--requirepass", password_.c_str()});
+        std::vector<std::string> tls;
+        if (tls_ != nullptr)
+            tls = {"--tls-port",         std::to_string(tls_port_),
+                   "--tls-cert-file",    tls_->certificate(),
+                   "--tls-key-file",     tls_->private_key(),
+                   "--tls-ca-cert-file", tls_->authority(),
+                   "--tls-auth-clients", "no"};
+        for (const auto& argument : tls)
+            arguments.push_back(argument.c_str());
         arguments.push_back(nullptr);
         const pid_t pid = ::fork();
-        if (pid == 0) {   // only async-signal-safe calls from here on
+        if (pid == 0) {  // only async-signal-safe calls from here on
             ::prctl(PR_SET_PDEATHSIG, SIGKILL);
             const int nothing = ::open("/dev/null", O_RDWR);
             ::dup2(nothing, 0);
@@ -109,6 +120,11 @@ public:
     }
 
 private:
+    std::string place(const std::string& host, std::uint16_t port) const
+    {
+        return (password_.empty() ? "" : ":" + password_ + "@") + host + ":" + std::to_string(port);
+    }
+
     static sockaddr_in loopback(std::uint16_t port)
     {
         sockaddr_in address{};
@@ -153,7 +169,9 @@ private:
     }
 
     std::string password_;
+    const TlsFiles* tls_;
     std::uint16_t port_ = 0;
+    std::uint16_t tls_port_ = 0;
     pid_t pid_ = 0;
 };
 

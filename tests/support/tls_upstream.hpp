@@ -2,71 +2,16 @@
 // speaks TLS. Counts how many handshakes resumed a session.
 #pragma once
 
-#include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 
 #include <atomic>
 #include <filesystem>
-#include <fstream>
-#include <memory>
-#include <stdexcept>
 #include <string>
 
 #include "support/scripted_upstream.hpp"
+#include "support/tls_identity.hpp"
 
 namespace dure::test {
-
-struct TlsFree {
-    void operator()(X509* p) const { X509_free(p); }
-    void operator()(EVP_PKEY* p) const { EVP_PKEY_free(p); }
-    void operator()(SSL_CTX* p) const { SSL_CTX_free(p); }
-    void operator()(SSL* p) const { SSL_free(p); }
-};
-using Certificate = std::unique_ptr<X509, TlsFree>;
-using PrivateKey = std::unique_ptr<EVP_PKEY, TlsFree>;
-
-inline void tls_must(bool worked)
-{
-    if (!worked)
-        throw std::runtime_error("OpenSSL refused to make the test's identity");
-}
-
-inline PrivateKey make_key()
-{
-    PrivateKey key(EVP_EC_gen("P-256"));
-    tls_must(key != nullptr);
-    return key;
-}
-
-// Signed by `issuer` with its key, or by itself when there is none. `names` is e.g. "DNS:localhost,IP:127.0.0.1".
-inline Certificate make_certificate(EVP_PKEY* key, const char* common_name, const char* names, X509* issuer, EVP_PKEY* signer)
-{
-    Certificate certificate(X509_new());
-    X509* const raw = certificate.get();
-    X509_set_version(raw, 2);
-    ASN1_INTEGER_set(X509_get_serialNumber(raw), issuer == nullptr ? 1 : 2);
-    X509_gmtime_adj(X509_getm_notBefore(raw), -3600);
-    X509_gmtime_adj(X509_getm_notAfter(raw), 3600);
-    X509_set_pubkey(raw, key);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(raw), "CN", MBSTRING_ASC,
-                               reinterpret_cast<const unsigned char*>(common_name), -1, -1, 0);
-    X509_set_issuer_name(raw, X509_get_subject_name(issuer == nullptr ? raw : issuer));
-    const auto extend = [&](int kind, const char* value) {
-        X509V3_CTX context;
-        X509V3_set_ctx(&context, issuer == nullptr ? raw : issuer, raw, nullptr, nullptr, 0);
-        X509_EXTENSION* const extension = X509V3_EXT_conf_nid(nullptr, &context, kind, value);
-        tls_must(extension != nullptr && X509_add_ext(raw, extension, -1) == 1);
-        X509_EXTENSION_free(extension);
-    };
-    extend(NID_basic_constraints, issuer == nullptr ? "critical,CA:TRUE" : "critical,CA:FALSE");
-    if (names != nullptr)
-        extend(NID_subject_alt_name, names);
-    tls_must(X509_sign(raw, signer, EVP_sha256()) > 0);
-    return certificate;
-}
 
 // The authority's file is what ClientOptions::extra_ca_file wants; it goes with the object.
 class TlsUpstreamIdentity {
@@ -84,9 +29,7 @@ public:
         SSL_CTX_set_session_id_context(context_.get(), session_context, sizeof session_context - 1);
         file_ = std::filesystem::temp_directory_path() /
                 ("dure-ca-" + std::to_string(::getpid()) + "-" + std::to_string(reinterpret_cast<std::uintptr_t>(this)) + ".pem");
-        BIO* const out = BIO_new_file(file_.c_str(), "w");
-        tls_must(out != nullptr && PEM_write_bio_X509(out, authority.get()) == 1);
-        BIO_free(out);
+        write_pem(file_, authority.get());
     }
     ~TlsUpstreamIdentity()
     {

@@ -57,6 +57,7 @@ struct Database {
 
 struct Redis {
     SecretString url;                              // empty: in-process
+    std::string ca_file;                           // of rediss://; empty: the system's authorities alone
 };
 
 struct Auth {

@@ -1,4 +1,4 @@
-// Where a Redis is and how to log in there: redis://[user][:password@]host[:port][/database].
+// Where a Redis is and how to log in there: redis://[user][:password@]host[:port][/database], rediss:// over TLS.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,7 @@ struct Address {
     std::string user;          // empty: the default user
     SecretString password;     // empty: no log-in
     int database = 0;
+    bool tls = false;          // the certificate has to be for `host`
 
     std::string shown() const { return host + ":" + std::to_string(port); }   // for logs: no secrets
 };

@@ -43,12 +43,13 @@ struct Script {
 
 struct ClientOptions {
     std::chrono::milliseconds command{50};  // longest wait of one command
-    std::chrono::milliseconds connect{1000};  // TCP, log-in and one PING
+    std::chrono::milliseconds connect{1000};  // TCP, TLS, log-in and one PING
     std::chrono::milliseconds probe{1000};  // longest pause between two attempts
     std::chrono::milliseconds silence{2000};  // of the subscriptions' connection, before it is asked for a sign of life
     int failures = 5;  // in a row, before the circuit opens
     std::size_t waiting = 4096;  // commands of one core that wait for their reply
     std::size_t unsent_bytes = 8u << 20;  // of one core
+    std::string extra_ca_file = {};  // of TLS: authorities besides the system's, PEM
 };
 
 // What a subscription does with what comes; called on one core, must not block or throw.
@@ -61,6 +62,7 @@ struct Subscriber {
 // Cores and logger outlive it. Commands are awaited on a core.
 class Client {
 public:
+    // Throws boost::system::system_error when extra_ca_file cannot be read.
     Client(Cores& cores, Address address, Logger& logger, ClientOptions options = {});
     ~Client();
     Client(const Client&) = delete;
