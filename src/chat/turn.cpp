@@ -177,13 +177,12 @@ Task<Result<void>> Turns::record_turn(const Turn& turn, Answer& answer, const En
     record.by = actor_of(turn.caller, turn.info);
     record.totals.tokens_used = answer.completion.usage.total();
     record.totals.cost_nano = answer.cost_nano;
-    record.totals.tools_used = tools_json(answer.tools_used);
+    if (!answer.tools_used.empty())
+        record.totals.tools_used = tools_json(answer.tools_used);
     record.metadata["request_id"] = turn.info.request_id;
     record.metadata["finish_reason"] = answer.completion.finish_reason;
     if (!answer.completion.tool_calls.empty())
         record.metadata["tool_calls"] = tool_calls_json(answer.completion.tool_calls);
-    if (!answer.tools_used.empty())
-        record.metadata["tools_used"] = record.totals.tools_used;
     auto recorded = co_await parts_.sessions.record_turn(std::move(record));
     if (!recorded)
         co_return recorded.error();

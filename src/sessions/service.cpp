@@ -1,6 +1,7 @@
 // SessionService; see service.hpp.
 #include "dure/sessions/service.hpp"
 
+#include "dure/base/json_write.hpp"
 #include "dure/events/journal.hpp"
 #include "dure/sql/database.hpp"
 #include "dure/store/messages.hpp"
@@ -65,7 +66,8 @@ LiveSession behind_summary(LiveSession live)
 
 // The rows of one turn, made before the unit that stores them; the unit fills in the turn's number.
 struct TurnRows {
-    TurnRows(const TurnRecord& record, UnixMillis now)
+    // Takes the texts out of the record.
+    TurnRows(TurnRecord& record, UnixMillis now)
     {
         for (auto* message : {&question, &answer}) {
             message->id = new_id();
@@ -74,21 +76,16 @@ struct TurnRows {
             message->created_at = now;
         }
         question.role = "user";
-        question.content = record.user_text;
+        question.content = std::move(record.user_text);
         answer.role = "assistant";
-        answer.content = record.assistant_text;
-        answer.metadata = record.metadata;
+        answer.content = std::move(record.assistant_text);
+        answer.metadata = std::move(record.metadata);
         answer.metadata["status"] = record.cut ? "cut" : "complete";
         answer.metadata["model"] = record.model;
-        history = record.totals;
-        history.id = answer.id;
-        history.session_id = record.session_id;
-        history.owner_id = record.owner_id;
-        history.user_message = record.user_text;
-        history.assistant_message = record.assistant_text;
-        history.model_used = record.model;
-        history.created_at = now;
-        history.metadata = answer.metadata;
+        if (!record.totals.tools_used.empty()) {
+            answer.metadata["tools_used"] = record.totals.tools_used;
+            tools_used = json_text(record.totals.tools_used);
+        }
     }
 
     // A turn recorded again (regenerated, a tool loop) keeps its number; the question is not repeated.
@@ -99,13 +96,13 @@ struct TurnRows {
                 .record_turn(record.session_id, record.owner_id, record.turn_key, answer.created_at, expires_at);
         if (!counted)
             return counted;
-        question.turn = answer.turn = history.turn = counted->turn.turn;
-        question.created_at = answer.created_at = history.created_at = counted->at;
+        question.turn = answer.turn = counted->turn.turn;
+        question.created_at = answer.created_at = counted->at;
         repeats = !counted->turn.counted;
-        store::Messages messages(connection);
-        if (auto stored = repeats ? messages.append(answer) : messages.append(question, answer); !stored)
-            return stored.error();
-        if (auto stored = store::History(connection).append(history); !stored)
+        const store::TurnFacts facts{question.content, record.model, record.totals.tokens_used, record.totals.cost_nano,
+                                     tools_used};
+        if (auto stored = store::Messages(connection).append_turn(repeats ? nullptr : &question, answer, facts);
+            !stored)
             return stored.error();
         return counted;
     }
@@ -117,7 +114,7 @@ struct TurnRows {
 
     model::ChatMessage question;
     model::ChatMessage answer;
-    model::ChatHistory history;
+    std::optional<std::string> tools_used;
     bool repeats = false;
 };
 
@@ -339,7 +336,7 @@ Task<Result<void>> SessionService::add_summary(std::string owner_id, std::string
     if (rebuilt)
         co_await live_->put(std::move(*rebuilt));
     else
-        co_await live_->forget(id);   // the next turn builds it
+        co_await live_->forget(id);  // the next turn builds it
     co_return stored;
 }
 

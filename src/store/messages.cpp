@@ -1,4 +1,5 @@
-// Messages and summaries of a session: SQL beside each method, the session's owner checked first.
+// Messages and summaries of a session: SQL beside each method, the session's owner checked first. A turn's messages come after
+// Sessions::record_turn in the same unit, which has checked it.
 #include "dure/store/messages.hpp"
 
 #include "dure/base/json_write.hpp"
@@ -15,6 +16,11 @@ const std::string if_there(if_session_is_there);
 // Without types PostgreSQL takes the numbers for texts.
 const std::string insert_messages = "INSERT INTO chat_messages (" + message_columns +
                                     ") SELECT $1, $2, $3, $4, $5, CAST($6 AS BIGINT), CAST($7 AS BIGINT), $8";
+const std::string insert_question =
+    "INSERT INTO chat_messages (" + message_columns + ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+const std::string insert_answer = "INSERT INTO chat_messages (" + message_columns +
+                                  ", tokens_used, cost_nano, model_used, tools_used, asked) VALUES ";
+const std::string values_of_answer = "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
 constexpr std::string_view session_said_in = "session";
 constexpr std::int64_t newest_messages_limit = 1000;
 constexpr std::int64_t summaries_limit = 100;
@@ -46,21 +52,35 @@ Result<void> Messages::append(const model::ChatMessage& message)
 {
     static const std::string sql = insert_messages + if_there;
     return must_change(connection_.execute(sql, message.id, message.session_id, message.owner_id, message.role,
-                                           message.content, message.turn, message.created_at, json_text(message.metadata)),
+                                           message.content, message.turn, message.created_at,
+                                           json_text(message.metadata)),
                        session_said_in);
 }
 
-Result<void> Messages::append(const model::ChatMessage& first, const model::ChatMessage& second)
+Result<void> Messages::append_turn(const model::ChatMessage* question, const model::ChatMessage& answer,
+                                   const TurnFacts& facts)
 {
-    if (first.session_id != second.session_id || first.owner_id != second.owner_id)
-        throw InvariantBroken("messages of two sessions are not stored together");
-    static const std::string sql =
-        insert_messages + if_there +
-        " UNION ALL SELECT $9, $2, $3, $10, $11, CAST($12 AS BIGINT), CAST($13 AS BIGINT), $14" + if_there;
-    return must_change(connection_.execute(sql, first.id, first.session_id, first.owner_id, first.role, first.content,
-                                           first.turn, first.created_at, json_text(first.metadata), second.id, second.role,
-                                           second.content, second.turn, second.created_at, json_text(second.metadata)),
-                       session_said_in);
+    // On SQLite two inserts of one row each: one of two rows copies every page it touches, so that it can be undone alone.
+    static const std::string two_rows =
+        insert_answer + values_of_answer + ", ($14, $2, $3, $15, $16, $6, $7, $17, NULL, NULL, NULL, NULL, NULL)";
+    const auto metadata = json_text(answer.metadata);
+    const bool apart = connection_.dialect() == sql::Dialect::sqlite;
+    if (question && apart)
+        if (auto stored = connection_.execute(insert_question, question->id, question->session_id, question->owner_id,
+                                              question->role, question->content, question->turn, question->created_at,
+                                              json_text(question->metadata));
+            !stored)
+            return stored.error();
+    if (question && !apart)
+        return without_count(connection_.execute(
+            two_rows, answer.id, answer.session_id, answer.owner_id, answer.role, answer.content, answer.turn,
+            answer.created_at, metadata, facts.tokens_used, facts.cost_nano, facts.model, facts.tools_used, nullptr,
+            question->id, question->role, question->content, json_text(question->metadata)));
+    static const std::string one_row = insert_answer + values_of_answer;
+    const auto asked = question ? std::nullopt : std::optional(facts.user_text);
+    return without_count(connection_.execute(one_row, answer.id, answer.session_id, answer.owner_id, answer.role,
+                                             answer.content, answer.turn, answer.created_at, metadata,
+                                             facts.tokens_used, facts.cost_nano, facts.model, facts.tools_used, asked));
 }
 
 Result<std::vector<model::ChatMessage>> Messages::list(std::string_view session_id, std::string_view owner_id,

@@ -26,7 +26,9 @@ protected:
     }
     RecordedTurn turn(const std::string& key, UnixMillis at = 200)
     {
-        return in<Sessions>([&](Sessions all) { return all.record_turn("s1", "kim", key, at, at + 1000); }).value().turn;
+        return in<Sessions>([&](Sessions all) { return all.record_turn("s1", "kim", key, at, at + 1000); })
+            .value()
+            .turn;
     }
     template <class T>
     static std::vector<std::string> ids_of(const std::vector<T>& records)
@@ -73,16 +75,13 @@ TEST_P(ConversationsTest, AForeignAMissingAndADeletedSessionAreAlikeForEveryMeth
     const std::vector<std::pair<std::string, Call>> calls{
         {"find", [&](auto& c, auto& id, auto& who) { return code(Sessions(c).find(id, who)); }},
         {"remove", [&](auto& c, auto& id, auto& who) { return code(Sessions(c).remove(id, who, 9)); }},
-        {"record_turn", [&](auto& c, auto& id, auto& who) { return code(Sessions(c).record_turn(id, who, "k", 9, 99)); }},
+        {"record_turn",
+         [&](auto& c, auto& id, auto& who) { return code(Sessions(c).record_turn(id, who, "k", 9, 99)); }},
         {"reset",
          [&](auto& c, auto& id, auto& who) { return code(Sessions(c).reset_turns_since_summary(id, who, 1, 9)); }},
         {"set_title", [&](auto& c, auto& id, auto& who) { return code(Sessions(c).set_title(id, who, "x", 9)); }},
         {"messages", [&](auto& c, auto& id, auto& who) { return code(Messages(c).list(id, who, {})); }},
         {"newest", [&](auto& c, auto& id, auto& who) { return code(Messages(c).newest(id, who, 5)); }},
-        {"append two",
-         [&](auto& c, auto& id, auto& who) {
-             return code(Messages(c).append(message_in(id, "m", 1, 1, who), message_in(id, "n", 1, 1, who)));
-         }},
         {"append",
          [&](auto& c, auto& id, auto& who) { return code(Messages(c).append(message_in(id, "m", 1, 1, who))); }},
         {"summary",
@@ -90,14 +89,6 @@ TEST_P(ConversationsTest, AForeignAMissingAndADeletedSessionAreAlikeForEveryMeth
         {"summaries", [&](auto& c, auto& id, auto& who) { return code(Summaries(c).list(id, who)); }},
         {"last summary", [&](auto& c, auto& id, auto& who) { return code(Summaries(c).newest(id, who)); }},
         {"history", [&](auto& c, auto& id, auto& who) { return code(History(c).list(id, who, {})); }},
-        {"add history",
-         [&](auto& c, auto& id, auto& who) {
-             model::ChatHistory turn;
-             turn.id = "h";
-             turn.session_id = id;
-             turn.owner_id = who;
-             return code(History(c).append(turn));
-         }},
     };
     for (const auto& [name, call] : calls) {
         for (const auto& [id, who] :
@@ -241,30 +232,43 @@ TEST_P(ConversationsTest, SummariesAreKeptAndTheNewestIsFound)
 TEST_P(ConversationsTest, HistoryHoldsARowPerTurn)
 {
     add(session_of("kim", "s1"));
-    for (const auto* id : {"question", "h1"})
-        ASSERT_TRUE(in<Messages>([&](Messages all) { return all.append(message_in("s1", id, 1, 100)); }));
-    const model::ChatHistory turn{"h1",
-                                  "s1",
-                                  "kim",
-                                  1,
-                                  "12 * 7?",
-                                  "84",
-                                  Json::array({Json{{"name", "calculator"}}}),
-                                  "mock",
-                                  42,
-                                  1500,
-                                  100,
-                                  Json{{"status", "cut"}, {"note", std::string("a\0b", 3)}}};
-    ASSERT_TRUE(in<History>([&](History all) { return all.append(turn); }));
+    add(session_of("kim", "s2"));
+    auto question = message_in("s1", "m1", 1, 100);
+    question.content = "12 * 7?";
+    auto answer = message_in("s1", "m2", 1, 100);
+    answer.role = "assistant";
+    answer.content = "84";
+    answer.metadata = {{"status", "cut"},
+                       {"note", std::string("a\0b", 3)},
+                       {"tools_used", Json::array({Json{{"name", "calculator"}, {"result", std::string("x\0", 2)}}})}};
+    auto again = message_in("s1", "m3", 1, 200);   // the question was changed
+    again.role = "assistant";
+    again.content = "91";
+    ASSERT_TRUE(in<Messages>([&](Messages all) { return all.append(message_in("s1", "m0", 1, 50)); }));  // of no turn
+    ASSERT_TRUE(in<Messages>([&](Messages all) {
+        return all.append_turn(&question, answer, {"12 * 7?", "mock", 42, 1500, dump(answer.metadata["tools_used"])});
+    }));
+    ASSERT_TRUE(
+        in<Messages>([&](Messages all) { return all.append_turn(nullptr, again, {"13 * 7?", "other", 0, 0}); }));
+    ASSERT_EQ(from<Messages>([](Messages all) { return all.list("s1", "kim", {}); })->size(), 4u);
     const auto found = from<History>([](History all) { return all.list("s1", "kim", {}); }).value();
-    ASSERT_EQ(found.size(), 1u);
+    ASSERT_EQ(found.size(), 2u);
+    EXPECT_EQ(found[0].id, "m2");
     EXPECT_EQ(found[0].user_message, "12 * 7?");
     EXPECT_EQ(found[0].assistant_message, "84");
-    EXPECT_EQ(found[0].tools_used, turn.tools_used);
+    EXPECT_EQ(found[0].tools_used, answer.metadata["tools_used"]);
     EXPECT_EQ(found[0].model_used, "mock");
     EXPECT_EQ(found[0].tokens_used, 42);
     EXPECT_EQ(found[0].cost_nano, 1500);
-    EXPECT_EQ(found[0].metadata, turn.metadata);
+    EXPECT_EQ(found[0].metadata, answer.metadata);
+    EXPECT_EQ(found[1].user_message, "13 * 7?");
+    EXPECT_EQ(found[1].assistant_message, "91");
+    EXPECT_EQ(found[1].tools_used, Json::array());
+    EXPECT_EQ(found[1].model_used, "other");
+    EXPECT_TRUE(from<History>([](History all) { return all.list("s2", "kim", {}); })->empty());
+    Page page;
+    page.after = Position{found[0].created_at, found[0].id};
+    EXPECT_EQ(from<History>([&](History all) { return all.list("s1", "kim", page); })->size(), 1u);
 }
 
 TEST_P(ConversationsTest, SeveralRepositoriesShareOneTransaction)
@@ -275,7 +279,7 @@ TEST_P(ConversationsTest, SeveralRepositoriesShareOneTransaction)
             return counted.error();
         if (auto said = Messages(c).append(message_in("s1", "m1", 1, 5)); !said)
             return said;
-        return Messages(c).append(message_in("s1", "m1", 1, 6));   // the same id
+        return Messages(c).append(message_in("s1", "m1", 1, 6));  // the same id
     });
     EXPECT_EQ(outcome.error().code(), Errc::conflict);
     EXPECT_EQ(from<Sessions>([](Sessions all) { return all.find("s1", "kim"); })->conversation_turns, 0);

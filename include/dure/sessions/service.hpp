@@ -60,6 +60,12 @@ struct HistoryPage {
     std::optional<PagePosition> next;
 };
 
+struct TurnTotals {
+    std::int64_t tokens_used = 0;
+    std::int64_t cost_nano = 0;    // USD * 1e-9
+    Json tools_used = nullptr;     // a list, or null: none
+};
+
 // What one turn leaves.
 struct TurnRecord {
     std::string session_id;
@@ -69,7 +75,7 @@ struct TurnRecord {
     std::string assistant_text;
     bool cut = false;              // the answer did not come to its end
     std::string model;
-    model::ChatHistory totals;     // tokens_used, cost_nano, tools_used; the rest is filled in here
+    TurnTotals totals;
     Json metadata = Json::object();
     model::Actor by;
     // Null, or what becomes durable with the turn, in the same unit; it may be called again, its error undoes the turn.

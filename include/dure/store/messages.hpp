@@ -1,5 +1,5 @@
-// What was said in a session: messages, summaries, and one history row per turn. Reads see live sessions of the owner
-// only; an append to a session that is not the owner's, or is deleted, is not_found.
+// What was said in a session: messages, summaries, and the history, a view of the messages with a row per turn. Reads see live
+// sessions of the owner only; an append to a session that is not the owner's, or is deleted, is not_found.
 #pragma once
 
 #include <vector>
@@ -10,13 +10,24 @@
 
 namespace dure::store {
 
+// What the history tells of a turn besides its messages.
+struct TurnFacts {
+    std::string_view user_text;
+    std::string_view model;
+    std::int64_t tokens_used = 0;
+    std::int64_t cost_nano = 0;
+    std::optional<std::string> tools_used = {};  // a JSON list
+};
+
 class Messages {
 public:
     explicit Messages(sql::Connection& connection) : connection_(connection) {}
 
     Result<void> append(const model::ChatMessage& message);
-    // Both or none, in one statement; of one session.
-    Result<void> append(const model::ChatMessage& first, const model::ChatMessage& second);
+    // A turn: what was asked (null when the turn is recorded again: the messages have it already) and the answer. In the unit
+    // of the Sessions::record_turn that counted the turn, which has found the session and holds it.
+    Result<void> append_turn(const model::ChatMessage* question, const model::ChatMessage& answer,
+                             const TurnFacts& facts);
     // Oldest first; Page::after is the last message of the page before.
     Result<std::vector<model::ChatMessage>> list(std::string_view session_id, std::string_view owner_id,
                                                  const Page& page);
@@ -45,9 +56,7 @@ class History {
 public:
     explicit History(sql::Connection& connection) : connection_(connection) {}
 
-    // Its id is that of the turn's answer among the messages.
-    Result<void> append(const model::ChatHistory& turn);
-    // Oldest first.
+    // Oldest first; the id of a turn is that of its answer among the messages.
     Result<std::vector<model::ChatHistory>> list(std::string_view session_id, std::string_view owner_id,
                                                  const Page& page);
 
