@@ -10,7 +10,8 @@ constexpr std::string_view execution_schema_text = R"json({
   "message":{"type":["string","null"],"maxLength":1000000},"inputs":{"type":["object","null"],"additionalProperties":true},
   "user_id":{"type":["string","null"],"maxLength":256,"description":"a label; rights stay the caller's"},
   "session_id":{"type":["string","null"],"maxLength":128},
-  "version":{"type":["integer","string","null"],"description":"a number, published or draft"}}},
+  "version":{"type":["integer","string","null"],"description":"a number, published or draft"},
+  "webhook":{"type":["string","null"],"maxLength":2048,"description":"http or https address that the execution is posted to, without its steps, each time it ends or waits for a person; not shown again"}}},
 "ExecutionStatus": {"type":"string","enum":["queued","running","waiting","succeeded","failed","cancelled"]},
 "ExecutionError": {"type":"object","additionalProperties":true,"required":["code","message"],"properties":{
   "code":{"type":"string"},"message":{"type":"string"},"node_id":{"type":"string"}}},
@@ -53,7 +54,8 @@ constexpr std::string_view execution_schema_text = R"json({
   "step":{"type":["integer","string"],"description":"number of a step, or the id of a node: its newest visit"},
   "patch":{"type":["object","null"],"additionalProperties":false,"properties":{
     "nodes":{"type":"object","additionalProperties":{"type":"object","additionalProperties":true}},
-    "state":{"type":"object","additionalProperties":true}}}}},
+    "state":{"type":"object","additionalProperties":true}}},
+  "webhook":{"type":["string","null"],"maxLength":2048,"description":"as of ExecuteFlow, of the new execution"}}},
 "ExecutionEnd": {"type":"object","additionalProperties":false,"description":"data of the event end","required":["id","status","output","error","waiting"],"properties":{
   "id":{"type":"string"},"status":{"$ref":"#/components/schemas/ExecutionStatus"},
   "output":{"anyOf":[{"$ref":"#/components/schemas/ExecutionOutput"},{"type":"null"}]},

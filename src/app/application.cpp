@@ -228,7 +228,7 @@ int serve(const config::Settings& settings, std::function<config::Loaded()> load
     flows::FlowService flows({*storage->database, journal, settings, clock, logger, &known_names});
     FlowNodes nodes({gateway, tools, client, *egress, logger, settings, clock, *storage->database, usage, audit});
     FlowRunning flow_running({*storage->database, journal, *sharing->bus, flows, nodes.services(), sessions, settings, clock,
-                              logger, cores});
+                              logger, cores, client, *egress});
 
     // What the world sees.
     People people(settings, *storage->database, journal, clock, logger, cores, *secret, std::move(*sender),

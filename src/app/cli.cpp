@@ -111,8 +111,9 @@ int run_migrate(const Options& options)
 int run_graph_command(const Options& options)
 {
     if (options.graph.thread.empty()) {
-        if (options.graph.resume || !options.graph.checkpoint.empty() || !options.database.empty()) {
-            std::cerr << "dure: --resume, --from and --database need a --thread\n";
+        if (options.graph.resume || !options.graph.checkpoint.empty() || !options.database.empty() ||
+            !options.graph.webhook.empty()) {
+            std::cerr << "dure: --resume, --from, --webhook and --database need a --thread\n";
             return usage;
         }
         return run_graph(nullptr, options.graph);
@@ -138,6 +139,7 @@ void add_graph_options(CLI::App& command, Options& options)
     command.add_option("--modes", options.graph.modes, "Events to print, separated by commas (default: updates)")
         ->delimiter(',')
         ->default_val(std::vector<std::string>{"updates"});
+    command.add_option("--webhook", options.graph.webhook, "Address that the end of the run is posted to");
     command.add_flag("--subgraphs", options.graph.subgraphs, "Print the events of sub-graphs too");
 }
 

@@ -1,6 +1,14 @@
 // See flow_running.hpp.
 #include "app/flow_running.hpp"
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+
+#include <future>
+
+#include "app/webhook_post.hpp"
+#include "dure/runs/webhooks.hpp"
+
 namespace dure::app {
 
 namespace {
@@ -81,6 +89,8 @@ executions::Compiler flow_compiler()
     return compiler;
 }
 
+constexpr auto webhooks_patience = std::chrono::seconds(1);   // what is not posted then, the next process posts
+
 executions::WorkersOptions workers_options(const config::Settings& settings)
 {
     executions::WorkersOptions options;
@@ -96,8 +106,13 @@ struct FlowRunning::State {
     explicit State(const Parts& parts)
         : flows(parts.flows), sessions(parts.sessions), runs(parts.database, parts.clock),
           service({parts.database, parts.journal, runs, flows, flow_compiler(), &sessions, parts.settings, parts.clock,
-                   parts.logger}),
-          workers(service, parts.nodes, parts.bus, parts.cores, workers_options(parts.settings))
+                   parts.logger, [&policy = parts.egress](const std::string& url) { return check_webhook(policy, url); }}),
+          workers(service, parts.nodes, parts.bus, parts.cores, workers_options(parts.settings)), logger(parts.logger),
+          core(parts.cores.at(0)),
+          webhooks(parts.database, parts.clock, core.get_executor(), parts.logger, webhook_post(parts.client, parts.egress), {},
+                   [this](runs::Webhook webhook, std::string cause) {
+                       return service.webhook_given_up(std::move(webhook), std::move(cause));
+                   })
     {}
 
     StoredFlows flows;
@@ -105,6 +120,10 @@ struct FlowRunning::State {
     runs::Runs runs;
     executions::ExecutionService service;
     executions::Workers workers;
+    Logger& logger;
+    boost::asio::io_context& core;
+    runs::Webhooks webhooks;
+    std::optional<std::promise<void>> posted;   // begun and not ended
 };
 
 FlowRunning::FlowRunning(Parts parts) : state_(std::make_unique<State>(parts)) {}
@@ -118,11 +137,22 @@ executions::ExecutionService& FlowRunning::executions()
 void FlowRunning::start()
 {
     state_->workers.start();
+    state_->posted.emplace();
+    boost::asio::co_spawn(state_->core, state_->webhooks.work(),
+                          [state = state_.get()](std::exception_ptr thrown) {
+                              if (thrown)
+                                  state->logger.error("webhooks are not posted any more");
+                              state->posted->set_value();
+                          });
 }
 
 void FlowRunning::stop(Deadline deadline)
 {
     state_->workers.stop(deadline);
+    if (!state_->posted)
+        return;
+    boost::asio::post(state_->core, [state = state_.get()] { state->webhooks.drain(Deadline::after(webhooks_patience)); });
+    state_->posted->get_future().wait();
 }
 
 }  // namespace dure::app

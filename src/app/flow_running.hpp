@@ -1,5 +1,5 @@
 // What runs flows in this process: the executions service over the flow service, the compiler, the sessions' memory, and the
-// workers that take executions from their rows.
+// workers that take executions from their rows. Also posts the webhooks of runs that ended.
 #pragma once
 
 #include <memory>
@@ -8,6 +8,8 @@
 #include "dure/executions/service.hpp"
 #include "dure/executions/workers.hpp"
 #include "dure/flows/service.hpp"
+#include "dure/http/client.hpp"
+#include "dure/http/egress.hpp"
 #include "dure/runs/runs.hpp"
 #include "dure/sessions/service.hpp"
 
@@ -26,6 +28,8 @@ public:
         const Clock& clock;
         Logger& logger;
         Cores& cores;
+        http::Client& client;
+        const http::EgressPolicy& egress;
     };
     // All outlive it.
     explicit FlowRunning(Parts parts);
@@ -34,7 +38,7 @@ public:
     executions::ExecutionService& executions();
     // When the cores run.
     void start();
-    // Runs stop at their next boundary and go back into the queue.
+    // Runs stop at their next boundary and go back into the queue. Blocks: not on a core.
     void stop(Deadline deadline);
 
 private:

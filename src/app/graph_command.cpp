@@ -10,6 +10,7 @@
 
 #include "app/graph_thread.hpp"
 #include "app/storage.hpp"
+#include "app/webhook_post.hpp"
 #include "dure/graph/json_graph.hpp"
 #include "dure/runs/graph_body.hpp"
 
@@ -105,14 +106,22 @@ int run_in_memory(const graph::CompiledGraph& graph, graph::RunInput input, grap
                                                                                                         : graph_failed;
 }
 
-int run_durably(const config::Settings& settings, const ThreadRun& wanted)
+int run_durably(const config::Settings& settings, const GraphCommand& command, ThreadRun wanted)
 {
+    const auto egress = http::EgressPolicy::make({settings.egress.allow, settings.egress.ports, "", 0});
+    if (!egress)
+        return wrong_graph_command(egress.error().message());
+    if (!command.webhook.empty()) {
+        if (const auto checked = check_webhook(*egress, command.webhook); !checked)
+            return wrong_graph_command("--webhook: " + checked.error().message());
+        wanted.options[runs::webhook_option] = command.webhook;
+    }
     auto storage = open_storage(settings, DatabaseUse::administer, {});
     if (!storage) {
         std::cerr << "dure: " << storage.error().message() << "\n";
         return graph_failed;
     }
-    return run_on_thread(*storage->database, wanted) ? graph_done : graph_failed;
+    return run_on_thread(*storage->database, *egress, wanted) ? graph_done : graph_failed;
 }
 
 }  // namespace
@@ -140,7 +149,7 @@ int run_graph(const config::Settings* settings, const GraphCommand& command)
         return wrong_graph_command(telling.error().message());
     if (settings == nullptr)
         return run_in_memory(*compiled, std::move(*input), std::move(options), *telling);
-    return run_durably(*settings, ThreadRun{*compiled, command.thread, *input_json, std::move(asked)});
+    return run_durably(*settings, command, ThreadRun{*compiled, command.thread, *input_json, std::move(asked)});
 }
 
 }  // namespace dure::app

@@ -17,6 +17,7 @@ struct GraphCommand {
     std::optional<std::string> resume;  // JSON: the answer, or {interrupt id: answer}
     std::vector<std::string> modes;
     bool subgraphs = false;
+    std::string webhook;  // where the end of the run is posted to; empty: nowhere
 };
 
 // 0: the run ended or waits for an answer; 1: it failed; 2: the command or its files are wrong. The settings tell the

@@ -2,10 +2,14 @@
 #include "app/graph_thread.hpp"
 
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_future.hpp>
 
 #include <iostream>
 
+#include "app/webhook_post.hpp"
+#include "dure/base/cores.hpp"
+#include "dure/base/task_group.hpp"
 #include "dure/base/text.hpp"
 #include "dure/base/timeout.hpp"
 #include "dure/runs/graph_body.hpp"
@@ -154,35 +158,105 @@ void print_line(const Json& line)
     std::cout << dump(line) << std::endl;
 }
 
-bool run_on_thread(sql::Database& database, const ThreadRun& wanted)
+namespace {
+
+// What works on a thread for this command: the worker that executes its runs, the sender of their webhooks, and the command.
+// One core; all of it ends before the core does.
+class ThreadHouse {
+public:
+    ThreadHouse(sql::Database& database, const http::EgressPolicy& egress, const ThreadRun& wanted)
+        : runs_(database, clock_), client_(cores_, http::ClientOptions()),
+          worker_(runs_, cores_.at(0).get_executor(), log_,
+                  runs::graph_body([&wanted](const runs::Run&) -> Result<runs::PreparedRun> {
+                      return runs::PreparedRun{wanted.graph, graph::RunOptions(), nullptr};
+                  }),
+                  worker_options(wanted.thread)),
+          webhooks_(database, clock_, cores_.at(0).get_executor(), log_, webhook_post(client_, egress),
+                    webhook_options(wanted.thread)),
+          command_(runs_, wanted)
+    {}
+
+    bool play()
+    {
+        auto all = boost::asio::co_spawn(cores_.at(0), everything(), boost::asio::use_future);
+        cores_.start();
+        struct Stopping {
+            Cores& cores;
+            ~Stopping()
+            {
+                cores.stop();
+                cores.join();
+            }
+        };
+        const Stopping stopping{cores_};
+        return all.get();
+    }
+
+private:
+    static runs::WorkerOptions worker_options(const std::string& thread)
+    {
+        runs::WorkerOptions options;
+        options.most_runs = 1;
+        options.lease = command_lease;
+        options.look_interval = command_look;
+        options.graphs = ThreadCommand::name_of_runs(thread);
+        return options;
+    }
+    static runs::WebhookOptions webhook_options(const std::string& thread)
+    {
+        runs::WebhookOptions options;
+        options.try_limit = std::chrono::seconds(5);   // somebody waits for the command
+        options.lease = std::chrono::seconds(8);
+        options.look_interval = command_look;
+        options.graphs = ThreadCommand::name_of_runs(thread);
+        return options;
+    }
+
+    Task<bool> everything()
+    {
+        TaskGroup helpers(co_await boost::asio::this_coro::executor);
+        helpers.spawn(worker_.work());
+        helpers.spawn(webhooks_.work());
+        std::exception_ptr broken;
+        bool went_well = false;
+        try {
+            went_well = co_await command_.play();
+            co_await wait_for_webhooks();
+        } catch (...) {
+            broken = std::current_exception();
+        }
+        worker_.drain(Deadline::after(std::chrono::seconds(5)));
+        webhooks_.drain(Deadline::after(std::chrono::seconds(0)));
+        co_await helpers.wait();
+        if (broken)
+            std::rethrow_exception(broken);
+        co_return went_well;
+    }
+
+    Task<void> wait_for_webhooks()
+    {
+        for (const auto until = Deadline::after(webhook_patience); !until.passed(); co_await sleep_for(command_look))
+            if (const auto some = co_await webhooks_.waits(); some && !*some)
+                co_return;
+        std::cerr << "dure: the webhook was not taken yet; the next run of the thread tries again" << std::endl;
+    }
+
+    const SystemClock clock_;
+    Logger log_{Logger::Options{LogLevel::warn, false, ""}};
+    Cores cores_{1};
+    runs::Runs runs_;
+    http::Client client_;
+    runs::Worker worker_;
+    runs::Webhooks webhooks_;
+    ThreadCommand command_;
+};
+
+}  // namespace
+
+bool run_on_thread(sql::Database& database, const http::EgressPolicy& egress, const ThreadRun& wanted)
 {
-    const SystemClock clock;
-    Logger log(Logger::Options{LogLevel::warn, false, ""});
-    runs::Runs runs(database, clock);
-    runs::WorkerOptions options;
-    options.most_runs = 1;
-    options.lease = command_lease;
-    options.look_interval = command_look;
-    options.graphs = ThreadCommand::name_of_runs(wanted.thread);
-    boost::asio::io_context loop(1);
-    runs::Worker worker(runs, loop.get_executor(), log,
-                        runs::graph_body([&wanted](const runs::Run&) -> Result<runs::PreparedRun> {
-                            return runs::PreparedRun{wanted.graph, graph::RunOptions(), nullptr};
-                        }),
-                        options);
-    ThreadCommand command(runs, wanted);
-    bool went_well = false;
-    std::exception_ptr broken;
-    boost::asio::co_spawn(loop, worker.work(), [&](std::exception_ptr thrown) { broken = broken ? broken : thrown; });
-    boost::asio::co_spawn(loop, command.play(), [&](std::exception_ptr thrown, bool well) {
-        broken = broken ? broken : thrown;
-        went_well = well;
-        worker.drain(Deadline::after(std::chrono::seconds(5)));
-    });
-    loop.run();
-    if (broken)
-        std::rethrow_exception(broken);
-    return went_well;
+    ThreadHouse house(database, egress, wanted);
+    return house.play();
 }
 
 }  // namespace dure::app

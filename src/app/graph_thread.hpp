@@ -4,6 +4,7 @@
 
 #include "dure/base/json.hpp"
 #include "dure/graph/graph.hpp"
+#include "dure/http/egress.hpp"
 #include "dure/sql/database.hpp"
 
 namespace dure::app {
@@ -18,8 +19,11 @@ struct ThreadRun {
 // A JSON line on standard output.
 void print_line(const Json& line);
 
+// An end that is to be posted (option webhook) has this long after the run; then it waits for the next run of the thread.
+inline constexpr std::chrono::seconds webhook_patience{20};   // longer than the lease of a dead process
+
 // Prints the events and, for each run it executed, the outcome as JSON lines. A dead run is told from its first event; without
 // an input or checkpoint of its own the command is then done. False: the run failed, or the thread is busy elsewhere.
-bool run_on_thread(sql::Database& database, const ThreadRun& wanted);
+bool run_on_thread(sql::Database& database, const http::EgressPolicy& egress, const ThreadRun& wanted);
 
 }  // namespace dure::app

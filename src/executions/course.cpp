@@ -284,6 +284,8 @@ Task<Result<Execution>> ExecutionService::retry(std::string id, Caller caller)
 Task<Result<Execution>> ExecutionService::fork(std::string id, Caller caller, ForkRequest request)
 {
     auto& parts = state_->parts;
+    if (auto checked = state_->check_webhook(request.webhook); !checked)
+        co_return checked.error();
     const auto original = co_await find(id, caller.user_id);
     if (!original)
         co_return original.error();
@@ -313,7 +315,8 @@ Task<Result<Execution>> ExecutionService::fork(std::string id, Caller caller, Fo
             co_return patched.error();
         values = std::move(*patched);
     }
-    const auto fork = fork_of(*original, *step, caller, *rights, parts.clock.now());
+    auto fork = fork_of(*original, *step, caller, *rights, parts.clock.now());
+    fork.webhook = request.webhook;
     if (auto saved = co_await checkpointer.save(fork.id, first_checkpoint(before->checkpoint, values, fork)); !saved)
         co_return saved.error();
     const auto taken_over = steps_before(*all_steps, *step);

@@ -109,6 +109,13 @@ store::NewEvent execution_queued(const Execution& execution, std::string type, J
     return queued;
 }
 
+store::NewEvent execution_webhook_failed(const Execution& execution, const std::string& cause)
+{
+    auto failed = event_of(execution.id, execution.owner_id, "ExecutionWebhookFailed", Json::object(), {});
+    failed.metadata["cause"] = cause;
+    return failed;
+}
+
 // A UUIDv7 of the time and the hash of the cause.
 std::string event_id_for(UnixMillis created_at, const std::string& cause)
 {

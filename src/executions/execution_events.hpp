@@ -24,6 +24,9 @@ store::NewEvent execution_cancel_requested(const Execution& execution, const mod
 // ExecutionResumed (the answer is metadata), ExecutionRetried.
 store::NewEvent execution_queued(const Execution& execution, std::string type, Json answered, const model::Actor& by);
 
+// ExecutionWebhookFailed: nobody took one of its ends; why is metadata.
+store::NewEvent execution_webhook_failed(const Execution& execution, const std::string& cause);
+
 // The same event for the same cause, so that a repeated write stores it once.
 std::string event_id_for(UnixMillis created_at, const std::string& cause);
 

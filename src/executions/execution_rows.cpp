@@ -11,7 +11,7 @@ const std::string stored_columns =
     "id, owner_id, flow_id, flow_slug, flow_version, flow_type, pins, status, user_label, session_id, message, inputs, "
     "facts, output, error, waiting, limits, idempotency_key, request_hash, forked_from, forked_step, created_at, "
     "started_at, ended_at, updated_at, active_since, active_ms, wake_at, crashes, crashed_at, "
-    "rights, retries";
+    "rights, retries, webhook";
 const std::string select_executions =
     "SELECT " + stored_columns +
     // PostgreSQL sums whole numbers as NUMERIC.
@@ -75,6 +75,7 @@ Execution execution_from(const sql::Row& row)
     if (const auto rights = row.text("rights"); !rights.empty())
         execution.rights = flows::rights_from(Json::parse(rights));
     execution.retries = row.integer("retries");
+    execution.webhook = row.text("webhook");
     execution.steps = row.integer("steps");
     execution.tokens = row.integer("tokens");
     execution.cost_nano = row.integer("cost_nano");
@@ -136,14 +137,14 @@ Result<void> ExecutionRows::insert(const Execution& execution)
 {
     static const std::string sql = "INSERT INTO executions (" + stored_columns +
                                    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, "
-                                   "$17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32)";
+                                   "$17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33)";
     const auto& e = execution;
     const auto stored = connection_.execute(
         sql, e.id, e.owner_id, e.flow_id, e.flow_slug, e.flow_version, e.flow_type, dump(e.pins), name_of(e.status),
         e.user_label, e.session_id, e.message, dump(e.inputs), dump(e.facts), json_text(e.output), json_text(e.error),
         json_text(e.waiting), dump(to_json(e.limits)), e.idempotency_key, e.request_hash, e.forked_from, e.forked_step,
         e.created_at, e.started_at, e.ended_at, e.updated_at, e.active_since, e.active_ms, e.wake_at, e.crashes,
-        e.crashed_at, rights_text(e.rights), e.retries);
+        e.crashed_at, rights_text(e.rights), e.retries, e.webhook);
     if (!stored)
         return stored.error();
     return {};

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "executions/end_webhook.hpp"
 #include "executions/execution_events.hpp"
 #include "executions/execution_rows.hpp"
 
@@ -84,7 +85,7 @@ Outcome outcome_of(const runs::Ending& ending)
 class Recording {
 public:
     Recording(sql::Connection& connection, const runs::WriteOfRun& what, UnixMillis now)
-        : rows_(connection), what_(what), now_(now)
+        : connection_(connection), rows_(connection), what_(what), now_(now)
     {}
 
     Result<void> write()
@@ -148,9 +149,10 @@ private:
         if (!execution)
             return execution.error();
         add(execution_left(*execution, outcome, now_, {}), "end of " + std::to_string(what_.run.epoch));
-        return {};
+        return tell_webhook(connection_, *execution, now_);
     }
 
+    sql::Connection& connection_;
     ExecutionRows rows_;
     const runs::WriteOfRun& what_;
     const UnixMillis now_;

@@ -7,6 +7,7 @@
 #include "dure/flows/inputs.hpp"
 
 #include "executions/body.hpp"
+#include "executions/end_webhook.hpp"
 #include "executions/execution_events.hpp"
 #include "executions/execution_rows.hpp"
 #include "executions/limits.hpp"
@@ -67,6 +68,7 @@ Execution fresh_execution(const Caller& caller, const StartRequest& request, con
     if (!request.idempotency_key.empty())
         fresh.idempotency_key = request.idempotency_key;
     fresh.request_hash = request.request_hash;
+    fresh.webhook = request.webhook;
     fresh.created_at = fresh.updated_at = now;
     return fresh;
 }
@@ -96,6 +98,8 @@ const ExecutionService::Parts& ExecutionService::parts() const
 Task<Result<Started>> ExecutionService::start(Caller caller, StartRequest request)
 {
     auto& parts = state_->parts;
+    if (auto checked = state_->check_webhook(request.webhook); !checked)
+        co_return checked.error();
     const auto flow = co_await parts.flows.find(caller, request.flow, request.version);
     if (!flow)
         co_return flow.error();
@@ -276,7 +280,12 @@ Task<Result<Execution>> ExecutionService::cancel(std::string id, Caller caller)
         if (auto left = rows.leave(id, outcome, now); !left)
             return left.error();
         batch.add(execution_left(*execution, outcome, now, caller.by));
-        return rows.find(id, caller.user_id);
+        auto ended = rows.find(id, caller.user_id);
+        if (!ended)
+            return ended;
+        if (auto told = tell_webhook(c, *ended, now); !told)
+            return told.error();
+        return ended;
     });
     if (cancelled)
         parts.runs.announce(id, true);

@@ -20,6 +20,9 @@ struct ExecutionService::State {
     Task<Result<void>> remember(Execution& fresh);
     Task<Result<Json>> session_state(const Execution& fresh, const flows::Document& document);
 
+    // invalid_argument naming webhook.
+    Result<void> check_webhook(const std::string& webhook) const;
+
     // Puts the answer to an open question into the run's queue.
     Task<Result<Execution>> answer(std::string id, std::string owner, Json question, Json answer, model::Actor by);
     Task<void> wake_late_ones();

@@ -1,4 +1,5 @@
 // ExecutionService::look_after(): what nobody asks for. Every replica may do it; what one has done the others find done.
+#include "executions/end_webhook.hpp"
 #include "executions/execution_events.hpp"
 #include "executions/execution_rows.hpp"
 #include "executions/service_state.hpp"
@@ -100,7 +101,8 @@ Task<void> ExecutionService::State::end_given_up_ones()
             if (auto left = rows.leave(id, **outcome, now); !left)
                 return left;
             batch.add(execution_left(*execution, **outcome, now, {}));
-            return {};
+            const auto now_ended = rows.find(id, "");
+            return now_ended ? tell_webhook(c, *now_ended, now) : now_ended.error();
         });
         if (!ended)
             parts.logger.warn("an execution could not be ended",

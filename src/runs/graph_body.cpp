@@ -3,6 +3,8 @@
 
 #include <array>
 
+#include "dure/runs/webhooks.hpp"
+
 namespace dure::runs {
 
 namespace {
@@ -219,6 +221,8 @@ Result<void> apply_option(const std::string& field, const Json& value, graph::Ru
     if (!value.is_string())
         return wrong(field, "a text");
     const auto text = value.get<std::string>();
+    if (field == webhook_option)
+        return {};   // who takes the run has checked where it leads; read when the run ends
     if (field == "checkpoint") {
         options.checkpoint = text;
         return {};
@@ -232,10 +236,11 @@ Result<void> apply_option(const std::string& field, const Json& value, graph::Ru
     return {};
 }
 
-constexpr std::array<std::string_view, 12> known_options{
+constexpr std::array<std::string_view, 13> known_options{
     "modes",           "subgraphs",  "recursion_limit",  "max_concurrency",
     "durability",      "checkpoint", "interrupt_before", "step_timeout_ms",
-    "interrupt_after", "timeout_ms", "metadata",         "on_disconnect"};
+    "interrupt_after", "timeout_ms", "metadata",         "on_disconnect",
+    webhook_option};
 
 }  // namespace
 

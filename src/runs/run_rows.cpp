@@ -7,6 +7,7 @@
 #include "dure/base/json_write.hpp"
 
 #include "runs/rollback.hpp"
+#include "runs/webhook_rows.hpp"
 
 namespace dure::runs {
 
@@ -192,11 +193,16 @@ Result<void> RunRows::make_room(const Run& fresh, Multitask multitask)
             return busy();
         return {};
     }
-    if (auto ended = done(connection_.execute(
-            "UPDATE graph_runs SET status = 'cancelled', ended_at = $2 WHERE thread_id = $1 AND status = 'pending'",
-            fresh.thread, fresh.created_at));
-        !ended)
-        return ended;
+    static const std::string cancel =
+        "UPDATE graph_runs SET status = 'cancelled', ended_at = $2 WHERE thread_id = $1 AND "
+        "status = 'pending' RETURNING " +
+        run_columns;
+    const auto ended = runs_from(connection_.query(cancel, fresh.thread, fresh.created_at));
+    if (!ended)
+        return ended.error();
+    for (const auto& run : *ended)
+        if (auto told = tell_end(connection_, run); !told)
+            return told;
     const auto how = multitask == Multitask::rollback ? Stop::rollback : Stop::cancel;
     return done(connection_.execute("UPDATE graph_runs SET stop = $2 WHERE thread_id = $1 AND status = 'running'",
                                     fresh.thread, name_of(how)));
@@ -265,7 +271,11 @@ Result<Run> RunRows::stop(const std::string& id, const std::string& owner, Stop 
                                    " THEN 'cancelled' ELSE status END WHERE id = $1 AND ($2 = '' OR owner_id = $2) "
                                    "RETURNING " +
                                    run_columns;
-    return one_run(connection_.query(sql, id, owner, name_of(how), now));
+    auto run = one_run(connection_.query(sql, id, owner, name_of(how), now));
+    if (run && run->status == Status::cancelled && run->ended_at == now)
+        if (auto told = tell_end(connection_, *run); !told)
+            return told.error();
+    return run;
 }
 
 Result<std::vector<Run>> RunRows::claim(const Claim& claim)
@@ -354,23 +364,29 @@ Result<void> RunRows::release(const Fence& fence)
 
 Result<void> RunRows::finish(const Fence& fence, const Ending& ending)
 {
-    const auto ended = connection_.execute(
-        "UPDATE graph_runs SET status = $3, output = $4, error = $5, ended_at = $6, lease_until = 0 "
-        "WHERE id = $1 AND epoch = $2 AND status = 'running'",
-        fence.run, fence.epoch, name_of(ending.status), maybe_text_of(ending.output), maybe_text_of(ending.error),
-        ending.now);
+    const auto ended =
+        connection_.query("UPDATE graph_runs SET status = $3, output = $4, error = $5, ended_at = $6, lease_until = 0 "
+                          "WHERE id = $1 AND epoch = $2 AND status = 'running' RETURNING options",
+                          fence.run, fence.epoch, name_of(ending.status), maybe_text_of(ending.output),
+                          maybe_text_of(ending.error), ending.now);
     if (!ended)
         return ended.error();
-    if (*ended == 0)
+    if (ended->empty())
         return lease_lost();
-    return {};
+    if (!may_name_webhook(ended->front().text(0)))
+        return {};
+    const auto run = find(fence.run, "");
+    if (!run)
+        return run.error();
+    return tell_end(connection_, *run);
 }
 
 Result<void> RunRows::expire_all(UnixMillis now, const std::string& graphs)
 {
-    return done(connection_.execute("UPDATE graph_runs SET lease_until = $1 WHERE status = 'running' AND lease_until > $1 "
-                                    "AND substr(graph, 1, length($2)) = $2",
-                                    now - 1, graphs));
+    return done(
+        connection_.execute("UPDATE graph_runs SET lease_until = $1 WHERE status = 'running' AND lease_until > $1 "
+                            "AND substr(graph, 1, length($2)) = $2",
+                            now - 1, graphs));
 }
 
 Result<void> RunRows::start_held(const Run& fresh)
@@ -379,7 +395,8 @@ Result<void> RunRows::start_held(const Run& fresh)
         "INSERT INTO graph_runs (" + run_columns +
         ") VALUES ($1, $2, $3, $4, $5, $6, 'running', $7, $8, 1, $9, 0, '', '', NULL, NULL, $10, $10, NULL)";
     return done(connection_.execute(sql, fresh.id, fresh.thread, fresh.owner, fresh.graph, json_text(fresh.input),
-                                    dump(fresh.options), fresh.worker, fresh.epoch, fresh.lease_until, fresh.created_at));
+                                    dump(fresh.options), fresh.worker, fresh.epoch, fresh.lease_until,
+                                    fresh.created_at));
 }
 
 Result<void> RunRows::hold(const std::string& worker, const std::vector<std::string>& ids, UnixMillis until)
@@ -389,7 +406,8 @@ Result<void> RunRows::hold(const std::string& worker, const std::vector<std::str
     return done(connection_.execute(sql, worker, until, dump(Json(ids))));
 }
 
-Result<std::vector<std::string>> RunRows::ended_threads(const std::string& graphs, UnixMillis before, std::int64_t limit)
+Result<std::vector<std::string>> RunRows::ended_threads(const std::string& graphs, UnixMillis before,
+                                                        std::int64_t limit)
 {
     // Ids begin with the time they were made at, so that the primary key finds the old ones.
     std::array<char, 16> oldest_kept{};

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "dure/base/json.hpp"
+#include "support/scripted_upstream.hpp"
 #include "support/server_on_postgres.hpp"
 
 namespace dure::test {
@@ -109,6 +110,38 @@ TEST_P(GraphCommand, AThreadIsMovedOnByOneProcessAtATimeAndADeadOnesRunIsFinishe
     EXPECT_EQ(told[3].at("output").at("log"), Json::parse(R"(["i", "p"])"));
 }
 
+// The process is killed while the receiver does not answer; the next command of the thread, whatever it runs, posts the end.
+TEST_P(GraphCommand, X5_TheEndOfARunIsPostedToItsWebhookAlsoByTheNextProcess)
+{
+    ScriptedUpstream receiver;
+    receiver.enqueue({hang()});
+    receiver.handle([](const auto&) { return Script{send(http_answer(200, "text/plain", "noted"))}; });
+    std::filesystem::create_directory(folder_.path() / "config");
+    write("config/dure.toml", "[egress]\nallow = [\"127.0.0.1:" + std::to_string(receiver.port()) + "\"]\n");
+    const std::vector<std::string> on_thread{"graph", "run", "--graph", "graph.json", "--thread", "t", "--database", database_};
+    auto first = on_thread;
+    first.insert(first.end(), {"--input", "input.json", "--webhook", receiver.base() + "/hook"});
+    const TemporaryFolder output;
+    const auto pid = spawn(folder_.path(), output.path(), first, environment_);
+    EXPECT_TRUE(receiver.wait_until([&] { return receiver.request_count() == 1; }, std::chrono::seconds(20)))
+        << read_file(output.path() / "err.txt");
+    ::kill(pid, SIGKILL);
+    wait_for_exit(pid);
+    EXPECT_NE(read_file(output.path() / "out.txt").find("\"interrupted\""), std::string::npos) << "it had ended";
+    auto second = on_thread;
+    second.insert(second.end(), {"--resume", "true"});
+    const auto finished = run_command(folder_.path(), second, environment_);
+    EXPECT_EQ(finished.code, 0) << finished.err;
+    EXPECT_EQ(finished.err, "");
+    const auto requests = receiver.requests();
+    ASSERT_EQ(requests.size(), 2U);
+    EXPECT_EQ(requests[0].header("idempotency-key"), requests[1].header("idempotency-key"));
+    const auto body = Json::parse(requests[1].body);
+    EXPECT_EQ(body.at("thread_id"), "t");
+    EXPECT_EQ(body.at("status"), "interrupted");
+    EXPECT_EQ(body.at("output").at("__interrupt__").at(0).at("value"), "may I?");
+}
+
 INSTANTIATE_TEST_SUITE_P(Drivers, GraphCommand, testing::Values("sqlite", "postgres"),
                          [](const auto& info) { return std::string(info.param); });
 
@@ -135,6 +168,9 @@ TEST(GraphCommandWords, ExitCodesTellFailuresFromWrongCommands)
         {{"--graph", "graph.json", "--input", "broken.json"}, 2, "broken.json"},
         {{"--graph", "graph.json", "--input", "input.json", "--modes", "all"}, 2, "all"},
         {{"--graph", "graph.json", "--resume", "1"}, 2, "--thread"},
+        {{"--graph", "graph.json", "--webhook", "https://example.com/"}, 2, "--thread"},
+        {{"--graph", "graph.json", "--thread", "t", "--webhook", "http://10.1.2.3/"}, 2, "--webhook: Requests to private"},
+        {{"--graph", "graph.json", "--thread", "t", "--webhook", "example.com"}, 2, "--webhook: "},
     };
     for (const auto& one : cases) {
         auto arguments = one.arguments;

@@ -51,6 +51,7 @@ struct Execution {
     Limits limits;
     std::optional<std::string> idempotency_key;
     std::string request_hash;
+    std::string webhook;   // where its ends are posted to; empty: nowhere. May hold a token: not shown
     std::optional<std::string> forked_from;
     std::optional<std::int64_t> forked_step;
     UnixMillis created_at = 0;

@@ -9,6 +9,7 @@
 #include "dure/executions/execution.hpp"
 #include "dure/executions/flow_source.hpp"
 #include "dure/runs/runs.hpp"
+#include "dure/runs/webhooks.hpp"
 
 namespace dure::executions {
 
@@ -23,6 +24,7 @@ struct StartRequest {
     std::string request_hash;  // of the body the key came with
     std::int64_t owner_runs = 0;  // how many of the caller work at the same time, the others are queued; 0: no bound
     std::optional<Json> history = {};  // session.history, in place of what the session remembers
+    std::string webhook = {};  // where its ends are posted to (runs/webhooks.hpp); empty: nowhere
 };
 
 struct Answer {
@@ -34,6 +36,7 @@ struct Answer {
 struct ForkRequest {
     Json step;  // number of a step as the execution shows it, or the id of a node: its newest visit
     Json patch;  // {"nodes": {id: merge patch of its output}, "state": {name: value}}; null: none
+    std::string webhook = {};  // of the new execution
 };
 
 // Of one moment.
@@ -59,12 +62,14 @@ public:
         const config::Settings& settings;
         const Clock& clock;
         Logger& logger;
+        // Whether an address may be posted to, as far as it tells by itself; null: webhooks are refused.
+        std::function<Result<void>(const std::string& url)> check_webhook = nullptr;
     };
     // All outlive it.
     explicit ExecutionService(Parts parts);
     ~ExecutionService();
 
-    // not_found: no such flow. invalid_argument: inputs, with their places. conflict "idempotency_key_reused": the key came
+    // not_found: no such flow. invalid_argument: inputs, with their places; webhook. conflict "idempotency_key_reused": the key came
     // with another body before. rate_limited "queue_full".
     Task<Result<Started>> start(Caller caller, StartRequest request);
     Task<Result<Execution>> find(std::string id, std::string owner);
@@ -90,6 +95,9 @@ public:
 
     // Until something about it changed, here; or the moment.
     Task<void> changed(std::string id, Steady::time_point until);
+    // An end that nobody took becomes an event; for runs::Webhooks.
+    Task<Result<void>> webhook_given_up(runs::Webhook webhook, std::string cause);
+
     // The server stops: readers of logs are to leave.
     void close();
     bool closed() const;

@@ -38,7 +38,8 @@ struct Telling {
 };
 
 // Fields, all optional: modes (list of names), subgraphs, recursion_limit, max_concurrency, durability, checkpoint,
-// interrupt_before, interrupt_after, step_timeout_ms, timeout_ms, metadata, on_disconnect (continue, cancel).
+// interrupt_before, interrupt_after, step_timeout_ms, timeout_ms, metadata, on_disconnect (continue, cancel), webhook (an
+// address that who starts the run has checked; webhooks.hpp).
 // invalid_argument naming what is wrong; unknown fields are refused.
 Result<Telling> apply_options(const Json& given, graph::RunOptions& options);
 

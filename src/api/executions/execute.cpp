@@ -16,9 +16,10 @@ namespace dure::api {
 namespace execute_route {
 
 constexpr std::size_t longest_key = 255;
+constexpr std::size_t longest_webhook = 2048;
 
 struct Body {
-    std::string message, user_id, session_id;
+    std::string message, user_id, session_id, webhook;
     Json inputs, version;
 };
 
@@ -29,7 +30,8 @@ const auto& body_fields()
                                    .optional("inputs", &Body::inputs)
                                    .optional("user_id", &Body::user_id, schema::length(0, 256))
                                    .optional("session_id", &Body::session_id, schema::length(0, 128))
-                                   .optional("version", &Body::version);
+                                   .optional("version", &Body::version)
+                                   .optional("webhook", &Body::webhook, schema::length(0, longest_webhook));
     return fields;
 }
 
@@ -93,10 +95,14 @@ Result<executions::StartRequest> request_of(const RequestContext& context, std::
         request.inputs = std::move(body->inputs);
     request.user_label = std::move(body->user_id);
     request.session_id = std::move(body->session_id);
+    request.webhook = std::move(body->webhook);
     request.idempotency_key = std::move(*key);
-    if (!request.idempotency_key.empty())
-        request.request_hash = hex(sha256(
-            dump(Json{request.version, request.message, request.inputs, request.user_label, request.session_id})));
+    if (!request.idempotency_key.empty()) {
+        Json asked{request.version, request.message, request.inputs, request.user_label, request.session_id};
+        if (!request.webhook.empty())
+            asked.push_back(request.webhook);
+        request.request_hash = hex(sha256(dump(asked)));
+    }
     return request;
 }
 

@@ -73,13 +73,15 @@ const auto& resume_fields()
 
 struct ForkInput {
     Json step, patch;
+    std::string webhook;
 };
 
 const auto& fork_fields()
 {
     static const auto fields = schema::object<ForkInput>(schema::UnknownFields::refuse)
                                    .required("step", &ForkInput::step)
-                                   .optional("patch", &ForkInput::patch);
+                                   .optional("patch", &ForkInput::patch)
+                                   .optional("webhook", &ForkInput::webhook, schema::length(0, 2048));
     return fields;
 }
 
@@ -198,7 +200,7 @@ Handler fork_execution(const ApiParts& parts)
             co_return execution_routes::wrong_type("patch", "Input should be a valid dictionary");
         co_return co_await execution_routes::respond_changed(
             context, co_await service.fork(context.path_parameter("id"), flow_owner(context),
-                                           {std::move(input->step), std::move(input->patch)}));
+                                           {std::move(input->step), std::move(input->patch), std::move(input->webhook)}));
     };
 }
 

@@ -1,0 +1,113 @@
+// See webhook_rows.hpp.
+#include "runs/webhook_rows.hpp"
+
+#include "dure/base/text.hpp"
+
+namespace dure::runs {
+
+namespace {
+
+Result<bool> found_any(const Result<sql::Rows>& rows)
+{
+    if (!rows)
+        return rows.error();
+    return !rows->empty();
+}
+
+Result<void> changed_rows(const Result<std::int64_t>& changed)
+{
+    if (!changed)
+        return changed.error();
+    return {};
+}
+
+// What is posted of a run that is not an execution of a flow.
+Json end_view(const Run& run)
+{
+    return Json{{"run_id", run.id},
+                {"thread_id", run.thread},
+                {"status", name_of(run.status)},
+                {"output", run.output.value_or(Json())},
+                {"error", run.error.value_or(Json())},
+                {"created_at", rfc3339(run.created_at)},
+                {"started_at", run.started_at ? Json(rfc3339(*run.started_at)) : Json()},
+                {"ended_at", run.ended_at ? Json(rfc3339(*run.ended_at)) : Json()}};
+}
+
+}  // namespace
+
+Webhook webhook_of(std::string run, std::string graph, std::string url, const Json& view, UnixMillis ended_at)
+{
+    Webhook webhook;
+    webhook.id = hex(sha256(run + "/" + std::to_string(ended_at))).substr(0, 32);
+    webhook.run = std::move(run);
+    webhook.graph = std::move(graph);
+    webhook.url = std::move(url);
+    webhook.body = dump(view);
+    webhook.created_at = ended_at;
+    return webhook;
+}
+
+Result<void> WebhookRows::add(const Webhook& webhook)
+{
+    return changed_rows(connection_.execute(
+        "INSERT INTO graph_webhooks (id, run_id, graph, url, body, tries, created_at, due_at) VALUES ($1, $2, $3, $4, $5, "
+        "0, $6, $6) ON CONFLICT (id) DO NOTHING",
+        webhook.id, webhook.run, webhook.graph, webhook.url, webhook.body, webhook.created_at));
+}
+
+Result<bool> WebhookRows::any_due(UnixMillis now, const std::string& graphs)
+{
+    return found_any(connection_.query(
+        "SELECT 1 FROM graph_webhooks WHERE due_at <= $1 AND substr(graph, 1, length($2)) = $2 LIMIT 1", now, graphs));
+}
+
+Result<std::vector<Webhook>> WebhookRows::claim(UnixMillis now, UnixMillis until, std::int64_t limit,
+                                                const std::string& graphs)
+{
+    const bool postgres = connection_.dialect() == sql::Dialect::postgres;
+    const auto sql = std::string("UPDATE graph_webhooks SET tries = tries + 1, due_at = $2 WHERE id IN (SELECT id FROM "
+                                 "graph_webhooks WHERE due_at <= $1 AND substr(graph, 1, length($4)) = $4 ORDER BY due_at "
+                                 "LIMIT $3") +
+                     (postgres ? " FOR UPDATE SKIP LOCKED" : "") + ") RETURNING id, run_id, graph, url, body, tries, created_at";
+    const auto rows = connection_.query(sql, now, until, limit, graphs);
+    if (!rows)
+        return rows.error();
+    std::vector<Webhook> claimed;
+    for (const auto row : *rows)
+        claimed.push_back({row.text(0), row.text(1), row.text(2), row.text(3), row.text(4), row.integer(5), row.integer(6)});
+    return claimed;
+}
+
+Result<void> WebhookRows::put_off(const Webhook& webhook, UnixMillis due_at)
+{
+    return changed_rows(connection_.execute("UPDATE graph_webhooks SET due_at = $3 WHERE id = $1 AND tries = $2",
+                                            webhook.id, webhook.tries, due_at));
+}
+
+Result<void> WebhookRows::remove(const std::string& id)
+{
+    return changed_rows(connection_.execute("DELETE FROM graph_webhooks WHERE id = $1", id));
+}
+
+Result<bool> WebhookRows::any(const std::string& graphs)
+{
+    return found_any(
+        connection_.query("SELECT 1 FROM graph_webhooks WHERE substr(graph, 1, length($1)) = $1 LIMIT 1", graphs));
+}
+
+bool may_name_webhook(std::string_view options)
+{
+    return options.find("\"webhook\"") != std::string_view::npos;
+}
+
+Result<void> tell_end(sql::Connection& connection, const Run& ended)
+{
+    const auto address = ended.options.find(webhook_option);
+    if (address == ended.options.end() || !address->is_string() || !ended.ended_at)
+        return {};
+    return WebhookRows(connection)
+        .add(webhook_of(ended.id, ended.graph, address->get<std::string>(), end_view(ended), *ended.ended_at));
+}
+
+}  // namespace dure::runs
