@@ -40,6 +40,8 @@ void read_env_file(const std::filesystem::path& file, Variables& variables, Coll
 
 // DURE_… variables and the short names into the settings.
 void apply_variables(const Variables& variables, Collector& collector);
+// A secret that stands where the name of its variable belongs is a problem, and is taken out so that nothing shows it.
+void refuse_secrets_as_names(Collector& collector);
 // keys_env of every provider into its keys.
 void resolve_provider_keys(const Variables& variables, Collector& collector);
 void resolve_mail_url(const Variables& variables, Collector& collector);

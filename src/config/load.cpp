@@ -56,6 +56,7 @@ Loaded load(const LoadOptions& options)
     apply_variables(variables, collector);
     loading::apply_overrides(options, collector);
     add_known_providers(variables, collector);
+    refuse_secrets_as_names(collector);
     resolve_provider_keys(variables, collector);
     resolve_mail_url(variables, collector);
     resolve_flow_secrets(variables, collector);

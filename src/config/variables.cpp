@@ -4,6 +4,7 @@
 
 #include "config/collector.hpp"
 #include "config/values.hpp"
+#include "dure/base/log.hpp"
 #include "dure/base/text.hpp"
 
 extern char** environ;
@@ -178,6 +179,43 @@ void apply_variables(const Variables& all, Collector& collector)
                 : " (did you mean " + variables::variable_of(near.substr(begin + 5, near.size() - begin - 7)) + "?)";
         collector.problem(variable.where, "unknown variable" + hint);
     }
+}
+
+namespace variables {
+
+void keep_names_only(std::string& name, const std::string& path, Collector& collector)
+{
+    if (name.empty() || (is_name(name) && redact(name) == name))
+        return;
+    name.clear();
+    collector.problem(collector.where(path), path + " must hold names of variables, not what they hold");
+}
+
+void keep_names_only(std::map<std::string, std::string>& names, const std::string& path, Collector& collector)
+{
+    for (auto& [what, name] : names)
+        keep_names_only(name, path, collector);
+    std::erase_if(names, [](const auto& entry) { return entry.second.empty(); });
+}
+
+}  // namespace variables
+
+void refuse_secrets_as_names(Collector& collector)
+{
+    auto& settings = collector.loaded.settings;
+    for (std::size_t i = 0; i < settings.providers.size(); ++i) {
+        auto& names = settings.providers[i].keys_env;
+        for (auto& name : names)
+            variables::keep_names_only(name, "providers[" + std::to_string(i) + "].keys_env", collector);
+        std::erase(names, "");
+    }
+    for (std::size_t i = 0; i < settings.tools.mcp.size(); ++i) {
+        const auto path = "tools.mcp[" + std::to_string(i) + "].";
+        variables::keep_names_only(settings.tools.mcp[i].secrets_env, path + "secrets_env", collector);
+        variables::keep_names_only(settings.tools.mcp[i].headers_env, path + "headers_env", collector);
+    }
+    variables::keep_names_only(settings.flows.secrets_env, "flows.secrets_env", collector);
+    variables::keep_names_only(settings.mail.smtp_url_env, "mail.smtp_url_env", collector);
 }
 
 void resolve_provider_keys(const Variables& all, Collector& collector)

@@ -48,7 +48,8 @@ protected:
 
 TEST_F(Load, TakesBlocksOfProxies)
 {
-    toml("[server]\ntrusted_proxies = [\"10.0.0.0/8\", \"fd00::/8\", \"192.0.2.1\"]\nproxy_header = \"X-Forwarded-For\"\n");
+    toml("[server]\ntrusted_proxies = [\"10.0.0.0/8\", \"fd00::/8\", \"192.0.2.1\"]\nproxy_header = "
+         "\"X-Forwarded-For\"\n");
     EXPECT_THAT(problems(), IsEmpty());
 }
 
@@ -328,8 +329,10 @@ TEST_F(Load, RefusesSettingsThatExcludeEachOther)
          "is no valid header"},
         {"[[providers]]\nname = \"a\"\nbase_url = \"a\"\n", "base_url must begin with"},
         {"[[tools.mcp]]\nname = \"a\"\n", "needs a command"},
-        {"[mail]\nfrom = \"a@b.c\"\nsender = \"smtp\"\n", "dure.toml:3: mail.sender = \"smtp\" needs mail.smtp_url_env"},
-        {"[mail]\nsender = \"smtp\"\nsmtp_url_env = \"GONE\"\n", "dure.toml:3: mail.sender = \"smtp\" needs mail.smtp_url_env"},
+        {"[mail]\nfrom = \"a@b.c\"\nsender = \"smtp\"\n",
+         "dure.toml:3: mail.sender = \"smtp\" needs mail.smtp_url_env"},
+        {"[mail]\nsender = \"smtp\"\nsmtp_url_env = \"GONE\"\n",
+         "dure.toml:3: mail.sender = \"smtp\" needs mail.smtp_url_env"},
         {"[auth]\nsignup_url = \"javascript:x\"\n", "dure.toml:2: auth.signup_url must begin with http"},
         {"[[tools.mcp]]\nname = \"a b\"\ncommand = [\"x\"]\n", "name must consist of letters"},
         {"[server]\nhost = \"not a host\"\n", "dure.toml:2: server.host must be an address or a host name"},
@@ -400,6 +403,24 @@ TEST_F(Load, LeavesAFileWithOwnModelsAlone)
     EXPECT_EQ(loaded.settings.models.default_model, "mock");
     EXPECT_THAT(problems(), IsEmpty());
     EXPECT_THAT(loaded.warnings, ElementsAre(HasSubstr("dure.toml:4: variable MY_KEY of provider local is not set")));
+}
+
+TEST_F(Load, ASecretInThePlaceOfAVariablesNameIsRefusedAndShownNowhere)
+{
+    const std::string secret = "sk-abcdefabcdefabcdef0123";
+    toml("[[providers]]\nname = \"local\"\nbase_url = \"http://127.0.0.1:1/v1\"\nkeys_env = [\"" + secret + "\"]\n" +
+         "[flows]\nsecrets_env = {token = \"" + secret + "\"}\n" +
+         "[[tools.mcp]]\nname = \"m\"\ntransport = \"http\"\nurl = \"http://127.0.0.1:1\"\nheaders_env = {x = \"" +
+         secret + "\"}\n" + "[mail]\nsender = \"smtp\"\nfrom = \"a@b.example\"\nsmtp_url_env = \"smtp://me:" + secret +
+         "@mail.example:25\"\n");
+    const auto loaded = load();
+    for (const auto* key :
+         {"providers[0].keys_env", "flows.secrets_env", "tools.mcp[0].headers_env", "mail.smtp_url_env"})
+        EXPECT_THAT(problems(), Contains(HasSubstr(std::string(key) + " must hold names of variables")));
+    for (const auto& line : problems())
+        EXPECT_THAT(line, Not(HasSubstr("sk-"))) << line;
+    EXPECT_THAT(loaded.warnings, IsEmpty());
+    EXPECT_EQ(effective_toml(loaded.settings).find("sk-"), std::string::npos);
 }
 
 TEST_F(Load, AnAnthropicKeyAddsTheNativeProvider)
