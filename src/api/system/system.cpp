@@ -1,6 +1,8 @@
 // The system routes: liveness needs nothing, readiness asks the database, metrics renders the registry.
 #include "api/system/system.hpp"
 
+#include <mutex>
+
 #include "dure/metrics/registry.hpp"
 
 namespace dure::api {
@@ -51,8 +53,15 @@ Handler reload_models(const ApiParts& parts)
 
 Handler openapi_json(const ApiParts& parts)
 {
-    auto text = std::make_shared<std::string>(openapi_document(routes(nullptr), parts.version).dump());
-    return [text](RequestContext& context) { return context.respond_json_text(200, *text); };
+    // Made when it is asked for: it would be a third of what a start does, and half a megabyte that most servers never show.
+    struct Document {
+        std::once_flag made;
+        std::string text;
+    };
+    return [document = std::make_shared<Document>(), version = parts.version](RequestContext& context) {
+        std::call_once(document->made, [&] { document->text = openapi_document(routes(nullptr), version).dump(); });
+        return context.respond_json_text(200, document->text);
+    };
 }
 
 }  // namespace dure::api
