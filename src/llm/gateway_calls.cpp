@@ -78,16 +78,21 @@ Task<Result<void>> Gateway::State::serve(const Catalog& catalog, const ModelEntr
     co_return *ended.result;
 }
 
-// A model with a response cache is asked through it.
+// A model with a response cache is asked through it; without one no stream keeps a frame for it.
 Task<Result<void>> Gateway::State::answer(const Catalog& catalog, const ModelEntry& model, const Ask& ask, Reply& reply,
                                           CallEnd& end)
 {
     auto key = model.exact_cache ? cache_key(model, ask) : std::string();
-    if (key.empty()) {
-        if (model.exact_cache)
-            metrics.cache_request("bypass");
-        co_return co_await try_targets(catalog, model, ask, reply);
-    }
+    if (!key.empty())
+        return answer_through_cache(std::move(key), catalog, model, ask, reply, end);
+    if (model.exact_cache)
+        metrics.cache_request("bypass");
+    return try_targets(catalog, model, ask, reply);
+}
+
+Task<Result<void>> Gateway::State::answer_through_cache(std::string key, const Catalog& catalog, const ModelEntry& model,
+                                                        const Ask& ask, Reply& reply, CallEnd& end)
+{
     ExactCache::Lead lead;
     bool shared = false;
     const auto found = co_await cache.find(std::move(key), ask.context.deadline, lead, shared);

@@ -39,6 +39,8 @@ struct Gateway::State {
     void note_attempt(const Target& target, std::size_t key, const Ask& ask, const Reply& reply,
                       const MaybeFailure& failure);
     Task<Result<void>> answer(const Catalog& catalog, const ModelEntry& model, const Ask& ask, Reply& reply, CallEnd& end);
+    Task<Result<void>> answer_through_cache(std::string key, const Catalog& catalog, const ModelEntry& model, const Ask& ask,
+                                            Reply& reply, CallEnd& end);
     Task<Result<void>> play(const model::Completion& stored, const Ask& ask, Reply& reply);
     void show_gauges();
     void refresh_gauges();

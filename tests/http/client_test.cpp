@@ -27,6 +27,38 @@ TEST_F(ClientTest, SendsMethodTargetFieldsAndBody)
     EXPECT_EQ(seen.header("content-length"), "7");
 }
 
+// Between slow pieces the read buffer goes back to its smallest, and grows again for a large one.
+TEST_F(ClientTest, ReadsSlowPiecesOfEverySize)
+{
+    Script script{send(chunked_head(200, "text/plain"))};
+    std::string whole;
+    for (const std::size_t size : {1, 200, 511, 512, 513, 2048, 3, 5000, 70000, 40, 1024, 7}) {
+        const std::string piece(size, static_cast<char>('a' + script.size() % 26));
+        script.push_back(pause(15ms));
+        script.push_back(send(chunk(piece)));
+        whole += piece;
+    }
+    script.push_back(send(last_chunk()));
+    upstream.enqueue(script);
+    EXPECT_TRUE(fetch_now(client, request_to(upstream.base())) == whole);
+    upstream.enqueue({send(http_answer(200, "text/plain", "ok"))});
+    EXPECT_EQ(fetch_now(client, request_to(upstream.base())), "ok");
+    EXPECT_EQ(upstream.accepted(), 1);
+}
+
+// More than the system takes at once: the rest follows when the upstream reads on.
+TEST_F(ClientTest, SendsALargeBodyWhole)
+{
+    std::string body(24u << 20, 'x');
+    for (std::size_t i = 0; i < body.size(); i += 4096)
+        body[i] = static_cast<char>('a' + i / 4096 % 26);
+    upstream.enqueue({send(http_answer(200, "text/plain", "ok"))});
+    auto request = request_to(upstream.base(), "/", Method::post);
+    request.body = body;
+    EXPECT_EQ(fetch_now(client, request), "ok");
+    EXPECT_TRUE(upstream.requests().at(0).body == body);
+}
+
 TEST_F(ClientTest, RefusesFieldsThatCouldBecomeOthers)
 {
     const std::pair<std::string, std::string> broken[] = {

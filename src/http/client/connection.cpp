@@ -1,24 +1,25 @@
 // Connection and its watch; see connection.hpp.
 #include "http/client/connection.hpp"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/deferred.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/system/system_error.hpp>
 #include <cstring>
 #include <openssl/x509.h>
 #include <sys/socket.h>
+#include <utility>
 
 #include "http/client/response_head.hpp"
 
 namespace dure::http::outgoing {
 namespace connection_parts {
 
-constexpr auto as_result = boost::asio::as_tuple(boost::asio::deferred);   // awaited directly: no frame for the operation
-// A stream of tokens never needs more than the first; whoever fills a buffer whole gets the next size.
-constexpr std::chrono::milliseconds slow{5};   // a wait as long as this is worth giving the buffer back for
+// Whoever fills a buffer whole gets the next size; a stream of tokens that comes slowly goes back to the smallest, so that
+// thousands of them hold little.
+constexpr std::chrono::milliseconds slow{5};
+constexpr std::size_t resting_capacity = 512;
 constexpr std::size_t first_capacity = 2 * 1024;
+constexpr std::size_t middle_capacity = 4 * 1024;
 constexpr std::size_t ample_capacity = 16 * 1024;
 constexpr std::size_t largest_capacity = longest_response_head + 1024;   // a head at its bound, and the byte too many
 
@@ -104,6 +105,8 @@ Task<IoResult> Connection::connect(boost::asio::ip::tcp::endpoint to, Deadline u
     auto [error] = co_await socket_.async_connect(to, as_result);
     if (!error)
         socket_.set_option(boost::asio::ip::tcp::no_delay(true), error);
+    if (!error)
+        socket_.non_blocking(true, error);   // for write_at_once()
     co_return finished(co_await boost::asio::this_coro::cancellation_state, error, 0);
 }
 
@@ -123,7 +126,18 @@ Task<IoResult> Connection::start_tls(std::shared_ptr<boost::asio::ssl::context> 
     co_return finished(co_await boost::asio::this_coro::cancellation_state, error, 0);
 }
 
-Task<IoResult> Connection::write(std::array<boost::asio::const_buffer, 2> bytes, Deadline until)
+IoResult Connection::write_at_once(const RequestBytes& bytes)
+{
+    IoResult result;
+    if (tls_)
+        return result;
+    result.bytes = socket_.write_some(bytes, result.error);
+    if (result.error == boost::asio::error::would_block)
+        result.error = {};
+    return result;
+}
+
+Task<IoResult> Connection::write(RequestBytes bytes, Deadline until)
 {
     watch_->arm(until.at());
     if (tls_) {
@@ -136,26 +150,34 @@ Task<IoResult> Connection::write(std::array<boost::asio::const_buffer, 2> bytes,
 
 Task<IoResult> Connection::fill(Deadline until)
 {
-    const auto asked = Steady::now();
+    begin_fill(until);
+    if (tls_) {
+        const auto [error, bytes] = co_await tls_->async_read_some(room(), as_result);
+        co_return end_fill(co_await boost::asio::this_coro::cancellation_state, error, bytes);
+    }
+    const auto [error, bytes] = co_await receive();
+    co_return end_fill(co_await boost::asio::this_coro::cancellation_state, error, bytes);
+}
+
+void Connection::begin_fill(Deadline until)
+{
     watch_->arm(until.at());
-    boost::system::error_code error;
-    std::size_t bytes = 0;
-    if (slow_peer_ && !tls_ && unread() == 0) {   // thousands of waiting streams hold no buffers
-        buffer_.reset();
-        capacity_ = begin_ = end_ = 0;
-        std::tie(error) = co_await socket_.async_wait(Socket::wait_read, as_result);
+    if (slow_peer_ && capacity_ > resting_capacity && last_bytes_ <= resting_capacity && unread() == 0) {
+        buffer_ = std::make_unique_for_overwrite<char[]>(resting_capacity);
+        capacity_ = resting_capacity;
+        begin_ = end_ = 0;
     }
-    if (!error) {
-        make_room();
-        const auto room = boost::asio::buffer(buffer_.get() + end_, capacity_ - end_);
-        if (tls_)
-            std::tie(error, bytes) = co_await tls_->async_read_some(room, as_result);
-        else
-            std::tie(error, bytes) = co_await socket_.async_read_some(room, as_result);
-        end_ += bytes;
-    }
-    slow_peer_ = Steady::now() - asked >= slow;
-    co_return finished(co_await boost::asio::this_coro::cancellation_state, error, bytes);
+    make_room();
+}
+
+IoResult Connection::end_fill(const boost::asio::cancellation_state& state, boost::system::error_code error,
+                              std::size_t bytes)
+{
+    const auto now = Steady::now();
+    slow_peer_ = now - std::exchange(last_fill_, now) >= slow;
+    last_bytes_ = bytes;
+    end_ += bytes;
+    return finished(state, error, bytes);
 }
 
 // The buffer starts small, since most of many waiting streams get little at once, and grows when it was filled.
@@ -172,9 +194,10 @@ void Connection::make_room()
         }
         return;
     }
-    const std::size_t capacity = capacity_ == 0               ? first_capacity
-                                 : capacity_ < ample_capacity ? ample_capacity
-                                                              : largest_capacity;
+    const std::size_t capacity = capacity_ == 0                  ? first_capacity
+                                 : capacity_ == resting_capacity ? middle_capacity
+                                 : capacity_ < ample_capacity    ? ample_capacity
+                                                                 : largest_capacity;
     auto larger = std::make_unique_for_overwrite<char[]>(capacity);
     const std::size_t kept = unread();
     if (kept > 0)

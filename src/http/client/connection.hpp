@@ -3,12 +3,17 @@
 #pragma once
 
 #include <array>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <memory>
+#include <type_traits>
+#include <utility>
 
 #include "dure/base/clock.hpp"
 #include "dure/base/task.hpp"
@@ -42,6 +47,23 @@ private:
     bool fired_ = false;
 };
 
+constexpr auto as_result = boost::asio::as_tuple(boost::asio::deferred);   // awaited directly: no frame for the operation
+
+// Goes on with the coroutine inside the operation's completion, on whose core both are. Without it every completion takes the way
+// through the coroutine's type-erased executor: an allocation and three calls.
+template <class Handler>
+struct GoOnHere {
+    using cancellation_slot_type = boost::asio::associated_cancellation_slot_t<Handler>;
+    cancellation_slot_type get_cancellation_slot() const noexcept
+    {
+        return boost::asio::get_associated_cancellation_slot(handler);
+    }
+    void operator()(boost::system::error_code error, std::size_t bytes) { std::move(handler)(error, bytes); }
+    Handler handler;
+};
+
+using RequestBytes = std::array<boost::asio::const_buffer, 2>;   // head and body
+
 struct IoResult {
     boost::system::error_code error;
     std::size_t bytes = 0;
@@ -61,9 +83,25 @@ public:
     // Of a connected socket. `host` is what the certificate must be for.
     Task<IoResult> start_tls(std::shared_ptr<boost::asio::ssl::context> context, std::string host,
                              std::shared_ptr<TlsSession> session, Deadline until);
-    Task<IoResult> write(std::array<boost::asio::const_buffer, 2> bytes, Deadline until);
+    // As much as goes without waiting, nothing over TLS: a request nearly always goes in one piece.
+    IoResult write_at_once(const RequestBytes& bytes);
+    Task<IoResult> write(RequestBytes bytes, Deadline until);
     // Appends to the read buffer what has arrived; `bytes` 0 never comes without an error.
     Task<IoResult> fill(Deadline until);
+    // fill() of a plain socket in three steps, for those who read once a token: no frame for it.
+    //   begin_fill(); const auto [error, bytes] = co_await receive(); end_fill()
+    bool plain() const { return !tls_; }
+    void begin_fill(Deadline until);
+    auto receive()
+    {
+        return boost::asio::async_initiate<decltype(as_result), void(boost::system::error_code, std::size_t)>(
+            [](auto&& handler, Socket* socket, boost::asio::mutable_buffer room) {
+                using Handler = std::decay_t<decltype(handler)>;
+                socket->async_read_some(room, GoOnHere<Handler>{std::forward<decltype(handler)>(handler)});
+            },
+            as_result, &socket_, room());
+    }
+    IoResult end_fill(const boost::asio::cancellation_state& state, boost::system::error_code error, std::size_t bytes);
 
     // Unread bytes, at the front of the free room; consume() gives them up.
     std::size_t unread() const { return end_ - begin_; }
@@ -87,6 +125,7 @@ public:
 private:
     IoResult finished(const boost::asio::cancellation_state& state, boost::system::error_code error, std::size_t bytes);
     void make_room();
+    boost::asio::mutable_buffer room() { return boost::asio::buffer(buffer_.get() + end_, capacity_ - end_); }
 
     Socket socket_;
     std::shared_ptr<Watch> watch_;
@@ -99,8 +138,10 @@ private:
     std::size_t end_ = 0;
     Steady::time_point born_ = Steady::now();
     Steady::time_point idle_since_ = born_;
+    Steady::time_point last_fill_ = born_;
+    std::size_t last_bytes_ = 0;   // of the last fill
     bool reused_ = false;
-    bool slow_peer_ = false;   // the last fill had to wait
+    bool slow_peer_ = false;       // the last fill had to wait
 };
 
 }  // namespace dure::http::outgoing

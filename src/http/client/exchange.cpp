@@ -1,6 +1,9 @@
 // The exchange; see exchange.hpp. Whatever goes wrong closes the connection: only Stream::finish_body keeps it.
 #include "http/client/exchange.hpp"
 
+#include <algorithm>
+#include <boost/asio/this_coro.hpp>
+
 #include "dure/base/text.hpp"
 
 namespace dure::http::outgoing {
@@ -42,6 +45,8 @@ public:
 private:
     void finish_body_if_done();
     std::string_view decode_arrived();
+    // What read() gives without waiting.
+    std::optional<Result<std::string_view>> ready();
     Result<void> after_fill(const IoResult& got);
     Error fail(Error error);
 
@@ -104,27 +109,41 @@ std::string_view Stream::decode_arrived()
     return {bytes, step.body};
 }
 
+std::optional<Result<std::string_view>> Stream::ready()
+{
+    if (failure_)
+        return *failure_;
+    if (decoder_.state() == BodyDecoder::State::need_more && lease_.connection() == nullptr)
+        return fail(upstream_error("cut", "reading was cancelled before"));
+    if (decoder_.state() == BodyDecoder::State::need_more)
+        if (const std::string_view bytes = decode_arrived(); !bytes.empty())
+            return bytes;
+    if (decoder_.state() == BodyDecoder::State::broken)
+        return fail(upstream_error("protocol", "broken chunking"));
+    if (decoder_.state() != BodyDecoder::State::done)
+        return std::nullopt;
+    if (std::exchange(ended_cleanly_, false))
+        lease_.keep();
+    else
+        lease_.close();
+    return std::string_view();
+}
+
 Task<Result<std::string_view>> Stream::read(Deadline until)
 {
     for (;;) {
-        if (failure_)
-            co_return *failure_;
-        if (decoder_.state() == BodyDecoder::State::need_more && lease_.connection() == nullptr)
-            co_return fail(upstream_error("cut", "reading was cancelled before"));
-        if (decoder_.state() == BodyDecoder::State::need_more)
-            if (const std::string_view bytes = decode_arrived(); !bytes.empty())
-                co_return bytes;
-        if (decoder_.state() == BodyDecoder::State::broken)
-            co_return fail(upstream_error("protocol", "broken chunking"));
-        if (decoder_.state() == BodyDecoder::State::done) {
-            if (std::exchange(ended_cleanly_, false))
-                lease_.keep();
-            else
-                lease_.close();
-            co_return std::string_view();
-        }
+        if (auto now = ready())
+            co_return *std::move(now);
         CloseUnlessReleased guard(lease_);
-        const IoResult got = co_await lease_.connection()->fill(until);
+        Connection& connection = *lease_.connection();
+        IoResult got;
+        if (connection.plain()) {
+            connection.begin_fill(until);
+            const auto [error, bytes] = co_await connection.receive();
+            got = connection.end_fill(co_await boost::asio::this_coro::cancellation_state, error, bytes);
+        } else {
+            got = co_await connection.fill(until);
+        }
         guard.release();
         if (auto usable = after_fill(got); !usable)
             co_return usable.error();
@@ -151,7 +170,8 @@ Task<Result<std::string>> Stream::read_all(std::size_t limit, Deadline until)
         co_return fail(too_large());
     std::string all;
     for (;;) {
-        const auto bytes = co_await read(until);
+        auto now = ready();   // a short answer came whole with its head: no frame for looking
+        const auto bytes = now ? *std::move(now) : co_await read(until);
         if (!bytes)
             co_return bytes.error();
         if (bytes->empty())
@@ -208,9 +228,14 @@ Task<HeadOutcome> exchange_heads(Lease lease, const ClientRequest& request, cons
 {
     HeadOutcome out;
     Connection& connection = *lease.connection();
-    const std::array<boost::asio::const_buffer, 2> bytes{boost::asio::buffer(head),
-                                                        boost::asio::buffer(request.body.data(), request.body.size())};
-    const IoResult sent = co_await connection.write(bytes, request.deadline.sooner(request.timeouts.head));
+    RequestBytes bytes{boost::asio::buffer(head), boost::asio::buffer(request.body.data(), request.body.size())};
+    IoResult sent = connection.write_at_once(bytes);
+    if (sent.ok() && sent.bytes < boost::asio::buffer_size(bytes)) {
+        const auto of_head = std::min(sent.bytes, bytes[0].size());
+        bytes[0] += of_head;
+        bytes[1] += sent.bytes - of_head;
+        sent = co_await connection.write(bytes, request.deadline.sooner(request.timeouts.head));
+    }
     if (sent.timed_out) {
         out.error = waited_too_long("head_timeout");
         co_return out;

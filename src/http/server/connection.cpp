@@ -146,6 +146,7 @@ void Connection::begin_exchange()
     status_ = 0;
     close_after_ = false;
     head_pending_ = false;
+    head_in_out_ = false;
     body_raw_ = 0;
 }
 

@@ -99,6 +99,7 @@ private:
     bool close_after_ = false;
     bool upgraded_ = false;
     bool head_pending_ = false;      // of a stream: in out_, not sent yet
+    bool head_in_out_ = false;       // sent with the last chunk
     bool chunked_answer_ = false;
 };
 

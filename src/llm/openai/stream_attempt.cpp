@@ -94,7 +94,7 @@ bool StreamAttempt::take_bytes(std::string_view bytes)
     events_.feed(bytes);
     timers_.bytes(now);
     if (ask_.relay != nullptr)
-        out_.reserve(out_.size() + bytes.size() + bytes.size() / 8 + 256);   // ids and names may be longer than they came
+        out_.reserve(out_.size() + bytes.size() + bytes.size() / 8 + 64);   // ids and names may be longer than they came
     http::SseEvent event;
     while (!reader.failure() && !reader.done() && events_.next(event))
         take(event);
@@ -177,8 +177,14 @@ Task<MaybeFailure> StreamAttempt::run(http::ResponseStream& response)
         if (translator_.reader().done() && sound)
             if (auto misfit = finish())
                 co_return misfit;
-        if (auto gone = co_await flush())
+        if (ask_.relay != nullptr && may_speak() && !out_.empty()) {   // flush(), without its frame: once a token
+            const auto sent = co_await reply_.rendered(out_);
+            out_.clear();
+            if (!sent)
+                co_return fail(Failure(FailureClass::cancelled, ""));
+        } else if (auto gone = co_await flush()) {
             co_return gone;
+        }
         if (!sound)
             co_return fail(*translator_.reader().failure());
     }
