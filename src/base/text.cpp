@@ -5,6 +5,7 @@
 #include <openssl/sha.h>
 
 #include <array>
+#include <cstring>
 #include <memory>
 #include <stdexcept>
 
@@ -96,6 +97,11 @@ bool valid_utf8(std::string_view text)
     for (std::size_t at = 0; at < text.size();) {
         if (static_cast<unsigned char>(text[at]) < 0x80) {
             ++at;
+            for (std::uint64_t word; at + sizeof word <= text.size(); at += sizeof word) {
+                std::memcpy(&word, text.data() + at, sizeof word);
+                if ((word & json_words::every_byte(0x80)) != 0)
+                    break;
+            }
             continue;
         }
         const auto length = utf8_length(text, at);

@@ -116,13 +116,10 @@ bool is_empty_array(const JsonView& view)
 
 std::string first_text(const JsonView& messages, std::size_t bytes)
 {
-    std::string text;
-    bool first = true;
-    messages.for_each_element([&](const JsonView& message) {
-        if (std::exchange(first, false) && message.kind() == JsonKind::object)
-            text = content_text(message.find("content"));
-    });
-    return std::string(utf8_prefix(text, bytes));
+    const auto first = messages.at(0);   // the others are not looked at: there may be megabytes of them
+    if (!first || first->kind() != JsonKind::object)
+        return {};
+    return std::string(utf8_prefix(content_text(first->find("content")), bytes));
 }
 
 UserTurn newest_user_turn(const JsonView& messages, std::string_view message_id)

@@ -59,7 +59,7 @@ std::optional<Method> parse_method(std::string_view text)
 std::optional<std::string_view> RequestHead::header(std::string_view name) const
 {
     for (const auto& field : headers)
-        if (equals_ignoring_case(field.name, name))
+        if (field.name.size() == name.size() && equals_ignoring_case(field.name, name))
             return field.value;
     return std::nullopt;
 }

@@ -11,7 +11,7 @@ namespace request_head_parts {
 bool is_ours(std::string_view name)
 {
     for (const std::string_view ours : {"host", "content-length", "connection", "transfer-encoding", "expect", "upgrade", "te"})
-        if (equals_ignoring_case(name, ours))
+        if (name.size() == ours.size() && equals_ignoring_case(name, ours))   // mostly no call
             return true;
     return false;
 }
@@ -26,11 +26,21 @@ bool may_have_body(Method method)
     return method == Method::post || method == Method::put || method == Method::patch;
 }
 
-std::string host_field(const Url& url)
+void append_host(std::string& head, const Url& url)
 {
     const bool v6 = url.host.find(':') != std::string::npos;
-    const std::string host = v6 ? "[" + url.host + "]" : url.host;
-    return url.port == (url.tls ? 443 : 80) ? host : host + ":" + std::to_string(url.port);
+    head.append(v6 ? "[" : "").append(url.host).append(v6 ? "]" : "");
+    if (url.port != (url.tls ? 443 : 80))
+        head.append(":").append(std::to_string(url.port));
+}
+
+std::size_t size_of_fields(const ClientRequest& request)
+{
+    constexpr std::size_t around = 4;   // ": " and the line's end
+    std::size_t size = 0;
+    for (const auto& [name, value] : request.headers)
+        size += name.size() + value.size() + around;
+    return size;
 }
 
 }  // namespace request_head_parts
@@ -40,8 +50,12 @@ Result<std::string> request_head(const ClientRequest& request)
     using namespace request_head_parts;
     if (!request.url.target.starts_with('/') || !has_visible_text_only(request.url.target))
         return Error(Errc::invalid_argument, "The URL is not valid.").reason("invalid_url");
-    std::string head(name_of(request.method));
-    head.append(" ").append(request.url.target).append(" HTTP/1.1\r\nHost: ").append(host_field(request.url)).append("\r\n");
+    constexpr std::size_t other_words = 96;   // method, version, port, length
+    std::string head;
+    head.reserve(size_of_fields(request) + request.url.target.size() + request.url.host.size() + other_words);
+    head.append(name_of(request.method)).append(" ").append(request.url.target).append(" HTTP/1.1\r\nHost: ");
+    append_host(head, request.url);
+    head.append("\r\n");
     for (const auto& [name, value] : request.headers) {
         // The value may be a secret: only the name is said.
         if (!is_token(name) || !is_field_text(value) || is_ours(name))

@@ -108,6 +108,7 @@ std::optional<ResponseHead> parse_response_head(std::string_view head, Method re
     FramingFields fields;
     bool version_1_1 = true;
     bool first = true;
+    out.headers.reserve(8);
     for (;;) {
         const std::size_t end = head.find("\r\n");
         const std::string_view line = head.substr(0, end);

@@ -1,8 +1,8 @@
 // Answers: the head is formatted once into a buffer of the connection, small bodies and chunks behind it, and everything
 // that belongs together goes out in one send.
-#include <algorithm>
 #include <array>
 #include <charconv>
+#include <utility>
 
 #include "dure/base/text.hpp"
 #include "http/server/connection.hpp"
@@ -36,21 +36,27 @@ constexpr auto name_characters = [] {
     return all;
 }();
 
+// These two look at every character, since what they look for is hardly ever there.
 bool is_field_name(std::string_view name)
 {
-    return !name.empty() &&
-           std::all_of(name.begin(), name.end(), [](char c) { return name_characters[static_cast<unsigned char>(c)]; });
+    bool sound = !name.empty();
+    for (const char c : name)
+        sound &= name_characters[static_cast<unsigned char>(c)];
+    return sound;
 }
 
-bool ends_line(char c)
+bool ends_line(std::string_view value)
 {
-    return c == '\r' || c == '\n' || c == '\0';
+    bool found = false;
+    for (const char c : value)
+        found |= (c == '\r') | (c == '\n') | (c == '\0');
+    return found;
 }
 
 bool is_reserved(std::string_view name)
 {
     for (const std::string_view reserved : {"content-length", "transfer-encoding", "connection", "date", "server"})
-        if (equals_ignoring_case(name, reserved))
+        if (name.size() == reserved.size() && equals_ignoring_case(name, reserved))   // mostly no call
             return true;
     return false;
 }
@@ -58,7 +64,7 @@ bool is_reserved(std::string_view name)
 // A header that a handler made out of foreign text must not become two, and framing is the connection's alone.
 void append_field(std::string& out, std::string_view name, std::string_view value)
 {
-    if (!is_field_name(name) || std::any_of(value.begin(), value.end(), ends_line))
+    if (!is_field_name(name) || ends_line(value))
         throw InvariantBroken("malformed answer header " + ascii_lower(name).substr(0, 64));
     if (is_reserved(name))
         throw InvariantBroken("answer header " + ascii_lower(name) + " belongs to the connection");
@@ -172,7 +178,11 @@ Task<Result<void>> Connection::send_chunk(std::string_view bytes, bool last)
 {
     if (answer_ != Answer::streaming)
         throw InvariantBroken("no stream is open");
-    if (!head_pending_)
+    if (head_pending_)
+        head_in_out_ = true;
+    else if (std::exchange(head_in_out_, false))
+        std::string().swap(out_);   // a stream may last: it keeps no room for its head
+    else
         out_.clear();
     head_pending_ = false;
     if (head_.method == Method::head)

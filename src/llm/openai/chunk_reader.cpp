@@ -43,6 +43,9 @@ std::int64_t count_of(const OrderedJson& object, const char* name)
 
 std::int64_t count_of(const schema::JsonView& value)
 {
+    constexpr std::int64_t most = 9'000'000'000'000'000;
+    if (const auto whole = value.as_int64())
+        return std::clamp<std::int64_t>(*whole, 0, most);
     return static_cast<std::int64_t>(std::clamp(value.as_double().value_or(0), 0.0, 9e15));
 }
 
