@@ -10,6 +10,9 @@ target_compile_options(dure_options INTERFACE -pthread -Wall -Wextra -Wpedantic 
 target_compile_definitions(dure_options INTERFACE
     BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
     BOOST_ALL_NO_LIB JSON_USE_IMPLICIT_CONVERSIONS=0)
+# Coroutine frames through operator new: none is aligned beyond it, and jemalloc's aligned_alloc takes four times as long.
+target_compile_definitions(dure_options INTERFACE
+    $<$<CONFIG:Release>:BOOST_ASIO_DISABLE_STD_ALIGNED_ALLOC> $<$<CONFIG:Release>:BOOST_ASIO_DISABLE_BOOST_ALIGN>)
 target_include_directories(dure_options INTERFACE ${PROJECT_SOURCE_DIR}/include)
 
 set(DURE_SANITIZE "" CACHE STRING "Sanitizers for the whole build: empty, 'address,undefined' or 'thread'")
