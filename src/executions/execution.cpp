@@ -52,21 +52,21 @@ std::optional<Status> status_named(std::string_view name)
     return std::nullopt;
 }
 
-Json to_json(const Step& step)
+Json to_json(Step step)
 {
     auto json = Json::object();
     json["node_id"] = step.node_id;
     json["visit"] = step.visit;
     json["step"] = step.step;
     json["status"] = step.status;
-    json["input"] = step.input;
-    json["output"] = step.output;
+    json["input"] = std::move(step.input);
+    json["output"] = std::move(step.output);
     json["started_at"] = rfc3339(step.started_at);
     json["duration_ms"] = step.duration_ms;
     json["tokens"] = step.tokens;
     json["cost"] = usd(step.cost_nano);
     json["attempts"] = step.attempts;
-    json["error"] = step.error ? *step.error : Json();
+    json["error"] = step.error ? std::move(*step.error) : Json();
     return json;
 }
 

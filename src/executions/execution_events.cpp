@@ -68,9 +68,9 @@ store::NewEvent execution_began(const std::string& id, const std::string& owner,
     return began;
 }
 
-store::NewEvent step_ended(const std::string& id, const std::string& owner, const Step& step)
+store::NewEvent step_ended(const std::string& id, const std::string& owner, const std::string& status, Json step)
 {
-    return event_of(id, owner, type_of_step(step.status), to_json(step), {});
+    return event_of(id, owner, type_of_step(status), std::move(step), {});
 }
 
 store::NewEvent execution_left(const Execution& execution, const Outcome& outcome, UnixMillis now,

@@ -29,7 +29,7 @@ std::optional<Json> stored_json(const sql::Row& row, std::string_view column)
     return text ? std::optional(Json::parse(*text)) : std::nullopt;
 }
 
-std::optional<std::string> json_text(const std::optional<Json>& json)
+std::optional<std::string> maybe_text_of(const std::optional<Json>& json)
 {
     return json ? std::optional(dump(*json)) : std::nullopt;
 }
@@ -141,8 +141,8 @@ Result<void> ExecutionRows::insert(const Execution& execution)
     const auto& e = execution;
     const auto stored = connection_.execute(
         sql, e.id, e.owner_id, e.flow_id, e.flow_slug, e.flow_version, e.flow_type, dump(e.pins), name_of(e.status),
-        e.user_label, e.session_id, e.message, dump(e.inputs), dump(e.facts), json_text(e.output), json_text(e.error),
-        json_text(e.waiting), dump(to_json(e.limits)), e.idempotency_key, e.request_hash, e.forked_from, e.forked_step,
+        e.user_label, e.session_id, e.message, dump(e.inputs), dump(e.facts), maybe_text_of(e.output), maybe_text_of(e.error),
+        maybe_text_of(e.waiting), dump(to_json(e.limits)), e.idempotency_key, e.request_hash, e.forked_from, e.forked_step,
         e.created_at, e.started_at, e.ended_at, e.updated_at, e.active_since, e.active_ms, e.wake_at, e.crashes,
         e.crashed_at, rights_text(e.rights), e.retries, e.webhook);
     if (!stored)
@@ -178,10 +178,9 @@ Result<std::optional<Execution>> ExecutionRows::find_by_key(const std::string& o
 
 Result<Json> ExecutionRows::session_state(const Execution& execution)
 {
-    const auto rows =
-        connection_.query("SELECT output FROM executions WHERE flow_id = $1 AND owner_id = $2 AND session_id = $3 AND "
-                          "status = 'succeeded' ORDER BY id DESC LIMIT 1",
-                          execution.flow_id, execution.owner_id, execution.session_id);
+    const auto rows = connection_.query("SELECT output FROM executions WHERE flow_id = $1 AND owner_id = $2 AND session_id = $3 AND "
+                                        "status = 'succeeded' ORDER BY id DESC LIMIT 1",
+                                        execution.flow_id, execution.owner_id, execution.session_id);
     if (!rows)
         return rows.error();
     const auto output = rows->empty() ? std::nullopt : rows->front().maybe_text("output");
@@ -270,18 +269,42 @@ Result<void> ExecutionRows::touch(const std::string& id, UnixMillis now)
 
 Result<std::int64_t> ExecutionRows::put_step(const std::string& id, const Step& step)
 {
-    const auto stored = connection_.query(
-        "INSERT INTO execution_steps (execution_id, task_id, node_id, number, visit, step, status, input, output, "
-        "error, "
-        "started_at, duration_ms, tokens, cost_nano, attempts) VALUES ($1, $2, $3, $4, (SELECT COALESCE(MAX(visit), 0) "
-        "+ 1 "
-        "FROM execution_steps WHERE execution_id = $1 AND node_id = $3), $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) "
-        "ON CONFLICT (execution_id, task_id, node_id) DO UPDATE SET status = excluded.status, input = excluded.input, "
+    return put_step(id, step, {dump(step.input), dump(step.output), maybe_text_of(step.error)});
+}
+
+// SQLite has one writer: the visit is read first, since what it returns of an insert it keeps in a table of its own meanwhile.
+Result<std::int64_t> ExecutionRows::put_step(const std::string& id, const Step& step, const StepTexts& texts)
+{
+    static const std::string begin =
+        "INSERT INTO execution_steps (execution_id, task_id, node_id, number, visit, step, status, input, output, error, "
+        "started_at, duration_ms, tokens, cost_nano, attempts) VALUES ($1, $2, $3, $4, ";
+    static const std::string end =
+        ", $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) "
+        "ON CONFLICT (execution_id, node_id, task_id) DO UPDATE SET status = excluded.status, input = excluded.input, "
         "output = excluded.output, error = excluded.error, started_at = excluded.started_at, "
         "duration_ms = excluded.duration_ms, tokens = excluded.tokens, cost_nano = excluded.cost_nano, "
-        "attempts = excluded.attempts RETURNING visit",
-        id, step.task_id, step.node_id, step.number, step.step, step.status, dump(step.input), dump(step.output),
-        json_text(step.error), step.started_at, step.duration_ms, step.tokens, step.cost_nano, step.attempts);
+        "attempts = excluded.attempts";
+    static const std::string next = "(SELECT COALESCE(MAX(visit), 0) + 1 FROM execution_steps WHERE execution_id = $1 AND node_id = ";
+    if (connection_.dialect() == sql::Dialect::sqlite) {
+        static const std::string known =
+            "SELECT COALESCE((SELECT visit FROM execution_steps WHERE execution_id = $1 AND node_id = $2 AND task_id = $3), " +
+            next + "$2))";
+        static const std::string insert = begin + "$15" + end;
+        const auto found = connection_.query(known, id, step.node_id, step.task_id);
+        if (!found)
+            return found.error();
+        const auto visit = found->front().integer(0);
+        const auto stored = connection_.execute(insert, id, step.task_id, step.node_id, step.number, step.step, step.status,
+                                                texts.input, texts.output, texts.error, step.started_at, step.duration_ms,
+                                                step.tokens, step.cost_nano, step.attempts, visit);
+        if (!stored)
+            return stored.error();
+        return visit;
+    }
+    static const std::string insert = begin + next + "$3)" + end + " RETURNING visit";
+    const auto stored = connection_.query(insert, id, step.task_id, step.node_id, step.number, step.step, step.status,
+                                          texts.input, texts.output, texts.error, step.started_at, step.duration_ms,
+                                          step.tokens, step.cost_nano, step.attempts);
     if (!stored)
         return stored.error();
     return stored->front().integer(0);
@@ -295,7 +318,7 @@ Result<void> ExecutionRows::leave(const std::string& id, const Outcome& outcome,
         "active_ms = active_ms + CASE WHEN active_since IS NULL OR $8 < active_since THEN 0 ELSE $8 - active_since "
         "END, "
         "active_since = NULL, updated_at = $8 WHERE id = $1",
-        id, name_of(outcome.status), json_text(outcome.output), json_text(outcome.error), json_text(outcome.waiting),
+        id, name_of(outcome.status), maybe_text_of(outcome.output), maybe_text_of(outcome.error), maybe_text_of(outcome.waiting),
         outcome.wake_at, ended_at, now));
 }
 

@@ -14,6 +14,13 @@ struct Outcome {
     std::optional<UnixMillis> wake_at;
 };
 
+// JSON.
+struct StepTexts {
+    std::string input;
+    std::string output;
+    std::optional<std::string> error;
+};
+
 class ExecutionRows {
 public:
     explicit ExecutionRows(sql::Connection& connection) : connection_(connection) {}
@@ -37,8 +44,9 @@ public:
     Result<UnixMillis> begin(const std::string& id, UnixMillis now);
     // It works. At most once a second: the row is a wide one, and only the time until a crash is counted by it.
     Result<void> touch(const std::string& id, UnixMillis now);
-    // Stores or replaces the step; gives its visit.
+    // Stores or replaces the step; gives its visit. With texts those are stored in the place of the step's own values.
     Result<std::int64_t> put_step(const std::string& id, const Step& step);
+    Result<std::int64_t> put_step(const std::string& id, const Step& step, const StepTexts& texts);
     Result<void> leave(const std::string& id, const Outcome& outcome, UnixMillis now);
     // Goes on: waiting → queued.
     // `still_asked`: the questions that stay open while it works on.

@@ -1,7 +1,10 @@
-// See recorder.hpp. Rows first, events last: an append holds the lock of the global order until the commit.
+// See recorder.hpp. Rows first, events last: an append holds the lock of the global order until the commit. What can be made
+// before is made on the run's core: the database's thread is the one that all runs wait for.
 #include "executions/recorder.hpp"
 
 #include <cmath>
+
+#include "dure/base/json_write.hpp"
 
 #include "executions/end_webhook.hpp"
 #include "executions/execution_events.hpp"
@@ -18,6 +21,7 @@ bool tells_steps(const runs::RunEvent& event)
 
 constexpr std::int64_t steps_of_an_event = 1 << 16;  // a task ends its node and those it skips: no flow has as many
 
+// Without what is stored as text only.
 Step step_from_told(const Json& told, const runs::RunEvent& event, std::int64_t place)
 {
     Step step;
@@ -26,10 +30,6 @@ Step step_from_told(const Json& told, const runs::RunEvent& event, std::int64_t 
     step.number = event.seq * steps_of_an_event + place;
     step.step = told.at("step").get<std::int64_t>();
     step.status = told.at("status").get<std::string>();
-    step.input = told.at("input");
-    step.output = told.at("output");
-    if (const auto& error = told.at("error"); !error.is_null())
-        step.error = error;
     step.started_at = parse_rfc3339(told.at("started_at").get<std::string>()).value_or(0);
     step.duration_ms = told.at("duration_ms").get<std::int64_t>();
     step.tokens = told.at("tokens").get<std::int64_t>();
@@ -81,35 +81,89 @@ Outcome outcome_of(const runs::Ending& ending)
     return outcome;
 }
 
+struct ToldStep {
+    Step step;
+    StepTexts texts;
+    store::NewEvent event;   // its data is a text that lacks the visit
+    Json data;               // the same, for who follows the events
+};
+
+// What becomes of one write, made again when its transaction was lost.
+struct Prepared {
+    std::vector<ToldStep> steps;
+    std::vector<model::Event> stored;
+    std::size_t first_step = 0;   // of the stored events
+    std::vector<std::int64_t> visits;
+};
+
+Prepared* prepared_of(const runs::WriteOfRun& what)
+{
+    const auto* made = std::any_cast<std::shared_ptr<Prepared>>(&what.prepared);
+    return made ? made->get() : nullptr;
+}
+
+// `at` is of the cause too: a repeat has the same. Ids of one moment lie together, whatever runs they are of.
+void name_event(store::NewEvent& event, const std::string& run, UnixMillis at, const std::string& cause)
+{
+    event.event_id = event_id_for(at, run + "/" + cause);
+}
+
+ToldStep told_step_of(const runs::Run& run, const Json& told, const runs::RunEvent& event, std::int64_t place)
+{
+    ToldStep made;
+    made.step = step_from_told(told, event, place);
+    made.texts.input = json_text(told.at("input"));
+    made.texts.output = json_text(told.at("output"));
+    if (const auto& error = told.at("error"); !error.is_null())
+        made.texts.error = json_text(error);
+    made.data = told;
+    made.event = step_ended(run.id, run.owner, made.step.status, Json());
+    made.event.data_text = json_text(told);
+    name_event(made.event, run.id, made.step.started_at + made.step.duration_ms,
+               std::to_string(event.seq) + "/" + made.step.node_id);
+    return made;
+}
+
 // The rows and events of one write.
 class Recording {
 public:
-    Recording(sql::Connection& connection, const runs::WriteOfRun& what, UnixMillis now)
-        : connection_(connection), rows_(connection), what_(what), now_(now)
-    {}
+    Recording(sql::Connection& connection, const runs::WriteOfRun& what, Prepared& prepared, UnixMillis now)
+        : connection_(connection), rows_(connection), what_(what), prepared_(prepared), now_(now)
+    {
+        prepared_.stored.clear();
+        prepared_.visits.clear();
+    }
 
     Result<void> write()
     {
         if (auto begun = begin(); !begun)
             return begun;
-        for (const auto& event : what_.events)
-            if (tells_steps(event))
-                if (auto put = put_steps(event); !put)
-                    return put;
-        if (!what_.ending)
-            return rows_.touch(what_.run.id, now_);
-        return leave();
+        prepared_.first_step = events_.size();
+        for (const auto& told : prepared_.steps)
+            if (auto put = put_step(told); !put)
+                return put;
+        if (auto left = what_.ending ? leave() : rows_.touch(what_.run.id, now_); !left)
+            return left;
+        for (auto& event : events_) {
+            auto one = store::Events(connection_).append(std::move(event));
+            if (!one)
+                return one.error();
+            prepared_.stored.push_back(std::move(*one));
+        }
+        return {};
     }
 
-    std::vector<store::NewEvent> take_events() { return std::move(events_); }
-
 private:
-    void add(store::NewEvent event, const std::string& cause)
+    void add(store::NewEvent event)
     {
-        event.event_id = event_id_for(what_.run.created_at, what_.run.id + "/" + cause);
         if (event.created_at == 0)
             event.created_at = now_;
         events_.push_back(std::move(event));
+    }
+    void add(store::NewEvent event, UnixMillis at, const std::string& cause)
+    {
+        name_event(event, what_.run.id, at, cause);
+        add(std::move(event));
     }
 
     // The first write under this claim.
@@ -121,22 +175,22 @@ private:
             const auto started_at = rows_.begin(what_.run.id, now_);
             if (!started_at)
                 return started_at.error();
-            add(execution_began(what_.run.id, what_.run.owner, *started_at, now_), std::to_string(event.seq));
+            add(execution_began(what_.run.id, what_.run.owner, *started_at, now_), what_.run.created_at,
+                std::to_string(event.seq));
         }
         return {};
     }
 
-    Result<void> put_steps(const runs::RunEvent& event)
+    Result<void> put_step(const ToldStep& told)
     {
-        std::int64_t place = 0;
-        for (const auto& told : event.data["steps"]) {
-            auto step = step_from_told(told, event, place++);
-            auto visit = rows_.put_step(what_.run.id, step);
-            if (!visit)
-                return visit.error();
-            step.visit = *visit;
-            add(step_ended(what_.run.id, what_.run.owner, step), std::to_string(event.seq) + "/" + step.node_id);
-        }
+        const auto visit = rows_.put_step(what_.run.id, told.step, told.texts);
+        if (!visit)
+            return visit.error();
+        prepared_.visits.push_back(*visit);
+        auto event = told.event;
+        event.data_text.back() = ',';   // in place of the closing brace
+        event.data_text += "\"visit\":" + std::to_string(*visit) + "}";
+        add(std::move(event));
         return {};
     }
 
@@ -148,22 +202,24 @@ private:
         const auto execution = rows_.find(what_.run.id, "");
         if (!execution)
             return execution.error();
-        add(execution_left(*execution, outcome, now_, {}), "end of " + std::to_string(what_.run.epoch));
+        add(execution_left(*execution, outcome, now_, {}), now_, "end of " + std::to_string(what_.run.epoch));
+        return {};
         return tell_webhook(connection_, *execution, now_);
     }
 
     sql::Connection& connection_;
     ExecutionRows rows_;
     const runs::WriteOfRun& what_;
+    Prepared& prepared_;
     const UnixMillis now_;
     std::vector<store::NewEvent> events_;
 };
 
 }  // namespace
 
-Json told_step(const Step& step)
+Json told_step(Step step)
 {
-    auto told = to_json(step);
+    auto told = to_json(std::move(step));
     told.erase("visit");  // counted when it is stored
     return told;
 }
@@ -175,35 +231,35 @@ bool Recorder::has_extra(const runs::WriteOfRun& what)
            });
 }
 
+std::any Recorder::prepare(const runs::WriteOfRun& what)
+{
+    auto prepared = std::make_shared<Prepared>();
+    for (const auto& event : what.events) {
+        if (!tells_steps(event))
+            continue;
+        std::int64_t place = 0;
+        for (const auto& told : event.data["steps"])
+            prepared->steps.push_back(told_step_of(what.run, told, event, place++));
+    }
+    return prepared;
+}
+
 Result<void> Recorder::write(sql::Connection& connection, const runs::WriteOfRun& what)
 {
-    Recording recording(connection, what, what.ending ? what.ending->now : clock_.now());
-    if (auto written = recording.write(); !written)
-        return written;
-    std::vector<model::Event> stored;
-    for (const auto& event : recording.take_events()) {
-        auto one = store::Events(connection).append(event);
-        if (!one)
-            return one.error();
-        stored.push_back(std::move(*one));
-    }
-    const std::lock_guard lock(guard_);
-    stored_[what.run.id] = std::move(stored);
-    return {};
+    return Recording(connection, what, *prepared_of(what), what.ending ? what.ending->now : clock_.now()).write();
 }
 
 void Recorder::committed(const runs::WriteOfRun& what)
 {
-    std::vector<model::Event> stored;
-    {
-        const std::lock_guard lock(guard_);
-        if (const auto found = stored_.find(what.run.id); found != stored_.end()) {
-            stored = std::move(found->second);
-            stored_.erase(found);
-        }
+    auto* prepared = prepared_of(what);
+    if (prepared == nullptr || prepared->stored.empty())
+        return;
+    for (std::size_t i = 0; i < prepared->steps.size(); ++i) {
+        auto& data = prepared->stored[prepared->first_step + i].data;
+        data = std::move(prepared->steps[i].data);
+        data["visit"] = prepared->visits[i];
     }
-    if (!stored.empty())
-        bus_.publish(std::move(stored));
+    bus_.publish(std::move(prepared->stored));
 }
 
 }  // namespace dure::executions

@@ -3,8 +3,7 @@
 // when the write is committed. Thread-safe.
 #pragma once
 
-#include <mutex>
-#include <unordered_map>
+#include <any>
 
 #include "dure/events/bus.hpp"
 #include "dure/executions/execution.hpp"
@@ -18,7 +17,7 @@ namespace dure::executions {
 inline constexpr std::string_view mode_status = "status";
 inline constexpr std::string_view mode_tasks = "tasks";
 
-Json told_step(const Step& step);
+Json told_step(Step step);
 
 class Recorder {
 public:
@@ -26,14 +25,14 @@ public:
     Recorder(events::Bus& bus, const Clock& clock) : bus_(bus), clock_(clock) {}
 
     static bool has_extra(const runs::WriteOfRun& what);
+    // On the run's core; what it gives is WriteOfRun::prepared of the others.
+    static std::any prepare(const runs::WriteOfRun& what);
     Result<void> write(sql::Connection& connection, const runs::WriteOfRun& what);
     void committed(const runs::WriteOfRun& what);
 
 private:
     events::Bus& bus_;
     const Clock& clock_;
-    std::mutex guard_;
-    std::unordered_map<std::string, std::vector<model::Event>> stored_;  // by run, until its write is committed
 };
 
 }  // namespace dure::executions

@@ -50,6 +50,7 @@ struct Workers::State {
             return recorder.write(c, what);
         };
         each.write_moments.has_extra = Recorder::has_extra;
+        each.write_moments.prepare = Recorder::prepare;
         each.write_moments.committed = [this](const runs::WriteOfRun& what) { recorder.committed(what); };
         const auto body = execution_body({service, nodes, service.state_->cache, places});
         for (std::size_t i = 0; i < count; ++i)

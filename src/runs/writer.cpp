@@ -114,8 +114,10 @@ Task<Result<void>> RunWriter::write_queue(Last last)
     if (queue.size() > 1)
         all = together(queue);
     const auto& batch = all ? *all : queue.empty() ? nothing : queue.front()->batch;
-    const WriteOfRun what{run_, batch, taken.events, last.ending};
+    WriteOfRun what{run_, batch, taken.events, last.ending};
     const bool has_extra = extra_ && (!moments_.has_extra || moments_.has_extra(what));
+    if (has_extra && moments_.prepare)
+        what.prepared = moments_.prepare(what);
     const auto extra = has_extra ? extra_ : ExtraWrites();
     const auto unit = [&](sql::Connection& c) { return write_now(c, queue, what, extra, last.rolled_back); };
     const bool one_statement =

@@ -87,7 +87,7 @@ struct Step {
 };
 
 // The forms of the API, of events and of replays: one and the same.
-Json to_json(const Step& step);
+Json to_json(Step step);
 Json to_json(const Execution& execution);
 
 Json to_json(const Limits& limits);

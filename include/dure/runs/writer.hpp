@@ -4,6 +4,8 @@
 // One run, one core: not thread-safe.
 #pragma once
 
+#include <any>
+
 #include "dure/graph/checkpointer.hpp"
 #include "dure/runs/sql_checkpointer.hpp"
 #include "dure/runs/stream.hpp"
@@ -16,16 +18,19 @@ struct WriteOfRun {
     const graph::Batch& batch;
     const std::vector<RunEvent>& events;
     const Ending* ending;  // of the last one
+    std::any prepared = {};  // by WriteMoments::prepare
 };
 
 // Runs on the database's threads, after the run's own statements and inside their transaction; it may be called again when
 // the transaction was lost. An Error undoes the whole write.
 using ExtraWrites = std::function<Result<void>(sql::Connection&, const WriteOfRun&)>;
 
-// Beside ExtraWrites, on the run's core; both may be null.
+// Beside ExtraWrites, on the run's core; each may be null.
 struct WriteMoments {
     std::function<bool(const WriteOfRun&)>
         has_extra;  // before: false spares ExtraWrites and keeps the write one statement
+    // Before, when there are extra writes: what can be made ready need not be made on the database's threads.
+    std::function<std::any(const WriteOfRun&)> prepare = nullptr;
     std::function<void(const WriteOfRun&)> committed;
 };
 

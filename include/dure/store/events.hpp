@@ -23,6 +23,7 @@ struct NewEvent {
     std::string owner_id = {};
     std::string user_id = {};                      // who did it; empty: the server itself
     UnixMillis created_at = 0;
+    std::string data_text = {};                    // what is stored as data, when the caller has the text already
 };
 
 // Which events a reader may see and wants.
