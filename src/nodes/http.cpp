@@ -3,6 +3,7 @@
 // invalid_argument; reason "http_status".
 #include <charconv>
 
+#include "dure/base/secret_text.hpp"
 #include "dure/base/text.hpp"
 #include "dure/schema/json_check.hpp"
 #include "nodes/http_request.hpp"

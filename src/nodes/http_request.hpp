@@ -22,7 +22,4 @@ struct HttpPlan {
 //          `data` is read for value and fields too. A text under json that is an object or list in JSON is sent as it is.
 Result<HttpPlan> read_http_plan(flows::NodeCall& call, flows::NodeServices& services);
 
-// With "[secret]" in place of each of them: a far side may send back what it was sent.
-std::string without_secrets(std::string text, const std::vector<std::string>& secrets);
-
 }  // namespace dure::nodes

@@ -142,6 +142,24 @@ headers_env = { X-Key = "NOT_SET" }
     EXPECT_NE(file.tools.at(0).unavailable.find("NOT_SET"), std::string::npos);
 }
 
+TEST(ToolFile, SecretsThatComeBackAreNotShown)
+{
+    HttpToolPlan plan;
+    plan.secret_headers = {{"Authorization", SecretString("Bearer deep/secret")}, {"X-Key", SecretString("deep")}};
+    plan.secret_query = {{"key", SecretString("a b&c")}, {"short", SecretString("abc")}};
+    const auto shown = [&](int status, const std::string& body) {
+        const auto result = http_tool_result(plan, {status, {}, body});
+        return result ? dump(*result) : result.error().message();
+    };
+    EXPECT_EQ(shown(200, R"({"auth":"Bearer deep/secret","x":"deep"})"),
+              R"({"auth":"Bearer [secret]","x":"[secret]"})");
+    EXPECT_EQ(shown(200, "?key=a%20b%26c and a b&c, abc"), R"("?key=[secret] and [secret], abc")");
+    EXPECT_EQ(shown(401, "deep%2Fsecret is wrong"), "The server answered with status 401: [secret] is wrong");
+    plan.secret_headers.clear();
+    plan.secret_query.clear();
+    EXPECT_EQ(shown(200, "deep"), R"("deep")");
+}
+
 TEST(ToolFile, NamesWhatIsWrongAndKeepsTheRest)
 {
     struct Case {

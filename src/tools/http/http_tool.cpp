@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "dure/base/log.hpp"
+#include "dure/base/secret_text.hpp"
 #include "dure/base/text.hpp"
 #include "dure/schema/json_check.hpp"
 
@@ -146,6 +147,27 @@ void set_body(const HttpToolPlan& plan, const Json& arguments, http::FetchReques
     request.headers.emplace_back("Content-Type", plan.body_type.empty() ? type : plan.body_type);
 }
 
+// What the far side was sent and must not come back: as it is, without its scheme, as a query has it.
+std::vector<std::string> hidden_texts(const HttpToolPlan& plan)
+{
+    constexpr std::size_t shortest = 4;   // less is in every text
+    constexpr std::string_view scheme = "Bearer ";
+    std::vector<std::string> texts;
+    for (const auto* list : {&plan.secret_headers, &plan.secret_query})
+        for (const auto& [name, secret] : *list) {
+            auto value = secret.reveal();
+            if (value.starts_with(scheme))
+                value.remove_prefix(scheme.size());
+            if (value.size() < shortest)
+                continue;
+            texts.emplace_back(value);
+            if (auto escaped = percent_encode(value); escaped != value)
+                texts.push_back(std::move(escaped));
+        }
+    std::sort(texts.begin(), texts.end(), [](const auto& a, const auto& b) { return a.size() > b.size(); });
+    return texts;
+}
+
 class HttpTool final : public Tool {
 public:
     HttpTool(HttpToolPlan plan, HttpToolWorld world) : plan_(std::move(plan)), world_(world) {}
@@ -204,23 +226,25 @@ Result<http::FetchRequest> http_tool_request(const HttpToolPlan& plan, const Jso
 
 Result<Json> http_tool_result(const HttpToolPlan& plan, const http::FetchAnswer& answer)
 {
+    const bool sent_secrets = !plan.secret_headers.empty() || !plan.secret_query.empty();
+    const auto shown = sent_secrets ? without_secrets(answer.body, hidden_texts(plan)) : std::string();
+    const auto& body = sent_secrets ? shown : answer.body;
     if (answer.status < 200 || answer.status >= 300) {
-        auto said = redact(to_valid_utf8(utf8_prefix(trim(answer.body), shown_of_a_failure)));
+        auto said = redact(to_valid_utf8(utf8_prefix(trim(body), shown_of_a_failure)));
         return Error(Errc::upstream_failed, "The server answered with status " + std::to_string(answer.status) +
                                                 (said.empty() ? "." : ": " + said));
     }
-    if (answer.body.empty())
+    if (body.empty())
         return plan.result.empty() ? Result<Json>(Json(nullptr))
                                    : Error(Errc::upstream_failed, "The server's answer is empty.");
-    const bool is_json =
-        static_cast<bool>(schema::check_json(answer.body, {.refuse_duplicates = false, .refuse_nul = false}));
+    const bool is_json = static_cast<bool>(schema::check_json(body, {.refuse_duplicates = false, .refuse_nul = false}));
     if (!is_json) {
         const bool said_json = ascii_lower(answer.header("content-type")).find("json") != std::string::npos;
         if (said_json || !plan.result.empty())
             return Error(Errc::upstream_failed, "The server's answer is not valid JSON.");
-        return Json(to_valid_utf8(answer.body));
+        return Json(to_valid_utf8(body));
     }
-    auto document = Json::parse(answer.body);
+    auto document = Json::parse(body);
     if (plan.result.empty())
         return document;
     const auto pointer = Json::json_pointer(plan.result);   // was checked when it was loaded
