@@ -1,0 +1,115 @@
+// A published flow as a chat client uses it: its background requests run nothing, what a flow cannot do is refused, and a turn
+// whose client leaves is stored as cut.
+#include <gtest/gtest.h>
+
+#include "support/openai_script.hpp"
+#include "support/raw_http.hpp"
+#include "support/scripted_upstream.hpp"
+#include "support/server_process.hpp"
+
+namespace dure::test {
+namespace flow_chat {
+
+ServerProcess::Options configuration(const ScriptedUpstream& upstream)
+{
+    return {.configuration =
+                "[log]\nlevel = \"warn\"\n[[providers]]\nname = \"up\"\ndialect = \"openai\"\nbase_url = \"" +
+                upstream.base() +
+                "/v1\"\nkeys_env = [\"UPSTREAM_TEST_KEY\"]\n"
+                "[[model]]\nid = \"scripted\"\ntargets = [\"up/scripted\"]\n",
+            .environment = {{"UPSTREAM_TEST_KEY", "upstream-key"}}};
+}
+
+class FlowChat : public testing::Test {
+protected:
+    FlowChat()
+    {
+        const auto flow = Json::parse(R"({"name":"묻기","nodes":[{"id":"start","type":"start"},
+            {"id":"ask","type":"llm","data":{"config":{"model":"scripted","prompt":"{{start.message}}"}}},
+            {"id":"out","type":"reply","data":{"config":{"text":"{{nodes.ask.text}}"}}}],
+            "edges":[{"source":"start","target":"ask"},{"source":"ask","target":"out"}]})");
+        const auto made = send("POST", "/api/agent-builder/chatflows", flow);
+        EXPECT_EQ(made.status, 201) << made.body;
+        const auto published = send("POST", "/api/agent-builder/flows/" + made.json().value("id", "") + "/publish");
+        EXPECT_EQ(published.status, 200) << published.body;
+        model = published.json().value("model", "");
+    }
+    RawAnswer send(const std::string& method, const std::string& path, const Json& body = Json(),
+                   const RawFields& fields = {}) const
+    {
+        return fetch(server.port(), raw_request(method, path, server.key(), body.is_null() ? "" : body.dump(), fields));
+    }
+    Json chat(const std::string& text) const
+    {
+        return Json{{"model", model}, {"messages", Json::array({Json{{"role", "user"}, {"content", text}}})}};
+    }
+    Json sessions() const { return send("GET", "/api/chat/sessions").json().at("sessions"); }
+
+    ScriptedUpstream upstream;
+    ServerProcess server{configuration(upstream)};
+    std::string model;
+};
+
+TEST_F(FlowChat, ABackgroundRequestRunsNoFlowAndIsNoTurn)
+{
+    const std::string prompt =
+        "### Task:\nGenerate a concise, 3-5 word title\n<chat_history>\nUSER: 서울 날씨\n</chat_history>";
+    for (const RawFields& fields : {RawFields{{"X-OpenWebUI-Chat-Id", "c1"}, {"X-OpenWebUI-Task", "title_generation"}},
+                                    RawFields{{"X-OpenWebUI-Chat-Id", "c1"}, {"X-OpenWebUI-Task", ""}}}) {
+        const auto answer = send("POST", "/v1/chat/completions", chat(prompt), fields);
+        ASSERT_EQ(answer.status, 200) << answer.body;
+        EXPECT_EQ(answer.json().at("model"), model);
+        const auto content = answer.json().at("choices").at(0).at("message").at("content").get<std::string>();
+        EXPECT_TRUE(Json::parse(content).at("title").is_string()) << content;
+    }
+    EXPECT_EQ(send("GET", "/api/executions").json().at("total"), 0);
+    EXPECT_TRUE(sessions().empty());
+    auto unknown = chat(prompt);
+    unknown["model"] = "flow:nowhere";
+    EXPECT_EQ(send("POST", "/v1/chat/completions", unknown, {{"X-OpenWebUI-Task", "title_generation"}}).status, 404);
+}
+
+TEST_F(FlowChat, WhatAFlowCannotDoIsRefused)
+{
+    for (const auto& [field, value] :
+         {std::pair("n", Json(2)), std::pair("response_format", Json{{"type", "json_object"}})}) {
+        auto body = chat("x");
+        body[field] = value;
+        const auto answer = send("POST", "/v1/chat/completions", body);
+        EXPECT_EQ(answer.status, 400) << answer.body;
+        EXPECT_EQ(answer.json().at("error").at("param"), field);
+    }
+    EXPECT_EQ(upstream.request_count(), 0);
+}
+
+TEST_F(FlowChat, ATurnWhoseClientLeavesIsStoredAsCut)
+{
+    upstream.enqueue({dure::test::send(sse_head()), dure::test::send(chunk(role_chunk())),
+                      dure::test::send(chunk(text_chunk("반쪽"))), await_peer_close(std::chrono::seconds(10))});
+    RawClient client(server.port());
+    auto body = chat("질문");
+    body["stream"] = true;
+    client.send(
+        raw_request("POST", "/v1/chat/completions", server.key(), body.dump(), {{"X-OpenWebUI-Chat-Id", "c2"}}));
+    client.read_until("반쪽");
+    client.leave();
+    Json messages;
+    EXPECT_TRUE(eventually(
+        [&] {
+            const auto known = sessions();
+            if (known.empty())
+                return false;
+            messages = send("GET", "/api/chat/history/" + known.at(0).at("session_id").get<std::string>())
+                           .json()
+                           .at("messages");
+            return messages.size() == 2;
+        },
+        std::chrono::seconds(10)));
+    ASSERT_EQ(messages.size(), 2u);
+    EXPECT_EQ(messages.at(0).at("content"), "질문");
+    EXPECT_EQ(messages.at(1).at("content"), "반쪽");
+    EXPECT_EQ(messages.at(1).at("metadata").at("status"), "cut");
+}
+
+}  // namespace flow_chat
+}  // namespace dure::test
