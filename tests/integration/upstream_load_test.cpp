@@ -78,11 +78,13 @@ Json answers_on_record(const ServerProcess& server)
         return fetch(server.port(), raw_request("GET", path, server.key())).json();
     };
     std::vector<Json> answers;
-    for (const auto& session : ask("/api/chat/sessions").at("sessions"))
-        for (const auto& message :
-             ask("/api/chat/history/" + session.at("session_id").get<std::string>()).at("messages"))
+    const auto sessions = ask("/api/chat/sessions");
+    for (const auto& session : sessions.at("sessions")) {
+        const auto history = ask("/api/chat/history/" + session.at("session_id").get<std::string>());
+        for (const auto& message : history.at("messages"))
             if (message.at("role") == "assistant")
                 answers.push_back({message.at("content"), message.at("metadata").value("status", "")});
+    }
     std::sort(answers.begin(), answers.end());
     return answers;
 }

@@ -53,6 +53,23 @@ TEST_F(Abilities, ASchemaGoesInWordsWhereItCannotBeDemandedAndTheAnswerIsChecked
     EXPECT_GT(rows[0].prompt_tokens, 0) << "it was billed all the same";
 }
 
+TEST_F(Abilities, ATargetThatDoesNotStreamIsAskedForAWholeAnswerThatIsStreamedOn)
+{
+    upstream.enqueue(error_script(400, "Unsupported value: 'stream' does not support true with this model.",
+                                  "invalid_request_error", "unsupported_value"));
+    upstream.handle([](const RecordedRequest&) { return completion_script("in one piece"); });
+    ASSERT_TRUE(stream_now());
+    EXPECT_THAT(sink.bytes, HasSubstr("in one piece"));
+    EXPECT_TRUE(sink.bytes.ends_with("data: [DONE]\n\n"));
+    EXPECT_FALSE(sent(1).contains("stream"));
+    EXPECT_FALSE(sent(1).contains("stream_options"));
+    EXPECT_TRUE(record.dropped_params.empty()) << "the client has its stream";
+    model::Completion completion;
+    ASSERT_TRUE(complete(asking("hi", "gpt"), completion));
+    EXPECT_EQ(completion.text, "in one piece");
+    EXPECT_EQ(upstream.request_count(), 3) << "it is remembered";
+}
+
 // llm-upstreams §3: OpenRouter as one target of our chain is asked for one model, else it would have a chain within the chain.
 TEST_F(Abilities, AListOfModelsGoesOnlyToATargetThatStandsAlone)
 {

@@ -14,7 +14,8 @@ namespace dure::llm::openai {
 namespace {
 
 // Fields whose loss does not change what is asked, only how; others stop the request.
-constexpr std::array<std::string_view, 20> droppable = {
+constexpr std::array<std::string_view, 21> droppable = {
+    "stream",   // a whole answer is turned into a stream then
     "temperature",  "top_p",            "seed",      "frequency_penalty", "presence_penalty", "logit_bias", "stream_options",
     "parallel_tool_calls", "reasoning_effort", "verbosity", "user", "store", "metadata", "service_tier",
     "prompt_cache_key", "safety_identifier", "prediction", "top_k", "min_p", "repeat_penalty"};
@@ -225,7 +226,7 @@ std::string relay_body(const RelayRequest& request, std::string_view upstream_mo
             body.span(span);
     });
     write_token_limit(body, older, newer, token_limit_name(rules));
-    if (request.stream) {
+    if (request.stream && !rules.repairs.drops("stream")) {
         body.member("stream", "true");
         if (!rules.repairs.drops("stream_options"))
             body.member("stream_options", stream_options(options));
@@ -260,9 +261,10 @@ std::string typed_body(const CompletionRequest& request, std::string_view upstre
         add("temperature", dump(OrderedJson(*request.temperature)));
     if (request.max_tokens)
         add(token_limit_name(rules).empty() ? "max_tokens" : token_limit_name(rules), std::to_string(*request.max_tokens));
-    if (stream)
+    const bool streams = stream && !repairs.drops("stream");
+    if (streams)
         body.member("stream", "true");
-    if (stream && !repairs.drops("stream_options"))
+    if (streams && !repairs.drops("stream_options"))
         body.member("stream_options", stream_options(more.find("stream_options").value_or(schema::JsonView())));
     if (!schema.empty())
         body.member("response_format", any_json);
