@@ -2,6 +2,7 @@
 #include "llm/openai/stream_attempt.hpp"
 
 #include "dure/schema/json_view.hpp"
+#include "llm/exchange.hpp"
 #include "llm/openai/whole_answer.hpp"
 
 namespace dure::llm::openai {
@@ -25,13 +26,22 @@ RelayTranslator::Options translator_options(const Ask& ask)
     return options;
 }
 
+// What is held of an answer while it streams: a model that never ends must not fill the memory.
+std::size_t kept_of(const model::Completion& answer)
+{
+    auto size = answer.text.size() + answer.reasoning.size() + answer.refusal.size();
+    for (const auto& call : answer.tool_calls)
+        size += call.arguments.size();
+    return size;
+}
+
 }  // namespace
 
-StreamAttempt::StreamAttempt(const Ask& ask, Reply& reply, StreamTimers timers, ForeignEvents* foreign, const AnswerForm* form)
+StreamAttempt::StreamAttempt(const Ask& ask, Reply& reply, StreamTimers timers, ForeignEvents* foreign,
+                             const AnswerForm* form)
     : ask_(ask), reply_(reply), timers_(timers), foreign_(foreign), form_(form),
       translator_(translator_options(ask), reply.completion)
-{
-}
+{}
 
 Failure StreamAttempt::fail(Failure failure) const
 {
@@ -94,11 +104,12 @@ bool StreamAttempt::take_bytes(std::string_view bytes)
     events_.feed(bytes);
     timers_.bytes(now);
     if (ask_.relay != nullptr)
-        out_.reserve(out_.size() + bytes.size() + bytes.size() / 8 + 64);   // ids and names may be longer than they came
+        out_.reserve(out_.size() + bytes.size() + bytes.size() / 8 + 64);  // ids and names may be longer than they came
     http::SseEvent event;
     while (!reader.failure() && !reader.done() && events_.next(event))
         take(event);
-    if (events_.overflowed() || (form_ != nullptr && out_.size() + piece_.text.size() > most_unchecked_bytes))
+    if (events_.overflowed() || kept_of(reader.completion()) > largest_answer ||
+        (form_ != nullptr && out_.size() + piece_.text.size() > most_unchecked_bytes))
         reader.fail(Failure(FailureClass::protocol, ""));
     if (reader.progress() != seen_progress_)
         timers_.progress(now);
@@ -156,7 +167,7 @@ Task<MaybeFailure> StreamAttempt::flush()
 
 Task<MaybeFailure> StreamAttempt::run(http::ResponseStream& response)
 {
-    response.forget_headers();   // they have been looked at
+    response.forget_headers();  // they have been looked at
     for (;;) {
         std::optional<Reply::Wait> waiting(reply_);
         const auto bytes = co_await response.read(Deadline(timers_.next()));
@@ -172,12 +183,12 @@ Task<MaybeFailure> StreamAttempt::run(http::ResponseStream& response)
             co_return co_await conclude(nullptr);
         }
         if (finished_)
-            continue;   // behind [DONE]: only the end of the body is waited for
+            continue;  // behind [DONE]: only the end of the body is waited for
         const bool sound = take_bytes(*bytes);
         if (translator_.reader().done() && sound)
             if (auto misfit = finish())
                 co_return misfit;
-        if (ask_.relay != nullptr && may_speak() && !out_.empty()) {   // flush(), without its frame: once a token
+        if (ask_.relay != nullptr && may_speak() && !out_.empty()) {  // flush(), without its frame: once a token
             const auto sent = co_await reply_.rendered(out_);
             out_.clear();
             if (!sent)
