@@ -236,7 +236,7 @@ void Gateway::State::note_attempt(const Target& target, std::size_t key, const A
         return;
     logger.warn("model attempt failed", {{"request_id", ask.context.request_id},
                                          {"target", target.label()},
-                                         {"key", key},
+                                         {"provider_key", key},
                                          {"attempt", reply.completion.attempts},
                                          {"upstream_request_id", reply.completion.upstream_request_id},
                                          {"class", name_of(failure->kind)},
