@@ -85,6 +85,14 @@ describe("the documentation", () => {
     assert.ok(checked > 20);
   });
 
+  test("docs/api.md has a command for every group of routes", async () => {
+    const { paths } = JSON.parse((await run(binary, ["openapi"], { maxBuffer: 1 << 24 })).stdout);
+    const pasted = pageOf("docs/api.md").blocks.filter(isPasted).map(({ text }) => text).join("\n");
+    const groups = new Set(Object.keys(paths).map((target) => target.split("/").slice(1, target.startsWith("/api/") ? 3 : 2).join("/")));
+    assert.ok(groups.size > 15);
+    for (const group of groups) assert.ok(pasted.includes(`http://127.0.0.1:8000/${group}`), `no command for /${group}`);
+  });
+
   test("README.ko.md has the commands of README.md", () => {
     const commands = (name) => pageOf(name).blocks.map(({ language, mark, text }) => ({ language, mark, text: withoutComments(text) }));
     assert.deepEqual(commands("README.ko.md"), commands("README.md"));
