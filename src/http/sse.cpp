@@ -39,6 +39,23 @@ bool SseReader::next(SseEvent& event)
     return false;
 }
 
+bool SseReader::take_whole(std::string_view bytes, SseEvent& event)
+{
+    constexpr std::string_view begin = "data:";
+    constexpr std::string_view end = "\n\n";
+    const bool pending = at_ < buffer_.size() || has_data_ || after_cr_ || !event_.empty() || !id_.empty();
+    if (pending || overflowed_ || bytes.size() > limit_ || !bytes.starts_with(begin) || !bytes.ends_with(end))
+        return false;
+    auto line = bytes.substr(begin.size(), bytes.size() - begin.size() - end.size());
+    if (line.find('\n') != std::string_view::npos || line.find('\r') != std::string_view::npos)
+        return false;
+    if (line.starts_with(' '))
+        line.remove_prefix(1);
+    first_line_ = false;
+    event = {{}, line, {}};
+    return true;
+}
+
 bool SseReader::finish(SseEvent& event)
 {
     if (next(event))

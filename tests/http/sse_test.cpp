@@ -68,6 +68,47 @@ TEST(SseReader, GivesTheSameEventsForEverySplit)
             EXPECT_EQ(read_events(one.input, piece), one.events) << one.what << ", by " << piece;
 }
 
+// What comes as one read each; whole events are taken where they stand, everything else is fed.
+std::vector<std::string> read_pieces(const std::vector<std::string>& pieces, bool whole, std::size_t& taken)
+{
+    SseReader reader(64);
+    SseEvent event;
+    std::vector<std::string> events;
+    for (const auto& piece : pieces) {
+        if (whole && reader.take_whole(piece, event)) {
+            ++taken;
+            events.push_back(shown_event(event));
+            continue;
+        }
+        reader.feed(piece);
+        while (reader.next(event))
+            events.push_back(shown_event(event));
+    }
+    while (reader.finish(event))
+        events.push_back(shown_event(event));
+    if (reader.overflowed())
+        events.push_back("overflow");
+    return events;
+}
+
+TEST(SseReader, GivesTheSameEventsWhenItTakesWholeOnesWhereTheyStand)
+{
+    const std::vector<std::string> parts = {
+        "data: a\n\n", "data:b\n\n", "data:\n\n", "data\n\n", "data: x\ndata: y\n\n", "data: c\r\n\r\n", "data: d\r\r", "data: e\r\n\n",
+        "event: e\n", "id: 7\n", ": comment\n\n", "data: open\n", "data: ha", "lf\n\n", "\n", "\r", "\n\n", "data: f\n\ndata: g\n\n",
+        "data: [DONE]\n\n", "\xef\xbb\xbf" "data: h\n\n", "data: " + std::string(58, 'x') + "\n\n", "data: " + std::string(59, 'x') + "\n\n", "data: i\r\n\n"};
+    std::size_t taken = 0;
+    std::size_t ignored = 0;
+    for (const auto& first : parts)
+        for (const auto& second : parts)
+            for (const auto& third : parts) {
+                const std::vector<std::string> pieces = {first, second, third, "data: last\n\n"};
+                ASSERT_EQ(read_pieces(pieces, true, taken), read_pieces(pieces, false, ignored))
+                    << testing::PrintToString(pieces);
+            }
+    EXPECT_GT(taken, parts.size() * parts.size());
+}
+
 TEST(SseReader, BoundsLinesAndEvents)
 {
     const std::string fits = "data: " + std::string(26, 'x') + "\n\n";

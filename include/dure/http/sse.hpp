@@ -24,6 +24,9 @@ public:
 
     void feed(std::string_view bytes);
     bool next(SseEvent& event);
+    // Instead of feed() and next(): true when nothing is pending and `bytes` are one event of one data line, as most reads of a
+    // stream of tokens are. Its data is a part of them. False: nothing was taken.
+    bool take_whole(std::string_view bytes, SseEvent& event);
     // At the end of the body, instead of next(): also gives a last event that was not closed by an empty line, if it is
     // [DONE] or whole JSON; any other was cut and is dropped.
     bool finish(SseEvent& event);

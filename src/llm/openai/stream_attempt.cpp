@@ -101,13 +101,18 @@ bool StreamAttempt::take_bytes(std::string_view bytes)
 {
     const auto now = Steady::now();
     auto& reader = translator_.reader();
-    events_.feed(bytes);
     timers_.bytes(now);
     if (ask_.relay != nullptr)
         out_.reserve(out_.size() + bytes.size() + bytes.size() / 8 + 64);  // ids and names may be longer than they came
     http::SseEvent event;
-    while (!reader.failure() && !reader.done() && events_.next(event))
-        take(event);
+    if (events_.take_whole(bytes, event)) {
+        if (!reader.failure() && !reader.done())
+            take(event);
+    } else {
+        events_.feed(bytes);
+        while (!reader.failure() && !reader.done() && events_.next(event))
+            take(event);
+    }
     if (events_.overflowed() || kept_of(reader.completion()) > largest_answer ||
         (form_ != nullptr && out_.size() + piece_.text.size() > most_unchecked_bytes))
         reader.fail(Failure(FailureClass::protocol, ""));
