@@ -26,8 +26,8 @@ constexpr auto accept_pause = std::chrono::milliseconds(100);
 
 Error cannot_listen(const ServerOptions& options, const error_code& error)
 {
-    return Error(Errc::unavailable, "Cannot listen on " + options.host + " port " + std::to_string(options.port) + ": " +
-                                        error.message());
+    return Error(Errc::unavailable,
+                 "Cannot listen on " + options.host + " port " + std::to_string(options.port) + ": " + error.message());
 }
 
 Result<tcp::endpoint> find_endpoint(asio::io_context& context, const ServerOptions& options)
@@ -67,10 +67,12 @@ Result<void> load_tls(Shared& shared)
     error_code error;
     context.use_certificate_chain_file(options.tls_certificate_file, error);
     if (error)
-        return Error(Errc::invalid_argument, "The TLS certificate file cannot be used.").detail(error.message());
+        return Error(Errc::invalid_argument, "The TLS certificate file cannot be used.")
+            .detail(options.tls_certificate_file + ": " + error.message());
     context.use_private_key_file(options.tls_key_file, asio::ssl::context::pem, error);
     if (error)
-        return Error(Errc::invalid_argument, "The TLS key file cannot be used.").detail(error.message());
+        return Error(Errc::invalid_argument, "The TLS key file cannot be used.")
+            .detail(options.tls_key_file + ": " + error.message());
     return {};
 }
 
@@ -94,7 +96,8 @@ void start_connection(const std::shared_ptr<Core>& core, tcp::socket socket)
     if (error)
         return;   // gone between the accept and now
     const auto address = plain_address(peer.address());
-    if (!shared.connections.enter(address, shared.options.limits.connections, shared.options.limits.connections_per_address))
+    if (!shared.connections.enter(address, shared.options.limits.connections,
+                                  shared.options.limits.connections_per_address))
         return;   // over the limit: closed by leaving
     socket.set_option(tcp::no_delay(true), error);
     socket.non_blocking(true, error);
@@ -107,7 +110,8 @@ void start_connection(const std::shared_ptr<Core>& core, tcp::socket socket)
         core->connections.erase(connection.get());
         core->shared->connections.leave(address);
     };
-    asio::co_spawn(core->context, connection->run(), asio::bind_cancellation_slot(connection->slot(), std::move(ended)));
+    asio::co_spawn(core->context, connection->run(),
+                   asio::bind_cancellation_slot(connection->slot(), std::move(ended)));
 }
 
 Task<void> accept_connections(std::shared_ptr<Core> core)
@@ -234,10 +238,10 @@ void Server::stop_accepting()
 {
     state_->shared->stopping = true;
     state_->on_cores([](Core& core) {
-        error_code ignored;   // closed is closed
+        error_code ignored;  // closed is closed
         core.acceptor.close(ignored);
         core.pause.cancel();
-        const auto all = core.connections;   // an ended one leaves the set
+        const auto all = core.connections;  // an ended one leaves the set
         for (auto* connection : all)
             connection->end_if_idle();
     });
@@ -260,7 +264,7 @@ void Server::close_all(std::chrono::milliseconds patience)
             connection->cancel();
     });
     if (Cores::here() != Cores::outside)
-        return;   // a core cannot wait for itself
+        return;  // a core cannot wait for itself
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Steady::now());
     if (state_->shared->connections.wait_until_none(std::max(left, std::chrono::milliseconds(0))))
         return;
