@@ -2,6 +2,7 @@
 #include "llm/answer_form.hpp"
 
 #include "dure/base/text.hpp"
+#include "dure/schema/json_check.hpp"
 #include "dure/schema/json_view.hpp"
 
 namespace dure::llm {
@@ -46,10 +47,9 @@ MaybeFailure AnswerForm::check(const model::Completion& answer) const
 {
     if (answer.finish_reason != "stop" || !answer.refusal.empty() || !answer.tool_calls.empty())
         return std::nullopt;
-    const auto document = Json::parse(answer.text, nullptr, false);
-    if (document.is_discarded())
+    if (!schema::check_json(answer.text, {.refuse_duplicates = false, .refuse_nul = false}))
         return misfit("it is no JSON document");
-    const auto problems = schema_.validate(document);
+    const auto problems = schema_.validate(Json::parse(answer.text));
     if (problems.empty())
         return std::nullopt;
     return misfit(place_of(problems.front()) + ": " + problems.front().message);

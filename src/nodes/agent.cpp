@@ -2,6 +2,7 @@
 // Strategies: "chat" (also "graph", "function_calling", none): the model calls tools by itself, or by the router's JSON where it
 // cannot · "react": always by the router's JSON · "simple": one answer without tools.
 #include "dure/agents/work.hpp"
+#include "dure/schema/json_check.hpp"
 #include "nodes/agent_tools.hpp"
 
 namespace dure::nodes {
@@ -47,7 +48,7 @@ Json steps_of(const agents::AgentRecord& record)
         steps.push_back(
             Json{{"type", "tool"},
                  {"name", use.name},
-                 {"arguments", Json::accept(use.arguments) ? Json::parse(use.arguments) : Json(use.arguments)},
+                 {"arguments", schema::check_json(use.arguments) ? Json::parse(use.arguments) : Json(use.arguments)},
                  {"success", use.success},
                  {"result", use.result},
                  {"duration_ms", use.duration_ms}});

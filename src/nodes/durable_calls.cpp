@@ -2,6 +2,7 @@
 #include "nodes/durable_calls.hpp"
 
 #include "dure/base/text.hpp"
+#include "dure/schema/json_check.hpp"
 #include "nodes/tool_use.hpp"
 
 namespace dure::nodes {
@@ -68,7 +69,7 @@ model::Completion completion_from(const Json& kept)
 
 Json arguments_json(const std::string& text)
 {
-    return Json::accept(text) ? Json::parse(text) : Json(text);
+    return schema::check_json(text) ? Json::parse(text) : Json(text);
 }
 
 // What a person is asked, in the form of a human_input node.

@@ -4,6 +4,7 @@
 #include "api/chat/openai_chunks.hpp"
 #include "api/errors.hpp"
 #include "dure/http/sse.hpp"
+#include "dure/schema/json_check.hpp"
 
 namespace dure::api {
 
@@ -11,9 +12,8 @@ OrderedJson tools_used_json(const std::vector<model::ToolUse>& tools)
 {
     auto list = OrderedJson::array();
     for (const auto& tool : tools) {
-        auto arguments = OrderedJson::parse(tool.arguments, nullptr, false);
-        if (arguments.is_discarded())
-            arguments = tool.arguments;
+        auto arguments =
+            schema::check_json(tool.arguments) ? OrderedJson::parse(tool.arguments) : OrderedJson(tool.arguments);
         list.push_back({{"name", tool.name},
                         {"arguments", std::move(arguments)},
                         {"success", tool.success},
@@ -29,13 +29,13 @@ void NativeStream::start_into_buffer()
     buffer_.clear();
     if (started_)
         return;
-    http::append_sse_event(buffer_, "metadata",
-                           dump(OrderedJson{{"agent", answer_.model},
-                                            {"model", answer_.completion.answered_by.empty()
-                                                          ? answer_.model
-                                                          : answer_.completion.answered_by},
-                                            {"session_id", answer_.session_id},
-                                            {"turn", answer_.turn}}));
+    http::append_sse_event(
+        buffer_, "metadata",
+        dump(OrderedJson{
+            {"agent", answer_.model},
+            {"model", answer_.completion.answered_by.empty() ? answer_.model : answer_.completion.answered_by},
+            {"session_id", answer_.session_id},
+            {"turn", answer_.turn}}));
 }
 
 Task<Result<void>> NativeStream::write_buffer()

@@ -369,7 +369,7 @@ Result<graph::Update> begin_container(const PlannedNode& planned, const Json& co
 graph::NodeFunction driver_of(std::shared_ptr<const Stage> stage, std::size_t place)
 {
     return [stage, place](graph::NodeContext& context) -> Task<Result<graph::Update>> {
-        co_return Driver(*stage, place, context).drive();
+        co_return within_depth(Driver(*stage, place, context).drive());
     };
 }
 

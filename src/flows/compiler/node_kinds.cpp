@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "dure/schema/json_check.hpp"
 #include "flows/compiler/operations.hpp"
 
 namespace dure::flows {
@@ -50,10 +51,14 @@ Result<NodeOutcome> filled(const Json& config)
         outcome.output["text"] = text_of(value);
         return outcome;
     }
-    auto json = value.is_string() ? Json::parse(value.get_ref<const std::string&>(), nullptr, false) : value;
-    if (json.is_discarded())
-        return wrong_value("template_json", "The filled template is no JSON.");
-    outcome.output["json"] = std::move(json);
+    if (!value.is_string()) {
+        outcome.output["json"] = value;
+        return outcome;
+    }
+    const auto& text = value.get_ref<const std::string&>();
+    if (auto checked = schema::check_json(text, {.refuse_duplicates = false, .refuse_nul = false}); !checked)
+        return wrong_value("template_json", "The filled template is no JSON: " + checked.error().message());
+    outcome.output["json"] = Json::parse(text);
     return outcome;
 }
 

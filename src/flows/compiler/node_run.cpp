@@ -1,6 +1,7 @@
 // See node_run.hpp. The kinds that only shape data are in node_kinds.cpp, containers in containers.cpp.
 #include "flows/compiler/node_run.hpp"
 
+#include <algorithm>
 #include <set>
 
 #include "flows/compiler/containers.hpp"
@@ -288,11 +289,31 @@ Json told_error(const Error& error, int attempts)
                 {"attempts", attempts}};
 }
 
+namespace {
+
+bool nested_deeper(const Json& value, std::size_t levels)
+{
+    return value.is_structured() &&
+           (levels == 0 || std::any_of(value.begin(), value.end(),
+                                       [levels](const Json& inner) { return nested_deeper(inner, levels - 1); }));
+}
+
+}  // namespace
+
+Result<graph::Update> within_depth(Result<graph::Update> update)
+{
+    if (update && nested_deeper(update->values, deepest_value))
+        return Error(Errc::invalid_argument,
+                     "The value is nested deeper than " + std::to_string(deepest_value) + " levels.")
+            .reason("value_too_deep");
+    return update;
+}
+
 graph::NodeFunction node_of(std::shared_ptr<const Stage> stage, std::size_t place)
 {
     return [stage, place](graph::NodeContext& context) -> Task<Result<graph::Update>> {
         NodeRun run(*stage, place, context);
-        co_return co_await run.run();
+        co_return within_depth(co_await run.run());
     };
 }
 

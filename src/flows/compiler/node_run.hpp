@@ -49,6 +49,10 @@ graph::Update finished(const Stage& stage, std::size_t place, NodeOutcome outcom
 // The record of a step under step_channel. `error` null: it succeeded.
 Json step_record(const PlannedNode& planned, const Json& input, const Json& output, UnixMillis began, UnixMillis now,
                  int attempts, const Json& error);
+// What a node gives may be nested so deep: each value is copied and written level by level. invalid_argument "value_too_deep".
+inline constexpr std::size_t deepest_value = 128;
+Result<graph::Update> within_depth(Result<graph::Update> update);
+
 Json told_error(const Error& error, int attempts);
 
 graph::NodeFunction node_of(std::shared_ptr<const Stage> stage, std::size_t place);

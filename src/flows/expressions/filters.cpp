@@ -8,6 +8,7 @@
 
 #include "dure/base/clock.hpp"
 #include "dure/base/text.hpp"
+#include "dure/schema/json_check.hpp"
 #include "flows/document/fields.hpp"
 
 namespace dure::flows {
@@ -278,11 +279,12 @@ Result<std::optional<Json>> parsed(const Json& value)
 {
     if (!value.is_string())
         return some(value);
-    auto tree = Json::parse(value.get_ref<const std::string&>(), nullptr, false);
-    if (tree.is_discarded())
-        return Error(Errc::invalid_argument, "The filter parse_json got text that is no JSON.")
+    const auto& text = value.get_ref<const std::string&>();
+    if (auto checked = schema::check_json(text, {.refuse_duplicates = false, .refuse_nul = false}); !checked)
+        return Error(Errc::invalid_argument,
+                     "The filter parse_json got text that is no JSON: " + checked.error().message())
             .reason("expression_value");
-    return some(std::move(tree));
+    return some(Json::parse(text));
 }
 
 Result<std::optional<Json>> key_list(const Json& value)
