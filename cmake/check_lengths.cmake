@@ -1,0 +1,17 @@
+# No file of code has more than 500 lines. Run by ctest with -DROOT=….
+cmake_minimum_required(VERSION 3.25)
+file(GLOB_RECURSE files ${ROOT}/include/*.hpp ${ROOT}/src/*.hpp ${ROOT}/src/*.cpp ${ROOT}/tests/*.hpp ${ROOT}/tests/*.cpp
+     ${ROOT}/tests/*.mjs ${ROOT}/bench/*.hpp ${ROOT}/bench/*.cpp ${ROOT}/scripts/* ${ROOT}/cmake/*)
+list(FILTER files EXCLUDE REGEX "/node_modules/")
+set(long "")
+foreach(name IN LISTS files)
+    file(READ ${name} text)
+    string(REGEX REPLACE "[^\n]" "" text "${text}")
+    string(LENGTH "${text}" lines)
+    if(lines GREATER 500)
+        string(APPEND long "\n  ${name}: ${lines} lines")
+    endif()
+endforeach()
+if(long)
+    message(FATAL_ERROR "files to be divided:${long}")
+endif()

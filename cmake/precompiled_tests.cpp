@@ -1,0 +1,1 @@
+// Nothing of its own: the library exists for its precompiled header.
