@@ -114,6 +114,20 @@ TEST(Condition, APathThatLeadsNowhereIsAnErrorElsewhere)
     EXPECT_EQ(held(R"({"left":"{{input.gone}}","op":"eq","right":"x"})").error().reason(), "expression_unresolved");
 }
 
+TEST(Condition, APatternOfManyStatesIsNotTriedOnALongText)
+{
+    const auto tried = [](const std::string& pattern, std::size_t length) {
+        Problems problems;
+        const auto group = ConditionGroup::compile(
+            OrderedJson{{"all", {{{"left", "{{input}}"}, {"op", "matches"}, {"right", pattern}}}}}, {}, "", problems);
+        return group->holds(InputScope(Json(std::string(length, 'a'))));
+    };
+    const std::string costly = "(a|aa|aaa){1,500}b";
+    EXPECT_EQ(tried(costly, 1u << 20).error().reason(), "condition_type");
+    EXPECT_EQ(tried(costly, 100).value(), false);
+    EXPECT_EQ(tried("^[a-z0-9._%+-]+@[a-z0-9.-]+[.][a-z]{2,}$", 1u << 20).value(), false);
+}
+
 TEST(Condition, LaterEntriesAreNotAskedWhenOneDecides)
 {
     const auto* decided =
