@@ -75,25 +75,45 @@ struct Written {
     std::optional<store::FlowRecord> changed;
 };
 
+// Changes the row of a flow that is there, of the type that was asked for and not overtaken; what `change_it(flows, found)`
+// gives is what was written, if it wrote at all.
+template <class ChangeIt>
+Result<Written> write_row(sql::Connection& connection, const Caller& caller, const std::string& id,
+                          const ChangeOptions& options, ChangeIt change_it)
+{
+    store::Flows flows(connection);
+    auto found = flows.find_for_update(id, caller.user_id);
+    if (!found)
+        return found.error();
+    if (options.type && found->flow_type != name_of(*options.type))
+        return Error(Errc::not_found, "No such flow.");
+    Written written{std::move(*found), {}};
+    if (overtaken(written.found, options))
+        return written;
+    auto changed = change_it(flows, std::as_const(written.found));
+    if (!changed)
+        return changed.error();
+    written.changed = std::move(*changed);
+    return written;
+}
+
 // Stores the version over the one found, unless that is another one than `seen_revision`, or If-Match does not hold.
 Result<Written> write_version(sql::Connection& connection, events::Batch& batch, const Caller& caller,
                               const std::string& id, const Prepared& prepared, const ChangeOptions& options,
                               std::optional<std::int64_t> seen_revision, std::optional<std::int64_t> restored_from,
                               UnixMillis now)
 {
-    store::Flows flows(connection);
-    auto found = flows.find_for_update(id, caller.user_id);
-    if (!found)
-        return found.error();
-    Written written{std::move(*found), {}};
-    if (overtaken(written.found, options) || (seen_revision && *seen_revision != written.found.revision))
-        return written;
-    auto saved = flows.save(described_by(written.found, *prepared.document, now), prepared.text, caller.user_id);
-    if (!saved)
-        return saved.error();
-    batch.add(workflow_saved(*saved, prepared.data, restored_from, caller.by));
-    written.changed = std::move(*saved);
-    return written;
+    using Saved = Result<std::optional<store::FlowRecord>>;
+    return write_row(
+        connection, caller, id, options, [&](store::Flows& flows, const store::FlowRecord& found) -> Saved {
+            if (seen_revision && *seen_revision != found.revision)
+                return std::optional<store::FlowRecord>();
+            auto saved = flows.save(described_by(found, *prepared.document, now), prepared.text, caller.user_id);
+            if (!saved)
+                return saved.error();
+            batch.add(workflow_saved(*saved, prepared.data, restored_from, caller.by));
+            return std::optional(std::move(*saved));
+        });
 }
 
 }  // namespace
@@ -255,22 +275,14 @@ Task<Result<Change>> FlowService::publish(Caller caller, std::string id, std::op
     prepared->problems = with_blocking(prepared->problems, "unsupported_node");
     if (prepared->problems.has_errors())
         co_return refused_by_problems(std::move(prepared->problems));
-    auto written =
-        co_await state.parts.journal.write([&](sql::Connection& connection, events::Batch& batch) -> Result<Written> {
-            store::Flows flows(connection);
-            auto found = flows.find_for_update(id, caller.user_id);
-            if (!found)
-                return found.error();
-            Written out{std::move(*found), {}};
-            if (overtaken(out.found, options))
-                return out;
+    auto written = co_await state.parts.journal.write([&](sql::Connection& connection, events::Batch& batch) {
+        return write_row(connection, caller, id, options, [&](store::Flows& flows, const store::FlowRecord&) {
             auto published = flows.publish(id, caller.user_id, number, state.parts.clock.now());
-            if (!published)
-                return published.error();
-            batch.add(workflow_publication(*published, caller.by));
-            out.changed = std::move(*published);
-            return out;
+            if (published)
+                batch.add(workflow_publication(*published, caller.by));
+            return published;
         });
+    });
     if (!written)
         co_return written.error();
     if (!written->changed)
@@ -310,23 +322,11 @@ Result<store::FlowRecord> remove_row(store::Flows& flows, const store::FlowRecor
 Task<Result<Change>> change_row(const FlowService::Parts& parts, const Caller& caller, const std::string& id,
                                 const ChangeOptions& options, ChangeRow change_it)
 {
-    auto written =
-        co_await parts.journal.write([&](sql::Connection& connection, events::Batch& batch) -> Result<Written> {
-            store::Flows flows(connection);
-            auto found = flows.find_for_update(id, caller.user_id);
-            if (!found)
-                return found.error();
-            if (options.type && found->flow_type != name_of(*options.type))
-                return Error(Errc::not_found, "No such flow.");
-            Written out{std::move(*found), {}};
-            if (overtaken(out.found, options))
-                return out;
-            auto changed = change_it(flows, out.found, parts.clock.now(), batch, caller.by);
-            if (!changed)
-                return changed.error();
-            out.changed = std::move(*changed);
-            return out;
+    auto written = co_await parts.journal.write([&](sql::Connection& connection, events::Batch& batch) {
+        return write_row(connection, caller, id, options, [&](store::Flows& flows, const store::FlowRecord& found) {
+            return change_it(flows, found, parts.clock.now(), batch, caller.by);
         });
+    });
     if (!written)
         co_return written.error();
     if (!written->changed)

@@ -104,6 +104,107 @@ private:
     std::map<std::string, std::optional<std::size_t>> known_;
 };
 
+// What lies below a document, followed a level of references at a time.
+class Below {
+public:
+    struct Loaded {
+        std::string flow;
+        std::int64_t version;
+        std::string text;
+    };
+
+    Below(const Caller& caller, const store::FlowRecord* own, const std::vector<Reference>& asked)
+        : caller_(caller), own_(own ? own->id : std::string())
+    {
+        for (const auto& one : asked)
+            open_.emplace_back("", one);
+    }
+
+    bool open() const { return !open_.empty(); }
+    bool whole() const { return whole_; }
+
+    // What the open references lead to, and the texts among it that were not looked at before. May be repeated.
+    Result<std::vector<Loaded>> look_up(sql::Connection& connection)
+    {
+        store::Flows flows(connection);
+        std::vector<Loaded> loaded;
+        std::set<std::string> now;
+        for (const auto& [from, one] : open_) {
+            auto target = find_target(flows, caller_, one);
+            if (!target)
+                return target.error();
+            if (!*target)
+                continue;  // of the document itself: told by tell(); deeper: told when that flow was saved
+            const auto& id = (*target)->record.id;
+            const auto version = (*target)->version;
+            targets_.insert_or_assign(said(one), **target);
+            links_[from].insert(id);
+            const auto full = read_.size() + now.size() >= most_documents;
+            whole_ = whole_ && !full;
+            if (id == own_ || full || read_.contains(key(id, version)) || !now.insert(key(id, version)).second)
+                continue;
+            auto text = flows.document(id, caller_.user_id, version);
+            if (!text)
+                return text.error();
+            loaded.push_back({id, version, std::move(*text)});
+        }
+        return loaded;
+    }
+
+    // All that was looked up is being added.
+    void go_down() { open_.clear(); }
+
+    void add(const std::string& flow, std::int64_t version, std::shared_ptr<const Document> document)
+    {
+        for (auto& next : flows_among(references_of(*document)))
+            open_.emplace_back(flow, std::move(next));
+        read_[key(flow, version)] = std::move(document);
+    }
+
+    void tell(const std::vector<Reference>& asked, Level level, Problems& problems) const
+    {
+        Depths depths(links_, own_);
+        for (const auto& one : asked) {
+            const auto target = targets_.find(said(one));
+            if (target == targets_.end()) {
+                const auto version = one.version.empty() ? "" : " in the version " + in_quotes(one.version);
+                problems.add({"flow_unknown", one.location, "there is no flow " + in_quotes(one.name) + version, level,
+                              one.node_id});
+                continue;
+            }
+            const auto depth = depths.of(target->second.record.id);
+            if (!depth)
+                problems.add({"subflow_cycle", one.location,
+                              in_quotes(one.name) + " leads back to a flow that calls it", Level::error, one.node_id});
+            else if (*depth > deepest_nesting)
+                problems.add({"nesting", one.location,
+                              "sub-flows may be nested " + std::to_string(deepest_nesting) + " deep", Level::error,
+                              one.node_id});
+        }
+    }
+
+    // By "<name>@<version>" as a node says it.
+    std::map<std::string, std::shared_ptr<const Document>> documents() const
+    {
+        std::map<std::string, std::shared_ptr<const Document>> out;
+        for (const auto& [name, target] : targets_)
+            if (const auto found = read_.find(key(target.record.id, target.version)); found != read_.end())
+                out[name] = found->second;
+        return out;
+    }
+
+private:
+    static std::string key(const std::string& id, std::int64_t version) { return said(id, std::to_string(version)); }
+
+    const Caller& caller_;
+    const std::string own_;  // empty: the flow is new
+    std::vector<std::pair<std::string, Reference>> open_;  // whose node says it; empty: the document's own
+    Targets targets_;
+    Links links_;
+    std::map<std::string, std::shared_ptr<const Document>> read_;  // by key()
+    bool whole_ = true;
+};
+
 // The first thing that keeps a document from running, unless it is told already.
 void add_compiler_problem(const Document& document, const Error& error, Level level, Problems& problems)
 {
@@ -147,81 +248,25 @@ Task<Result<FlowService::State::Subflows>> FlowService::State::check_flows(const
                                                                            const store::FlowRecord* own, Level level,
                                                                            Problems& problems)
 {
-    Subflows out;
     const auto asked = flows_among(references);
     if (asked.empty())
-        co_return out;
-    Targets targets;
-    Links links;
-    std::set<std::string> looked_at;  // "<id>@<version>"
-    std::map<std::string, std::shared_ptr<const Document>> read;  // by the same
-    std::vector<std::pair<std::string, Reference>> open;  // whose node says it; empty: the document's own
-    for (const auto& one : asked)
-        open.emplace_back("", one);
-    for (std::size_t level_below = 0; !open.empty() && level_below <= deepest_nesting; ++level_below) {
-        struct Loaded {
-            Target target;
-            std::string text;
-        };
-        std::vector<Loaded> loaded;
-        auto found = co_await parts.database.read([&](sql::Connection& connection) -> Result<void> {
-            store::Flows flows(connection);
-            loaded.clear();
-            for (const auto& [from, one] : open) {
-                auto target = find_target(flows, caller, one);
-                if (!target)
-                    return target.error();
-                if (!*target)
-                    continue;  // of the document itself: told below; deeper: told when that flow was saved
-                targets.insert_or_assign(said(one), **target);
-                links[from].insert((*target)->record.id);
-                const auto key = (*target)->record.id + "@" + std::to_string((*target)->version);
-                out.whole = out.whole && looked_at.size() < most_documents;
-                if ((own && (*target)->record.id == own->id) || looked_at.size() >= most_documents ||
-                    !looked_at.insert(key).second)
-                    continue;
-                auto text = flows.document((*target)->record.id, caller.user_id, (*target)->version);
-                if (!text)
-                    return text.error();
-                loaded.push_back({std::move(**target), std::move(*text)});
-            }
-            return {};
-        });
-        if (!found)
-            co_return found.error();
-        open.clear();
-        for (auto& one : loaded) {
-            const auto document = co_await document_of(one.target.record.id, one.target.version, std::move(one.text));
+        co_return Subflows();
+    Below below(caller, own, asked);
+    for (std::size_t level_below = 0; below.open() && level_below <= deepest_nesting; ++level_below) {
+        auto loaded =
+            co_await parts.database.read([&](sql::Connection& connection) { return below.look_up(connection); });
+        if (!loaded)
+            co_return loaded.error();
+        below.go_down();
+        for (auto& one : *loaded) {
+            auto document = co_await document_of(one.flow, one.version, std::move(one.text));
             if (!document)
                 co_return document.error();
-            read[one.target.record.id + "@" + std::to_string(one.target.version)] = *document;
-            for (auto& next : flows_among(references_of(**document)))
-                open.emplace_back(one.target.record.id, std::move(next));
+            below.add(one.flow, one.version, std::move(*document));
         }
     }
-    Depths depths(links, own ? own->id : std::string());
-    for (const auto& one : asked) {
-        const auto target = targets.find(said(one));
-        if (target == targets.end()) {
-            problems.add({"flow_unknown", one.location,
-                          "there is no flow " + in_quotes(one.name) +
-                              (one.version.empty() ? "" : " in the version " + in_quotes(one.version)),
-                          level, one.node_id});
-            continue;
-        }
-        const auto depth = depths.of(target->second.record.id);
-        if (!depth)
-            problems.add({"subflow_cycle", one.location, in_quotes(one.name) + " leads back to a flow that calls it",
-                          Level::error, one.node_id});
-        else if (*depth > deepest_nesting)
-            problems.add({"nesting", one.location,
-                          "sub-flows may be nested " + std::to_string(deepest_nesting) + " deep", Level::error,
-                          one.node_id});
-    }
-    for (const auto& [name, target] : targets)
-        if (const auto found = read.find(target.record.id + "@" + std::to_string(target.version)); found != read.end())
-            out.documents[name] = found->second;
-    co_return out;
+    below.tell(asked, level, problems);
+    co_return Subflows{below.documents(), below.whole()};
 }
 
 }  // namespace dure::flows

@@ -7,6 +7,7 @@
 #include "dure/flows/kinds.hpp"
 #include "dure/flows/validation.hpp"
 #include "flows/document/fields.hpp"
+#include "flows/validation/order.hpp"
 
 namespace dure::flows {
 
@@ -54,25 +55,12 @@ private:
     {
         if (depth > document_.nodes.size())
             return;  // containers in a circle: told elsewhere
-        std::unordered_map<std::size_t, std::size_t> waits;
-        std::vector<std::size_t> free;
-        for (std::size_t i = 0; i < document_.nodes.size(); ++i)
-            if (document_.nodes[i].parent == parent) {
-                waits[i] = before_[i].size();
-                if (before_[i].empty())
-                    free.push_back(i);
-            }
-        while (!free.empty()) {
-            const auto node = free.back();
-            free.pop_back();
+        visit_in_order(document_, parent, before_, next_, [&](std::size_t node) {
             guards_[node] = guards_of(node, base);
-            for (const auto other : next_[node])
-                if (const auto waiting = waits.find(other); waiting != waits.end() && --waiting->second == 0)
-                    free.push_back(other);
             const auto* kind = find_kind(document_.nodes[node].kind);
             if (kind && kind->container)
                 find_guards(document_.nodes[node].id, guards_[node], depth + 1);
-        }
+        });
     }
 
     Guards guards_of(std::size_t node, const Guards& base) const

@@ -38,25 +38,12 @@ RunOrder::RunOrder(const Document& document)
 
 void RunOrder::arrange(const std::string& parent, const Marks& base)
 {
-    std::vector<std::size_t> free;
-    std::unordered_map<std::size_t, std::size_t> waits;
-    for (std::size_t i = 0; i < document_.nodes.size(); ++i)
-        if (document_.nodes[i].parent == parent) {
-            waits[i] = before_[i].size();
-            if (before_[i].empty())
-                free.push_back(i);
-        }
-    while (!free.empty()) {
-        const auto node = free.back();
-        free.pop_back();
+    visit_in_order(document_, parent, before_, next_, [&](std::size_t node) {
         settle(node, base);
-        for (const auto other : next_[node])
-            if (const auto waiting = waits.find(other); waiting != waits.end() && --waiting->second == 0)
-                free.push_back(other);
         const auto* kind = find_kind(document_.nodes[node].kind);
         if (kind && kind->container && document_.nodes[node].id != parent)
             arrange(document_.nodes[node].id, certain_[node]);
-    }
+    });
 }
 
 void RunOrder::settle(std::size_t node, const Marks& base)

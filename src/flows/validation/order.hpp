@@ -8,6 +8,30 @@
 
 namespace dure::flows {
 
+// The nodes whose parent is `parent`, each after those whose edges lead to it (`before` and `next` by place in Document::nodes).
+// Nodes in a circle, and those behind one, are left out.
+template <class Before, class Visit>
+void visit_in_order(const Document& document, const std::string& parent, const std::vector<Before>& before,
+                    const std::vector<std::vector<std::size_t>>& next, Visit visit)
+{
+    std::vector<std::size_t> free;
+    std::unordered_map<std::size_t, std::size_t> waits;
+    for (std::size_t i = 0; i < document.nodes.size(); ++i)
+        if (document.nodes[i].parent == parent) {
+            waits[i] = before[i].size();
+            if (before[i].empty())
+                free.push_back(i);
+        }
+    while (!free.empty()) {
+        const auto node = free.back();
+        free.pop_back();
+        visit(node);
+        for (const auto other : next[node])
+            if (const auto waiting = waits.find(other); waiting != waits.end() && --waiting->second == 0)
+                free.push_back(other);
+    }
+}
+
 class RunOrder {
 public:
     explicit RunOrder(const Document& document);
@@ -17,7 +41,7 @@ public:
 private:
     struct Step {
         std::size_t source;
-        bool always;   // taken whenever its source has run
+        bool always;  // taken whenever its source has run
     };
     using Marks = std::vector<bool>;
 
