@@ -10,7 +10,7 @@
 namespace dure::http {
 namespace link_parts {
 
-constexpr std::size_t small_buffer = 1024;          // what an idle connection holds
+constexpr std::size_t small_buffer = 2 * 1024;      // half of it would split every second small request
 constexpr std::size_t watched_buffer = 64 * 1024;   // what a client may send ahead of its turn
 constexpr std::size_t kept_buffer = 16 * 1024;      // larger ones go back after a large body
 
