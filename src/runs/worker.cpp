@@ -203,7 +203,9 @@ std::size_t Worker::room() const
     const auto room = options_.most_runs - std::min(options_.most_runs, active_.size());
     if (options_.claim_ahead == 0)
         return room;
-    return std::min(room, options_.claim_ahead - std::min(options_.claim_ahead, wakes_->taken));
+    // Several at once or none: each claim is a write.
+    const auto ahead = options_.claim_ahead - std::min(options_.claim_ahead, wakes_->taken);
+    return ahead * 2 < options_.claim_ahead ? 0 : std::min(room, ahead);
 }
 
 Task<void> Worker::claim_and_spawn()
@@ -278,7 +280,7 @@ void Worker::moved(const std::string& owner, RunControl::Place from, RunControl:
     bool looks = false;
     if (from == Place::taken) {
         --wakes.taken;
-        looks = wakes.left_some;
+        looks = wakes.left_some && room() > 0;
     } else if (from == Place::waits) {
         looks = wakes.has_enough_of(owner);
         if (const auto waiting = wakes.waiting.find(owner); --waiting->second == 0)

@@ -15,7 +15,7 @@ namespace dure::executions {
 struct WorkersOptions {
     std::size_t workers = 0;  // 0: one per core; each works on one core
     std::size_t most_runs = 5120;  // at once, of all workers together
-    std::size_t claim_ahead = 16;  // of each worker, before they work: when it dies, the others can be taken at once
+    std::size_t claim_ahead = 32;  // of each worker, before they work: when it dies, the others can be taken at once
     std::chrono::milliseconds lease{15'000};
     bool only_process = false;  // what the last process held is taken over at once (SQLite)
 };
