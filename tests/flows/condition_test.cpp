@@ -128,6 +128,25 @@ TEST(Condition, APatternOfManyStatesIsNotTriedOnALongText)
     EXPECT_EQ(tried("^[a-z0-9._%+-]+@[a-z0-9.-]+[.][a-z]{2,}$", 1u << 20).value(), false);
 }
 
+TEST(Condition, TwoLongListsAreComparedInTheOrderOfTheirValues)
+{
+    auto list = Json::array({nullptr, true, "두레", Json::object({{"a", 1}}), Json::array({1})});
+    for (int i = 0; i < 100'000; ++i)
+        list.push_back(i);
+    const auto all_in_list = [&](Json wanted) {
+        Problems problems;
+        const auto group = ConditionGroup::compile(
+            OrderedJson{{"all", {{{"left", "{{input.list}}"}, {"op", "all_of"}, {"right", "{{input.wanted}}"}}}}}, {},
+            "", problems);
+        return group->holds(InputScope(Json{{"list", list}, {"wanted", std::move(wanted)}})).value();
+    };
+    EXPECT_TRUE(all_in_list(list));
+    EXPECT_TRUE(all_in_list(Json::array({7.0, "두레", Json::array({1.0}), nullptr})));
+    EXPECT_TRUE(all_in_list(Json::array()));
+    EXPECT_FALSE(all_in_list(Json::array({7, 100'000})));
+    EXPECT_FALSE(all_in_list(Json::array({false})));
+}
+
 TEST(Condition, LaterEntriesAreNotAskedWhenOneDecides)
 {
     const auto* decided =
