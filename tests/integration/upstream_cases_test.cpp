@@ -163,6 +163,10 @@ TEST(ModelsReload, BySignalAndByRouteWithoutDroppingStreams)
     EXPECT_EQ(reloaded.status, 200) << reloaded.body;
     EXPECT_TRUE(lists("third"));
     EXPECT_FALSE(lists("second"));
+    const auto events =
+        fetch(server.port(), raw_request("GET", "/api/events/audit?event_type=ConfigurationReloaded", server.key())).json().at("events");
+    ASSERT_EQ(events.size(), 1u) << "who reloaded it is on record";
+    EXPECT_EQ(events.at(0).at("data").at("last_reload").at("what"), "models");
 
     write(models_of(upstream, "[[model]]\nid = \"broken\"\ntargets = [\"nobody/x\"]\n"));
     const auto refused = fetch(server.port(), raw_request("POST", "/api/models/reload", server.key()));

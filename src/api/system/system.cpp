@@ -3,6 +3,8 @@
 
 #include <mutex>
 
+#include "api/caller.hpp"
+#include "dure/events/access_audit.hpp"
 #include "dure/metrics/registry.hpp"
 
 namespace dure::api {
@@ -43,10 +45,13 @@ Handler metrics_text(const ApiParts& parts)
 
 Handler reload_models(const ApiParts& parts)
 {
-    return [reload = parts.reload_models](RequestContext& context) -> Task<Result<void>> {
+    return [reload = parts.reload_models, &audit = parts.audit](RequestContext& context) -> Task<Result<void>> {
         const auto count = co_await reload();
         if (!count)
             co_return count.error();
+        if (auto recorded = co_await audit.configuration_reloaded(actor_of(context), {{"what", "models"}, {"models", *count}});
+            !recorded)
+            co_return recorded.error();
         co_return co_await context.respond_json_text(200, dump(OrderedJson{{"models", *count}}));
     };
 }
