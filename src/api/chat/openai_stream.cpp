@@ -9,6 +9,7 @@ namespace dure::api {
 QueryParameters answer_headers(const chat::Answer& answer)
 {
     QueryParameters headers;
+    headers.reserve(6);   // and those that the answer adds
     if (!answer.completion.answered_by.empty())
         headers.emplace_back("x-dure-model", answer.completion.answered_by);
     if (answer.completion.attempts > 0)

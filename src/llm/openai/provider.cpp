@@ -80,6 +80,7 @@ http::ClientRequest OpenAiProvider::make_request(const http::Url& url, std::size
                                                  Deadline deadline, bool stream) const
 {
     http::ClientRequest request(http::Method::post, url);
+    request.headers.reserve(headers_.size() + 4);
     request.headers.emplace_back("Content-Type", "application/json");
     request.headers.emplace_back("Accept", stream ? "text/event-stream" : "application/json");
     request.headers.emplace_back("Accept-Encoding", "identity");
