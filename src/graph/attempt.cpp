@@ -30,7 +30,10 @@ Task<Result<Update>> call_body(TaskExecution& execution, const std::function<Tas
     std::exception_ptr aborted;
     std::optional<Error> failure;
     try {
-        co_return co_await body();
+        auto result = co_await body();
+        if (execution.superstep.is_abandoned())
+            throw RunCancelled();
+        co_return result;
     } catch (const boost::system::system_error& error) {
         if (error.code() == boost::asio::error::operation_aborted)
             aborted = std::current_exception();
@@ -38,6 +41,8 @@ Task<Result<Update>> call_body(TaskExecution& execution, const std::function<Tas
     } catch (const std::exception& error) {
         failure = thrown_error(name, error.what());
     }
+    if (execution.superstep.is_abandoned())
+        throw RunCancelled();
     // Asking for the state does not throw, also when cancelled; a node may see an abort that was not ours.
     if (aborted && is_cancelled(co_await boost::asio::this_coro::cancellation_state))
         std::rethrow_exception(aborted);

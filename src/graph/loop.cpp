@@ -214,15 +214,9 @@ Task<bool> Loop::superstep()
     ++supersteps_;
     if (keeper_.ns().empty())
         run_.result.supersteps = supersteps_;
-    Superstep superstep{definition_,
-                        run_,
-                        keeper_,
-                        progress_.state,
-                        keeper_.stored() ? keeper_.step() + 1 : supersteps_,
-                        run_.options.recursion_limit - supersteps_,
-                        tasks_,
-                        0,
-                        false};
+    auto& superstep = open_.emplace(Superstep{definition_, run_, keeper_, progress_.state,
+                                              keeper_.stored() ? keeper_.step() + 1 : supersteps_,
+                                              run_.options.recursion_limit - supersteps_, tasks_, 0, false});
     superstep.continued = std::exchange(read_back_, false);
     superstep.above = above_;
     if (!pending_.empty()) {
@@ -394,7 +388,7 @@ void Loop::fill(RunResult& into)
         into.interrupts.push_back(Interrupt{one.id, one.value, one.node, one.ns});
     into.checkpoint = keeper_.position().id;
     into.output = output_values(definition_, progress_.state);
-    into.state = std::move(progress_.state);
+    into.state = run_.stragglers.empty() ? std::move(progress_.state) : progress_.state;  // they may be looking at it
 }
 
 }  // namespace dure::graph

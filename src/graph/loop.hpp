@@ -70,6 +70,7 @@ private:
     ThreadKeeper keeper_;
     Progress progress_;
     std::vector<SuperstepTask> tasks_;  // of the open superstep; empty between supersteps
+    std::optional<Superstep> open_;  // lives as long as its stragglers
     std::vector<PendingWrite> pending_;  // of the checkpoint the level began from
     TaskExecution* above_;
     std::string marker_;

@@ -52,6 +52,15 @@ void record(const LevelEnd& end, RunResult& into)
                          .reason("INVALID_DESTINATION");
 }
 
+// F2: the outcome is known and durable; those that do not hear their cancellation still use what the run was given.
+Task<void> end_of_stragglers(RunScope& scope)
+{
+    co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
+    for (const auto& one : scope.stragglers)
+        co_await one->end();
+    co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::enable_terminal_cancellation());
+}
+
 }  // namespace
 
 std::string_view name_of(RunStatus status)
@@ -129,12 +138,14 @@ Task<void> CompiledGraph::run(RunInput input, const RunOptions& options, RunResu
     if (!in_time) {
         into.status = RunStatus::timeout;
         into.error = Error(Errc::timeout, "The run took too long.").reason("RUN_TIMEOUT");
-        co_return;
+    } else if (thrown) {
+        into.status = RunStatus::cancelled;
+        into.error = Error(Errc::cancelled, "The run was cancelled.").reason("CANCELLED");
     }
-    if (!thrown)
+    if (!scope.stragglers.empty())
+        co_await end_of_stragglers(scope);
+    if (!in_time || !thrown)
         co_return;
-    into.status = RunStatus::cancelled;
-    into.error = Error(Errc::cancelled, "The run was cancelled.").reason("CANCELLED");
     if (!aborted)
         std::rethrow_exception(thrown);
     throw boost::system::system_error(boost::asio::error::operation_aborted);

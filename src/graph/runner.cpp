@@ -82,6 +82,8 @@ Task<Result<void>> run_task(Superstep& superstep, SuperstepTask& task)
 {
     auto executed = co_await execute_task(superstep, task);
     --superstep.running;
+    if (superstep.is_abandoned())
+        throw RunCancelled();
     if (superstep.above)
         superstep.above->active();
     const bool concerns_somebody = superstep.run.emitter.speaks() || superstep.keeper.keeps();
@@ -90,8 +92,11 @@ Task<Result<void>> run_task(Superstep& superstep, SuperstepTask& task)
     co_return co_await settle(superstep, task);
 }
 
+// F2. Nodes that end when they are cancelled are gone within milliseconds.
+constexpr std::chrono::seconds patience_with_cancelled_siblings{10};
+
 // Several tasks at once: workers take the next task in P1 order until all are taken or one has failed.
-class SideBySide {
+class SideBySide final : public Stragglers {
 public:
     SideBySide(Superstep& superstep, std::vector<SuperstepTask*> tasks)
         : superstep_(superstep), tasks_(std::move(tasks)), group_(superstep.run.executor),
@@ -115,17 +120,53 @@ public:
         aborted = aborted || is_cancelled(co_await boost::asio::this_coro::cancellation_state);
         if (aborted)
             co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
-        if (working_ > 0)
+        if (working_ > 0) {
             group_.cancel();
-        co_await group_.wait();
-        if (aborted)
+            aborted = co_await wait_for_cancelled() || aborted;
+        }
+        if (working_ == 0)
+            co_await group_.wait();
+        if (aborted || superstep_.is_abandoned())
             throw boost::system::system_error(boost::asio::error::operation_aborted);
         if (error_)
             co_return *error_;
         co_return Result<void>();
     }
 
+    // Some did not end in time: nothing of them counts any more.
+    bool leaves_some() const { return working_ > 0; }
+    void abandon()
+    {
+        superstep_.abandoned = true;
+        superstep_.above = nullptr;   // that node comes to its end before they do
+    }
+    Task<void> end() override
+    {
+        try {
+            co_await group_.wait();
+        } catch (...) {   // dropped like their results
+        }
+    }
+
 private:
+    // Whether the run was cancelled meanwhile.
+    Task<bool> wait_for_cancelled()
+    {
+        const auto& scope = superstep_.run;
+        const auto until = scope.steady_now() + patience_with_cancelled_siblings;
+        bool aborted = false;
+        while (working_ > 0 && scope.steady_now() < until) {
+            try {
+                co_await scope.wait(changed_, until);
+            } catch (const boost::system::system_error&) {
+                aborted = true;
+            }
+            if (aborted)
+                co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
+        }
+        co_return aborted;
+    }
+
     Task<void> work()
     {
         const Leaving leaving(*this);
@@ -176,8 +217,19 @@ Task<Result<void>> run_side_by_side(Superstep& superstep)
             ready.push_back(&task);
     if (ready.empty())
         co_return Result<void>();
-    SideBySide all(superstep, std::move(ready));
-    co_return co_await all.run();
+    struct Keeping {
+        std::unique_ptr<SideBySide> all;
+        RunScope& run;
+        ~Keeping()
+        {
+            if (!all->leaves_some())
+                return;
+            all->abandon();
+            run.stragglers.push_back(std::move(all));
+        }
+    };
+    const Keeping keeping{std::make_unique<SideBySide>(superstep, std::move(ready)), superstep.run};
+    co_return co_await keeping.all->run();
 }
 
 }  // namespace

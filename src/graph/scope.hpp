@@ -44,6 +44,14 @@ struct LeftLevel {
     State state;
 };
 
+// Tasks of a superstep that were cancelled and have not ended in time (F2): the level goes on without them, what they come to
+// is dropped, and the run waits for them at its very end, since they use what it was given.
+class Stragglers {
+public:
+    virtual ~Stragglers() = default;
+    virtual Task<void> end() = 0;
+};
+
 struct RunScope {
     RunScope(boost::asio::any_io_executor on, const RunOptions& with, RunResult& into)
         : executor(on), options(with), result(into), emitter(on, with.events), saver(on, with)
@@ -61,6 +69,8 @@ struct RunScope {
     Saver saver;
     std::map<std::string, LeftLevel> left;  // exit: sub-graphs left in this run, by namespace; storage does not know them yet
     std::set<std::string> answered;  // interrupt ids that this run's command answers
+    std::vector<std::unique_ptr<Stragglers>> stragglers;
+    std::vector<std::shared_ptr<void>> left_levels;  // sub-graphs whose stragglers are not back
     bool executes_open = false;  // a null run: tasks that wait for an answer ask again (I8)
 };
 

@@ -81,8 +81,10 @@ Task<Result<Update>> execute_subgraph(TaskExecution& execution)
                                             "' keeps its state and cannot run twice at the same time.")
             .reason("MULTIPLE_SUBGRAPHS");
     const auto definition = subgraph.graph.definition();
-    Loop loop(*definition, superstep.run, ns, keeps, &execution,
-              lasting ? superstep.id_of(execution.task) : std::string());
+    const auto kept_loop = std::make_shared<Loop>(*definition, superstep.run, ns, keeps, &execution,
+                                                  lasting ? superstep.id_of(execution.task) : std::string());
+    auto& loop = *kept_loop;
+    const auto stragglers_before = superstep.run.stragglers.size();
     const bool fresh = !superstep.continued && execution.task.attempts == 1;
     bool aborted = false;
     try {
@@ -94,6 +96,10 @@ Task<Result<Update>> execute_subgraph(TaskExecution& execution)
             throw;
         aborted = true;
     }
+    if (superstep.run.stragglers.size() > stragglers_before)
+        superstep.run.left_levels.push_back(kept_loop);
+    if (superstep.is_abandoned())
+        throw RunCancelled();
     if (aborted)
         co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
     auto saved = co_await loop.save_rest();

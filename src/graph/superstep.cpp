@@ -7,12 +7,22 @@
 namespace dure::graph {
 namespace {
 
+Error not_awaited()
+{
+    return Error(Errc::cancelled, "The run does not wait for this node any more.").reason("CANCELLED");
+}
+
 std::string short_hash(const std::string& text)
 {
     return hex(sha256(text)).substr(0, 32);
 }
 
 }  // namespace
+
+bool Superstep::is_abandoned() const
+{
+    return abandoned || (above && above->superstep.is_abandoned());
+}
 
 const std::string& Superstep::id_of(SuperstepTask& task) const
 {
@@ -126,6 +136,8 @@ Task<Result<void>> NodeContext::emit_message(Json chunk)
 {
     execution_.active();
     auto& superstep = execution_.superstep;
+    if (superstep.is_abandoned())
+        co_return not_awaited();
     if (!superstep.run.emitter.wants(Mode::messages, superstep.ns()))
         co_return Result<void>();
     auto metadata = Json::object();
@@ -145,6 +157,8 @@ Task<Result<void>> NodeContext::emit_custom(Json data)
 {
     execution_.active();
     auto& superstep = execution_.superstep;
+    if (superstep.is_abandoned())
+        co_return not_awaited();
     if (!superstep.run.emitter.wants(Mode::custom, superstep.ns()))
         co_return Result<void>();
     co_return co_await superstep.run.emitter.emit(Mode::custom, superstep.ns(), std::move(data));
@@ -154,6 +168,8 @@ Task<Result<Json>> NodeContext::interrupt(Json value)
 {
     auto& task = execution_.task;
     auto& superstep = execution_.superstep;
+    if (superstep.is_abandoned())
+        co_return not_awaited();
     if (!superstep.keeper.keeps())
         co_return Error(Errc::invalid_argument,
                         "Node '" + node() + "' asks a person, which needs a checkpointer and a thread.")
@@ -181,6 +197,8 @@ Task<Result<Json>> NodeContext::step(std::string name, std::function<Task<Result
     auto& task = execution_.task;
     auto& superstep = execution_.superstep;
     execution_.active();
+    if (superstep.is_abandoned())
+        co_return not_awaited();
     if (!execution_.steps_used.insert(name).second)
         co_return Error(Errc::invalid_argument,
                         "Step '" + name + "' of node '" + node() + "' was used before in this task.");
@@ -190,6 +208,8 @@ Task<Result<Json>> NodeContext::step(std::string name, std::function<Task<Result
     auto done = co_await work();
     if (!done)
         co_return done;
+    if (superstep.is_abandoned())
+        co_return not_awaited();
     execution_.active();
     if (!task.memory)
         task.memory = std::make_unique<TaskMemory>();

@@ -49,11 +49,13 @@ struct Superstep {
     std::size_t running = 0;                // tasks that have not come to an end yet
     bool continued = false;                 // the level was read back: its tasks may have run before
     TaskExecution* above = nullptr;         // of the node whose sub-graph this is
+    bool abandoned = false;                 // the level has gone on without those that still run
 
     const std::string& ns() const { return keeper.ns(); }
     const NodeDefinition& node(const SuperstepTask& task) const { return definition.nodes[task.plan.node]; }
     const std::string& id_of(SuperstepTask& task) const;   // D5
     Json path_of(const SuperstepTask& task) const;
+    bool is_abandoned() const;              // here, or a level above
     bool durable() const { return keeper.keeps() && run.options.durability == Durability::sync; }
     PendingWrite pending(SuperstepTask& task, PendingWrite::Kind kind, std::string key, Json data) const;
 };

@@ -2,6 +2,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/this_coro.hpp>
 
 #include "dure/base/timeout.hpp"
 #include "dure/graph/node_cache.hpp"
@@ -60,6 +61,71 @@ TEST(F2, FinishLetsTheSiblingsEndAndKeepsThem)
         options.on_failure = on_failure;
         thread.run(log_of({}), options);
         EXPECT_EQ(thread.state().next, on_failure == OnFailure::finish ? (Lines{"q"}) : (Lines{"p", "q"}));
+    }
+}
+
+// A thousand times as fast as the clock, from its making on.
+class HastyTime final : public Timekeeper {
+public:
+    Steady::time_point now() const override { return began_ + (Steady::now() - began_) * 1000; }
+    Task<void> wait(Signal& signal, Steady::time_point until) override
+    {
+        co_await signal.wait(until == Steady::time_point::max() ? until : began_ + (until - began_) / 1000);
+    }
+
+private:
+    const Steady::time_point began_ = Steady::now();
+};
+
+// A node that does not hear its cancellation before the failure beside it is durable, on its level or below a sub-graph's node.
+struct Deaf {
+    ThreadOf* thread = nullptr;
+    std::vector<std::string> refused;
+
+    bool failure_is_durable() const
+    {
+        const auto tasks = thread->state().tasks;
+        return std::any_of(tasks.begin(), tasks.end(), [](const TaskSnapshot& task) { return task.error.has_value(); });
+    }
+    Task<Result<Update>> work(NodeContext& context)
+    {
+        const auto& seen = context.state();
+        co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
+        const auto longest = Steady::now() + 20s;
+        while (!failure_is_durable() && Steady::now() < longest)
+            co_await sleep_for(1ms);
+        EXPECT_EQ(Recorder::list(seen.at("log")), "[i]") << "what it saw stays";
+        refused.push_back((co_await context.emit_custom(Json("late"))).error().reason());
+        refused.push_back((co_await context.interrupt(Json("late?"))).error().reason());
+        const auto nothing = []() -> Task<Result<Json>> { co_return Json(1); };
+        refused.push_back((co_await context.step("late", nothing)).error().reason());
+        co_return Update(entry("log", Json::array({"absent"})));
+    }
+};
+
+TEST(F2, ASiblingThatDoesNotHearItsCancellationHoldsTheFailureUpForABoundedTime)
+{
+    for (const bool below : {false, true}) {
+        Deaf deaf;
+        LogGraph graph{};
+        graph.add_node("absent", [&deaf](NodeContext& context) { return deaf.work(context); });
+        graph.add_node("bad", fails("down")).add_edge(start, "absent").add_edge(start, "bad");
+        LogGraph outer{};
+        outer.add_subgraph("inner", compiled(graph)).add_edge(start, "inner");
+        ThreadOf thread(compiled(below ? outer : graph));
+        thread.modes = Mode::values | Mode::updates | Mode::custom;
+        deaf.thread = &thread;
+        HastyTime time;
+        RunOptions options;
+        options.timekeeper = &time;
+        const auto result = thread.run(log_of({"i"}), options);
+        EXPECT_EQ(reason(result), "NODE_ERROR") << below;
+        EXPECT_EQ(result.next, below ? (Lines{"inner"}) : (Lines{"absent", "bad"}));
+        EXPECT_EQ(log_text(result), "[i]");
+        EXPECT_EQ(deaf.refused, (Lines{"CANCELLED", "CANCELLED", "CANCELLED"}));
+        EXPECT_TRUE(thread.others.empty());
+        EXPECT_EQ(Recorder::list(thread.state().values.at("log")), "[i]") << "its result is dropped";
+        EXPECT_EQ(thread.state().next, result.next);
     }
 }
 
