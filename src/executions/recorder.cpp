@@ -203,7 +203,6 @@ private:
         if (!execution)
             return execution.error();
         add(execution_left(*execution, outcome, now_, {}), now_, "end of " + std::to_string(what_.run.epoch));
-        return {};
         return tell_webhook(connection_, *execution, now_);
     }
 
