@@ -146,6 +146,9 @@ TEST_F(ToolRoutes, AReloadBringsToolsOfFilesAndListsWhatFailed)
 
 TEST_F(ToolRoutes, AnOpenApiDocumentInYamlBecomesToolsAndABrokenOneIsListedWithItsLine)
 {
+    upstream.handle([](const RecordedRequest& request) {
+        return Script{send(http_answer(200, "application/json", Json{{"target", request.target}}.dump()))};
+    });
     write("pets.yaml", "openapi: 3.0.0\n"
                        "info: {title: 동물, version: '1'}\n"
                        "servers: [{url: \"" + upstream.base() + "\"}]\n"

@@ -73,9 +73,10 @@ protected:
     std::promise<std::exception_ptr> ended;
 };
 
-Script answer_in_two_parts(const std::string& first, const std::string& second, std::chrono::milliseconds between)
+// The second part comes when the test calls upstream.go_on().
+Script answer_in_two_parts(const std::string& first, const std::string& second)
 {
-    return {send(first), pause(between), send(second)};
+    return {send(first), await_word(), send(second)};
 }
 
 const std::string first_part = sse_head() + chunk(role_chunk()) + chunk(text_chunk("first"));
@@ -84,10 +85,11 @@ const std::string last_part = chunk(text_chunk(" last")) + chunk(finish_chunk("s
 
 TEST_F(DrainedCalls, AClientThatLeavesMidStreamIsChargedWhatTheProviderCounted)
 {
-    upstream.enqueue(answer_in_two_parts(first_part, last_part, 150ms));
+    upstream.enqueue(answer_in_two_parts(first_part, last_part));
     begin(true);
     wait_for_begin(true);
     leave();
+    upstream.go_on();
     expect_cancelled();
     EXPECT_TRUE(upstream.peer_closes().empty()) << "it was read to its end";
     EXPECT_EQ(record.completion.text, "first last");
@@ -103,9 +105,14 @@ TEST_F(DrainedCalls, AClientThatLeavesMidStreamIsChargedWhatTheProviderCounted)
 
 TEST_F(DrainedCalls, ABrokenWriteIsALeavingToo)
 {
-    sink.on_output = [this] { sink.gone = true; };
-    upstream.enqueue(answer_in_two_parts(first_part, last_part, 50ms));
+    sink.on_output = [this] {
+        sink.gone = true;
+        seen = true;
+    };
+    upstream.enqueue(answer_in_two_parts(first_part, last_part));
     begin(true);
+    wait_for_begin(true);
+    upstream.go_on();
     EXPECT_EQ(ended.get_future().get(), nullptr);
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().code(), Errc::cancelled);
@@ -117,12 +124,13 @@ TEST_F(DrainedCalls, ABrokenWriteIsALeavingToo)
 TEST_F(DrainedCalls, AnAnswerWithoutAStreamIsDrainedAsWell)
 {
     const auto whole = completion_script("all of it");
-    Script late{pause(150ms)};
+    Script late{await_word()};
     late.insert(late.end(), whole.begin(), whole.end());
     upstream.enqueue(late);
     begin(false);
     wait_for_begin(false);
     leave();
+    upstream.go_on();
     expect_cancelled();
     EXPECT_EQ(record.completion.text, "all of it");
     EXPECT_TRUE(record.completion.drained);
@@ -131,10 +139,11 @@ TEST_F(DrainedCalls, AnAnswerWithoutAStreamIsDrainedAsWell)
 TEST_F(DrainedCalls, WhatFailsWithoutAReaderIsNotTriedAgain)
 {
     chain();
-    upstream.enqueue({send(first_part), pause(100ms), reset()});
+    upstream.enqueue({send(first_part), await_word(), reset()});
     begin(true);
     wait_for_begin(true);
     leave();
+    upstream.go_on();
     expect_cancelled();
     EXPECT_FALSE(record.completion.drained);
     EXPECT_EQ(upstream.request_count() + other.request_count(), 1);

@@ -11,7 +11,7 @@
 namespace dure::test {
 
 struct Step {
-    enum class Kind { send, send_split, pause, close, reset, await_peer_close, hang };
+    enum class Kind { send, send_split, pause, close, reset, await_word, await_peer_close, hang };
     Kind kind;
     std::string bytes;
     std::chrono::milliseconds time{0};
@@ -23,6 +23,8 @@ inline Step send(std::string bytes) { return {Step::Kind::send, std::move(bytes)
 inline Step send_split(std::string bytes) { return {Step::Kind::send_split, std::move(bytes)}; }
 // Ends early when the peer closes (which ends the script).
 inline Step pause(std::chrono::milliseconds time) { return {Step::Kind::pause, {}, time}; }
+// Waits until the test calls go_on(); ends early when the peer closes (which ends the script).
+inline Step await_word() { return {Step::Kind::await_word, {}}; }
 inline Step close_connection() { return {Step::Kind::close, {}}; }
 inline Step reset() { return {Step::Kind::reset, {}}; }
 // Waits until the peer closes, at most `time`; then the connection is closed.

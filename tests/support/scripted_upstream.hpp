@@ -132,6 +132,12 @@ public:
         handler_ = std::move(handler);
     }
 
+    // For scripts that await_word(), from now on.
+    void go_on()
+    {
+        note([&] { told_to_go_on_ = 1; });
+    }
+
     std::vector<RecordedRequest> requests() const
     {
         const std::lock_guard lock(guard_);
@@ -311,6 +317,11 @@ private:
             return send_bytes(wire, step.bytes, 1, connection);
         case Step::Kind::pause:
             return !peer_closes_within(fd, step.time, connection);
+        case Step::Kind::await_word:
+            while (!read_locked(told_to_go_on_))
+                if (peer_closes_within(fd, milliseconds(2), connection))
+                    return false;
+            return true;
         case Step::Kind::await_peer_close:
             peer_closes_within(fd, step.time, connection);
             return false;
@@ -367,6 +378,7 @@ private:
     std::vector<RecordedRequest> requests_;
     std::vector<PeerClose> closes_;
     int number_ = 0;
+    int told_to_go_on_ = 0;
     int accepted_ = 0;
     int open_ = 0;
     std::list<int> sockets_;
