@@ -279,15 +279,6 @@ void Registry::observe(std::function<void(const CallRecord&)> observer)
     state_->observer = std::move(observer);
 }
 
-std::vector<model::ToolDefinition> Registry::offered() const
-{
-    std::vector<model::ToolDefinition> definitions;
-    for (const auto& entry : state_->snapshot()->entries)
-        if (entry->tool->why_unavailable().empty() && !entry->tool->acts())
-            definitions.push_back(entry->tool->definition());
-    return definitions;
-}
-
 Task<Outcome> Registry::State::run(const Entry& entry, const Json& arguments, const Caller& caller, std::size_t& size)
 {
     const auto deadline = limit_of(*entry.tool, timeout);

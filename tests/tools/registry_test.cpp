@@ -206,16 +206,17 @@ TEST_F(RegistryTest, CancellingTheCallerCancelsTheTool)
     EXPECT_LT(Steady::now() - began, 100ms);
 }
 
-TEST_F(RegistryTest, OffersAvailableToolsInTheOrderTheyWereAdded)
+TEST_F(RegistryTest, KeepsToolsInTheOrderTheyWereAdded)
 {
     add("zeta", answers(1));
     add("bare", answers(1), "no key");
     add("alpha", answers(1));
-    const auto offered = registry().offered();
-    ASSERT_EQ(offered.size(), 2u);
-    EXPECT_EQ(offered[0].name, "zeta");
-    EXPECT_EQ(offered[1].name, "alpha");
-    EXPECT_EQ(registry().all().size(), 3u);
+    const auto all = registry().all();
+    ASSERT_EQ(all.size(), 3u);
+    EXPECT_EQ(all[0]->definition().name, "zeta");
+    EXPECT_EQ(all[1]->definition().name, "bare");
+    EXPECT_EQ(all[1]->why_unavailable(), "no key");
+    EXPECT_EQ(all[2]->definition().name, "alpha");
     EXPECT_NE(registry().find("bare"), nullptr);
     EXPECT_EQ(registry().find("gone"), nullptr);
 }

@@ -140,14 +140,13 @@ TEST_F(ReloadTest, ToolsMayAskForMoreThanToolsExecute)
     EXPECT_FALSE(call("guarded").success);
 }
 
-TEST_F(ReloadTest, ActingToolsNeedAPersonAndAreNotOffered)
+TEST_F(ReloadTest, ActingToolsNeedAPerson)
 {
     Traits acting;
     acting.acts = true;
     registry_.replace("files", {tool("acting", says("sent"), acting), tool("reading", says("read"))});
     EXPECT_NE(call("acting").error.find("person"), std::string::npos);
-    ASSERT_EQ(registry_.offered().size(), 1u);
-    EXPECT_EQ(registry_.offered()[0].name, "reading");
+    EXPECT_EQ(call("reading").text(), "read");
     caller_.approves = true;
     EXPECT_EQ(call("acting").text(), "sent");
 }

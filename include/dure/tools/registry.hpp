@@ -32,8 +32,6 @@ public:
     std::shared_ptr<const Tool> find(std::string_view name) const;
     // Group that has the name; empty: it is free.
     std::string group_of(std::string_view name) const;
-    // Definitions of the tools that a model may call now: available, and not waiting for a person's approval.
-    std::vector<model::ToolDefinition> offered() const;
     // Grows with every change of the set of tools (not of their availability); for caches made from definitions.
     std::uint64_t version() const;
 
