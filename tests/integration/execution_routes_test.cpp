@@ -154,6 +154,28 @@ TEST_P(ExecutionRoutes, AFlowIsExecutedAndShownWithItsStepsAndItsReplayIsTheSame
     EXPECT_EQ(send(admin, "GET", "/api/executions?page_size=1&page=2").json().at("executions").at(0).at("id"), id);
 }
 
+TEST_P(ExecutionRoutes, AForkSeesTheMessageAndTheInputsOfItsRun)
+{
+    auto flow = document("order",
+                         {node("start", "start"), node("before", "template", {{"text", "{{start.inputs.price}}"}}),
+                          node("after", "template", {{"text", "{{start.message}} {{start.inputs.price}} {{start.inputs.count}}"}}),
+                          node("out", "reply", {{"text", "{{nodes.before.text}}: {{nodes.after.text}}"}})},
+                         {edge("start", "before"), edge("before", "after"), edge("after", "out")});
+    flow["inputs"] = {{{"name", "price"}, {"type", "integer"}, {"required", true}},
+                      {{"name", "count"}, {"type", "integer"}, {"default", 3}}};
+    const auto original =
+        execute(made(flow), {{"message", "보리차"}, {"inputs", {{"price", 1500}}}}, "?wait=true&timeout=20").json();
+    ASSERT_EQ(original.at("output").at("text"), "1500: 보리차 1500 3") << original;
+    for (const auto* step : {"before", "after", "out"}) {
+        const auto begun = send(admin, "POST", "/api/executions/" + original.at("id").get<std::string>() + "/fork",
+                                {{"step", step}});
+        ASSERT_EQ(begun.status, 202) << begun.body;
+        const auto forked = ended(begun.json().at("id").get<std::string>());
+        EXPECT_EQ(forked.at("output").at("text"), "1500: 보리차 1500 3") << step << forked;
+        EXPECT_EQ(forked.at("input"), original.at("input")) << step;
+    }
+}
+
 TEST_P(ExecutionRoutes, WrongRequestsAreRefusedByName)
 {
     const auto flow = made(greeting());
