@@ -37,7 +37,7 @@ const std::vector<Key>& provider_keys()
                     .between(1, 86400000));
         };
         time("connect", &ProviderTimeouts::connect, "Until the connection stands");
-        time("head", &ProviderTimeouts::head, "Until the answer's head; that of an answer without a stream often comes when it is whole");
+        time("head", &ProviderTimeouts::head, "Until the answer's head; without a stream as long as total, unless this is set to another time");
         time("first_output", &ProviderTimeouts::first_output, "Until the first piece of output");
         time("first_output_reasoning", &ProviderTimeouts::first_output_reasoning,
              "The same of models that think before they speak");

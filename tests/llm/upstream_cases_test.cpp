@@ -1,6 +1,7 @@
 // The cases of llm-upstreams §9 up to 25 by number, against scripted providers over real sockets. The others:
 // upstream_cases_end_test.cpp; 27, 32 and 33 need the whole server: tests/integration/upstream_cases_test.cpp.
 #include "llm/upstream_cases_fixture.hpp"
+#include "llm/exchange.hpp"
 
 namespace dure::llm::test {
 
@@ -160,6 +161,19 @@ TEST_F(UpstreamCases, Case09_ASilentHeadOfAnAnswerWithoutAStreamIsNotWaitedForUn
     always(late);
     ASSERT_TRUE(whole_now());
     EXPECT_EQ(record.completion.text, "42");
+}
+
+TEST(PatienceForHead, OfAnAnswerWithoutAStreamIsItsTotalUnlessAnotherIsSet)
+{
+    config::ProviderTimeouts as_they_are;
+    EXPECT_EQ(patience_for_head(as_they_are, true, false), 30s);
+    EXPECT_EQ(patience_for_head(as_they_are, true, true), 30s);
+    EXPECT_EQ(patience_for_head(as_they_are, false, false), 180s);
+    auto set = as_they_are;
+    set.head = 10s;
+    EXPECT_EQ(patience_for_head(set, true, true), 10s);
+    EXPECT_EQ(patience_for_head(set, false, false), 10s);
+    EXPECT_EQ(patience_for_head(set, false, true), 180s) << "a model that thinks has the time for it";
 }
 
 TEST_F(UpstreamCases, Case10_CommentsAloneAreNoOutput)
