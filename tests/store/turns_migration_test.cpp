@@ -1,4 +1,4 @@
-// Migration 0070 over a database with conversations and events: nothing is lost, and what comes later goes on behind it.
+// Migrations from 0070 on over a database with conversations and events: nothing is lost, and what comes later goes on behind it.
 #include <algorithm>
 
 #include "dure/store/events.hpp"
@@ -90,6 +90,32 @@ TEST_P(TurnsMigrationTest, HistoryAndEventsStayAndGoOn)
     EXPECT_EQ(all[0].data, (Json{{"n", 1.5}}));
     next.event_id = "e2";  // taken by an event of the same kind: answered with the first
     EXPECT_EQ(in<Events>([&](Events events) { return events.append(next); }).value().position, 2);
+}
+
+TEST_P(TurnsMigrationTest, CheckpointsStay)
+{
+    for (const auto* id : {"c2", "c1"})
+        put("INSERT INTO graph_checkpoints (thread_id, ns, id, parent, run_id, step, source, created_at, "
+            "graph_version, "
+            "frontier, metadata, versions) VALUES ('t', 'n', '" +
+            std::string(id) + "', 'p', 'r', 4, 'loop', 5, 'v', '{\"next\":[]}', '{\"m\":1}', '{\"a\":\"c1\"}')");
+    const auto read = [this] {
+        const auto rows = database_->run_now([](sql::Connection& c) {
+            return c.query(
+                "SELECT thread_id, ns, id, parent, run_id, step, source, created_at, graph_version, frontier, "
+                "metadata, versions FROM graph_checkpoints WHERE thread_id = 't' AND ns = 'n' ORDER BY id");
+        });
+        std::vector<std::string> cells;
+        for (std::size_t row = 0; rows && row < rows->size(); ++row)
+            for (std::size_t column = 0; column < 12; ++column)
+                cells.push_back(column == 5 || column == 7 ? std::to_string((*rows)[row].integer(column))
+                                                           : (*rows)[row].text(column));
+        return cells;
+    };
+    const auto before = read();
+    ASSERT_EQ(before.size(), 24u);
+    migrate(migrations());
+    EXPECT_EQ(read(), before);
 }
 
 INSTANTIATE_TEST_SUITE_P(Drivers, TurnsMigrationTest, testing::ValuesIn(test::all_drivers()), test::driver_name);
