@@ -15,7 +15,7 @@ TEST(AnswerForm, TheDocumentOfAnAnswerIsFound)
 {
     const auto list = schema::JsonSchema::compile(Json{{"type", "array"}});
     ASSERT_TRUE(list);
-    for (const std::string answer : {"[1]", " [1]\n", "```json\n[1]\n```", "Here: [1]. Done."}) {
+    for (const auto* answer : {"[1]", " [1]\n", "```json\n[1]\n```", "Here: [1]. Done."}) {
         const auto found = document_in(answer, *list);
         ASSERT_TRUE(std::holds_alternative<std::string>(found)) << answer;
         EXPECT_EQ(std::get<std::string>(found), "[1]");
