@@ -20,8 +20,8 @@ TEST(AnswerForm, TheDocumentOfAnAnswerIsFound)
         ASSERT_TRUE(std::holds_alternative<std::string>(found)) << answer;
         EXPECT_EQ(std::get<std::string>(found), "[1]");
     }
-    for (const std::string answer : {std::string(), std::string("none"), std::string("[1"), std::string("{}"),
-                                     nested(100), nested(200'000), "so: " + nested(200'000)})
+    for (const std::string& answer : {std::string(), std::string("none"), std::string("[1"), std::string("{}"),
+                                      nested(100), nested(200'000), "so: " + nested(200'000)})
         EXPECT_TRUE(std::holds_alternative<FormFault>(document_in(answer, *list))) << answer.substr(0, 20);
 }
 
