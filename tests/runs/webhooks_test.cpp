@@ -260,6 +260,7 @@ TEST_P(WebhooksTest, X5_ASenderThatDiedIsFollowedByTheNextBehindItsLease)
 {
     (void)an_end();
     quick_.lease = std::chrono::milliseconds(150);
+    quick_.most_at_once = 1;   // on a slow machine it does not follow itself
     receiver_.hanging = 1;
     UnixMillis tried_at = 0;
     {
