@@ -13,6 +13,7 @@
 #include "dure/store/usage.hpp"
 #include "dure/store/users.hpp"
 #include "support/databases.hpp"
+#include "support/redis_client.hpp"
 #include "support/redis_process.hpp"
 #include "support/run_on_core.hpp"
 
@@ -227,19 +228,6 @@ class SharedBudgets : public BudgetTest {
 protected:
     ~SharedBudgets() override { end_cores(); }
 
-    static Logger::Options errors_only()
-    {
-        Logger::Options options;
-        options.level = LogLevel::error;
-        return options;
-    }
-    static redis::ClientOptions patient()
-    {
-        redis::ClientOptions options;
-        options.command = 5s;
-        options.probe = 100ms;
-        return options;
-    }
     // What is settled or given back reaches Redis behind the answer.
     bool soon(const std::function<bool()>& seen)
     {
@@ -250,10 +238,10 @@ protected:
     }
     std::string reserved() { return server.ask("HLEN dure:reserved:user:u"); }
 
-    Logger logger{errors_only()};
+    Logger logger{test::errors_only()};
     test::RedisProcess server;
-    redis::Client first{cores, redis::parse_address(server.url()).value(), logger, patient()};
-    redis::Client second{cores, redis::parse_address(server.url()).value(), logger, patient()};
+    redis::Client first{cores, redis::parse_address(server.url()).value(), logger, test::patient()};
+    redis::Client second{cores, redis::parse_address(server.url()).value(), logger, test::patient()};
     std::unique_ptr<model::Budget> a = redis_budget(first, parts());
     std::unique_ptr<model::Budget> b = redis_budget(second, parts());
 };
@@ -383,7 +371,7 @@ TEST_F(SharedBudgets, EachReplicaGivesHalfOfWhatIsLeftWhileRedisIsAwayAndTellsIt
     ASSERT_TRUE(soon([&] { return reserved() == ":0"; }));
     server.freeze();
     const auto impatient = [&] {
-        auto options = patient();
+        auto options = test::patient();
         options.command = 50ms;
         return options;
     };

@@ -10,6 +10,7 @@
 #include "auth/rate_buckets.hpp"
 #include "dure/base/log.hpp"
 #include "dure/redis/client.hpp"
+#include "support/redis_client.hpp"
 #include "support/redis_process.hpp"
 #include "support/run_on_core.hpp"
 #include "support/run_task.hpp"
@@ -202,12 +203,6 @@ protected:
         cores.join();
     }
 
-    static Logger::Options errors_only()
-    {
-        Logger::Options options;
-        options.level = LogLevel::error;
-        return options;
-    }
     static redis::ClientOptions options(std::chrono::milliseconds command)
     {
         redis::ClientOptions options;
@@ -231,7 +226,7 @@ protected:
     }
 
     SystemClock clock;
-    Logger logger{errors_only()};
+    Logger logger{test::errors_only()};
     test::RedisProcess server;
     Cores cores{1};
     redis::Client first{cores, redis::parse_address(server.url()).value(), logger, options(std::chrono::seconds(5))};

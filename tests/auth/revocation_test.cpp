@@ -11,18 +11,12 @@
 #include "dure/store/migrations.hpp"
 #include "dure/store/users.hpp"
 #include "support/databases.hpp"
+#include "support/redis_client.hpp"
 #include "support/redis_process.hpp"
 #include "support/run_on_core.hpp"
 
 namespace dure::auth {
 namespace revocations {
-
-Logger::Options errors_only()
-{
-    Logger::Options options;
-    options.level = LogLevel::error;
-    return options;
-}
 
 // Remembers for longer than the test runs: only an announcement can make it forget.
 Authenticator::Options long_memory()
@@ -83,7 +77,7 @@ protected:
 
     SecretString key = make_api_key();
     SystemClock clock;
-    Logger logger{errors_only()};
+    Logger logger{test::errors_only()};
     config::Auth settings;
     std::unique_ptr<sql::Database> database;
     std::optional<Authenticator> first;

@@ -4,6 +4,7 @@
 #include "auth/stepped_clock.hpp"
 #include "dure/auth/guess_limiter.hpp"
 #include "dure/redis/client.hpp"
+#include "support/redis_client.hpp"
 #include "support/redis_process.hpp"
 #include "support/run_on_core.hpp"
 
@@ -21,28 +22,16 @@ protected:
         cores.join();
     }
 
-    static Logger::Options errors_only()
-    {
-        Logger::Options options;
-        options.level = LogLevel::error;
-        return options;
-    }
-    static redis::ClientOptions patient()
-    {
-        redis::ClientOptions options;
-        options.command = 5s;
-        return options;
-    }
     void run(std::function<Task<void>()> job) { test::run_on_core(cores, std::move(job)); }
     GuessLimiter& replica(int i) const { return i % 2 == 0 ? *a : *b; }
 
     HandClock clock;
     config::Limits limits;
-    Logger logger{errors_only()};
+    Logger logger{test::errors_only()};
     test::RedisProcess server;
     Cores cores{1};
-    redis::Client first{cores, redis::parse_address(server.url()).value(), logger, patient()};
-    redis::Client second{cores, redis::parse_address(server.url()).value(), logger, patient()};
+    redis::Client first{cores, redis::parse_address(server.url()).value(), logger, test::patient()};
+    redis::Client second{cores, redis::parse_address(server.url()).value(), logger, test::patient()};
     std::unique_ptr<GuessLimiter> a = redis_guesses(first, clock, limits);
     std::unique_ptr<GuessLimiter> b = redis_guesses(second, clock, limits);
 };

@@ -152,9 +152,9 @@ TEST(DurableExamples, Row9RecursionLimitThenANullRunGoesOn)
 }
 
 // A checkpointer whose process "dies": after `saves` more, every save fails and nothing changes.
-class Dying final : public Checkpointer {
+class Dying final : public ForwardingCheckpointer {
 public:
-    Dying(Checkpointer& real, int saves) : real_(real), left_(saves) {}
+    Dying(Checkpointer& real, int saves) : ForwardingCheckpointer(real), left_(saves) {}
 
     Task<Result<void>> save(const std::string& thread, Batch batch) override
     {
@@ -162,36 +162,7 @@ public:
             co_return Error(Errc::unavailable, "dead").reason("STORAGE_ERROR");
         co_return co_await real_.save(thread, std::move(batch));
     }
-    Task<Result<std::optional<StoredCheckpoint>>> load(const std::string& thread, const std::string& ns,
-                                                       const std::string& id, bool with_pending) override
-    {
-        return real_.load(thread, ns, id, with_pending);
-    }
-    Task<Result<std::vector<StoredCheckpoint>>> history(const std::string& thread, const HistoryQuery& query) override
-    {
-        return real_.history(thread, query);
-    }
-    Task<Result<std::vector<std::string>>> namespaces(const std::string& thread) override
-    {
-        return real_.namespaces(thread);
-    }
-    Task<Result<void>> delete_thread(const std::string& thread) override { return real_.delete_thread(thread); }
-    Task<Result<void>> copy_thread(const std::string& from, const std::string& to) override
-    {
-        return real_.copy_thread(from, to);
-    }
-    Task<Result<void>> delete_run(const std::string& thread, const std::string& run) override
-    {
-        return real_.delete_run(thread, run);
-    }
-    Task<Result<std::int64_t>> prune(const std::string& thread, std::int64_t keep,
-                                     std::optional<UnixMillis> older) override
-    {
-        return real_.prune(thread, keep, older);
-    }
-
 private:
-    Checkpointer& real_;
     int left_;
 };
 

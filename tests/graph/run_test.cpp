@@ -80,14 +80,6 @@ TEST(Examples, Row9LoopEndsAtTheRecursionLimit)
     EXPECT_EQ(log_text(result), "[p,p]");
 }
 
-NodeFunction adds_after(std::string name, Steady::duration pause)
-{
-    return [name, pause](NodeContext&) -> Task<Result<Update>> {
-        co_await sleep_for(pause);
-        co_return Update(entry("log", name));
-    };
-}
-
 TEST(P1, FoldingFollowsNamesNotCompletion)
 {
     LogGraph graph{"c"};

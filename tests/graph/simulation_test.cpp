@@ -9,9 +9,9 @@ namespace {
 using namespace simulated;
 
 // Storage that takes its time and dies after some saves; nothing of a save that failed is there.
-class MortalCheckpointer final : public Checkpointer {
+class MortalCheckpointer final : public ForwardingCheckpointer {
 public:
-    MortalCheckpointer(Checkpointer& real, World& world) : real_(real), world_(world) {}
+    MortalCheckpointer(Checkpointer& real, World& world) : ForwardingCheckpointer(real), world_(world) {}
     void live_for(std::size_t saves) { left_ = saves; }
 
     Task<Result<void>> save(const std::string& thread, Batch batch) override
@@ -22,36 +22,7 @@ public:
         --left_;
         co_return co_await real_.save(thread, std::move(batch));
     }
-    Task<Result<std::optional<StoredCheckpoint>>> load(const std::string& thread, const std::string& ns,
-                                                       const std::string& id, bool pending) override
-    {
-        return real_.load(thread, ns, id, pending);
-    }
-    Task<Result<std::vector<StoredCheckpoint>>> history(const std::string& thread, const HistoryQuery& query) override
-    {
-        return real_.history(thread, query);
-    }
-    Task<Result<std::vector<std::string>>> namespaces(const std::string& thread) override
-    {
-        return real_.namespaces(thread);
-    }
-    Task<Result<void>> delete_thread(const std::string& thread) override { return real_.delete_thread(thread); }
-    Task<Result<void>> copy_thread(const std::string& from, const std::string& to) override
-    {
-        return real_.copy_thread(from, to);
-    }
-    Task<Result<void>> delete_run(const std::string& thread, const std::string& run) override
-    {
-        return real_.delete_run(thread, run);
-    }
-    Task<Result<std::int64_t>> prune(const std::string& thread, std::int64_t keep,
-                                     std::optional<UnixMillis> old) override
-    {
-        return real_.prune(thread, keep, old);
-    }
-
 private:
-    Checkpointer& real_;
     World& world_;
     std::size_t left_ = static_cast<std::size_t>(-1);
 };

@@ -6,11 +6,53 @@
 #include <algorithm>
 #include <optional>
 
+#include "dure/base/timeout.hpp"
 #include "dure/graph/graph.hpp"
 #include "dure/graph/memory_checkpointer.hpp"
 #include "support/run_task.hpp"
 
 namespace dure::graph::test {
+
+// Storage between a run and the real one: everything is handed on, but for `save` if one likes.
+class ForwardingCheckpointer : public Checkpointer {
+public:
+    explicit ForwardingCheckpointer(Checkpointer& real) : real_(real) {}
+
+    Task<Result<void>> save(const std::string& thread, Batch batch) override
+    {
+        return real_.save(thread, std::move(batch));
+    }
+    Task<Result<std::optional<StoredCheckpoint>>> load(const std::string& thread, const std::string& ns,
+                                                       const std::string& id, bool with_pending) override
+    {
+        return real_.load(thread, ns, id, with_pending);
+    }
+    Task<Result<std::vector<StoredCheckpoint>>> history(const std::string& thread, const HistoryQuery& query) override
+    {
+        return real_.history(thread, query);
+    }
+    Task<Result<std::vector<std::string>>> namespaces(const std::string& thread) override
+    {
+        return real_.namespaces(thread);
+    }
+    Task<Result<void>> delete_thread(const std::string& thread) override { return real_.delete_thread(thread); }
+    Task<Result<void>> copy_thread(const std::string& from, const std::string& to) override
+    {
+        return real_.copy_thread(from, to);
+    }
+    Task<Result<void>> delete_run(const std::string& thread, const std::string& run) override
+    {
+        return real_.delete_run(thread, run);
+    }
+    Task<Result<std::int64_t>> prune(const std::string& thread, std::int64_t keep,
+                                     std::optional<UnixMillis> older) override
+    {
+        return real_.prune(thread, keep, older);
+    }
+
+protected:
+    Checkpointer& real_;
+};
 
 // Events as short text: "v[i,p]" for values of `log`, "u p" for updates.
 class Recorder final : public EventSink {
@@ -84,6 +126,14 @@ inline Json log_of(std::initializer_list<const char*> items)
 inline NodeFunction adds(std::string name)
 {
     return [name](NodeContext&) -> Task<Result<Update>> { co_return Update(entry("log", name)); };
+}
+
+inline NodeFunction adds_after(std::string name, Steady::duration pause)
+{
+    return [name, pause](NodeContext&) -> Task<Result<Update>> {
+        co_await sleep_for(pause);
+        co_return Update(entry("log", name));
+    };
 }
 
 inline NodeFunction writes(std::string channel, Json value)

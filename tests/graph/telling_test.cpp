@@ -49,18 +49,10 @@ private:
     bool subgraphs_;
 };
 
-NodeFunction adds_later(std::string name, Steady::duration pause)
-{
-    return [name, pause](NodeContext&) -> Task<Result<Update>> {
-        co_await sleep_for(pause);
-        co_return Update(entry("log", name));
-    };
-}
-
 TEST(T2, UpdatesComeAsTasksFinishThenValuesThenTheCheckpointThenTheNextSuperstep)
 {
     LogGraph graph{"z"};
-    graph.add_node("a", adds_later("a", 10ms)).add_node("b", adds_later("b", 2ms));
+    graph.add_node("a", adds_after("a", 10ms)).add_node("b", adds_after("b", 2ms));
     graph.add_edge(start, "a").add_edge(start, "b").add_edge({"a", "b"}, "z");
     for (const auto durability : {Durability::sync, Durability::async, Durability::exit}) {
         ThreadOf thread(compiled(graph));

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "dure/base/task_group.hpp"
+#include "support/redis_client.hpp"
 #include "support/redis_process.hpp"
 #include "support/run_on_core.hpp"
 
@@ -18,26 +19,11 @@ namespace {
 
 using std::chrono::milliseconds;
 
-Logger::Options quiet()
-{
-    Logger::Options options;
-    options.level = LogLevel::error;
-    return options;
-}
-
-ClientOptions patient()   // a loaded test machine is no dead server
-{
-    ClientOptions options;
-    options.command = std::chrono::seconds(5);
-    options.connect = std::chrono::seconds(5);
-    return options;
-}
-
 class RedisClientTest : public testing::Test {
 protected:
     RedisClientTest() { cores.start(); }
 
-    std::unique_ptr<Client> connect(const test::RedisProcess& to, ClientOptions options = patient())
+    std::unique_ptr<Client> connect(const test::RedisProcess& to, ClientOptions options = test::patient())
     {
         return std::make_unique<Client>(cores, parse_address(to.url()).value(), logger, options);
     }
@@ -56,7 +42,7 @@ protected:
         co_return false;
     }
 
-    Logger logger{quiet()};
+    Logger logger{test::errors_only()};
     Cores cores{2};
     test::RedisProcess server;
 };
@@ -90,7 +76,7 @@ TEST_F(RedisClientTest, AnswersManyCommandsOfBothCoresInTheirOrder)
 TEST_F(RedisClientTest, LogsInAndChoosesTheDatabase)
 {
     const test::RedisProcess locked("pa55w0rd");
-    Client client(cores, parse_address(locked.url() + "/2").value(), logger, patient());
+    Client client(cores, parse_address(locked.url() + "/2").value(), logger, test::patient());
     Client stranger(cores, parse_address("redis://:wrong@127.0.0.1:" + std::to_string(locked.port())).value(), logger);
     test::run_on_core(cores, [&]() -> Task<void> {
         const Arguments set{"SET", "k", "v"};
@@ -183,7 +169,7 @@ TEST_F(RedisClientTest, OpensTheCircuitOfAFrozenServerAndProbesIt)
 
 TEST_F(RedisClientTest, RefusesWhatDoesNotFitIntoItsQueue)
 {
-    auto options = patient();
+    auto options = test::patient();
     options.waiting = 10;
     options.command = milliseconds(300);
     const auto client = connect(server, options);
@@ -228,7 +214,7 @@ TEST_F(RedisClientTest, ACancelledCommandDoesNotMixUpTheOthers)
 
 TEST_F(RedisClientTest, HandsOnWhatIsPublishedAlsoAfterALostConnection)
 {
-    auto options = patient();
+    auto options = test::patient();
     options.silence = milliseconds(300);
     const auto client = connect(server, options);
     std::mutex guard;

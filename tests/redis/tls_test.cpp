@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "dure/redis/client.hpp"
+#include "support/redis_client.hpp"
 #include "support/redis_process.hpp"
 #include "support/run_on_core.hpp"
 
@@ -21,9 +22,8 @@ protected:
     std::unique_ptr<Client> connect(const std::string& url, const std::string& authority,
                                     milliseconds longest = std::chrono::seconds(5))
     {
-        ClientOptions options;   // patient: a loaded test machine is no dead server
+        auto options = test::patient();
         options.command = longest;
-        options.connect = std::chrono::seconds(5);
         options.silence = silence;
         options.extra_ca_file = authority;
         return std::make_unique<Client>(cores, parse_address(url).value(), logger, options);
@@ -45,11 +45,7 @@ protected:
         return true;
     }
 
-    Logger logger{[] {
-        Logger::Options options;
-        options.level = LogLevel::error;
-        return options;
-    }()};
+    Logger logger{test::errors_only()};
     Cores cores{2};
     test::TlsFiles files;
     test::RedisProcess server{"pa55w0rd", &files};

@@ -12,18 +12,12 @@
 #include "dure/sql/sqlite.hpp"
 #include "dure/store/migrations.hpp"
 #include "support/databases.hpp"
+#include "support/redis_client.hpp"
 #include "support/redis_process.hpp"
 #include "support/run_on_core.hpp"
 
 namespace dure::sessions {
 namespace {
-
-Logger::Options errors_only()
-{
-    Logger::Options options;
-    options.level = LogLevel::error;
-    return options;
-}
 
 redis::ClientOptions redis_options()
 {
@@ -94,7 +88,7 @@ protected:
 
     SystemClock clock;
     config::Sessions settings;
-    Logger logger{errors_only()};
+    Logger logger{test::errors_only()};
     test::RedisProcess server;
     std::unique_ptr<sql::Database> database;
     std::unique_ptr<events::Bus> bus = events::in_process_bus();
