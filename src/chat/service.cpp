@@ -168,8 +168,10 @@ Task<Result<void>> ChatService::complete(const CompletionCall& call, const Calle
 {
     auto& state = *state_;
     auto task = background_task_of(call);
-    // What a client asks for itself of a flow, which the caller has found, is answered as it is of the agent.
-    const auto kind = is_flow(call.model) && !task.empty() ? ModelKind::agent : kind_of(call.model, caller);
+    // What a client asks for itself of a flow, which the caller has found, is answered as it is of the agent; a key that is bound
+    // to flows opens no model by it.
+    const bool asks_agent = is_flow(call.model) && !task.empty() && caller.may_use_model(agents::agent_model);
+    const auto kind = asks_agent ? ModelKind::agent : kind_of(call.model, caller);
     if (kind == ModelKind::unknown)
         co_return unknown_model(call.model);
     answer.model = call.model;

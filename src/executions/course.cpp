@@ -45,6 +45,8 @@ Result<std::optional<flows::Rights>> rights_again(const Execution& execution, co
         rights->narrow(caller.permissions);
     else
         rights = flows::Rights{caller.permissions};
+    if (!caller.by.key_id.empty())   // whose key sets it going pays; without one, whose key began it
+        rights->key = {caller.by.key_id, caller.key_limits};
     return rights;
 }
 
@@ -157,7 +159,8 @@ std::vector<Step> steps_before(std::vector<Step> steps, std::int64_t step)
 // A beginning of its own: with the permissions of who makes it.
 flows::Rights rights_of_fork(const std::optional<flows::Rights>& kept, const Caller& caller)
 {
-    return {caller.permissions, caller.models ? kept.value_or(flows::Rights()).models : std::nullopt};
+    return {caller.permissions, caller.models ? kept.value_or(flows::Rights()).models : std::nullopt,
+            {caller.by.key_id, caller.key_limits}};
 }
 
 Execution fork_of(const Execution& original, std::int64_t step, const Caller& caller,

@@ -314,7 +314,9 @@ Result<void> ExecutionRows::leave(const std::string& id, const Outcome& outcome,
 {
     const auto ended_at = has_ended(outcome.status) ? std::optional(now) : std::nullopt;
     return one_change(connection_.execute(
-        "UPDATE executions SET status = $2, output = $3, error = $4, waiting = $5, wake_at = $6, ended_at = $7, "
+        // Parked by a stop, it keeps the questions that are still open beside the one that was answered.
+        "UPDATE executions SET status = $2, output = $3, error = $4, "
+        "waiting = CASE WHEN $2 = 'queued' THEN waiting ELSE $5 END, wake_at = $6, ended_at = $7, "
         "active_ms = active_ms + CASE WHEN active_since IS NULL OR $8 < active_since THEN 0 ELSE $8 - active_since "
         "END, "
         "active_since = NULL, updated_at = $8 WHERE id = $1",

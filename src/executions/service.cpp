@@ -243,6 +243,8 @@ Task<Result<Execution>> ExecutionService::wait(std::string id, std::string owner
         if (!execution || rests(execution->status))
             co_return execution;
         // Between the two reads it was set going again: a question's time was over, or it was answered or retried.
+        if (deadline.passed())
+            co_return Error(Errc::timeout, "The execution has not ended in time.");
     }
 }
 

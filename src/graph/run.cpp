@@ -56,8 +56,8 @@ void record(const LevelEnd& end, RunResult& into)
 Task<void> end_of_stragglers(RunScope& scope)
 {
     co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
-    for (const auto& one : scope.stragglers)
-        co_await one->end();
+    for (std::size_t i = 0; i < scope.stragglers.size(); ++i)   // a sub-graph among them may give up tasks of its own meanwhile
+        co_await scope.stragglers[i]->end();
     co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::enable_terminal_cancellation());
 }
 
@@ -117,7 +117,7 @@ Task<void> CompiledGraph::run(RunInput input, const RunOptions& options, RunResu
         in_time = co_await with_timeout(run_kept(loop, input, thrown), options.deadline);
     const bool aborted = thrown && in_time && is_abort(thrown);
     // What is finished is kept, also by a run that was cut off (F7).
-    const bool cut_off = thrown || !in_time || options.durability != Durability::sync;
+    const bool cut_off = thrown || !in_time || !scope.stragglers.empty() || options.durability != Durability::sync;
     if (options.checkpointer) {
         if (cut_off)
             co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());

@@ -102,16 +102,25 @@ Task<Result<void>> Gateway::State::answer_through_cache(std::string key, const C
         end.from_cache();
         co_return co_await play(*found, ask, reply);
     }
-    auto result = co_await try_targets(catalog, model, ask, reply);
-    const auto& made = reply.completion;
-    if (!result || !made.complete()) {
-        lead.end(nullptr, false);
+    const auto hand_on = [&] {
+        auto made = std::make_shared<model::Completion>(reply.completion);
+        made->drained = false;
+        const auto provider = made->answered_by.substr(0, made->answered_by.find('/'));
+        const bool keep = made->finish_reason == "stop" && catalog.provider(provider).settings.dialect != "mock";
+        lead.end(std::move(made), keep);
+    };
+    try {
+        auto result = co_await try_targets(catalog, model, ask, reply);
+        if (result && reply.completion.complete())
+            hand_on();
+        else
+            lead.end(nullptr, false);
         co_return result;
+    } catch (...) {
+        if (reply.completion.drained && reply.completion.complete())
+            hand_on();   // its client had left: those who wait for the same have it
+        throw;
     }
-    const auto provider = made.answered_by.substr(0, made.answered_by.find('/'));
-    const bool keep = made.finish_reason == "stop" && catalog.provider(provider).settings.dialect != "mock";
-    lead.end(std::make_shared<const model::Completion>(made), keep);
-    co_return result;
 }
 
 Task<Result<void>> Gateway::State::play(const model::Completion& stored, const Ask& ask, Reply& reply)

@@ -27,6 +27,10 @@ Task<Result<void>> Reply::write(Write operation)
     writing_ = true;
     if (ticking_)
         co_await quiet();
+    if (sink_ == nullptr) {   // its reader left during the tick
+        writing_ = false;
+        co_return Result<void>();
+    }
     if (!first_output_at_)
         first_output_at_ = Steady::now();
     if (record_ != nullptr)
@@ -90,16 +94,28 @@ Task<void> Reply::keep_alive()
             next_tick_ = Steady::now() + heartbeat_;
         if (Steady::now() < next_tick_)
             continue;
-        ticking_ = true;
-        const auto result = co_await sink_->still_alive();
-        ticking_ = false;
-        tick_done_.notify();
+        const auto result = co_await tick();
         next_tick_ = Steady::now() + heartbeat_;
         if (!result) {
             reader_gone_ = true;
             co_return;
         }
     }
+}
+
+Task<Result<void>> Reply::tick()
+{
+    struct Ticking {
+        Reply& reply;
+        explicit Ticking(Reply& of) : reply(of) { reply.ticking_ = true; }
+        ~Ticking()
+        {
+            reply.ticking_ = false;
+            reply.tick_done_.notify();
+        }
+    };
+    const Ticking ticking(*this);   // over when it is cancelled too
+    co_return co_await sink_->still_alive();
 }
 
 Task<void> Reply::quiet()

@@ -68,6 +68,7 @@ public:
         Reply& owner_;
     };
     // Waits until no tick is being written: to be awaited before the ticks are cancelled.
+    Task<Result<void>> tick();
     Task<void> quiet();
 
 private:

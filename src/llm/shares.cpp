@@ -10,7 +10,7 @@ namespace dure::llm {
 
 TargetShares::TargetShares(std::span<const std::int64_t> ranks, std::span<const std::int64_t> weights)
 {
-    constexpr std::int64_t stride_of_weight_one = 1'000'000'000;
+    constexpr std::int64_t stride_of_weight_one = 1'000'000;   // weights go to 1,000; 9e12 requests until it is too large
     std::map<std::int64_t, Rank> by_rank;
     for (std::size_t i = 0; i < ranks.size(); ++i)
         by_rank[ranks[i]].members.push_back({i, stride_of_weight_one / std::max<std::int64_t>(1, weights[i]), 0});

@@ -39,11 +39,11 @@ Json end_view(const Run& run)
 Webhook webhook_of(std::string run, std::string graph, std::string url, const Json& view, UnixMillis ended_at)
 {
     Webhook webhook;
-    webhook.id = hex(sha256(run + "/" + std::to_string(ended_at))).substr(0, 32);
+    webhook.body = dump(view);
+    webhook.id = hex(sha256(run + "/" + std::to_string(ended_at) + "/" + webhook.body)).substr(0, 32);
     webhook.run = std::move(run);
     webhook.graph = std::move(graph);
     webhook.url = std::move(url);
-    webhook.body = dump(view);
     webhook.created_at = ended_at;
     return webhook;
 }

@@ -69,6 +69,27 @@ TEST_F(FlowChat, ABackgroundRequestRunsNoFlowAndIsNoTurn)
     EXPECT_EQ(send("POST", "/v1/chat/completions", unknown, {{"X-OpenWebUI-Task", "title_generation"}}).status, 404);
 }
 
+TEST_F(FlowChat, AKeyBoundToAFlowOpensNoModelByABackgroundRequest)
+{
+    const auto login = fetch(server.port(),
+                             raw_request("POST", "/auth/jwt/login", {},
+                                         "username=admin%40localhost&password=" + server.value_of("admin password:"),
+                                         {{"Content-Type", "application/x-www-form-urlencoded"}}));
+    const auto made = fetch(server.port(), raw_request("POST", "/api/keys", login.json().at("access_token").get<std::string>(),
+                                                       Json{{"name", "bound"}, {"models", {model}}}.dump()));
+    ASSERT_EQ(made.status, 201) << made.body;
+    const auto bound = made.json().at("key").get<std::string>();
+    for (const auto* task : {"title_generation", "anything"}) {
+        const auto answer = fetch(server.port(), raw_request("POST", "/v1/chat/completions", bound, chat("무엇이든").dump(),
+                                                             {{"X-OpenWebUI-Task", task}}));
+        EXPECT_EQ(answer.status, 404) << answer.body;
+        EXPECT_EQ(answer.json().at("error").at("code"), "model_not_found");
+    }
+    EXPECT_EQ(upstream.request_count(), 0);
+    upstream.enqueue(completion_script("흐름의 답"));
+    EXPECT_EQ(fetch(server.port(), raw_request("POST", "/v1/chat/completions", bound, chat("안녕").dump())).status, 200);
+}
+
 TEST_F(FlowChat, WhatAFlowCannotDoIsRefused)
 {
     for (const auto& [field, value] :

@@ -105,7 +105,19 @@ TEST_F(KeyBudgets, AFlowThatAKeyRunsIsChargedToTheKey)
     EXPECT_TRUE(eventually([&] { return (execution = run(key)).at("status") == "failed"; }));
     EXPECT_NE(execution.dump().find("budget_exceeded"), std::string::npos) << execution;
     EXPECT_EQ(chat(key, 50).status, 429) << "the same account";
-    EXPECT_EQ(run(server.key()).at("status"), "succeeded") << "its owner goes on";
+    const auto of_owner = run(server.key());
+    EXPECT_EQ(of_owner.at("status"), "succeeded") << "its owner goes on";
+    const auto forked = fetch(server.port(), raw_request("POST", "/api/executions/" + of_owner.at("id").get<std::string>() + "/fork",
+                                                         key, R"({"step":"tell"})"));
+    ASSERT_EQ(forked.status, 202) << forked.body;
+    const auto fork = "/api/executions/" + forked.json().at("id").get<std::string>();
+    EXPECT_TRUE(eventually([&] {
+        return fetch(server.port(), raw_request("GET", fork, key)).json().at("status") == "failed";
+    })) << "a fork is charged to the key that makes it";
+    EXPECT_EQ(fetch(server.port(), raw_request("POST", fork + "/retry", server.key())).status, 202);
+    EXPECT_TRUE(eventually([&] {
+        return fetch(server.port(), raw_request("GET", fork, key)).json().at("status") == "succeeded";
+    })) << "and its retry to the key that makes that one";
     EXPECT_TRUE(eventually([&] {  // written behind
         const auto rows = fetch(server.port(), raw_request("GET", "/api/usage?group_by=key", token())).json().at("rows");
         for (const auto& row : rows)

@@ -136,6 +136,28 @@ TEST_F(DrainedCalls, AnAnswerWithoutAStreamIsDrainedAsWell)
     EXPECT_TRUE(record.completion.drained);
 }
 
+TEST_F(DrainedCalls, WhoWaitsForTheSameAnswerHasItFromADrain)
+{
+    settings.model.at(0).cache = "exact";
+    upstream.enqueue(answer_in_two_parts(first_part, last_part));
+    begin(true);
+    wait_for_begin(true);
+    RelayRecord other;
+    KeepingSink other_sink;
+    const auto other_call = context();
+    auto work = [&]() -> Task<void> { result = co_await gateway().relay(request, other_call, other_sink, other); };
+    auto waiting = boost::asio::co_spawn(cores.at(0), work(), boost::asio::use_future);
+    leave();   // behind the other, who waits by then
+    upstream.go_on();
+    expect_cancelled();
+    waiting.get();
+    EXPECT_TRUE(result);
+    EXPECT_EQ(other.completion.text, "first last");
+    EXPECT_FALSE(other.completion.drained);
+    EXPECT_EQ(other_sink.text, "first last");
+    EXPECT_EQ(upstream.request_count(), 1);
+}
+
 TEST_F(DrainedCalls, WhatFailsWithoutAReaderIsNotTriedAgain)
 {
     chain();

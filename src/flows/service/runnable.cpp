@@ -135,8 +135,14 @@ Task<Result<RunnableFlow>> FlowService::runnable(Caller caller, std::string id_o
     if (chosen->text.empty())   // the cache may have lost it meanwhile
         if (auto known = state.cache.find(chosen->record.id, chosen->version))
             co_return runnable_from(std::move(*chosen), std::move(known), state.parts.references);
-    if (chosen->text.empty())
-        co_return co_await pinned(chosen->record.id, chosen->version);
+    if (chosen->text.empty()) {
+        auto flow = co_await pinned(chosen->record.id, chosen->version);
+        if (!flow)
+            co_return flow;
+        if (auto fine = all_known(*flow->document, state.parts.references); !fine)
+            co_return fine.error();
+        co_return flow;
+    }
     auto document = co_await state.document_of(chosen->record.id, chosen->version, std::move(chosen->text));
     if (!document)
         co_return document.error();

@@ -90,7 +90,7 @@ http::ClientRequest OpenAiProvider::make_request(const http::Url& url, std::size
         request.headers.emplace_back(name, value);
     request.body = body;
     request.timeouts.connect = settings_.timeouts.connect;
-    request.timeouts.head = settings_.timeouts.head;
+    request.timeouts.head = patience_for_head(settings_.timeouts, stream, false);
     request.deadline = deadline;
     return request;
 }
@@ -119,8 +119,9 @@ Task<MaybeFailure> OpenAiProvider::send(const Target& target, std::size_t key, c
     if (!notes.schema.empty())
         if (auto wrong = AnswerForm::make(notes.schema, into.form))
             co_return wrong;
-    auto request = make_request(chat_, key, body, deadline, ask.stream);
-    request.timeouts.head = patience_for_head(settings_.timeouts, ask.stream, target.reasoning);
+    const bool streams = ask.stream && !rules.repairs.drops("stream");
+    auto request = make_request(chat_, key, body, deadline, streams);
+    request.timeouts.head = patience_for_head(settings_.timeouts, streams, target.reasoning);
     const Reply::Wait waiting(reply);
     auto sent = co_await client_.send(request);
     if (!sent)

@@ -70,6 +70,7 @@ Result<void> SqliteConnection::configure(Mode mode)
             return known.error();
         if (const int code = log_writes_.attach(handle_); code != SQLITE_OK)
             return error_of(code, "the log of the database");
+        sqlite3_rollback_hook(handle_, &LogWrites::on_rollback, &log_writes_);
     }
     sqlite3_progress_handler(handle_, instructions_between_looks_at_the_clock, &SqliteConnection::on_progress, this);
     sqlite3_wal_hook(handle_, &SqliteConnection::on_commit, this);

@@ -22,6 +22,10 @@ public:
     // Takes the log of a connection that has read from its database in WAL mode. Gives SQLite's code.
     int attach(sqlite3* handle);
 
+    // For sqlite3_rollback_hook. What waits belongs to the transaction that was rolled back (a commit leaves nothing): it must not be
+    // written over what another process commits in its place.
+    static void on_rollback(void* self) { static_cast<LogWrites*>(self)->used_ = 0; }
+
 private:
     // What SQLite sees as the methods of the file; the owner is found behind them.
     struct Methods {

@@ -77,9 +77,9 @@ std::optional<Json> number_of(std::string_view text)
         return std::nullopt;
     if (text.starts_with('+'))
         text.remove_prefix(1);
-    if (const auto number = whole_number<std::int64_t>(text, 10))
-        return *number;
     if (const auto number = whole_number<std::uint64_t>(text, 10))
+        return *number;
+    if (const auto number = whole_number<std::int64_t>(text, 10))
         return *number;
     double number = 0;
     if (std::from_chars(text.data(), text.data() + text.size(), number).ec != std::errc())
