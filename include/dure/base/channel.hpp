@@ -26,7 +26,8 @@ public:
 
     Task<void> wait(Steady::time_point until = Steady::time_point::max())
     {
-        timer_.expires_at(until);
+        if (timer_.expiry() != until)   // setting it wakes all who wait: two would wake one another for ever
+            timer_.expires_at(until);
         co_await timer_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
         const auto state = co_await boost::asio::this_coro::cancellation_state;
         if (state.cancelled() != boost::asio::cancellation_type::none)
