@@ -26,6 +26,7 @@ TEST(SignalTest, WaitersDoNotWakeOneAnother)
     signal.notify();
     core.poll();
     EXPECT_EQ(woken, 3);
+    core.restart();
     boost::asio::co_spawn(core, waits(), boost::asio::detached);
     core.poll();
     EXPECT_EQ(woken, 3) << "and who comes later waits for the next";
