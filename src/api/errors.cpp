@@ -58,33 +58,6 @@ std::string openai_code(const Error& error, int status)
     }
 }
 
-std::string_view title_of(int status)
-{
-    switch (status) {
-    case 400: return "Bad Request";
-    case 401: return "Unauthorized";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 408: return "Request Timeout";
-    case 409: return "Conflict";
-    case 412: return "Precondition Failed";
-    case 413: return "Content Too Large";
-    case 414: return "URI Too Long";
-    case 415: return "Unsupported Media Type";
-    case 422: return "Unprocessable Content";
-    case 429: return "Too Many Requests";
-    case 431: return "Request Header Fields Too Large";
-    case 499: return "Client Closed Request";
-    case 501: return "Not Implemented";
-    case 502: return "Bad Gateway";
-    case 503: return "Service Unavailable";
-    case 504: return "Gateway Timeout";
-    case 507: return "Insufficient Storage";
-    default: return "Internal Server Error";
-    }
-}
-
 // Server faults never echo internals, whatever a lower layer wrote into the message.
 std::string public_message(const Error& error)
 {
@@ -142,7 +115,7 @@ std::string problem_json(const Error& error, std::string_view request_id)
     const int status = http_status(error, ErrorForm::problem);
     OrderedJson body;
     body["type"] = "about:blank";
-    body["title"] = title_of(status);
+    body["title"] = http::reason_phrase(status);
     body["status"] = status;
     body["detail"] = public_message(error);
     if (!error.reason().empty())

@@ -70,27 +70,18 @@ public:
             co_return reader.error();
         auto silent_until = Steady::now() + first_silence;
         for (;;) {
-            std::optional<Execution> at_rest;
-            auto until = std::min(silent_until, Steady::now() + look_at_deadline);
-            if ((*reader)->ended()) {
-                auto execution = co_await service_.find(execution_.id, execution_.owner_id);
-                if (!execution)
-                    co_return execution.error();
-                at_rest = std::move(*execution);
-                (*reader)->look_again();   // it may have been set going again before it was found
-                until = Steady::now();
-            }
-            const auto page = co_await (*reader)->next(until);
+            const auto page = co_await service_.next_page(**reader, execution_.id, execution_.owner_id,
+                                                          std::min(silent_until, Steady::now() + look_at_deadline));
             if (!page)
                 co_return page.error();
-            if (at_rest && page->empty() && (*reader)->ended())
-                co_return co_await end(*at_rest);
+            if (page->at_rest)
+                co_return co_await end(*page->at_rest);
             if (deadline.passed())
                 co_return Error(Errc::timeout, "The answer took too long.").reason("request_timeout");
-            for (const auto& event : *page)
+            for (const auto& event : page->events)
                 if (auto told = co_await tell(*event); !told)
                     co_return told;
-            if (!page->empty())
+            if (!page->events.empty())
                 silent_until = Steady::now() + later_silence;
             if (Steady::now() < silent_until)
                 continue;

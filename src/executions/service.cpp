@@ -294,6 +294,27 @@ Task<Result<Execution>> ExecutionService::cancel(std::string id, Caller caller)
     co_return cancelled;
 }
 
+Task<Result<LogPage>> ExecutionService::next_page(runs::RunReader& reader, std::string id, std::string owner,
+                                                  Steady::time_point until)
+{
+    LogPage page;
+    if (reader.ended()) {
+        auto found = co_await find(id, owner);
+        if (!found)
+            co_return found.error();
+        page.at_rest = std::move(*found);
+        reader.look_again();
+        until = Steady::now();
+    }
+    auto events = co_await reader.next(until);
+    if (!events)
+        co_return events.error();
+    page.events = std::move(*events);
+    if (!page.events.empty() || !reader.ended())
+        page.at_rest.reset();
+    co_return page;
+}
+
 Task<Result<std::unique_ptr<runs::RunReader>>>
 ExecutionService::read(std::string id, std::string owner, std::int64_t after, std::vector<std::string> modes)
 {

@@ -1,6 +1,7 @@
 // What an execution is from its start to its end, on both drivers: rows, steps, events and their replay.
 #include "dure/events/service.hpp"
 #include "executions/executions_fixture.hpp"
+#include "support/query_plan.hpp"
 
 namespace dure::executions {
 
@@ -309,17 +310,8 @@ TEST_P(ExecutionServiceTest, ListsAreOfTheOwnerByStatusAndFlowInPages)
 // An iteration over thousands of items asks for it at each: never by reading all that were.
 TEST_P(ExecutionServiceTest, TheNewestVisitOfANodeIsReadFromItsIndex)
 {
-    const bool sqlite = database_->dialect() == sql::Dialect::sqlite;
-    const std::string explain = sqlite ? "EXPLAIN QUERY PLAN " : "EXPLAIN ";
-    const auto rows = database_->run_now([&](sql::Connection& c) -> Result<sql::Rows> {
-        if (!sqlite)   // of an empty table everything is read faster
-            if (auto off = c.run_script("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off"); !off)
-                return off.error();
-        return c.query(explain + "SELECT MAX(visit) FROM execution_steps WHERE execution_id = 'e' AND node_id = 'n'");
-    });
-    std::string plan;
-    for (const auto row : rows.value())
-        plan += row.text(sqlite ? "detail" : "QUERY PLAN") + "\n";
+    const auto plan = test::query_plan(
+        *database_, "SELECT MAX(visit) FROM execution_steps WHERE execution_id = 'e' AND node_id = 'n'");
     EXPECT_NE(plan.find("execution_steps_by_visit"), std::string::npos) << plan;
 }
 

@@ -11,6 +11,16 @@ std::string shown_event(const SseEvent& event)
     return std::string(event.event) + "|" + std::string(event.data) + "|" + std::string(event.id);
 }
 
+// What the end of the input makes of what is left.
+void add_rest(SseReader& reader, std::vector<std::string>& events)
+{
+    SseEvent event;
+    while (reader.finish(event))
+        events.push_back(shown_event(event));
+    if (reader.overflowed())
+        events.push_back("overflow");
+}
+
 std::vector<std::string> read_events(std::string_view input, std::size_t piece, std::size_t limit = 4u << 20)
 {
     SseReader reader(limit);
@@ -22,10 +32,7 @@ std::vector<std::string> read_events(std::string_view input, std::size_t piece, 
         while (reader.next(event))
             events.push_back(shown_event(event));
     }
-    while (reader.finish(event))
-        events.push_back(shown_event(event));
-    if (reader.overflowed())
-        events.push_back("overflow");
+    add_rest(reader, events);
     return events;
 }
 
@@ -84,10 +91,7 @@ std::vector<std::string> read_pieces(const std::vector<std::string>& pieces, boo
         while (reader.next(event))
             events.push_back(shown_event(event));
     }
-    while (reader.finish(event))
-        events.push_back(shown_event(event));
-    if (reader.overflowed())
-        events.push_back("overflow");
+    add_rest(reader, events);
     return events;
 }
 

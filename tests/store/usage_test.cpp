@@ -4,6 +4,7 @@
 #include "dure/base/timeout.hpp"
 #include "dure/store/usage_writer.hpp"
 #include "store/store_fixture.hpp"
+#include "support/query_plan.hpp"
 
 namespace dure::store {
 namespace {
@@ -106,17 +107,8 @@ TEST_P(UsageTest, SumsCanBeNarrowedToAUserAndAKey)
 
 TEST_P(UsageTest, ASpanOfTimeIsReadByItsIndexNotFromTheWholeTable)
 {
-    const bool sqlite = database_->dialect() == sql::Dialect::sqlite;
-    const std::string explain = sqlite ? "EXPLAIN QUERY PLAN " : "EXPLAIN ";
-    const auto rows = database_->run_now([&](sql::Connection& c) -> Result<sql::Rows> {
-        if (!sqlite)   // of an empty table everything is read faster
-            if (auto off = c.run_script("SET LOCAL enable_seqscan = off"); !off)
-                return off.error();
-        return c.query(explain + "SELECT COUNT(*) FROM usage WHERE created_at >= 5 AND created_at < 9");
-    });
-    std::string plan;
-    for (const auto row : rows.value())
-        plan += row.text(sqlite ? "detail" : "QUERY PLAN") + "\n";
+    const auto plan =
+        test::query_plan(*database_, "SELECT COUNT(*) FROM usage WHERE created_at >= 5 AND created_at < 9");
     EXPECT_NE(plan.find("usage_by_time"), std::string::npos) << plan;
 }
 

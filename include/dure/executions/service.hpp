@@ -50,6 +50,12 @@ struct Started {
     bool again = false;  // the same idempotency key: nothing new was started
 };
 
+// What comes next in a log, and whether it is the end.
+struct LogPage {
+    std::vector<runs::SharedRunEvent> events;
+    std::optional<Execution> at_rest;  // nothing of the log is unread, and this is what became of the execution
+};
+
 class ExecutionService {
 public:
     struct Parts {
@@ -92,6 +98,10 @@ public:
     // The numbered log behind `after` (runs/stream.hpp). Modes: status, updates, messages, custom, tasks.
     Task<Result<std::unique_ptr<runs::RunReader>>> read(std::string id, std::string owner, std::int64_t after,
                                                         std::vector<std::string> modes);
+
+    // The next page of a reader of this execution's log; empty when the time passed without any. Behind an end, by which the
+    // execution may have been set going again, it reads on until log and execution agree.
+    Task<Result<LogPage>> next_page(runs::RunReader& reader, std::string id, std::string owner, Steady::time_point until);
 
     // Until something about it changed, here; or the moment.
     Task<void> changed(std::string id, Steady::time_point until);

@@ -46,6 +46,9 @@ struct Response {
     std::string body;
 };
 
+// The standard phrase of a status, "Unknown" for others.
+std::string_view reason_phrase(int status);
+
 // Decoded query parameters in the order sent; empty when an escape is broken or the text is not UTF-8.
 std::optional<std::vector<std::pair<std::string, std::string>>> parse_query(std::string_view query);
 // Decoded path segments; empty when the path breaks a rule of threat-model §3 (., .., empty segments, encoded / \ NUL).

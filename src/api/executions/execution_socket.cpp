@@ -93,22 +93,20 @@ private:
         if (!reader)
             co_return co_await socket_.close(going_away, "the log cannot be read now");
         for (;;) {
-            if (!(*reader)->ended()) {
-                if (!co_await goes_on() || !co_await pass_on(**reader, Steady::now() + longest_silence))
-                    co_return;
-                continue;
-            }
-            const auto execution = co_await service.find(request_.execution_id, owner);
-            if (!execution)
-                co_return co_await socket_.close(going_away, "the execution cannot be read now");
-            (*reader)->look_again();   // it may have been resumed before it was found
-            const auto more = co_await pass_on(**reader, Steady::now());
-            if (!more)
+            if (!(*reader)->ended() && !co_await goes_on())
                 co_return;
-            if (*more > 0 || !(*reader)->ended())
+            const auto page =
+                co_await service.next_page(**reader, request_.execution_id, owner, Steady::now() + longest_silence);
+            if (!page)
+                co_return co_await socket_.close(going_away, "the log cannot be read now");
+            for (const auto& event : page->events)
+                if (!co_await send_update(event->seq, Json{{"event", event->mode}, {"data", event->data}}))
+                    co_return;
+            if (!page->at_rest)
                 continue;
-            if (executions::has_ended(execution->status)) {
-                co_await send_update((*reader)->position(), Json{{"event", "end"}, {"data", end_of_log(*execution)}});
+            if (executions::has_ended(page->at_rest->status)) {
+                co_await send_update((*reader)->position(),
+                                     Json{{"event", "end"}, {"data", end_of_log(*page->at_rest)}});
                 co_return co_await socket_.close(closed_normally, "end");
             }
             if (!co_await goes_on())
@@ -116,20 +114,6 @@ private:
             co_await service.changed(request_.execution_id, Steady::now() + longest_silence);
             (*reader)->look_again();
         }
-    }
-
-    // How many events were sent; nothing when the socket is closed.
-    Task<std::optional<std::size_t>> pass_on(runs::RunReader& reader, Steady::time_point until)
-    {
-        const auto page = co_await reader.next(until);
-        if (!page) {
-            co_await socket_.close(going_away, "the log cannot be read now");
-            co_return std::nullopt;
-        }
-        for (const auto& event : *page)
-            if (!co_await send_update(event->seq, Json{{"event", event->mode}, {"data", event->data}}))
-                co_return std::nullopt;
-        co_return page->size();
     }
 
     // False: the socket was closed.

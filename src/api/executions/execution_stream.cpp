@@ -64,40 +64,28 @@ public:
         buffer_ = http::sse_keep_alive;
         if (!first.is_null())
             http::append_sse_event(buffer_, "execution", dump(first));
-        for (auto whole = false; !whole;) {
-            if (!(*reader)->ended()) {
+        for (;;) {
+            if (!(*reader)->ended()) {   // behind an end what is left goes out with its telling
                 if (auto written = co_await write_out(); !written)
                     co_return written;
                 if (service.closed() || !co_await still_welcome())
-                    co_return co_await context_.exchange().finish_stream();
-                if (!co_await take(**reader, std::min(silent_until_, Steady::now() + longest_silence)))
-                    co_return co_await context_.exchange().finish_stream();  // the database: the client comes back
-                continue;
+                    break;
             }
-            const auto execution = co_await service.find(request_.execution_id, owner);
-            (*reader)->look_again();   // it may have been resumed before it was found
-            const auto more = co_await take(**reader, Steady::now());
-            if (!execution || !more)
-                co_return co_await context_.exchange().finish_stream(buffer_);
-            whole = *more == 0 && (*reader)->ended();
-            if (whole)
-                http::append_sse_event(buffer_, "end", dump(end_of_log(*execution)));
+            const auto page = co_await service.next_page(**reader, request_.execution_id, owner,
+                                                         std::min(silent_until_, Steady::now() + longest_silence));
+            if (!page)
+                break;   // the database: the client comes back
+            for (const auto& event : page->events)
+                http::append_sse_event(buffer_, event->mode, dump(event->data), std::to_string(event->seq));
+            if (page->at_rest) {
+                http::append_sse_event(buffer_, "end", dump(end_of_log(*page->at_rest)));
+                break;
+            }
         }
         co_return co_await context_.exchange().finish_stream(buffer_);
     }
 
 private:
-    // How many events came; nothing when the store failed.
-    Task<std::optional<std::size_t>> take(runs::RunReader& reader, Steady::time_point until)
-    {
-        const auto page = co_await reader.next(until);
-        if (!page)
-            co_return std::nullopt;
-        for (const auto& event : *page)
-            http::append_sse_event(buffer_, event->mode, dump(event->data), std::to_string(event->seq));
-        co_return page->size();
-    }
-
     Task<Result<void>> write_out()
     {
         if (buffer_.empty() && Steady::now() >= silent_until_)

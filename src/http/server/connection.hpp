@@ -103,7 +103,4 @@ private:
     bool chunked_answer_ = false;
 };
 
-// The standard phrase of a status, "Unknown" for others.
-std::string_view reason_phrase(int status);
-
 }  // namespace dure::http

@@ -1,5 +1,5 @@
 // The words behind a status number; clients read the number only.
-#include "http/server/connection.hpp"
+#include "dure/http/message.hpp"
 
 namespace dure::http {
 
