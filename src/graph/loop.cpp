@@ -34,13 +34,15 @@ bool is_engine_code(const std::string& reason)
     return std::find(std::begin(codes), std::end(codes), reason) != std::end(codes);
 }
 
+// The cause stands apart too: whoever handles the failure of a sub-graph has no list of failures.
 Error error_of_run(const std::string& node, const Error& cause)
 {
     if (is_engine_code(cause.reason()))
         return cause;
     return Error(cause.code(), "Node '" + node + "' failed: " + cause.message())
         .reason("NODE_ERROR")
-        .detail(cause.detail());
+        .detail(cause.detail())
+        .problem({{"nodes", node}, cause.message(), cause.reason()});
 }
 
 }  // namespace

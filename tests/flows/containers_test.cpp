@@ -9,7 +9,28 @@ namespace containers_test {
 using graph::RunStatus;
 using testing::ElementsAre;
 
-using Containers = CompilerTest;
+class Containers : public CompilerTest {
+protected:
+    // What the newest checkpoints of the bodies hold.
+    std::size_t bytes_of_rounds() const
+    {
+        std::size_t bytes = 0;
+        test::run([&]() -> Task<void> {
+            const auto all = co_await checkpointer_->namespaces("t");
+            for (const auto& ns : *all) {
+                if (ns.empty())
+                    continue;
+                const auto head = co_await checkpointer_->load("t", ns, "", false);
+                for (const auto& [name, data] : head->value().channels) {
+                    bytes += data.whole ? dump(*data.whole).size() : 0;
+                    for (const auto& delta : data.deltas)
+                        bytes += dump(*delta).size();
+                }
+            }
+        });
+        return bytes;
+    }
+};
 
 TEST_F(Containers, RepliesInABodyAreRepliesOfTheRunInTheOrderOfRoundsAndItems)
 {
@@ -52,6 +73,65 @@ TEST_F(Containers, ARepliedSubflowSaysItToItsCallerOnly)
     run();
     ASSERT_EQ(result_.status, RunStatus::success) << failure();
     EXPECT_EQ(output().at("text"), "outer inner");
+}
+
+// As the node itself would tell it outside of a body.
+TEST_F(Containers, ErrorsOfABodyNameTheCodeOfTheNodeThatFailed)
+{
+    others_["inner"] = document_of(
+        drawn_flow({{"start", "start"}, {"bad", "template", {{"text", "{{input.gone}}"}}}}, {"start>bad"}).dump());
+    compile(drawn_flow({{"start", "start"},
+                        {"each", "iteration", {{"items", Json::array({1})}, {"on_item_error", "skip"}}},
+                        {"bad", "template", {{"text", "{{item.gone}}"}}, {{"parent", "each"}}},
+                        {"ask", "iteration", {{"items", Json::array({1})}, {"on_item_error", "skip"}}},
+                        {"slow", "llm", {{"prompt", "x"}}, {{"parent", "ask"}}},
+                        {"call", "subflow", {{"flow", "inner"}}, {{"policy", {{"on_error", "continue"}}}}},
+                        {"end", "end",
+                         {{"outputs", {{"each", "{{nodes.each.errors[0]}}"},
+                                       {"ask", "{{nodes.ask.errors[0]}}"},
+                                       {"call", "{{nodes.call.error}}"}}}}}},
+                       {"start>each", "each>ask", "ask>call", "call>end"}));
+    services_.answers["slow"] = [](NodeCall&) -> Task<Result<Json>> {
+        co_return Error(Errc::upstream_failed, "The model said no.").reason("upstream_refused");
+    };
+    run();
+    ASSERT_EQ(result_.status, RunStatus::success) << failure();
+    const auto got = output().at("outputs");
+    EXPECT_EQ(got.at("each").at("code"), "expression_unresolved");
+    EXPECT_EQ(got.at("ask").at("code"), "upstream_refused");
+    EXPECT_EQ(got.at("ask").at("message"), "The model said no.");
+    EXPECT_EQ(got.at("call").at("code"), "expression_unresolved");
+}
+
+// What is stored of an iteration is what its items need: not the flow's inputs, and nothing of nodes around it twice.
+TEST_F(Containers, WhatIsStoredOfAnItemDoesNotGrowWithTheNumberOfItems)
+{
+    const Json append{{"target", "state.seen"}, {"op", "append"}, {"value", "{{item}}"}};
+    const auto stored_of = [&](std::size_t count) {
+        compile(drawn_flow({{"start", "start"},
+                            {"big", "template", {{"text", "{{start.inputs.items}}"}, {"as", "json"}}},
+                            {"each",
+                             "iteration",
+                             {{"items", "{{start.inputs.items}}"}, {"parallel", 4}, {"output", "{{nodes.t.text}}"}}},
+                            {"add", "set", {{"ops", Json::array({append})}}, {{"parent", "each"}}},
+                            {"t", "template", {{"text", "{{start.message}}{{item}}"}}, {{"parent", "each"}}},
+                            {"end", "end", {{"outputs", {{"seen", "{{state.seen}}"}, {"items", "{{nodes.each.items}}"}}}}}},
+                           {"start>big", "big>each", "add>t", "each>end"},
+                           {{"state", Json::array({Json{{"name", "seen"}, {"type", "list<number>"}, {"reducer", "append"},
+                                                        {"default", Json::array()}}})}}));
+        auto items = Json::array();
+        for (std::size_t i = 0; i < count; ++i)
+            items.push_back(i);
+        run("m", Json{{"items", items}});
+        EXPECT_EQ(result_.status, RunStatus::success) << failure();
+        EXPECT_EQ(output().at("outputs").at("seen"), items);
+        EXPECT_EQ(output().at("outputs").at("items").size(), count);
+        return bytes_of_rounds();
+    };
+    const auto few = stored_of(20);
+    const auto many = stored_of(200);
+    EXPECT_GT(few, 0u);
+    EXPECT_LT(many, few * 12) << "ten times the items, with longer numbers";
 }
 
 // What a container's policy repeats goes on where it failed.

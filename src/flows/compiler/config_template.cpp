@@ -3,12 +3,25 @@
 
 namespace dure::flows {
 
+namespace {
+
+// Behind a list, or where the path ends, all of it is read.
+std::string member_read(const Expression& expression)
+{
+    const auto* member = expression.path.size() > 1 ? std::get_if<std::string>(&expression.path[1]) : nullptr;
+    return member ? *member : std::string();
+}
+
+}  // namespace
+
 void Asked::add(const Template& text)
 {
     for (const auto* expression : text.expressions()) {
         if (expression->root == Root::nodes)
-            nodes.emplace(expression->name());
-        if (expression->root == Root::state)
+            nodes.emplace(expression->name(), member_read(*expression));
+        if (expression->root == Root::start)
+            start.emplace(expression->name(), member_read(*expression));
+        if (expression->root == Root::state || expression->root == Root::session)
             state.emplace(expression->name());
         now = now || expression->root == Root::step;
     }

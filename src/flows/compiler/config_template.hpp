@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -11,10 +12,14 @@
 
 namespace dure::flows {
 
+// Names under a root, each with the member that is read of it; an empty one: all of it.
+using PartsRead = std::set<std::pair<std::string, std::string>>;
+
 // What expressions ask for, gathered over a part of a flow.
 struct Asked {
-    std::set<std::string> nodes;
-    std::set<std::string> state;
+    PartsRead nodes;
+    PartsRead start;
+    std::set<std::string> state;  // of the run and of the session
     bool now = false;
 
     void add(const Template& text);

@@ -40,14 +40,14 @@ Result<Json> declared_inputs(const Json& declared, const Json& given)
 Result<Json> plan_of_iteration(const PlannedNode& planned, const Json& config, const Json& input, Json& values)
 {
     const auto found = config.find("items");
-    const auto items = found == config.end() ? input : *found;
+    auto items = found == config.end() ? input : *found;
     if (!items.is_array())
         return container_error("items_invalid", "The items of an iteration must be a list.");
     const auto most = config.value("max_items", most_items);
     if (items.size() > most)
         return container_error("items_invalid", "There are " + std::to_string(items.size()) + " items, at most " +
                                                     std::to_string(most) + " are allowed.");
-    values[channel('i', planned)] = graph::overwrite(items);
+    values[channel('i', planned)] = graph::overwrite(std::move(items));
     return Json{{"next", 0}, {"seen", 0}};
 }
 
@@ -77,6 +77,31 @@ Result<Json> plan_of_subflow(const PlannedNode& planned, const Json& config, con
         {"start", {{"message", text_of(message == config.end() ? input : *message)}, {"inputs", std::move(*inputs)}}}};
 }
 
+// Copies what is read of a value into an object, under its name there.
+void copy_part(const Json* value, const PartsRead& read, const PartsRead::value_type& part, Json& into)
+{
+    const auto& [name, member] = part;
+    if (!value)
+        return;
+    if (member.empty() || !value->is_object()) {
+        into[name] = *value;
+        return;
+    }
+    if (read.contains({name, std::string()}))
+        return;   // all of it is there already
+    auto& copied = into[name];
+    if (!copied.is_object())
+        copied = Json::object();
+    if (const auto found = value->find(member); found != value->end())
+        copied[member] = *found;
+}
+
+const Json* member_of(const Json* object, const std::string& name)
+{
+    const auto found = object ? object->find(name) : Json::const_iterator();
+    return object && found != object->end() ? &*found : nullptr;
+}
+
 // Drives one container from round to round.
 class Driver {
 public:
@@ -102,14 +127,12 @@ private:
     {
         auto nodes = Json::object();
         const auto* around = state_.find("context");
-        for (const auto& id : planned_.body->outer) {
-            if (stage_.find(id)) {
-                if (const auto* output = state_.find(graph_name('n', id)))
-                    nodes[id] = *output;
-            } else if (around && around->contains("nodes") && around->at("nodes").contains(id)) {
-                nodes[id] = around->at("nodes").at(id);
-            }
-        }
+        const auto* nodes_around = member_of(around, "nodes");
+        const auto& read = planned_.body->outer;
+        for (const auto& part : read)
+            copy_part(stage_.find(part.first) ? state_.find(graph_name('n', part.first))
+                                              : member_of(nodes_around, part.first),
+                      read, part, nodes);
         Json context{{"nodes", std::move(nodes)}};
         if (around)
             for (const char* part : {"item", "index", "loop"})
@@ -135,17 +158,20 @@ private:
         return values;
     }
 
-    // What a body begins with.
-    Json body_input(Json in) const
+    // What every round that begins now is given.
+    Json body_input() const
     {
+        const auto& body = *planned_.body;
         auto input = Json::object();
         input["context"] = context_for_body();
-        input["in"] = std::move(in);
-        if (const auto* start = state_.find("start"))
-            input["start"] = *start;
-        for (const auto& variable : stage_.state)
-            if (const auto* value = state_.find("s." + variable.name))
-                input["s." + variable.name] = graph::overwrite(*value);
+        if (const auto* start = state_.find("start")) {
+            auto& copied = input["start"] = Json::object();
+            for (const auto& part : body.start_read)
+                copy_part(member_of(start, part.first), body.start_read, part, copied);
+        }
+        for (const auto& name : body.state_used)
+            if (const auto* value = state_.find("s." + name))
+                input["s." + name] = graph::overwrite(*value);
         return input;
     }
 
@@ -228,8 +254,9 @@ private:
             return done(collected(items.size(), results), changes);
         std::vector<Json> inputs;
         const auto end = std::min(items.size(), next + std::max<std::size_t>(1, parallel));
+        const auto common = body_input();
         for (auto i = next; i < end; ++i) {
-            auto input = body_input(items[i]);
+            auto input = common;
             input["item"] = items[i];
             input["index"] = i;
             inputs.push_back(std::move(input));
@@ -306,7 +333,8 @@ private:
                 return done(Json{{"vars", variables}, {"rounds", round}}, told ? none : changes);
             }
         }
-        auto input = body_input(std::move(in));
+        auto input = body_input();
+        input["in"] = std::move(in);
         input["count"] = round + 1;
         for (const auto& [name, value] : variables.items())
             input["v." + name] = value;

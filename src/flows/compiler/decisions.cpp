@@ -134,7 +134,7 @@ Json carried_by(const Stage& stage, const PlannedEdge& edge, const graph::State&
 Json input_of(const Stage& stage, const PlannedNode& node, const graph::State& state)
 {
     if (node.incoming.empty()) {
-        const auto* given = state.find("in");
+        const auto* given = state.find(stage.kind == Stage::Kind::iteration ? "item" : "in");
         return given ? *given : Json();
     }
     const auto taken = started_by(stage, node, state);

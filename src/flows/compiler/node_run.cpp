@@ -146,8 +146,9 @@ Task<Result<NodeOutcome>> NodeRun::outcome()
     auto config = evaluated(planned_.config);
     if (!config)
         co_return config.error();
+    static const auto no_start = Json::object();
     const auto* start = context_.state().find("start");
-    co_return shaped(planned_, *config, input_, start ? *start : Json::object());
+    co_return shaped(planned_, *config, input_, start ? *start : no_start);
 }
 
 Task<Result<NodeOutcome>> NodeRun::ask_world()
@@ -278,14 +279,11 @@ Json step_record(const PlannedNode& planned, const Json& input, const Json& outp
 // The engine wraps what failed inside of a body: what the node itself said is told.
 Json told_error(const Error& error, int attempts)
 {
-    const bool own = !error.reason().empty() && error.reason() != "NODE_ERROR";
-    std::string_view message = error.message();
-    constexpr std::string_view wrapped = "' failed: ";
-    while (error.reason() == "NODE_ERROR" && message.starts_with("Node 'n.") &&
-           message.find(wrapped) != std::string_view::npos)
-        message.remove_prefix(message.find(wrapped) + wrapped.size());
-    return Json{{"code", own ? error.reason() : std::string(name_of(error.code()))},
-                {"message", in_drawn_words(std::string(message))},
+    const auto& causes = error.extra().problems;
+    const bool wrapped = error.reason() == "NODE_ERROR" && !causes.empty();
+    const auto& code = wrapped ? causes.front().type : error.reason();
+    return Json{{"code", code.empty() ? std::string(name_of(error.code())) : code},
+                {"message", in_drawn_words(wrapped ? causes.front().message : error.message())},
                 {"attempts", attempts}};
 }
 

@@ -370,9 +370,11 @@ private:
         for (const auto& entry : node.config.value("vars", OrderedJson::array()))
             stage->variables.push_back(entry.value("name", ""));
         gather_body(*stage, asked);
-        for (const auto& id : asked.nodes)
-            if (!stage->find(id))
-                stage->outer.push_back(id);
+        for (const auto& part : asked.nodes)
+            if (!stage->find(part.first))
+                stage->outer.insert(part);
+        stage->start_read = std::move(asked.start);
+        stage->state_used = std::move(asked.state);
         planned.body = std::move(stage);
         return {};
     }
@@ -384,13 +386,30 @@ private:
             for (const auto& one : planned.cases)
                 for (const auto& used : one.holds.templates())
                     asked.add(*used.text);
-            for (const auto& operation : planned.operations)
+            for (const auto& operation : planned.operations) {
                 operation.value.gather(asked);
+                if (!only_adds(stage, operation))
+                    asked.state.insert(operation.name);
+            }
             gather_attached(planned.tools, asked);
             gather_attached(planned.workers, asked);
-            if (planned.body && planned.body->is_body())
+            if (planned.body && planned.body->is_body()) {
                 asked.nodes.insert(planned.body->outer.begin(), planned.body->outer.end());
+                asked.start.insert(planned.body->start_read.begin(), planned.body->start_read.end());
+                asked.state.insert(planned.body->state_used.begin(), planned.body->state_used.end());
+            } else if (planned.body) {
+                asked.start.emplace("user_id", "");   // goes on into sub-flows
+            }
         }
+    }
+
+    // What it leaves does not depend on what was there.
+    static bool only_adds(const Stage& stage, const PlannedOperation& operation)
+    {
+        if (operation.root == "loop")
+            return true;
+        const auto* variable = stage.find_state(operation.name, operation.root == "session");
+        return variable && variable->reducer == "append" && operation.op == "append";
     }
 
     static void gather_attached(const std::vector<AttachedNode>& list, Asked& asked)

@@ -93,7 +93,10 @@ struct Stage {
     std::vector<std::size_t> entries;  // start with the stage
     std::vector<StateVariable> state;
     std::vector<std::string> variables;  // of a loop
-    std::vector<std::string> outer;  // nodes around a body that are read inside
+    // Of a body: what is read inside of nodes around it and of the start, and the state that is read or set. A round is
+    // given only this: what it is given is stored with it, and a flow's inputs may be long.
+    PartsRead outer, start_read;
+    std::set<std::string> state_used;
     std::optional<ConditionGroup> until;  // of a loop, after each round
     std::optional<ConfigTemplate> result;  // of an iteration, after each item
     Json inputs;  // of a sub-flow: what the document declares

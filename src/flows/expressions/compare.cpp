@@ -4,6 +4,7 @@
 
 #include "dure/base/text.hpp"
 #include "flows/expressions/condition.hpp"
+#include "flows/expressions/letter_case.hpp"
 
 namespace dure::flows {
 
@@ -56,13 +57,12 @@ std::optional<OperandType> type_of(const Json& value)
     }
 }
 
-// Text without regard to case is compared in ASCII lower case.
 Json folded(const Json& value, bool ignore_case)
 {
     if (!ignore_case)
         return value;
     if (value.is_string())
-        return ascii_lower(value.get_ref<const std::string&>());
+        return without_case(value.get_ref<const std::string&>());
     if (!value.is_array())
         return value;
     auto out = Json::array();

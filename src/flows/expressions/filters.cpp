@@ -1,4 +1,4 @@
-// The filters; see filters.hpp. Characters are code points; upper and lower change ASCII letters only, other scripts stay.
+// The filters; see filters.hpp. Characters are code points.
 #include "flows/expressions/filters.hpp"
 
 #include <algorithm>
@@ -10,6 +10,7 @@
 #include "dure/base/text.hpp"
 #include "dure/schema/json_check.hpp"
 #include "flows/document/fields.hpp"
+#include "flows/expressions/letter_case.hpp"
 
 namespace dure::flows {
 
@@ -42,13 +43,6 @@ std::vector<std::size_t> character_places(std::string_view text)
 std::string characters(std::string_view text, const std::vector<std::size_t>& places, std::size_t from, std::size_t to)
 {
     return std::string(text.substr(places[from], places[to] - places[from]));
-}
-
-std::string ascii_upper(std::string text)
-{
-    std::transform(text.begin(), text.end(), text.begin(),
-                   [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
-    return text;
 }
 
 Result<Json> to_number(const Json& value)
@@ -313,8 +307,8 @@ Result<std::optional<Json>> apply_filter(const Filter& filter, std::optional<Jso
     case FilterKind::text: return some(text_of(*value));
     case FilterKind::number: return passed_on(to_number(*value));
     case FilterKind::length: return passed_on(length_json(*value));
-    case FilterKind::upper: return some(ascii_upper(text_of(*value)));
-    case FilterKind::lower: return some(ascii_lower(text_of(*value)));
+    case FilterKind::upper: return some(upper_case(text_of(*value)));
+    case FilterKind::lower: return some(lower_case(text_of(*value)));
     case FilterKind::trim: return some(std::string(trim(text_of(*value))));
     case FilterKind::first: return end_of(*value, true);
     case FilterKind::last: return end_of(*value, false);
