@@ -45,7 +45,7 @@ Result<std::optional<flows::Rights>> rights_again(const Execution& execution, co
         rights->narrow(caller.permissions);
     else
         rights = flows::Rights{caller.permissions};
-    if (!caller.by.key_id.empty())   // whose key sets it going pays; without one, whose key began it
+    if (!caller.by.key_id.empty())  // whose key sets it going pays; without one, whose key began it
         rights->key = {caller.by.key_id, caller.key_limits};
     return rights;
 }
@@ -95,6 +95,11 @@ Json whole_answer(const Json& question, const Answer& given, const std::string& 
     return answer;
 }
 
+Error step_forgotten()
+{
+    return Error(Errc::conflict, "The state before this step is not kept any more.").reason("step_forgotten");
+}
+
 // The checkpoint a step's superstep began with.
 Task<Result<graph::StoredCheckpoint>> checkpoint_before(graph::Checkpointer& checkpointer, std::string thread,
                                                         std::int64_t step)
@@ -106,7 +111,7 @@ Task<Result<graph::StoredCheckpoint>> checkpoint_before(graph::Checkpointer& che
     if (!found)
         co_return found.error();
     if (found->empty())
-        co_return Error(Errc::conflict, "The state before this step is not kept any more.").reason("step_forgotten");
+        co_return step_forgotten();
     co_return std::move(found->front());
 }
 
@@ -159,7 +164,8 @@ std::vector<Step> steps_before(std::vector<Step> steps, std::int64_t step)
 // A beginning of its own: with the permissions of who makes it.
 flows::Rights rights_of_fork(const std::optional<flows::Rights>& kept, const Caller& caller)
 {
-    return {caller.permissions, caller.models ? kept.value_or(flows::Rights()).models : std::nullopt,
+    return {caller.permissions,
+            caller.models ? kept.value_or(flows::Rights()).models : std::nullopt,
             {caller.by.key_id, caller.key_limits}};
 }
 
@@ -284,6 +290,19 @@ Task<Result<Execution>> ExecutionService::retry(std::string id, Caller caller)
     co_return retried;
 }
 
+// The steps that a fork took over are not of its own thread: the execution they ran in has the state before them.
+Task<Result<std::string>> ExecutionService::State::thread_with(Execution execution, std::int64_t step)
+{
+    while (execution.forked_from && execution.forked_step && step < *execution.forked_step) {
+        auto earlier = co_await parts.database.read(
+            [&](sql::Connection& c) { return ExecutionRows(c).find(*execution.forked_from, execution.owner_id); });
+        if (!earlier)
+            co_return earlier.error().code() == Errc::not_found ? step_forgotten() : earlier.error();
+        execution = std::move(*earlier);
+    }
+    co_return execution.id;
+}
+
 Task<Result<Execution>> ExecutionService::fork(std::string id, Caller caller, ForkRequest request)
 {
     auto& parts = state_->parts;
@@ -304,11 +323,14 @@ Task<Result<Execution>> ExecutionService::fork(std::string id, Caller caller, Fo
     const auto flow = co_await compiled_flow(parts, state_->cache, *original);
     if (!flow)
         co_return flow.error();
+    const auto thread = co_await state_->thread_with(*original, *step);
+    if (!thread)
+        co_return thread.error();
     runs::SqlCheckpointer checkpointer(parts.database);
-    const auto before = co_await checkpoint_before(checkpointer, id, *step);
+    const auto before = co_await checkpoint_before(checkpointer, *thread, *step);
     if (!before)
         co_return before.error();
-    const auto state = co_await (*flow)->graph.get_state(checkpointer, id, before->checkpoint.id);
+    const auto state = co_await (*flow)->graph.get_state(checkpointer, *thread, before->checkpoint.id);
     if (!state || !*state)
         co_return state ? Error(Errc::internal, "A checkpoint has vanished.") : state.error();
     auto values = (*state)->values;
@@ -323,23 +345,28 @@ Task<Result<Execution>> ExecutionService::fork(std::string id, Caller caller, Fo
     if (auto saved = co_await checkpointer.save(fork.id, first_checkpoint(before->checkpoint, values, fork)); !saved)
         co_return saved.error();
     const auto taken_over = steps_before(*all_steps, *step);
-    auto started = co_await parts.journal.write([&](sql::Connection& c, events::Batch& batch) -> Result<Execution> {
-        if (auto run = runs::Runs::start_in(c, run_of(fork, Json()), runs::Multitask::reject); !run)
-            return run.error();
-        ExecutionRows rows(c);
-        if (auto stored = rows.insert(fork); !stored)
-            return stored.error();
-        for (const auto& one : taken_over)
-            if (auto put = rows.put_step(fork.id, one); !put)
-                return put.error();
-        auto whole = rows.find(fork.id, fork.owner_id);
-        if (!whole)
+    const auto started =
+        co_await parts.journal.write([&](sql::Connection& c, events::Batch& batch) -> Result<Execution> {
+            if (auto run = runs::Runs::start_in(c, run_of(fork, Json()), runs::Multitask::reject); !run)
+                return run.error();
+            ExecutionRows rows(c);
+            if (auto place = check_queue(rows, fork.owner_id); !place)
+                return place.error();
+            if (auto stored = rows.insert(fork); !stored)
+                return stored.error();
+            for (const auto& one : taken_over)
+                if (auto put = rows.put_step(fork.id, one); !put)
+                    return put.error();
+            auto whole = rows.find(fork.id, fork.owner_id);
+            if (!whole)
+                return whole;
+            batch.add(execution_forked(*whole, taken_over, request.patch, caller.by));
             return whole;
-        batch.add(execution_forked(*whole, taken_over, request.patch, caller.by));
-        return whole;
-    });
+        });
     if (started)
         parts.runs.announce(fork.id, false, fork.owner_id);
+    else if (started.error().reason() == "queue_full")
+        (void)co_await checkpointer.delete_thread(fork.id);
     co_return started;
 }
 

@@ -30,13 +30,6 @@ bool rests(Status status)
     return has_ended(status) || status == Status::waiting;
 }
 
-Error queue_full()
-{
-    return Error(Errc::rate_limited, "Too many of your executions wait already.")
-        .reason("queue_full")
-        .retry_after(std::chrono::seconds(5));
-}
-
 // The execution of a request that was answered before.
 Result<std::optional<Started>> known_start(ExecutionRows& rows, const Execution& fresh)
 {
@@ -87,6 +80,18 @@ runs::Run run_of(const Execution& execution, Json input)
     return run;
 }
 
+Result<void> check_queue(ExecutionRows& rows, const std::string& owner)
+{
+    const auto queued = rows.queued(owner, most_queued);
+    if (!queued)
+        return queued.error();
+    if (*queued < most_queued)
+        return {};
+    return Error(Errc::rate_limited, "Too many of your executions wait already.")
+        .reason("queue_full")
+        .retry_after(std::chrono::seconds(5));
+}
+
 ExecutionService::ExecutionService(Parts parts) : state_(std::make_unique<State>(std::move(parts))) {}
 ExecutionService::~ExecutionService() = default;
 
@@ -104,6 +109,12 @@ Task<Result<Started>> ExecutionService::start(Caller caller, StartRequest reques
     if (!flow)
         co_return flow.error();
     auto fresh = fresh_execution(caller, request, *flow, parts.clock.now());
+    // Before anything is checked against the flow as it is now: the answer of then stands.
+    auto answered = co_await state_->known(fresh);
+    if (!answered)
+        co_return answered.error();
+    if (*answered)
+        co_return std::move(**answered);
     auto inputs = flows::check_inputs(*flow->document, request.inputs);
     if (!inputs)
         co_return inputs.error();
@@ -134,11 +145,8 @@ Task<Result<Started>> ExecutionService::start(Caller caller, StartRequest reques
             return known.error();
         if (*known)
             return std::move(**known);
-        const auto before = rows.queued(fresh.owner_id, most_queued);
-        if (!before)
-            return before.error();
-        if (*before >= most_queued)
-            return queue_full();
+        if (auto place = check_queue(rows, fresh.owner_id); !place)
+            return place.error();
         if (auto queued = runs::Runs::start_in(c, run, runs::Multitask::reject); !queued)
             return queued.error();
         if (auto stored = rows.insert(fresh); !stored)
@@ -149,10 +157,7 @@ Task<Result<Started>> ExecutionService::start(Caller caller, StartRequest reques
     // Two requests with one key at the same time: the second finds the first's row taken.
     if (!started && started.error().code() == Errc::conflict && fresh.idempotency_key &&
         started.error().reason() != "idempotency_key_reused") {
-        auto known = co_await parts.database.read([&](sql::Connection& c) {
-            ExecutionRows rows(c);
-            return known_start(rows, fresh);
-        });
+        auto known = co_await state_->known(fresh);
         if (!known)
             co_return known.error();
         if (*known)
@@ -167,20 +172,34 @@ Task<Result<Started>> ExecutionService::start(Caller caller, StartRequest reques
 Task<Result<Json>> ExecutionService::State::session_state(const Execution& fresh, const flows::Document& document)
 {
     auto known = Json::object();
-    std::vector<std::string> names;
+    std::vector<Json> variables;
     if (document.state.is_array())
         for (const auto& variable : document.state)
             if (variable.value("scope", "run") == "session")
-                names.push_back(variable.value("name", ""));
-    if (fresh.session_id.empty() || names.empty())
+                variables.push_back(Json(variable));
+    if (fresh.session_id.empty() || variables.empty())
         co_return known;
     auto left = co_await parts.database.read([&](sql::Connection& c) { return ExecutionRows(c).session_state(fresh); });
     if (!left)
         co_return left;
-    for (const auto& name : names)
-        if (const auto value = left->find(name); value != left->end())
+    for (const auto& variable : variables) {
+        const auto name = variable.value("name", "");
+        const auto value = left->find(name);
+        if (value != left->end() &&
+            flows::fits_variable(variable, *value))  // another version may have declared another type
             known[name] = *value;
+    }
     co_return known;
+}
+
+Task<Result<std::optional<Started>>> ExecutionService::State::known(const Execution& fresh)
+{
+    if (!fresh.idempotency_key)
+        co_return std::optional<Started>();
+    co_return co_await parts.database.read([&](sql::Connection& c) {
+        ExecutionRows rows(c);
+        return known_start(rows, fresh);
+    });
 }
 
 Task<Result<void>> ExecutionService::State::remember(Execution& fresh)
@@ -273,7 +292,8 @@ Task<Result<Execution>> ExecutionService::cancel(std::string id, Caller caller)
             return execution;
         if (has_ended(execution->status))
             return Error(Errc::conflict, "The execution has ended already.").reason("already_ended");
-        if (run->status != runs::Status::cancelled) {  // its worker is told, and stores the end; who wanted it is said here
+        if (run->status !=
+            runs::Status::cancelled) {  // its worker is told, and stores the end; who wanted it is said here
             batch.add(execution_cancel_requested(*execution, caller.by));
             return execution;
         }

@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "dure/executions/service.hpp"
+#include "executions/execution_rows.hpp"
 #include "executions/flow_cache.hpp"
 
 namespace dure::executions {
@@ -16,6 +17,8 @@ inline constexpr std::string_view graph_prefix = "flow:";
 struct ExecutionService::State {
     explicit State(Parts given) : parts(std::move(given)) {}
 
+    // What the idempotency key of a request began before.
+    Task<Result<std::optional<Started>>> known(const Execution& fresh);
     // What the session knows, as facts of the execution.
     Task<Result<void>> remember(Execution& fresh);
     Task<Result<Json>> session_state(const Execution& fresh, const flows::Document& document);
@@ -25,6 +28,8 @@ struct ExecutionService::State {
 
     // Puts the answer to an open question into the run's queue.
     Task<Result<Execution>> answer(std::string id, std::string owner, Json question, Json answer, model::Actor by);
+    // Whose checkpoints have the state before a step that the execution shows. conflict "step_forgotten".
+    Task<Result<std::string>> thread_with(Execution execution, std::int64_t step);
     Task<void> wake_late_ones();
     Task<void> end_given_up_ones();
     Task<void> forget_old_ones();
@@ -35,5 +40,7 @@ struct ExecutionService::State {
 };
 
 runs::Run run_of(const Execution& execution, Json input);
+// rate_limited "queue_full" when the owner has most_queued waiting already.
+Result<void> check_queue(ExecutionRows& rows, const std::string& owner);
 
 }  // namespace dure::executions

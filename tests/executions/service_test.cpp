@@ -1,5 +1,6 @@
 // What an execution is from its start to its end, on both drivers: rows, steps, events and their replay.
 #include "dure/events/service.hpp"
+#include "executions/execution_rows.hpp"
 #include "executions/executions_fixture.hpp"
 #include "support/query_plan.hpp"
 
@@ -253,6 +254,89 @@ TEST_P(ExecutionServiceTest, AForkKeepsWhatWasBeforeAndRunsTheStepAgainPatched)
         EXPECT_EQ(co_await replayed(fork->id), co_await shown(fork->id));
         EXPECT_EQ((co_await ended(original.id)).output->at("all").at(1), "a1");
         EXPECT_EQ((co_await service_->fork(original.id, me_, {77, {}})).error().param(), "step");
+    });
+}
+
+TEST_P(ExecutionServiceTest, AForkOfAForkMayBeginBeforeTheStepItWasForkedAt)
+{
+    std::atomic<int> runs_of_a = 0;
+    flow("three", [&] {
+        return HandMade()
+            .node("a",
+                  [&](graph::NodeContext&) -> Task<Result<Json>> { co_return Json("a" + std::to_string(++runs_of_a)); })
+            .node("b", says("b"))
+            .node("c", says("c"))
+            .compile();
+    });
+    work();
+    play([&]() -> Task<void> {
+        const auto original = co_await started("three");
+        co_await ended(original.id);
+        const auto child = (co_await service_->fork(original.id, me_, {"c", Json{{"log", {"patched"}}}})).value();
+        EXPECT_EQ((co_await ended(child.id)).output->at("all"), (Json{"patched", "c"}));
+        const auto grandchild = (co_await service_->fork(child.id, me_, {"c", Json{{"log", {"again"}}}})).value();
+        EXPECT_EQ((co_await ended(grandchild.id)).output->at("all"), (Json{"again", "c"}));
+        const auto earlier = co_await service_->fork(grandchild.id, me_, {"b", {}});
+        EXPECT_TRUE(earlier) << (earlier ? "" : earlier.error().message());
+        if (!earlier)
+            co_return;
+        EXPECT_EQ(earlier->forked_from, grandchild.id);
+        EXPECT_EQ((co_await ended(earlier->id)).output->at("all"), (Json{"a1", "b", "c"}));
+        EXPECT_EQ(runs_of_a, 1);
+        EXPECT_EQ(co_await replayed(earlier->id), co_await shown(earlier->id));
+    });
+}
+
+TEST_P(ExecutionServiceTest, ForksWaitInTheSameBoundedQueue)
+{
+    flow("two", two_nodes);
+    work();
+    play([&]() -> Task<void> {
+        const auto original = co_await started("two");
+        co_await ended(original.id);
+        const auto filled = co_await database_->write([](sql::Connection& c) -> Result<void> {
+            for (int i = 0; i < 2'000; ++i) {   // nobody has them in hand: their runs are not there
+                Execution waits;
+                waits.id = "filler-" + std::to_string(i);
+                waits.owner_id = "me";
+                waits.flow_id = "two";
+                if (auto stored = ExecutionRows(c).insert(waits); !stored)
+                    return stored;
+            }
+            return {};
+        });
+        EXPECT_TRUE(filled) << (filled ? "" : filled.error().message());
+        const auto threads = [&]() -> Task<std::int64_t> {
+            co_return (co_await database_->read([](sql::Connection& c) -> Result<std::int64_t> {
+                return c.query("SELECT COUNT(DISTINCT thread_id) FROM graph_checkpoints")->front().integer(0);
+            })).value();
+        };
+        const auto before = co_await threads();
+        const auto refused = co_await service_->fork(original.id, me_, {"b", {}});
+        EXPECT_FALSE(refused);
+        EXPECT_EQ(refused.error().reason(), "queue_full");
+        EXPECT_EQ(co_await threads(), before);
+    });
+}
+
+TEST_P(ExecutionServiceTest, ARepeatedRequestGetsItsFirstAnswerAlsoWhenItNoLongerFitsTheFlow)
+{
+    flow("two", two_nodes);
+    play([&]() -> Task<void> {
+        StartRequest request;
+        request.flow = "two";
+        request.idempotency_key = "k";
+        request.request_hash = "h";
+        const auto first = (co_await service_->start(me_, request)).value();
+        flow("two", two_nodes, R"(,"inputs":[{"name":"n","type":"integer","required":true}])");
+        const auto again = co_await service_->start(me_, request);
+        EXPECT_TRUE(again) << (again ? "" : again.error().message());
+        if (again) {
+            EXPECT_TRUE(again->again);
+            EXPECT_EQ(again->execution.id, first.execution.id);
+        }
+        request.idempotency_key = "k2";
+        EXPECT_EQ((co_await service_->start(me_, request)).error().param(), "inputs");
     });
 }
 

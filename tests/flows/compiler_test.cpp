@@ -461,5 +461,23 @@ TEST_F(Flows, APatchReplacesOutputsAndStateAndNamesWhatIsNotThere)
         EXPECT_FALSE(patched_values(*flow_, Json::object(), Json::parse(wrong))) << wrong;
 }
 
+TEST_F(Flows, APatchOfTheStateFitsItsTypeAndItsReducer)
+{
+    compile(drawn_flow({{"start", "start"}, {"t", "template", {{"text", "x"}}}}, {"start>t"},
+                       {{"state", Json::array({Json{{"name", "sum"}, {"type", "number"}, {"reducer", "add"}},
+                                               Json{{"name", "list"}, {"type", "list<text>"}, {"reducer", "append"}},
+                                               Json{{"name", "object"}, {"reducer", "merge"}},
+                                               Json{{"name", "text"}, {"type", "text"}}})}}));
+    for (const auto* right :
+         {R"({"sum":1.5})", R"({"list":["a"]})", R"({"object":{}})", R"({"text":"x"})", R"({"text":null})"})
+        EXPECT_TRUE(patched_values(*flow_, Json::object(), Json{{"state", Json::parse(right)}})) << right;
+    for (const auto* wrong : {R"({"sum":"x"})", R"({"sum":null})", R"({"list":"x"})", R"({"list":[1]})",
+                              R"({"list":null})", R"({"object":[]})", R"({"object":null})", R"({"text":5})"}) {
+        const auto patched = patched_values(*flow_, Json::object(), Json{{"state", Json::parse(wrong)}});
+        ASSERT_FALSE(patched) << wrong;
+        EXPECT_EQ(patched.error().reason(), "patch_invalid");
+    }
+}
+
 }  // namespace compiler_test
 }  // namespace dure::flows

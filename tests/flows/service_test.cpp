@@ -104,7 +104,7 @@ TEST_P(FlowServiceTest, IfMatchRefusesAnEditOfAnOlderVersionAndTellsTheCurrentOn
 TEST_P(FlowServiceTest, WithoutIfMatchNoneOfManySavesAtOnceIsLost)
 {
     const auto id = made(flow_text("a")).id;
-    const int writers = 4;
+    const int writers = 24;
     std::vector<std::thread> threads;
     std::atomic<int> done{0};
     for (int i = 0; i < writers; ++i)
@@ -120,7 +120,7 @@ TEST_P(FlowServiceTest, WithoutIfMatchNoneOfManySavesAtOnceIsLost)
     EXPECT_EQ(done, writers);
     const auto flow = find(id);
     EXPECT_EQ(flow->version, 1 + writers);
-    EXPECT_EQ(OrderedJson::parse(flow->document).at("extra").size(), 4u) << "each covered the one before it";
+    EXPECT_EQ(OrderedJson::parse(flow->document).at("extra").size(), std::size_t{writers}) << "each covered the one before it";
 }
 
 TEST_P(FlowServiceTest, OfTwoEditsOfOneVersionWithIfMatchExactlyOneIsStored)
@@ -210,7 +210,8 @@ TEST_P(FlowServiceTest, ManySavesOfANewNameAtOnceMakeOneFlow)
 {
     std::vector<std::thread> threads;
     std::atomic<int> done{0};
-    for (int i = 0; i < 4; ++i)
+    const int writers = 24;
+    for (int i = 0; i < writers; ++i)
         threads.emplace_back([&, i] {
             const auto body = R"({"name":"shared","flow_data":{)" + drawing("text " + std::to_string(i)) + "}}";
             test::run([&]() -> Task<void> {
@@ -220,10 +221,10 @@ TEST_P(FlowServiceTest, ManySavesOfANewNameAtOnceMakeOneFlow)
         });
     for (auto& thread : threads)
         thread.join();
-    EXPECT_EQ(done, 4);
+    EXPECT_EQ(done, writers);
     const auto page = call([&](FlowService& s) { return s.list(caller(), {}); });
     ASSERT_EQ(page->total, 1);
-    EXPECT_EQ(page->flows.front().version, 4);
+    EXPECT_EQ(page->flows.front().version, writers);
 }
 
 TEST_P(FlowServiceTest, ANameOfAnotherTypeIsNotSavedOver)
@@ -290,6 +291,19 @@ TEST_P(FlowServiceTest, AModelIsFoundByItsNameWhateverAListOfModelsShows)
     for (const auto& flow : call([&](FlowService& s) { return s.published(bound); }).value())
         listed.push_back(flow.slug);
     EXPECT_EQ(listed, (std::vector<std::string>{"second", "first"}));
+}
+
+TEST_P(FlowServiceTest, AKeyBoundToModelsCannotPublishWhatWouldOpenItMore)
+{
+    const auto flow = made(flow_text("bound"));
+    auto bound = caller();
+    bound.models = {"flow:bound"};
+    const auto refused = call([&](FlowService& s) { return s.publish(bound, flow.id, {}, {}); });
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), Errc::permission_denied);
+    EXPECT_EQ(refused.error().reason(), "model_not_permitted");
+    EXPECT_EQ(find(flow.id)->record.published_version, std::nullopt);
+    EXPECT_TRUE(publish(flow.id)->flow);
 }
 
 TEST_P(FlowServiceTest, EveryVersionCanBeReplayedExactly)

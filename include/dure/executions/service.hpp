@@ -35,7 +35,7 @@ struct Answer {
 
 struct ForkRequest {
     Json step;  // number of a step as the execution shows it, or the id of a node: its newest visit
-    Json patch;  // {"nodes": {id: merge patch of its output}, "state": {name: value}}; null: none
+    Json patch;  // {"nodes": {id: output}, "state": {name: value}}; null: none
     std::string webhook = {};  // of the new execution
 };
 

@@ -89,10 +89,14 @@ struct CompiledFlow {
     // Ours for the engine's name of a node ("ns" of sub-graphs included); empty: a helper node of the compiler, not a step.
     std::function<std::string(std::string_view ns, std::string_view graph_node)> flow_node;
     std::int64_t max_steps = 500;   // recursion limit
+    Json state = Json::array();   // Document::state
 };
 
 // The document has passed check_document() without errors. invalid_argument where it cannot run (unsupported nodes …).
 Result<CompiledFlow> compile_flow(const Document& document, const SubflowSource& subflows);
+
+// The helper that ends a round of a container's body: the container's result and its `until` are read there.
+inline constexpr std::string_view closing_node = "h.done";
 
 // The node of the drawing that a node of the graph stands for or drives: "n.ask", "d.ask" -> "ask".
 std::string drawn_id(std::string_view graph_node);
@@ -106,7 +110,7 @@ Json flow_input(const RunFacts& facts);
 Json flow_result(const Json& graph_output);
 
 // The values of a checkpoint of the flow's graph with a patch {"nodes": {id: output}, "state": {name: value}} in them.
-// invalid_argument "patch_invalid": the flow has no such node or state.
+// invalid_argument "patch_invalid": the flow has no such node or state, or the state cannot hold the value.
 Result<Json> patched_values(const CompiledFlow& flow, const Json& values, const Json& patch);
 
 // Whether an answer fits what a node asks: an action that is offered, required fields. Gives it as the node takes it.

@@ -9,6 +9,8 @@ namespace dure::flows {
 
 // Whether a value is of one of the types of flow-format §2 ("text", "list<integer>" …). Everything is `any`.
 bool fits_type(const std::string& type, const Json& value);
+// Whether a variable of the state (§1), declared so, can hold the value: of its type, and what its reducer goes on from.
+bool fits_variable(const Json& declared, const Json& value);
 
 // Given inputs with defaults filled in. `declared`: Document::inputs. invalid_argument with a problem at ["body", "inputs", name] for
 // each wrong one. A flow that declares none takes any.

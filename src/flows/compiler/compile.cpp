@@ -1,6 +1,7 @@
 // compile_flow(): the stages of a document become graphs, from the inside out; see compiler.hpp and stage.hpp.
 #include <algorithm>
 
+#include "dure/flows/inputs.hpp"
 #include "flows/compiler/containers.hpp"
 #include "flows/compiler/node_run.hpp"
 #include "flows/document/fields.hpp"
@@ -48,8 +49,8 @@ public:
         if (stage_->kind != Stage::Kind::flow) {
             graph::NodeOptions last;
             last.defer = true;
-            graph_.add_node("h.done", closing_of(stage_), last);
-            graph_.add_edge(graph::start, "h.done");
+            graph_.add_node(std::string(closing_node), closing_of(stage_), last);
+            graph_.add_edge(graph::start, std::string(closing_node));
         }
         graph::CompileOptions options;
         if (stage_->kind == Stage::Kind::flow) {
@@ -188,6 +189,14 @@ Json message_of(const Json& leaf)
     return leaf.is_string() ? leaf : leaf.is_null() ? Json("") : Json(text_of(leaf));
 }
 
+// Otherwise a reducer would have to go on from what it cannot fold.
+bool holds(const Json& state, const std::string& name, const Json& value)
+{
+    return !state.is_array() || std::all_of(state.begin(), state.end(), [&](const Json& declared) {
+        return declared.value("name", "") != name || fits_variable(declared, value);
+    });
+}
+
 }  // namespace
 
 Result<graph::CompiledGraph> build_graph(std::shared_ptr<const Stage> stage)
@@ -210,7 +219,7 @@ Result<CompiledFlow> compile_flow(const Document& document, const SubflowSource&
         const auto* planned = at->find(id_of_graph_name(name));
         return planned ? planned->told_id : std::string();
     };
-    CompiledFlow flow{std::move(*graph), flow_node, usual_steps};
+    CompiledFlow flow{std::move(*graph), flow_node, usual_steps, Json(document.state)};
     if (document.limits.is_object())
         flow.max_steps = document.limits.value("max_steps", usual_steps);
     return flow;
@@ -276,6 +285,8 @@ Result<Json> patched_values(const CompiledFlow& flow, const Json& values, const 
                                                  in_quotes(name) + ".");
             if (part == "nodes" && !value.is_object())
                 return refused({part, name}, "The output of " + in_quotes(name) + " must be an object.");
+            if (part == "state" && !holds(flow.state, name, value))
+                return refused({part, name}, "The state " + in_quotes(name) + " cannot hold this value.");
             changed[channel] = value;
         }
     }

@@ -27,6 +27,18 @@ bool fits_type(const std::string& type, const Json& value)
     return true;   // any
 }
 
+bool fits_variable(const Json& declared, const Json& value)
+{
+    const auto reducer = declared.value("reducer", "last");
+    if (reducer == "last" && value.is_null())
+        return true;
+    const bool foldable = reducer == "append"  ? value.is_array()
+                          : reducer == "add"   ? value.is_number()
+                          : reducer == "merge" ? value.is_object()
+                                               : true;
+    return foldable && fits_type(declared.value("type", "any"), value);
+}
+
 namespace {
 
 FieldProblem input_problem(const std::string& name, std::string message, std::string type)

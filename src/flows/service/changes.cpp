@@ -10,7 +10,7 @@ namespace dure::flows {
 
 namespace {
 
-constexpr int most_tries = 8;  // of a change without If-Match that others overtake
+constexpr int most_tries = 32;  // of a change without If-Match that others, in other replicas, overtake
 
 struct Seen {
     store::FlowRecord record;
@@ -192,6 +192,9 @@ Task<Result<Change>> FlowService::create(Caller caller, FlowType type, std::stri
 Task<Result<Change>> FlowService::update(Caller caller, std::string id, std::string body, ChangeOptions options)
 {
     auto& state = *state_;
+    const auto turn = co_await state.turns.take(caller.user_id + "/" + id);
+    if (!turn)
+        co_return turn.error();
     for (int tries = 0; tries < most_tries; ++tries) {
         auto seen = co_await state.parts.database.read(
             [&](sql::Connection& connection) { return look(connection, caller, id, options); });
@@ -222,8 +225,7 @@ Task<Result<Change>> FlowService::update(Caller caller, std::string id, std::str
         change.flow = state.flow_from(std::move(*written->changed), *prepared);
         co_return change;
     }
-    co_return Error(Errc::conflict, "The flow is being changed by others at the same time; try again.")
-        .reason("flow_changing");
+    co_return EditTurns::flow_changing();
 }
 
 Task<Result<Change>> FlowService::restore(Caller caller, std::string id, std::int64_t version, ChangeOptions options)
@@ -260,6 +262,9 @@ Task<Result<Change>> FlowService::publish(Caller caller, std::string id, std::op
                                           ChangeOptions options)
 {
     auto& state = *state_;
+    if (caller.models)  // what is published decides which models a bound key opens: none may widen itself
+        co_return Error(Errc::permission_denied, "A key that is bound to models cannot publish flows.")
+            .reason("model_not_permitted");
     auto seen = co_await state.parts.database.read(
         [&](sql::Connection& connection) { return look(connection, caller, id, options, version); });
     if (!seen)

@@ -10,7 +10,7 @@ namespace dure::flows {
 
 namespace {
 
-constexpr int most_save_tries = 8;
+constexpr int most_save_tries = 32;  // others in other replicas, or by the flow's id, may be quicker
 
 // The drawing with what stands beside it; what stands beside goes first.
 OrderedJson document_of_body(const OrderedJson& body, Problems& problems)
@@ -96,6 +96,11 @@ Task<Result<FlowService::SavedByName>> FlowService::save_by_name(Caller caller, 
         saved.change.problems = std::move(read->problems);
         co_return saved;
     }
+    const auto* named = member(read->tree, "name");
+    const auto turn = co_await state.turns.take(
+        caller.user_id + "=" + (named && named->is_string() ? named->get<std::string>() : std::string()));
+    if (!turn)
+        co_return turn.error();
     for (int tries = 0; tries < most_save_tries; ++tries) {
         auto done = co_await state.save_named(caller, read->tree, read->problems);
         if (!done)
@@ -114,8 +119,7 @@ Task<Result<FlowService::SavedByName>> FlowService::save_by_name(Caller caller, 
         }
         co_return saved;
     }
-    co_return Error(Errc::conflict, "The flow is being changed by others at the same time; try again.")
-        .reason("flow_changing");
+    co_return EditTurns::flow_changing();
 }
 
 // One try; empty when the flow that bears the name is another than the one that was looked at.

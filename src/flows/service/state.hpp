@@ -7,6 +7,7 @@
 #include "dure/base/blocking_pool.hpp"
 #include "dure/flows/service.hpp"
 #include "flows/service/document_cache.hpp"
+#include "flows/service/edit_turns.hpp"
 #include "flows/service/flow_files.hpp"
 #include "flows/service/flow_totals.hpp"
 
@@ -66,6 +67,7 @@ struct FlowService::State {
     const DocumentLimits limits;
     DocumentCache cache;
     FlowTotals totals;
+    EditTurns turns;
     BlockingPool pool;  // reading and checking documents
     FlowFiles files;
 };
