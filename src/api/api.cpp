@@ -112,6 +112,12 @@ Result<void> check_no_query(const Route& route, const QueryParameters& query)
     return read ? Result<void>() : read.error();
 }
 
+Error foreign_page()
+{
+    return Error(Errc::permission_denied, "Without accounts only pages named in server.cors_origins may call this server.")
+        .reason("foreign_origin");
+}
+
 Error unknown_path()
 {
     return Error(Errc::not_found, "There is nothing at this address.").reason("unknown_url");
@@ -204,6 +210,8 @@ Task<Result<void>> Api::State::admit(RequestContext& context, const Access& acce
     context.principal = std::move(*principal);
     if (auto counted = co_await count(context, access.rate); !counted)
         co_return counted;
+    if (!parts.settings.auth.accounts && cors.is_foreign_page(context.head()))
+        co_return foreign_page();
     const bool key_where_a_person_is_needed = access.people_only && context.principal.token_id.empty();
     if (key_where_a_person_is_needed || (!access.needed.empty() && !context.principal.may(access.needed)))
         co_return Error(Errc::permission_denied, "Insufficient permissions").reason("insufficient_permissions");
@@ -216,13 +224,7 @@ Task<Result<void>> Api::State::count(RequestContext& context, RateClass rate)
 {
     if (rate == RateClass::unlimited)
         co_return Result<void>();
-    const auto& principal = context.principal;
-    const auto& all = parts.settings.limits;
-    const auth::RateSubject subject{principal.user_id, principal.key_id, context.head().client_address,
-                                    principal.user_id.empty() ? all.anonymous
-                                                              : auth::limits_of_role(all, principal.role),
-                                    rate == RateClass::chat};
-    const auto verdict = co_await parts.limiter.take(subject);
+    const auto verdict = co_await parts.limiter.take(rate_subject(context, parts.settings.limits, rate == RateClass::chat));
     context.add_header("RateLimit-Limit", std::to_string(verdict.limit));
     context.add_header("RateLimit-Remaining", std::to_string(verdict.remaining));
     context.add_header("RateLimit-Reset", std::to_string(verdict.reset_seconds));

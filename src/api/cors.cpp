@@ -40,6 +40,22 @@ bool Cors::allows(std::string_view origin) const
     return origin != "null" && std::find(origins_.begin(), origins_.end(), origin) != origins_.end();
 }
 
+bool Cors::is_foreign_page(const http::RequestHead& head) const
+{
+    const auto host = head.header("host").value_or("");
+    for (const auto& field : head.headers) {
+        if (!equals_ignoring_case(field.name, "origin"))
+            continue;
+        const auto origin = trim(field.value);
+        const auto scheme = origin.find("://");
+        const bool own =
+            scheme != std::string_view::npos && !host.empty() && equals_ignoring_case(origin.substr(scheme + 3), host);
+        if (!own && !allows(origin))
+            return true;
+    }
+    return false;
+}
+
 std::vector<std::pair<std::string, std::string>> Cors::answer_headers(const http::RequestHead& head) const
 {
     std::vector<std::pair<std::string, std::string>> headers;

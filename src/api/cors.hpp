@@ -18,6 +18,10 @@ public:
     std::vector<std::pair<std::string, std::string>> answer_headers(const http::RequestHead& head) const;
     bool is_preflight(const http::RequestHead& head) const;
     http::Response preflight(const http::RequestHead& head) const;
+    // Sent by a page that is neither this server's own nor configured. Where no credential tells a person's program from a page in
+    // their browser, such a request is refused: a page may send whatever it likes to 127.0.0.1, it only cannot read the answer.
+    // Own is what has the address of the Host header, which was checked against pages that rebind their name (threat-model §3).
+    bool is_foreign_page(const http::RequestHead& head) const;
 
 private:
     bool allows(std::string_view origin) const;

@@ -287,12 +287,21 @@ TEST_F(AccountRoutes, UnknownQueryParametersAreNamed)
 {
     const auto admin = admin_token();
     const auto id = std::string("018f0000-0000-7000-8000-000000000000");
-    const std::vector<std::pair<const char*, std::string>> routes = {
-        {"GET", "/users/me"},       {"PATCH", "/users/" + id},           {"GET", "/users"},
-        {"GET", "/roles"},          {"POST", "/roles"},                  {"POST", "/api/keys"},
-        {"GET", "/api/keys"},       {"POST", "/api/chat/session"},       {"GET", "/api/chat/sessions/" + id},
-        {"GET", "/api/executions"}, {"POST", "/api/models/reload"},      {"DELETE", "/api/chat/sessions/" + id},
-        {"GET", "/api/tools/x"},    {"GET", "/api/agent-builder/flows"}, {"GET", "/api/events/audit"}};
+    const std::vector<std::pair<const char*, std::string>> routes = {{"GET", "/users/me"},
+                                                                     {"PATCH", "/users/" + id},
+                                                                     {"GET", "/users"},
+                                                                     {"GET", "/roles"},
+                                                                     {"POST", "/roles"},
+                                                                     {"POST", "/api/keys"},
+                                                                     {"GET", "/api/keys"},
+                                                                     {"POST", "/api/chat/session"},
+                                                                     {"GET", "/api/chat/sessions/" + id},
+                                                                     {"GET", "/api/executions"},
+                                                                     {"POST", "/api/models/reload"},
+                                                                     {"DELETE", "/api/chat/sessions/" + id},
+                                                                     {"GET", "/api/tools/x"},
+                                                                     {"GET", "/api/agent-builder/flows"},
+                                                                     {"GET", "/api/events/audit"}};
     for (const auto& [method, path] : routes) {
         const auto answer = ask(method, path + "?colour=red", admin);
         ASSERT_EQ(answer.status, 422) << method << ' ' << path << answer.body;
@@ -336,7 +345,8 @@ TEST_F(AccountRoutes, ABodyIsJsonInUtf8)
 {
     const Json body{{"email", "kim@example.kr"}, {"password", good_password}};
     int number = 0;
-    for (const auto* type : {"application/json; charset=utf-8", "application/json;charset=\"UTF-8\"", "Application/JSON"}) {
+    for (const auto* type :
+         {"application/json; charset=utf-8", "application/json;charset=\"UTF-8\"", "Application/JSON"}) {
         auto one = body;
         one["email"] = "kim" + std::to_string(++number) + "@example.kr";
         EXPECT_EQ(ask("POST", "/auth/register", {}, one, {{"Content-Type", type}}).status, 201) << type;
@@ -374,10 +384,40 @@ TEST(Registration, CanBeElsewhere)
     EXPECT_EQ(answer.header("location"), "https://sso.example/new");
 }
 
+// What a page in the person's browser may send without asking: a body of no declared type, and a WebSocket.
+void expect_foreign_pages_refused(std::uint16_t port)
+{
+    const auto run_tool = [&](const RawFields& fields) {
+        auto request =
+            raw_request("POST", "/api/tools/calculator/execute", {}, R"({"arguments":{"expression":"6*7"}})", fields);
+        const std::string typed = "Content-Type: application/json\r\n";
+        if (const auto at = request.find(typed); at != std::string::npos)
+            request.erase(at, typed.size());
+        return fetch(port, request).status;
+    };
+    EXPECT_EQ(run_tool({}), 200) << "a program";
+    EXPECT_EQ(run_tool({{"Origin", "http://localhost"}}), 200) << "a page of this server: raw_request() asks localhost";
+    EXPECT_EQ(run_tool({{"Origin", "http://designer.example"}}), 200) << "configured";
+    for (const auto* origin : {"http://evil.example", "null", "http://localhost:3000", "http://localhost.evil.example",
+                               "localhost", "http://designer.example.evil.example", ""})
+        EXPECT_EQ(run_tool({{"Origin", origin}}), 403) << origin;
+    EXPECT_EQ(run_tool({{"Origin", "http://localhost"}, {"Origin", "http://evil.example"}}), 403);
+    const RawFields upgrade{{"Origin", "http://evil.example"},
+                            {"Connection", "Upgrade"},
+                            {"Upgrade", "websocket"},
+                            {"Sec-WebSocket-Version", "13"},
+                            {"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="}};
+    EXPECT_EQ(
+        fetch(port, raw_request("GET", "/ws/executions/0190a000-0000-7000-8000-000000000000", {}, {}, upgrade)).status,
+        403);
+}
+
 TEST(WithoutAccounts, TheirRoutesAreNotThereAndEverybodyIsTheLocalDeveloper)
 {
     const TemporaryFolder folder;
-    const auto pid = spawn(folder.path(), folder.path(), {"serve", "--port", "0"}, {{"DURE_AUTH__ACCOUNTS", "false"}});
+    const auto pid =
+        spawn(folder.path(), folder.path(), {"serve", "--port", "0"},
+              {{"DURE_AUTH__ACCOUNTS", "false"}, {"DURE_SERVER__CORS_ORIGINS", "http://designer.example"}});
     const auto line = [&] { return read_file(folder.path() / "err.txt"); };
     const std::string begin = "listening on http://127.0.0.1:";
     const bool started = eventually([&] { return line().find(begin) != std::string::npos; });
@@ -392,6 +432,7 @@ TEST(WithoutAccounts, TheirRoutesAreNotThereAndEverybodyIsTheLocalDeveloper)
         for (const auto& [method, target] : routes)
             EXPECT_EQ(fetch(port, raw_request(method, target)).status, 404) << method << target;
         EXPECT_EQ(fetch(port, raw_request("GET", "/v1/models")).status, 200);
+        expect_foreign_pages_refused(port);
     }
     ::kill(pid, SIGTERM);
     EXPECT_EQ(wait_for_exit(pid), 0);

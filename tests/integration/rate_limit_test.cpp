@@ -36,6 +36,35 @@ RawAnswer get(const ServerProcess& server, std::string_view target, bool with_ke
     return fetch(server.port(), raw_request("GET", target, with_key ? server.key() : "", {}, fields));
 }
 
+TEST(RateLimits, AFrameOfAWebSocketIsCountedAsARequest)
+{
+    const ServerProcess server({.configuration = tight});
+    const auto post = [&](const std::string& path, const std::string& body) {
+        return fetch(server.port(), raw_request("POST", path, server.key(), body)).json();
+    };
+    const auto flow = post("/api/agent-builder/agentflows",
+                           R"({"name":"asks","nodes":[{"id":"start","type":"start"},{"id":"ask","type":"human_input",)"
+                           R"("data":{"config":{"prompt":"go?"}}}],"edges":[{"source":"start","target":"ask"}]})");
+    const auto execution =
+        post("/api/agent-builder/flows/" + flow.at("id").get<std::string>() + "/execute?wait=true", "{}");
+    ASSERT_EQ(execution.at("status"), "waiting") << execution;
+    RawClient socket(server.port());
+    socket.send(raw_request("GET", "/ws/executions/" + execution.at("id").get<std::string>(), server.key(), {},
+                            {{"Connection", "Upgrade"},
+                             {"Upgrade", "websocket"},
+                             {"Sec-WebSocket-Version", "13"},
+                             {"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="}}));
+    socket.read_until("101 Switching");
+    const std::string answer = R"({"type":"resume","node_id":"nobody"})";
+    std::string frames;
+    for (int i = 0; i < 8; ++i)
+        frames += std::string{static_cast<char>(0x81), static_cast<char>(0x80 | answer.size())} + std::string(4, '\0') +
+                  answer;
+    socket.send(frames);
+    const auto seen = socket.read_until("rate_limit_exceeded");
+    EXPECT_NE(seen.find("not_waiting"), std::string::npos) << "the first are obeyed: " << seen;
+}
+
 TEST(RateLimits, AnswersTellWhatIsLeftAndRefusalsWhenToComeBack)
 {
     const ServerProcess server({.configuration = tight});
@@ -125,7 +154,8 @@ TEST(RateLimits, AStreamHoldsItsPlaceUntilItEndsOrItsReaderLeaves)
     EXPECT_EQ(refused.header("retry-after"), "1");
     EXPECT_EQ(refused.json().at("error").at("code"), "rate_limit_exceeded");
     EXPECT_EQ(chat(server).status, 200) << "what is no stream needs no place";
-    EXPECT_NE(get(server, "/metrics", true).body.find("\ndure_rate_limited_total{scope=\"streams\"} 1\n"), std::string::npos);
+    EXPECT_NE(get(server, "/metrics", true).body.find("\ndure_rate_limited_total{scope=\"streams\"} 1\n"),
+              std::string::npos);
     reading.leave();
     EXPECT_TRUE(eventually([&] { return fetch(server.port(), request).status == 200; }));   // and read to its end
     EXPECT_EQ(fetch(server.port(), request).status, 200);

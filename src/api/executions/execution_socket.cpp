@@ -4,6 +4,7 @@
 
 #include "api/executions/executions.hpp"
 #include "api/flows/answers.hpp"
+#include "api/limited.hpp"
 #include "dure/auth/authenticator.hpp"
 #include "dure/auth/rate_limiter.hpp"
 #include "dure/auth/tickets.hpp"
@@ -64,7 +65,7 @@ public:
         std::exception_ptr aborted;
         try {
             co_await obey_until_closed();
-        } catch (...) {   // whatever it is, the sender ends before we do
+        } catch (...) {  // whatever it is, the sender ends before we do
             aborted = std::current_exception();
         }
         co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
@@ -128,8 +129,10 @@ private:
         next_look_ = Steady::now() + between_looks;
         const auto now =
             co_await parts_.authenticator.authenticate(context_.credential, context_.head().client_address);
-        if (now && now->user_id == context_.principal.user_id)
+        if (now && now->user_id == context_.principal.user_id) {
+            allowed_to_act_ = now->may("flows:execute");
             co_return true;
+        }
         co_await socket_.close(not_welcome, "the credential has ended");
         co_return false;
     }
@@ -164,14 +167,20 @@ private:
                                                                             : outcome.error().message()}}}});
     }
 
+    // A frame is a request: it is counted as one, and refused like one.
     Task<Result<void>> carry_out(const std::string& text)
     {
+        const auto verdict = co_await parts_.limiter.take(rate_subject(context_, parts_.settings.limits, false));
+        if (!verdict.allowed) {
+            limited_counter(parts_.metrics, "requests").increment();
+            co_return verdict.refusal();
+        }
         if (auto checked = schema::check_json(text, schema::JsonLimits{}); !checked)
             co_return checked.error();
         auto asked = asked_fields().read_body(text);
         if (!asked)
             co_return asked.error();
-        if (!context_.principal.may("flows:execute"))
+        if (!allowed_to_act_)
             co_return Error(Errc::permission_denied, "Insufficient permissions").reason("insufficient_permissions");
         auto& service = parts_.executions;
         if (asked->type == "cancel") {
@@ -191,6 +200,7 @@ private:
     Signal sending_;
     bool busy_ = false;
     Steady::time_point next_look_ = Steady::now() + between_looks;
+    bool allowed_to_act_ = context_.principal.may("flows:execute");  // of the credential as it is now
     TaskGroup sender_;
 };
 
