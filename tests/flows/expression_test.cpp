@@ -171,6 +171,18 @@ TEST(Expression, LengthFiltersAndResultsAreBounded)
     for (const auto* text :
          {"{{input}}{{input}}", "{{state.words}}", "{{input | replace('n', 'nnn')}}", "{{state.words | join('---')}}"})
         EXPECT_EQ(evaluated(text, Secrets::refused, few).error().reason(), "expression_too_large") << text;
+    // Between filters there is room for eight results: what grows by each of them is stopped on its way, not at its end.
+    few.result_bytes = 60;
+    std::string doubling = "{{input";
+    for (int i = 0; i < 18; ++i)
+        doubling += " | json";
+    EXPECT_EQ(evaluated(doubling + " | length}}", Secrets::refused, few).error().reason(), "expression_too_large");
+    EXPECT_EQ(evaluated("{{input | replace('n', 'nnnnnnnn') | split('') | text | split('') | text | split('') | length}}",
+                        Secrets::refused, few)
+                  .error()
+                  .reason(),
+              "expression_too_large");
+    EXPECT_TRUE(evaluated("{{input | json | json | json | truncate(2)}}", Secrets::refused, few));
 }
 
 TEST(Expressions, BytesThatAreNoUtf8InAFilterAreASyntaxError)

@@ -7,6 +7,10 @@ namespace dure::flows {
 
 namespace {
 
+// Between two filters a text may be longer than a result, as a long body that is cut later. Without a bound each `json` would
+// double it.
+constexpr std::size_t results_between_filters = 8;
+
 // Null: the step leads nowhere. Behind a list an index may be negative: from its end.
 const Json* step_into(const Json& value, const PathStep& step)
 {
@@ -46,6 +50,9 @@ Result<std::optional<Json>> evaluate(const Expression& expression, const Scope& 
         if (!next)
             return next;
         value = std::move(*next);
+        if (value && value->is_string() &&
+            value->get_ref<const std::string&>().size() > results_between_filters * limits.result_bytes)
+            return filter_result_too_large(results_between_filters * limits.result_bytes);
     }
     return value;
 }

@@ -23,12 +23,6 @@ Error cannot_use(std::string_view filter, const Json& value, std::string_view wa
         .reason("expression_value");
 }
 
-Error too_large(std::size_t bytes)
-{
-    return Error(Errc::invalid_argument, "A filter made more than " + std::to_string(bytes) + " bytes.")
-        .reason("expression_too_large");
-}
-
 // Byte places of every character, and the end.
 std::vector<std::size_t> character_places(std::string_view text)
 {
@@ -92,12 +86,13 @@ Result<Json> join_list(const Json& value, const std::string& between, std::size_
     for (std::size_t i = 0; i < value.size(); ++i) {
         out += (i == 0 ? "" : between) + text_of(value[i]);
         if (out.size() > bytes)
-            return too_large(bytes);
+            return filter_result_too_large(bytes);
     }
     return Json(std::move(out));
 }
 
-Result<Json> split_text(const Json& value, const std::string& at)
+// At most so many pieces as a result has bytes: each is a value of its own, many times the size of a character.
+Result<Json> split_text(const Json& value, const std::string& at, std::size_t most)
 {
     if (!value.is_string())
         return cannot_use("split", value, "a text");
@@ -105,13 +100,18 @@ Result<Json> split_text(const Json& value, const std::string& at)
     auto out = Json::array();
     if (at.empty()) {  // into its characters
         const auto places = character_places(text);
+        if (places.size() > most)
+            return filter_result_too_large(most);
         for (std::size_t i = 0; i + 1 < places.size(); ++i)
             out.push_back(characters(text, places, i, i + 1));
         return out;
     }
     std::size_t from = 0;
-    for (std::size_t found; (found = text.find(at, from)) != std::string::npos; from = found + at.size())
+    for (std::size_t found; (found = text.find(at, from)) != std::string::npos; from = found + at.size()) {
         out.push_back(text.substr(from, found - from));
+        if (out.size() > most)
+            return filter_result_too_large(most);
+    }
     out.push_back(text.substr(from));
     return out;
 }
@@ -174,7 +174,7 @@ Result<Json> replace_all(const Json& value, const std::string& what, const std::
     for (std::size_t found; (found = text.find(what, from)) != std::string::npos; from = found + what.size()) {
         out.append(text, from, found - from).append(with);
         if (out.size() > bytes)
-            return too_large(bytes);
+            return filter_result_too_large(bytes);
     }
     out.append(text, from, std::string::npos);
     return Json(std::move(out));
@@ -293,6 +293,12 @@ Result<std::optional<Json>> key_list(const Json& value)
 
 }  // namespace
 
+Error filter_result_too_large(std::size_t bytes)
+{
+    return Error(Errc::invalid_argument, "A filter made more than " + std::to_string(bytes) + " bytes.")
+        .reason("expression_too_large");
+}
+
 Result<std::optional<Json>> apply_filter(const Filter& filter, std::optional<Json> value, std::size_t result_bytes)
 {
     const auto& arguments = filter.arguments;
@@ -314,7 +320,7 @@ Result<std::optional<Json>> apply_filter(const Filter& filter, std::optional<Jso
     case FilterKind::last: return end_of(*value, false);
     case FilterKind::join:
         return passed_on(join_list(*value, arguments.empty() ? ", " : arguments[0].get<std::string>(), result_bytes));
-    case FilterKind::split: return passed_on(split_text(*value, arguments[0].get<std::string>()));
+    case FilterKind::split: return passed_on(split_text(*value, arguments[0].get<std::string>(), result_bytes));
     case FilterKind::slice: return passed_on(slice_value(*value, arguments));
     case FilterKind::keys: return key_list(*value);
     case FilterKind::get: return get_member(*value, arguments[0]);
