@@ -32,7 +32,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         relay.finish(out);
     if (relay.reader().failure().has_value() != reader.failure().has_value())
         std::abort();
-    if (!reader.failure() && (relayed.text != read.text || relayed.reasoning != read.reasoning))
+    if (!reader.failure() && (relayed.text != read.text || relayed.reasoning != read.reasoning ||
+                              relayed.finish_reason != read.finish_reason))
         std::abort();
     return 0;
 }

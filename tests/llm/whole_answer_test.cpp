@@ -72,6 +72,7 @@ TEST(WholeScanner, LeavesEverythingElseToTheSlowWay)
                              answer(R"({"role":"assistant","content":"a","cont\u0065nt":"b"})"),
                              answer(R"({"role":"assistant","content":"\ud800"})"),
                              answer("{\"role\":\"assistant\",\"content\":\"\xff\"}"),
+                             answer(plain + R"(,"message":{"role":"assistant"})"),
                              answer(plain, R"("usage":null)"),
                              answer(plain, usage + R"(,"error":{"message":"x"})"),
                              answer(plain, usage + R"(,"choices":[])"),
@@ -82,6 +83,22 @@ TEST(WholeScanner, LeavesEverythingElseToTheSlowWay)
                              std::string("[]"),
                              std::string("null")})
         EXPECT_FALSE(scan_whole(text, scanned)) << text;
+}
+
+// The slow path takes the last of them, and a client may see either.
+TEST(ChunkScanner, LeavesMembersThatComeTwiceToTheSlowWay)
+{
+    ScannedChunk scanned;
+    const auto chunk = [](const std::string& choice, const std::string& more = "") {
+        return R"({"id":"c","created":1,"model":"m","choices":[{"index":0,)" + choice + "}]" + more + "}";
+    };
+    const std::string plain = R"("delta":{"content":"a"},"finish_reason":null)";
+    ASSERT_TRUE(scan_chunk(chunk(plain), scanned));
+    for (const auto& text :
+         {chunk(plain + R"(,"delta":{"role":"assistant"})"), chunk(plain + R"(,"finish_reason":"stop")"),
+          chunk(R"("delta":{"content":"a","content":"b"},"finish_reason":null)"), chunk(plain, R"(,"model":"n")"),
+          chunk(plain, R"(,"id":"d")"), chunk(plain, R"(,"created":2)"), chunk(plain, R"(,"choices":[])")})
+        EXPECT_FALSE(scan_chunk(text, scanned)) << text;
 }
 
 TEST(UsageScanner, TakesChunksWithUsageAlone)

@@ -1,6 +1,8 @@
 // A strict JSON cursor with just the branches ordinary chunks need; see chunk_scanner.hpp.
 #include "llm/openai/chunk_scanner.hpp"
 
+#include <utility>
+
 #include "llm/openai/json_cursor.hpp"
 
 namespace dure::llm::openai {
@@ -16,7 +18,8 @@ bool acts(std::string_view key)
     return false;
 }
 
-// Line ends between tokens are refused: the text goes out again as one line of a stream.
+// Line ends between tokens are refused: the text goes out again as one line of a stream. So is a member that comes twice: of
+// those the slow path takes the last.
 class ChunkScanner : JsonCursor {
 public:
     ChunkScanner(std::string_view text, ScannedChunk& chunk) : JsonCursor(text, Blanks::spaces), chunk_(chunk) {}
@@ -35,11 +38,12 @@ private:
     bool top_member(std::string_view key, std::size_t start, std::size_t comma, bool& has_choice)
     {
         if (key == "id")
-            return value_span(chunk_.id) && chunk_.id.front() == '"';
+            return chunk_.id.empty() && value_span(chunk_.id) && chunk_.id.front() == '"';
         if (key == "created")
-            return value_span(chunk_.created) && chunk_.created.front() >= '0' && chunk_.created.front() <= '9';
+            return chunk_.created.empty() && value_span(chunk_.created) && chunk_.created.front() >= '0' &&
+                   chunk_.created.front() <= '9';
         if (key == "model")
-            return value_span(chunk_.model);
+            return chunk_.model.empty() && value_span(chunk_.model);
         if (key == "choices")
             return !has_choice && (has_choice = choices());
         if (key == "object") {
@@ -82,9 +86,10 @@ private:
                    peek() != 'E';
         }
         if (key == "delta")
-            return object([&](std::string_view name, std::size_t, std::size_t) { return delta_member(name); });
+            return !std::exchange(has_delta_, true) &&
+                   object([&](std::string_view name, std::size_t, std::size_t) { return delta_member(name); });
         if (key == "finish_reason")
-            return finish();
+            return !std::exchange(has_finish_, true) && finish();
         if (key == "error" || key == "message")
             return false;
         return skip();
@@ -130,6 +135,8 @@ private:
     }
 
     ScannedChunk& chunk_;
+    bool has_delta_ = false;
+    bool has_finish_ = false;
 };
 
 class UsageScanner : JsonCursor {

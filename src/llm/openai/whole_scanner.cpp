@@ -1,6 +1,8 @@
 // A strict JSON cursor with just the branches ordinary answers need; see whole_scanner.hpp.
 #include "llm/openai/whole_scanner.hpp"
 
+#include <utility>
+
 #include "llm/openai/json_cursor.hpp"
 
 namespace dure::llm::openai {
@@ -48,7 +50,8 @@ private:
     bool choice_member(std::string_view key)
     {
         if (key == "message")
-            return members([this](std::string_view name) { return message_member(name); });
+            return !std::exchange(has_message_, true) &&   // of two the slow path takes the last
+                   members([this](std::string_view name) { return message_member(name); });
         if (key == "finish_reason")
             return whole_.finish.empty() && string(whole_.finish) &&
                    (whole_.finish == "stop" || whole_.finish == "length");
@@ -70,6 +73,7 @@ private:
 
     ScannedWhole& whole_;
     bool has_choice_ = false;
+    bool has_message_ = false;
     bool has_content_ = false;
     bool by_assistant_ = false;
 };
