@@ -58,6 +58,13 @@ Error word(const char* text)
     return Error(Errc::invalid_argument, text).reason(text);
 }
 
+Error no_such_role()
+{
+    return Error(Errc::invalid_argument, "Some fields are not valid.")
+        .reason("validation_error")
+        .problem({{"body", "role"}, "there is no such role", "value_error"});
+}
+
 Result<Account> with_permissions(sql::Connection& connection, model::User user)
 {
     auto permissions = permissions_of_role(connection, user.role);
@@ -125,6 +132,8 @@ Result<Account> store_change(sql::Connection& connection, events::Batch& batch, 
     if (data.empty())
         return with_permissions(connection, std::move(user));
     auto stored = store::Users(connection).update(user);
+    if (!stored && stored.error().reason() == sql::broken_reference)   // removed since it was looked up
+        return no_such_role();
     if (!stored && stored.error().code() == Errc::conflict)
         return word("UPDATE_USER_EMAIL_ALREADY_EXISTS");
     if (!stored)

@@ -13,6 +13,7 @@ namespace dure::auth::rules {
 
 // A refusal with one of FastAPI Users' words, as message and reason.
 Error word(const char* text);
+Error no_such_role();
 
 // The user with the permissions of the role as they are now.
 Result<Account> with_permissions(sql::Connection& connection, model::User user);

@@ -16,9 +16,7 @@ Result<void> must_cover(sql::Connection& connection, const Principal& by, const 
 {
     const auto permissions = permissions_of_role(connection, role);
     if (!permissions && permissions.error().code() == Errc::not_found)
-        return Error(Errc::invalid_argument, "Some fields are not valid.")
-            .reason("validation_error")
-            .problem({{"body", "role"}, "there is no such role", "value_error"});
+        return rules::no_such_role();
     if (!permissions)
         return permissions.error();
     return must_hold(by, *permissions);

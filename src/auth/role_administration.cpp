@@ -149,10 +149,12 @@ Task<Result<void>> Administration::remove_role(Principal by, std::string name, m
         const auto users = store::Users(connection).count_in_role(name);
         if (!users)
             return users.error();
+        const auto in_use = [] { return Error(Errc::conflict, "The role is still somebody's.").reason("role_in_use"); };
         if (*users > 0)
-            return Error(Errc::conflict, "The role is still somebody's.").reason("role_in_use");
+            return in_use();
         batch.add(custom_roles::event(actor, name, "RoleDeleted", {{"deleted", true}}));
-        return store::Roles(connection).remove(name);
+        const auto removed = store::Roles(connection).remove(name);
+        return !removed && removed.error().reason() == sql::broken_reference ? in_use() : removed;   // given meanwhile
     });
 }
 

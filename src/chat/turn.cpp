@@ -130,7 +130,8 @@ Task<Result<void>> Turns::record(const Turn& turn, Answer& answer, const Ended& 
     if (!turn.session_id.empty() && !refused) {
         auto recorded = co_await record_turn(turn, answer, ended);
         tools_on_record = tools_on_record || recorded;
-        if (!recorded && outcome)
+        // A session that was deleted while it was answered: the answer stands, there is nothing to store it in.
+        if (!recorded && outcome && recorded.error().code() != Errc::not_found)
             outcome = recorded;
     }
     if (!tools_on_record)
@@ -331,6 +332,8 @@ Task<Result<void>> Turns::background(const Turn& turn, agents::AgentRequest requ
     plain.temperature = request.temperature;
     plain.max_tokens = request.max_tokens;
     plain.extra = std::move(request.extra);
+    if (plain.extra.is_object())
+        plain.extra.erase("parallel_tool_calls");   // there are no tools
     co_return co_await run_and_record(turn, answer, parts_.gateway.stream(plain, context, sink, answer.completion));
 }
 

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "auth/account_fixture.hpp"
+#include "auth/account_rules.hpp"
 #include "dure/auth/api_key.hpp"
 #include "dure/auth/roles.hpp"
 
@@ -141,6 +142,18 @@ TEST_F(AdministrationTest, ACustomRoleLivesAndItsChangesCountAtOnce)
     ASSERT_TRUE(change(user_.id, to_role("user")));
     ASSERT_TRUE(finish(administration_->remove_role(boss_, "reader", from_here())));
     EXPECT_THAT(events_of("reader"), ElementsAre("RoleCreated", "RoleUpdated", "RoleDeleted"));
+}
+
+// Between the look at the role and the write another replica can remove it: the change hook stands for that moment.
+TEST_F(AdministrationTest, ARoleThatIsRemovedMeanwhileIsNamedAsTheFault)
+{
+    const auto changed = finish(rules::change_user(parts(), user_.id, to_role("gone"), from_here(),
+                                                   [](auto&, const auto&) { return Result<void>(); }));
+    ASSERT_FALSE(changed);
+    EXPECT_EQ(changed.error().code(), Errc::invalid_argument);
+    EXPECT_EQ(changed.error().reason(), "validation_error");
+    ASSERT_EQ(changed.error().extra().problems.size(), 1u);
+    EXPECT_EQ(changed.error().extra().problems.front().location, (std::vector<std::string>{"body", "role"}));
 }
 
 TEST_F(AdministrationTest, ARoleMayHaveAKoreanName)

@@ -44,6 +44,22 @@ protected:
         return fetch(server.port(),
                      raw_request("POST", "/v1/chat/completions", server.key(), chat(model, text, true, usage)));
     }
+
+    void expect_it_stands_when_its_session_is_deleted(const std::string& request, std::string_view end)
+    {
+        upstream.enqueue({send(sse_head()), send(chunk(role_chunk())), send(chunk(text_chunk("처음"))), await_word(),
+                          send(chunk(finish_chunk("stop")) + chunk(usage_chunk()) + chunk(done_event()) + last_chunk())});
+        RawClient client(server.port());
+        client.send(request);
+        client.read_until("처음");
+        const auto sessions = fetch(server.port(), raw_request("GET", "/api/chat/sessions", server.key())).json();
+        const auto id = sessions.at("sessions").at(0).at("session_id").get<std::string>();
+        EXPECT_EQ(fetch(server.port(), raw_request("DELETE", "/api/chat/sessions/" + id, server.key())).status, 204);
+        upstream.go_on();
+        const auto body = client.read_answer().body;
+        EXPECT_NE(body.find(end), std::string::npos) << body;
+        EXPECT_EQ(body.find("error"), std::string::npos) << body;
+    }
 };
 
 // The data of every event; fails on anything that is not `data: …` and on events that are not whole in their chunk.
@@ -269,6 +285,36 @@ TEST_F(ChatStream, AnAnswerIsStoredAlthoughTheClientLeavesAtItsEnd)
         return turns;
     };
     EXPECT_TRUE(eventually([&] { return stored() == conversations; }, 10s)) << stored();
+}
+
+TEST_F(ChatStream, ATurnIsStoredWhenItsDoneIsRead)
+{
+    for (int i = 0; i < 20; ++i) {
+        upstream.enqueue(text_stream_script("끝"));
+        RawClient client(server.port());
+        client.send(raw_request("POST", "/v1/chat/completions", server.key(), chat("scripted", "질문", true),
+                                {{"X-OpenWebUI-Chat-Id", "done-" + std::to_string(i)}}));
+        client.read_until("[DONE]");
+        const auto sessions =
+            fetch(server.port(), raw_request("GET", "/api/chat/sessions?limit=1", server.key())).json().at("sessions");
+        EXPECT_EQ(sessions.at(0).at("client_chat_id"), "done-" + std::to_string(i));
+        EXPECT_EQ(sessions.at(0).at("conversation_turns"), 1);
+    }
+}
+
+TEST_F(ChatStream, AnAnswerStandsWhoseSessionWasDeletedMeanwhile)
+{
+    expect_it_stands_when_its_session_is_deleted(
+        raw_request("POST", "/v1/chat/completions", server.key(), chat("scripted", "질문", true),
+                    {{"X-OpenWebUI-Chat-Id", "deleted"}}),
+        "[DONE]");
+}
+
+TEST_F(ChatStream, ANativeAnswerStandsWhoseSessionWasDeletedMeanwhile)
+{
+    const Json message = {{"message", "질문"}, {"model", "scripted"}};
+    expect_it_stands_when_its_session_is_deleted(
+        raw_request("POST", "/api/chat/message/stream", server.key(), message.dump()), "event: done");
 }
 
 TEST_F(ChatStream, AStreamThatCannotBeObeyedIsRefusedByItsStatus)

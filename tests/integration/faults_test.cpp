@@ -12,8 +12,10 @@
 
 #include "support/faults.hpp"
 #include "support/health_probe.hpp"
+#include "support/openai_script.hpp"
 #include "support/raw_http.hpp"
 #include "support/redis_process.hpp"
+#include "support/scripted_upstream.hpp"
 #include "support/server_on_postgres.hpp"
 
 namespace dure::test {
@@ -51,6 +53,35 @@ TEST(DiskFull, ReadsGoOnWritesAreRefusedAndSpaceIsAllItTakesToRecover)
     EXPECT_EQ(server.terminate(), 0) << server.err();
     server.start();
     EXPECT_EQ(ask(server, "GET", "/api/chat/sessions/" + id).status, 200);
+}
+
+TEST(DiskFull, AStreamWhoseTurnCannotBeStoredEndsInAnErrorFrameAlone)
+{
+    Faults faults;
+    ScriptedUpstream upstream;
+    auto environment = faults.environment();
+    environment.emplace_back("UPSTREAM_TEST_KEY", "upstream-key");
+    const ServerProcess server(
+        {.configuration = std::string(no_limits) + "[[providers]]\nname = \"up\"\ndialect = \"openai\"\nbase_url = \"" +
+                          upstream.base() +
+                          "/v1\"\nkeys_env = [\"UPSTREAM_TEST_KEY\"]\n[[model]]\nid = \"scripted\"\ntargets = [\"up/scripted\"]\n",
+         .environment = environment});
+    upstream.enqueue({send(sse_head()), send(chunk(role_chunk())), send(chunk(text_chunk("first"))), await_word(),
+                      send(chunk(finish_chunk("stop")) + chunk(usage_chunk()) + chunk(done_event()) + last_chunk())});
+    const Json body = {{"model", "scripted"},
+                       {"stream", true},
+                       {"messages", Json::array({{{"role", "user"}, {"content", "x"}}})}};
+    RawClient client(server.port());
+    client.send(raw_request("POST", "/v1/chat/completions", server.key(), body.dump(),
+                            {{"X-OpenWebUI-Chat-Id", "no-room"}}));
+    client.read_until("first");
+    faults.disk_full(true);
+    upstream.go_on();
+    const auto answer = client.read_answer();
+    faults.disk_full(false);
+    const auto last = std::string_view(answer.body).substr(answer.body.rfind("data: "));
+    EXPECT_TRUE(last.starts_with("data: {\"error\":")) << answer.body;
+    EXPECT_EQ(answer.body.find("[DONE]"), std::string::npos) << answer.body;
 }
 
 TEST(Descriptors, WhenThereAreNoneLeftOldConnectionsAreServedAndNewOnesLater)

@@ -13,6 +13,9 @@
 
 namespace dure::sql {
 
+// The reason of a conflict that is a foreign key's: the row refers to one that is not there, or is still referred to.
+inline constexpr std::string_view broken_reference = "broken_reference";
+
 enum class Dialect { sqlite, postgres };
 std::string_view name_of(Dialect dialect);
 

@@ -98,7 +98,7 @@ Result<EmbeddingInput> read_embedding(std::string_view text)
     if (const auto dimensions = given(body, "dimensions")) {
         const auto number = dimensions->as_int64();
         if (!number || *number < 1 || *number > 65536)
-            return wrong_input("dimensions", "dimensions must be a whole number of at least 1.");
+            return wrong_input("dimensions", "dimensions must be a whole number from 1 to 65536.");
         out.request.dimensions = *number;
     }
     return out;

@@ -77,6 +77,13 @@ Task<Result<void>> OpenAiStream::rendered(std::string_view events)
 {
     relayed_ = true;
     note_output();
+    // A turn of a session is told to be whole when it is stored, not before: finish() does.
+    if (!answer_.session_id.empty() && events.ends_with(done_event)) {
+        events.remove_suffix(done_event.size());
+        done_held_ = true;
+        if (events.empty())
+            return start();
+    }
     return write(events);
 }
 
@@ -105,8 +112,9 @@ Task<Result<void>> OpenAiStream::finish(bool include_usage)
         chunks_.finish(buffer_, answer_.completion.finish_reason);
         if (include_usage)
             chunks_.usage(buffer_, answer_.completion.usage);
-        buffer_ += done_event;
     }
+    if (!relayed_ || done_held_)
+        buffer_ += done_event;
     co_return co_await context_.exchange().finish_stream(buffer_);
 }
 

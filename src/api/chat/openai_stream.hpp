@@ -24,7 +24,8 @@ public:
     bool started() const { return started_; }
     // When the client got the first output of the answer.
     const std::optional<Steady::time_point>& first_output_at() const { return first_output_at_; }
-    // Ends a whole answer: finish chunk, usage if asked for, [DONE]; a relayed stream has brought its own.
+    // Ends a whole answer: finish chunk, usage if asked for, [DONE]; a relayed stream has brought its own, and of
+    // a session its [DONE] has waited for this.
     Task<Result<void>> finish(bool include_usage);
     // After the start only: an error frame, then the end of the body without [DONE].
     Task<Result<void>> fail(const Error& error);
@@ -49,6 +50,7 @@ private:
     bool started_ = false;
     bool role_sent_ = false;
     bool relayed_ = false;        // rendered() was used: chunks come from upstream
+    bool done_held_ = false;      // its [DONE] waits for finish()
 };
 
 // x-dure-model, x-dure-attempts, x-dure-dropped-params, x-dure-fallback, x-dure-cache of an answer.

@@ -28,6 +28,7 @@ Error statement_error(std::string_view state, std::string detail)
 {
     if (state == "23505" || state == "23503" || state == "23P01")
         return Error(Errc::conflict, "The value is already taken, or refers to something that is not there.")
+            .reason(state == "23503" ? std::string(broken_reference) : std::string())
             .detail(std::move(detail));
     if (state == "57014")
         return Error(Errc::timeout, "The storage did not answer in time.").detail(std::move(detail));

@@ -29,6 +29,7 @@ Error code_to_error(int code, std::string detail)
 {
     if (is_conflict(code))
         return Error(Errc::conflict, "The value is already taken, or refers to something that is not there.")
+            .reason(code == SQLITE_CONSTRAINT_FOREIGNKEY ? std::string(broken_reference) : std::string())
             .detail(std::move(detail));
     switch (code & 0xff) {
     case SQLITE_BUSY:
