@@ -1,19 +1,15 @@
 // Events: SQL beside each method. append = take the next position (and with it the lock of the order), then one insert that
 // counts the version; a second insert of the same event id changes nothing and is answered with the first. A refusal (wrong
-// version, taken id) has changed nothing either. SQLite has one writer: there position and version follow from the rows.
+// version, taken id) has changed nothing either. SQLite has one writer: there position and version follow from the rows, and what
+// belongs to one aggregate is read by event_chains.hpp.
 #include "dure/store/events.hpp"
 
 #include "dure/base/json_write.hpp"
 #include "store/columns.hpp"
+#include "store/event_chains.hpp"
+#include "store/event_rows.hpp"
 
 namespace dure::store {
-
-namespace {
-
-const std::string event_columns = "position, event_id, aggregate_id, aggregate_type, version, event_type, data, "
-                                  "metadata, owner_id, user_id, created_at";
-constexpr std::string_view event_word = "event";
-constexpr std::int64_t events_limit = 1000;
 
 model::Event event_from(const sql::Row& row)
 {
@@ -31,6 +27,10 @@ model::Event event_from(const sql::Row& row)
     event.created_at = row.integer("created_at");
     return event;
 }
+
+namespace {
+
+constexpr std::string_view event_word = "event";
 
 model::Event event_of(NewEvent fresh)
 {
@@ -75,29 +75,6 @@ Result<std::int64_t> newest_version(sql::Connection& connection, const model::Ev
 Result<void> give_position_back(sql::Connection& connection)
 {
     return without_count(connection.execute("UPDATE event_position SET position = position - 1 WHERE id = 1"));
-}
-
-// SQLite: nobody else is between two statements. Nothing: an event of this id is there already. (One statement with RETURNING, which
-// SQLite keeps in a table of its own, costs a tenth of a turn more than these two.)
-Result<std::optional<model::Event>> append_alone(sql::Connection& connection, model::Event& event, const std::string& data)
-{
-    const auto newest = connection.query("SELECT (SELECT COALESCE(MAX(position), 0) FROM events), (SELECT COALESCE(MAX(version), "
-                                         "0) FROM events WHERE aggregate_id = $1 AND aggregate_type = $2)",
-                                         event.aggregate_id, event.aggregate_type);
-    if (!newest)
-        return newest.error();
-    event.position = newest->front().integer(0) + 1;
-    event.version = newest->front().integer(1) + 1;
-    static const std::string sql = "INSERT INTO events (" + event_columns +
-                                   ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (event_id) DO NOTHING";
-    const auto stored = connection.execute(sql, event.position, event.event_id, event.aggregate_id, event.aggregate_type,
-                                           event.version, event.event_type, data, json_text(event.metadata), event.owner_id,
-                                           event.user_id, event.created_at);
-    if (!stored)
-        return stored.error();
-    if (*stored == 0)
-        return std::optional<model::Event>();
-    return std::optional(std::move(event));
 }
 
 // Conditions of a WHERE clause with their bound values, in the order they were added.
@@ -147,17 +124,18 @@ Result<model::Event> Events::append(NewEvent fresh, std::optional<std::int64_t> 
             return first_result(std::move(known), event);
     }
     if (alone) {
+        EventChains chains(connection_);
         if (expected_version) {
-            const auto newest = newest_version(connection_, event);
+            const auto newest = chains.newest_version(event.aggregate_id, event.aggregate_type);
             if (!newest)
                 return newest.error();
             if (*newest != *expected_version)
                 return wrong_version(*expected_version, *newest);
         }
-        auto stored = append_alone(connection_, event, data);
+        const auto stored = chains.append(event, data);
         if (!stored)
             return stored.error();
-        return *stored ? std::move(**stored) : first_result(find(event.event_id), event);
+        return *stored ? std::move(event) : first_result(find(event.event_id), event);
     }
     const auto taken = read_number(connection_.query("UPDATE event_position SET position = position + 1 WHERE id = 1 "
                                                      "RETURNING position"));
@@ -181,8 +159,8 @@ Result<model::Event> Events::append(NewEvent fresh, std::optional<std::int64_t> 
         ") VALUES ($1, $2, $3, $4, (SELECT COALESCE(MAX(version), 0) + 1 FROM events WHERE aggregate_id = $3 AND "
         "aggregate_type = $4), $5, $6, $7, $8, $9, $10) ON CONFLICT (event_id) DO NOTHING RETURNING version";
     const auto stored = connection_.query(sql, event.position, event.event_id, event.aggregate_id, event.aggregate_type,
-                                          event.event_type, data, json_text(event.metadata), event.owner_id, event.user_id,
-                                          event.created_at);
+                                          event.event_type, data, json_text(event.metadata), event.owner_id,
+                                          event.user_id, event.created_at);
     if (!stored)
         return stored.error();
     if (stored->empty()) {  // stored by somebody else while this unit waited for the lock
@@ -202,6 +180,8 @@ Result<model::Event> Events::find(std::string_view event_id)
 
 Result<std::vector<model::Event>> Events::of_aggregate(const AggregateQuery& query)
 {
+    if (connection_.dialect() == sql::Dialect::sqlite)
+        return EventChains(connection_).of_aggregate(query);
     Conditions conditions;
     conditions.add("aggregate_id =", query.aggregate_id);
     conditions.add_if("aggregate_type =", query.aggregate_type);
@@ -214,14 +194,19 @@ Result<std::vector<model::Event>> Events::of_aggregate(const AggregateQuery& que
 Result<std::vector<std::string>> Events::types_of(std::string_view aggregate_id,
                                                   const std::optional<std::string>& owner_id)
 {
+    if (connection_.dialect() == sql::Dialect::sqlite)
+        return EventChains(connection_).types_of(aggregate_id, owner_id);
     // Steps from one type to the next in the index of (aggregate_id, aggregate_type, version): DISTINCT would read every event.
-    static const std::string every_type =
-        "WITH RECURSIVE types(aggregate_type) AS (SELECT MIN(aggregate_type) FROM events WHERE aggregate_id = $1 UNION ALL "
-        "SELECT (SELECT MIN(aggregate_type) FROM events WHERE aggregate_id = $1 AND aggregate_type > types.aggregate_type) "
-        "FROM types WHERE types.aggregate_type IS NOT NULL) SELECT aggregate_type FROM types WHERE aggregate_type IS NOT NULL";
+    static const std::string every_type = "WITH RECURSIVE types(aggregate_type) AS (SELECT MIN(aggregate_type) FROM "
+                                          "events WHERE aggregate_id = $1 UNION ALL "
+                                          "SELECT (SELECT MIN(aggregate_type) FROM events WHERE aggregate_id = $1 AND "
+                                          "aggregate_type > types.aggregate_type) "
+                                          "FROM types WHERE types.aggregate_type IS NOT NULL) SELECT aggregate_type "
+                                          "FROM types WHERE aggregate_type IS NOT NULL";
     static const std::string of_owner =
-        every_type + " AND EXISTS (SELECT 1 FROM events WHERE aggregate_id = $1 AND aggregate_type = types.aggregate_type "
-                     "AND owner_id = $2)";
+        every_type +
+        " AND EXISTS (SELECT 1 FROM events WHERE aggregate_id = $1 AND aggregate_type = types.aggregate_type "
+        "AND owner_id = $2)";
     static const std::string order = " ORDER BY aggregate_type";
     return read_all(owner_id ? connection_.query(of_owner + order, aggregate_id, *owner_id)
                              : connection_.query(every_type + order, aggregate_id),
@@ -230,6 +215,8 @@ Result<std::vector<std::string>> Events::types_of(std::string_view aggregate_id,
 
 Result<std::vector<model::Event>> Events::after(std::int64_t position, const EventFilter& filter, std::int64_t limit)
 {
+    if (filter.aggregate_id && connection_.dialect() == sql::Dialect::sqlite)
+        return EventChains(connection_).after(position, filter, limit);
     Conditions conditions;
     conditions.add("position >", position);
     conditions.add_if("owner_id =", filter.owner_id);

@@ -1,6 +1,7 @@
 // History: a row per turn, which is a view of the turn's messages; the session's owner checked first.
 #include "dure/store/messages.hpp"
 #include "store/columns.hpp"
+#include "store/message_chains.hpp"
 #include "store/session_access.hpp"
 
 namespace dure::store {
@@ -38,9 +39,15 @@ Result<std::vector<model::ChatHistory>> History::list(std::string_view session_i
     static const std::string sql = "SELECT " + history_columns +
                                    " FROM chat_history WHERE session_id = $1 AND owner_id = $2 "
                                    "AND (created_at, id) > ($3, $4) ORDER BY created_at, id LIMIT $5";
+    static const std::string walked = walk_to_end() + "SELECT " + history_columns +
+                                      " FROM chat_history WHERE message IN (SELECT number FROM walk) AND owner_id = $2 "
+                                      "AND (created_at, id) > ($3, $4) "
+                                      "ORDER BY created_at, id LIMIT $5";
     const auto start = ascending_start(page);
-    return read_all(connection_.query(sql, session_id, owner_id, start.created_at, start.id, limit_of(page)),
-                    history_from);
+    const bool chained = connection_.dialect() == sql::Dialect::sqlite;
+    return read_all(
+        connection_.query(chained ? walked : sql, session_id, owner_id, start.created_at, start.id, limit_of(page)),
+        history_from);
 }
 
 }  // namespace dure::store

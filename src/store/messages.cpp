@@ -1,9 +1,10 @@
 // Messages and summaries of a session: SQL beside each method, the session's owner checked first. A turn's messages come after
-// Sessions::record_turn in the same unit, which has checked it.
+// Sessions::record_turn in the same unit, which has checked it. On SQLite they are a chain; see message_chains.hpp.
 #include "dure/store/messages.hpp"
 
 #include "dure/base/json_write.hpp"
 #include "store/columns.hpp"
+#include "store/message_chains.hpp"
 #include "store/session_access.hpp"
 
 namespace dure::store {
@@ -14,13 +15,16 @@ const std::string message_columns = "id, session_id, owner_id, role, content, tu
 const std::string summary_columns = "id, session_id, owner_id, content, up_to_turn, model, created_at";
 const std::string if_there(if_session_is_there);
 // Without types PostgreSQL takes the numbers for texts.
-const std::string insert_messages = "INSERT INTO chat_messages (" + message_columns +
-                                    ") SELECT $1, $2, $3, $4, $5, CAST($6 AS BIGINT), CAST($7 AS BIGINT), $8";
-const std::string insert_question =
-    "INSERT INTO chat_messages (" + message_columns + ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-const std::string insert_answer = "INSERT INTO chat_messages (" + message_columns +
-                                  ", tokens_used, cost_nano, model_used, tools_used, asked) VALUES ";
+const std::string values_of_one = "$1, $2, $3, $4, $5, CAST($6 AS BIGINT), CAST($7 AS BIGINT), $8";
+const std::string more_of_answer = ", tokens_used, cost_nano, model_used, tools_used, asked";
+const std::string insert_answer = "INSERT INTO chat_messages (" + message_columns + more_of_answer + ") VALUES ";
 const std::string values_of_answer = "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+// SQLite: the columns of the chain, behind the session's last message or behind the one that was just inserted.
+const std::string insert_in_chain = "INSERT INTO chat_messages (previous, place, " + message_columns;
+const std::string behind_last =
+    "(SELECT last_message FROM sessions WHERE id = $2), (SELECT messages FROM sessions WHERE id = $2) + 1, ";
+const std::string behind_inserted =
+    "last_insert_rowid(), (SELECT place FROM chat_messages WHERE number = last_insert_rowid()) + 1, ";
 constexpr std::string_view session_said_in = "session";
 constexpr std::int64_t newest_messages_limit = 1000;
 constexpr std::int64_t summaries_limit = 100;
@@ -46,41 +50,76 @@ model::ConversationSummary summary_from(const sql::Row& row)
             row.integer("created_at")};
 }
 
+bool is_chained(const sql::Connection& connection)
+{
+    return connection.dialect() == sql::Dialect::sqlite;
+}
+
+// The message that was just inserted is the session's last.
+Result<void> end_chain(sql::Connection& connection, std::string_view session_id, std::int64_t messages)
+{
+    return without_count(connection.execute(
+        "UPDATE sessions SET messages = messages + $2, last_message = last_insert_rowid() WHERE id = $1", session_id,
+        messages));
+}
+
+// Two inserts of one row each: one of two rows copies every page it touches, so that it can be undone alone.
+Result<void> append_to_chain(sql::Connection& connection, const model::ChatMessage* question,
+                             const model::ChatMessage& answer, const TurnFacts& facts)
+{
+    static const std::string asks = insert_in_chain + ") VALUES (" + behind_last + "$1, $2, $3, $4, $5, $6, $7, $8)";
+    static const std::string answers = insert_in_chain + more_of_answer + ") VALUES (";
+    static const std::string to_question = answers + behind_inserted + values_of_answer.substr(1);
+    static const std::string again = answers + behind_last + values_of_answer.substr(1);
+    if (question)
+        if (auto stored = connection.execute(asks, question->id, question->session_id, question->owner_id,
+                                             question->role, question->content, question->turn, question->created_at,
+                                             json_text(question->metadata));
+            !stored)
+            return stored.error();
+    const auto asked = question ? std::nullopt : std::optional(facts.user_text);
+    if (auto stored =
+            connection.execute(question ? to_question : again, answer.id, answer.session_id, answer.owner_id,
+                               answer.role, answer.content, answer.turn, answer.created_at, json_text(answer.metadata),
+                               facts.tokens_used, facts.cost_nano, facts.model, facts.tools_used, asked);
+        !stored)
+        return stored.error();
+    return end_chain(connection, answer.session_id, question ? 2 : 1);
+}
+
 }  // namespace
 
 Result<void> Messages::append(const model::ChatMessage& message)
 {
-    static const std::string sql = insert_messages + if_there;
-    return must_change(connection_.execute(sql, message.id, message.session_id, message.owner_id, message.role,
-                                           message.content, message.turn, message.created_at,
-                                           json_text(message.metadata)),
-                       session_said_in);
+    const bool chained = is_chained(connection_);
+    static const std::string alone =
+        "INSERT INTO chat_messages (" + message_columns + ") SELECT " + values_of_one + if_there;
+    static const std::string in_chain = insert_in_chain + ") SELECT " + behind_last + values_of_one + if_there;
+    const auto stored = must_change(connection_.execute(chained ? in_chain : alone, message.id, message.session_id,
+                                                        message.owner_id, message.role, message.content, message.turn,
+                                                        message.created_at, json_text(message.metadata)),
+                                    session_said_in);
+    return stored && chained ? end_chain(connection_, message.session_id, 1) : stored;
 }
 
 Result<void> Messages::append_turn(const model::ChatMessage* question, const model::ChatMessage& answer,
                                    const TurnFacts& facts)
 {
-    // On SQLite two inserts of one row each: one of two rows copies every page it touches, so that it can be undone alone.
+    if (is_chained(connection_))
+        return append_to_chain(connection_, question, answer, facts);
     static const std::string two_rows =
         insert_answer + values_of_answer + ", ($14, $2, $3, $15, $16, $6, $7, $17, NULL, NULL, NULL, NULL, NULL)";
     const auto metadata = json_text(answer.metadata);
-    const bool apart = connection_.dialect() == sql::Dialect::sqlite;
-    if (question && apart)
-        if (auto stored = connection_.execute(insert_question, question->id, question->session_id, question->owner_id,
-                                              question->role, question->content, question->turn, question->created_at,
-                                              json_text(question->metadata));
-            !stored)
-            return stored.error();
-    if (question && !apart)
+    if (question)
         return without_count(connection_.execute(
             two_rows, answer.id, answer.session_id, answer.owner_id, answer.role, answer.content, answer.turn,
             answer.created_at, metadata, facts.tokens_used, facts.cost_nano, facts.model, facts.tools_used, nullptr,
             question->id, question->role, question->content, json_text(question->metadata)));
     static const std::string one_row = insert_answer + values_of_answer;
-    const auto asked = question ? std::nullopt : std::optional(facts.user_text);
     return without_count(connection_.execute(one_row, answer.id, answer.session_id, answer.owner_id, answer.role,
                                              answer.content, answer.turn, answer.created_at, metadata,
-                                             facts.tokens_used, facts.cost_nano, facts.model, facts.tools_used, asked));
+                                             facts.tokens_used, facts.cost_nano, facts.model, facts.tools_used,
+                                             facts.user_text));
 }
 
 Result<std::vector<model::ChatMessage>> Messages::list(std::string_view session_id, std::string_view owner_id,
@@ -91,8 +130,13 @@ Result<std::vector<model::ChatMessage>> Messages::list(std::string_view session_
     static const std::string sql = "SELECT " + message_columns +
                                    " FROM chat_messages WHERE session_id = $1 AND owner_id = $2 "
                                    "AND (created_at, id) > ($3, $4) ORDER BY created_at, id LIMIT $5";
+    static const std::string walked = walk_of_page() + "SELECT " + message_columns +
+                                      " FROM chat_messages WHERE number IN (SELECT number FROM walk) AND owner_id = $2 "
+                                      "AND (created_at, id) > ($3, $4) "
+                                      "ORDER BY created_at, id LIMIT $5";
     const auto start = ascending_start(page);
-    return read_all(connection_.query(sql, session_id, owner_id, start.created_at, start.id, limit_of(page)),
+    return read_all(connection_.query(is_chained(connection_) ? walked : sql, session_id, owner_id, start.created_at,
+                                      start.id, limit_of(page)),
                     message_from);
 }
 
@@ -104,8 +148,14 @@ Result<std::vector<model::ChatMessage>> Messages::newest(std::string_view sessio
     static const std::string sql = "SELECT " + message_columns +
                                    " FROM chat_messages WHERE session_id = $1 AND owner_id = $2 AND turn > $3 "
                                    "ORDER BY created_at DESC, id DESC LIMIT $4";
+    static const std::string walked =
+        walk_of_newest() + "SELECT " + message_columns +
+        " FROM chat_messages WHERE number IN (SELECT number FROM walk) AND owner_id = $2 AND turn > $3 "
+        "ORDER BY created_at DESC, id DESC";
     const auto most = std::clamp<std::int64_t>(count, 0, newest_messages_limit);
-    auto messages = read_all(connection_.query(sql, session_id, owner_id, after_turn, most), message_from);
+    auto messages =
+        read_all(connection_.query(is_chained(connection_) ? walked : sql, session_id, owner_id, after_turn, most),
+                 message_from);
     if (messages)
         std::reverse(messages->begin(), messages->end());
     return messages;

@@ -271,6 +271,58 @@ TEST_P(ConversationsTest, HistoryHoldsARowPerTurn)
     EXPECT_EQ(from<History>([&](History all) { return all.list("s1", "kim", page); })->size(), 1u);
 }
 
+TEST_P(ConversationsTest, ALongSessionIsReadInPagesOfAnySize)
+{
+    constexpr std::int64_t turns = 90;
+    add(session_of("kim", "s1"));
+    add(session_of("kim", "s2"));
+    const auto stored = database_->run_now([](sql::Connection& c) -> Result<void> {
+        for (std::int64_t turn = 1; turn <= turns; ++turn)
+            for (const std::string session : {"s1", "s2"}) {
+                const auto name = std::to_string(1000 + turn);
+                const auto question = message_in(session, session + "-" + name + "-a", turn, turn);
+                auto answer = message_in(session, session + "-" + name + "-b", turn, turn);
+                answer.role = "assistant";
+                const bool again = turn == 1 || turn == 40;
+                if (auto done = Messages(c).append_turn(again ? nullptr : &question, answer, {"asked", "mock"}); !done)
+                    return done;
+            }
+        return {};
+    });
+    ASSERT_TRUE(stored) << stored.error().detail();
+    Ids all;
+    for (std::int64_t turn = 1; turn <= turns; ++turn)
+        for (const auto* part : {"a", "b"})
+            if (part[0] == 'b' || (turn != 1 && turn != 40))
+                all.push_back("s1-" + std::to_string(1000 + turn) + "-" + part);
+    for (const std::int64_t size : {1, 31, 32, 33, 100}) {
+        Ids found;
+        for (Page page{.after = {}, .limit = size};;) {
+            const auto part =
+                from<Messages>([&](Messages messages) { return messages.list("s1", "kim", page); }).value();
+            if (part.empty())
+                break;
+            for (const auto& message : part)
+                found.push_back(message.id);
+            page.after = Position{part.back().created_at, part.back().id};
+        }
+        EXPECT_EQ(found, all) << size;
+    }
+    for (const std::size_t count : {0u, 1u, 32u, 100u, 1000u}) {
+        const auto newest = from<Messages>(
+            [&](Messages messages) { return messages.newest("s1", "kim", static_cast<std::int64_t>(count)); });
+        EXPECT_EQ(ids_of(newest.value()),
+                  Ids(all.end() - static_cast<std::ptrdiff_t>(std::min(count, all.size())), all.end()));
+    }
+    EXPECT_EQ(from<Messages>([](Messages messages) { return messages.newest("s1", "kim", 100, 85); })->size(), 10u);
+    const auto history =
+        from<History>([](History turns_of) { return turns_of.list("s1", "kim", {.after = {}, .limit = 100}); }).value();
+    ASSERT_EQ(history.size(), 90u);
+    EXPECT_EQ(history[0].user_message, "asked");
+    EXPECT_EQ(history[1].user_message, "안녕 s1-1002-a");
+    EXPECT_EQ(history[89].user_message, "안녕 s1-1090-a");
+}
+
 TEST_P(ConversationsTest, SeveralRepositoriesShareOneTransaction)
 {
     add(session_of("kim", "s1"));
@@ -279,7 +331,7 @@ TEST_P(ConversationsTest, SeveralRepositoriesShareOneTransaction)
             return counted.error();
         if (auto said = Messages(c).append(message_in("s1", "m1", 1, 5)); !said)
             return said;
-        return Messages(c).append(message_in("s1", "m1", 1, 6));  // the same id
+        return Sessions(c).insert(session_of("kim", "s1"));  // the same id
     });
     EXPECT_EQ(outcome.error().code(), Errc::conflict);
     EXPECT_EQ(from<Sessions>([](Sessions all) { return all.find("s1", "kim"); })->conversation_turns, 0);

@@ -1,6 +1,7 @@
 // The event store on every driver: versions, order, repeats, conflicts, and what its reads show.
 #include "dure/store/events.hpp"
 
+#include <algorithm>
 #include <semaphore>
 #include <thread>
 
@@ -9,8 +10,8 @@
 namespace dure::store {
 namespace {
 
-NewEvent event_on(const std::string& aggregate, const std::string& type = "TurnRecorded", const std::string& owner = "kim",
-                  UnixMillis at = 100)
+NewEvent event_on(const std::string& aggregate, const std::string& type = "TurnRecorded",
+                  const std::string& owner = "kim", UnixMillis at = 100)
 {
     NewEvent event;
     event.aggregate_id = aggregate;
@@ -101,7 +102,8 @@ TEST_P(EventsTest, TheSameEventIdGivesTheFirstResultAndNoSecondRow)
     ASSERT_TRUE(append(event_on("a")));
     auto again = fresh;
     again.data = {{"other", true}};
-    for (const auto& expected : {std::optional<std::int64_t>(), std::optional<std::int64_t>(0), std::optional<std::int64_t>(9)}) {
+    for (const auto& expected :
+         {std::optional<std::int64_t>(), std::optional<std::int64_t>(0), std::optional<std::int64_t>(9)}) {
         const auto repeated = append(again, expected).value();
         EXPECT_EQ(repeated.position, first.position);
         EXPECT_EQ(repeated.version, first.version);
@@ -218,7 +220,9 @@ TEST_P(EventsTest, TheAuditQueryFiltersAndPagesNewestFirst)
         {"from, inclusive", [](AuditQuery& q) { q.from = 20; }, {4, 3, 2}},
         {"to, exclusive", [](AuditQuery& q) { q.to = 20; }, {1}},
         {"between", [](AuditQuery& q) { q.from = 20, q.to = 40; }, {3, 2}},
-        {"all at once", [](AuditQuery& q) { q.owner_id = q.user_id = "kim", q.event_type = "TurnRecorded", q.from = 1; }, {2}},
+        {"all at once",
+         [](AuditQuery& q) { q.owner_id = q.user_id = "kim", q.event_type = "TurnRecorded", q.from = 1; },
+         {2}},
         {"first page", [](AuditQuery& q) { q.limit = 2; }, {4, 3}},
         {"next page", [](AuditQuery& q) { q.limit = 2, q.before = 3; }, {2, 1}},
         {"text that looks like SQL", [](AuditQuery& q) { q.user_id = "kim' OR '1'='1"; }, {}},
@@ -230,7 +234,107 @@ TEST_P(EventsTest, TheAuditQueryFiltersAndPagesNewestFirst)
     }
 }
 
+// More events than a chain has between two that are indexed, of two aggregates, two types and two owners in turn.
+class LongAggregatesTest : public EventsTest {
+protected:
+    static constexpr std::int64_t rounds = 150;
+
+    void SetUp() override
+    {
+        EventsTest::SetUp();
+        const auto stored = database_->run_now([this](sql::Connection& c) -> Result<void> {
+            for (std::int64_t i = 0; i < rounds; ++i)
+                for (const auto& [aggregate, type] :
+                     {std::pair("a", "Session"), std::pair("a", "User"), std::pair("b", "Session")}) {
+                    auto event = event_on(aggregate, "TurnRecorded", i % 5 == 4 ? "lee" : "kim");
+                    event.aggregate_type = type;
+                    auto added = Events(c).append(event);
+                    if (!added)
+                        return added.error();
+                    all_.push_back(*added);
+                }
+            return {};
+        });
+        ASSERT_TRUE(stored) << stored.error().detail();
+    }
+    // Positions of the stored events that `wanted` says yes to, oldest first, or type by type.
+    template <class Wanted>
+    std::vector<std::int64_t> expected(Wanted wanted, std::size_t limit, bool by_type)
+    {
+        std::vector<const model::Event*> chosen;
+        for (const auto& event : all_)
+            if (wanted(event))
+                chosen.push_back(&event);
+        if (by_type)
+            std::sort(chosen.begin(), chosen.end(), [](const auto* a, const auto* b) {
+                return std::tie(a->aggregate_type, a->position) < std::tie(b->aggregate_type, b->position);
+            });
+        std::vector<std::int64_t> positions;
+        for (std::size_t i = 0; i < std::min(limit, chosen.size()); ++i)
+            positions.push_back(chosen[i]->position);
+        return positions;
+    }
+    static std::vector<std::int64_t> positions_of(const std::vector<model::Event>& events)
+    {
+        std::vector<std::int64_t> positions;
+        for (const auto& event : events)
+            positions.push_back(event.position);
+        return positions;
+    }
+
+    std::vector<model::Event> all_;
+};
+
+TEST_P(LongAggregatesTest, AnAggregateIsReadFromAnyVersionOn)
+{
+    for (const std::optional<std::string>& type : {std::optional<std::string>(), std::optional<std::string>("Session")})
+        for (const std::optional<std::string>& owner :
+             {std::optional<std::string>(), std::optional<std::string>("lee")})
+            for (const std::int64_t from : {-3, 1, 2, 31, 32, 33, 64, 118, 150, 151})
+                for (const std::int64_t limit : {1, 32, 100, 1000}) {
+                    const auto found = this->from<Events>(
+                        [&](Events events) { return events.of_aggregate({"a", type, owner, from, limit}); });
+                    const auto wanted = [&](const model::Event& event) {
+                        return event.aggregate_id == "a" && (!type || event.aggregate_type == *type) &&
+                               (!owner || event.owner_id == *owner) && event.version >= from;
+                    };
+                    EXPECT_EQ(positions_of(found.value()), expected(wanted, static_cast<std::size_t>(limit), true))
+                        << type.value_or("every type") << " of " << owner.value_or("all") << " from " << from << ", "
+                        << limit;
+                }
+}
+
+TEST_P(LongAggregatesTest, AnAggregateIsFollowedFromAnyPositionOn)
+{
+    for (const std::optional<std::string>& owner : {std::optional<std::string>(), std::optional<std::string>("lee")})
+        for (const std::int64_t position : {0, 1, 94, 95, 96, 97, 287, 449, 450, 999})
+            for (const std::int64_t limit : {1, 33, 1000}) {
+                const auto wanted = [&](const model::Event& event) {
+                    return event.aggregate_id == "a" && event.position > position &&
+                           (!owner || event.owner_id == *owner);
+                };
+                EXPECT_EQ(positions_of(after(position, {owner, "a"}, limit)),
+                          expected(wanted, static_cast<std::size_t>(limit), false))
+                    << owner.value_or("all") << " behind " << position << ", " << limit;
+            }
+    EXPECT_TRUE(after(0, {{}, "nobody"}, 10).empty());
+}
+
+TEST_P(LongAggregatesTest, ATypeIsNamedToWhoHasAnEventOfIt)
+{
+    using Types = std::vector<std::string>;
+    const auto types = [this](const std::string& aggregate, const std::optional<std::string>& owner) {
+        return from<Events>([&](Events events) { return events.types_of(aggregate, owner); }).value();
+    };
+    EXPECT_EQ(types("a", {}), (Types{"Session", "User"}));
+    EXPECT_EQ(types("a", "lee"), (Types{"Session", "User"}));
+    EXPECT_EQ(types("b", "kim"), (Types{"Session"}));
+    EXPECT_EQ(types("a", "park"), Types());
+    EXPECT_EQ(types("nobody", {}), Types());
+}
+
 INSTANTIATE_TEST_SUITE_P(Drivers, EventsTest, testing::ValuesIn(test::all_drivers()), test::driver_name);
+INSTANTIATE_TEST_SUITE_P(Drivers, LongAggregatesTest, testing::ValuesIn(test::all_drivers()), test::driver_name);
 
 }  // namespace
 }  // namespace dure::store

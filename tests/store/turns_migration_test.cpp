@@ -92,6 +92,56 @@ TEST_P(TurnsMigrationTest, HistoryAndEventsStayAndGoOn)
     EXPECT_EQ(in<Events>([&](Events events) { return events.append(next); }).value().position, 2);
 }
 
+// Longer than what a chain has between two messages, or events, that are indexed.
+TEST_P(TurnsMigrationTest, LongSessionsAndAggregatesStayInOrderAndGoOn)
+{
+    for (const auto* session : {"s1", "s2"})
+        put("INSERT INTO sessions (id, token, owner_id, title, model, created_at, updated_at, expires_at, is_active, "
+            "conversation_turns, max_turns, turns_since_summary, last_turn_key) VALUES ('" +
+            std::string(session) + "', 't" + session + "', 'kim', '', '', 1, 1, 9, 1, 2, 3, 0, '')");
+    std::vector<std::string> ids;
+    for (int i = 1; i <= 80; ++i) {
+        put_message("m" + std::to_string(100 + i * 7 % 80), "user", 1, i * 7 % 80);  // not in the order of time
+        put("INSERT INTO events (position, event_id, aggregate_id, aggregate_type, version, event_type, data, "
+            "metadata, owner_id, "
+            "user_id, created_at) VALUES (" +
+            std::to_string(i) + ", 'e" + std::to_string(i) + "', '" + (i % 2 ? "a" : "b") + "', 'Session', " +
+            std::to_string((i + 1) / 2) + ", 'TurnRecorded', '{}', '{}', 'kim', 'kim', 5)");
+        ids.push_back("m" + std::to_string(99 + i));
+    }
+    put("UPDATE event_position SET position = 80");
+
+    migrate(migrations());
+
+    model::ChatMessage next{"n1", "s1", "kim", "user", "text", 2, 500, Json::object()};
+    ASSERT_TRUE(in<Messages>([&](Messages all) { return all.append(next); }));
+    ids.push_back("n1");
+    next = {"n2", "s2", "kim", "user", "text", 1, 500, Json::object()};
+    ASSERT_TRUE(in<Messages>([&](Messages all) { return all.append(next); }));
+    std::vector<std::string> listed;
+    for (Page page{.after = {}, .limit = 30}; listed.size() < ids.size();) {
+        const auto part = from<Messages>([&](Messages all) { return all.list("s1", "kim", page); }).value();
+        ASSERT_FALSE(part.empty());
+        for (const auto& message : part)
+            listed.push_back(message.id);
+        page.after = Position{part.back().created_at, part.back().id};
+    }
+    EXPECT_EQ(listed, ids);
+    EXPECT_EQ(from<Messages>([](Messages all) { return all.list("s2", "kim", {}); })->size(), 1u);
+
+    NewEvent event;
+    event.aggregate_id = "b";
+    event.aggregate_type = "Session";
+    event.event_type = "TurnRecorded";
+    event.owner_id = "kim";
+    EXPECT_EQ(in<Events>([&](Events events) { return events.append(event, 40); })->position, 81);
+    const auto read = from<Events>([](Events events) { return events.of_aggregate({"b", {}, {}, 20, 100}); }).value();
+    ASSERT_EQ(read.size(), 22u);
+    for (std::size_t i = 0; i < read.size(); ++i)
+        EXPECT_EQ(read[i].version, static_cast<std::int64_t>(i) + 20);
+    EXPECT_EQ(from<Events>([](Events events) { return events.after(70, {{}, "a"}, 100); })->size(), 5u);
+}
+
 TEST_P(TurnsMigrationTest, CheckpointsStay)
 {
     for (const auto* id : {"c2", "c1"})

@@ -1,0 +1,54 @@
+// EventChains: the events of an aggregate on SQLite, where each names the one before it. An index of all of them would have a page
+// of its own for every aggregate that is active, and each append would write it; so the row of the aggregate names the last
+// event, and an index has one of 32: a read begins at the next of those behind its end and walks back.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dure/sql/connection.hpp"
+#include "dure/store/events.hpp"
+
+namespace dure::store {
+
+class EventChains {
+public:
+    explicit EventChains(sql::Connection& connection) : connection_(connection) {}
+
+    // Gives the event its position and version and stores it. False: an event of this id is there already, nothing was changed.
+    Result<bool> append(model::Event& event, const std::string& data);
+    // Of the aggregate's last event; 0: there is none.
+    Result<std::int64_t> newest_version(std::string_view aggregate_id, std::string_view aggregate_type);
+    // The reads of Events.
+    Result<std::vector<model::Event>> of_aggregate(const AggregateQuery& query);
+    Result<std::vector<std::string>> types_of(std::string_view aggregate_id,
+                                              const std::optional<std::string>& owner_id);
+    // Of the aggregate that the filter names.
+    Result<std::vector<model::Event>> after(std::int64_t position, const EventFilter& filter, std::int64_t limit);
+
+private:
+    struct Head {
+        std::string aggregate_type;
+        std::int64_t version = 0;
+        std::int64_t position = 0;
+    };
+    struct Range {
+        std::int64_t from_version = 1;
+        std::int64_t after_position = 0;
+        const std::optional<std::string>& owner_id;
+        std::size_t limit = 0;
+    };
+    Result<std::vector<Head>> heads(std::string_view aggregate_id, const std::optional<std::string>& type);
+    // Oldest first, appended until there are `limit`.
+    Result<void> read(std::string_view aggregate_id, const Head& head, const Range& range,
+                      std::vector<model::Event>& into);
+    // A version from which on every event behind the position is found, at most 32 before the first of them.
+    Result<std::int64_t> version_near(std::string_view aggregate_id, const Head& head, std::int64_t position);
+    // Of the event that the index has.
+    Result<std::int64_t> position_of(std::string_view aggregate_id, const Head& head, std::int64_t version);
+
+    sql::Connection& connection_;
+};
+
+}  // namespace dure::store
