@@ -147,6 +147,37 @@ TEST(Sqlite, ATransactionLargerThanTheCacheIsWholeOrNotThere)
     EXPECT_EQ(test::read_now(*database, check)->front().text(0), "ok");
 }
 
+// Pages that had gone into the log before their transaction was undone stand where those of the next commit belong, which
+// may be another process's.
+TEST(Sqlite, WhatWasUndoneIsNotWrittenOverTheCommitOfAnotherProcess)
+{
+    test::TemporaryFolder folder;
+    const auto path = folder.file("dure.db");
+    const auto database = test::open_or_throw(test::sqlite_options(path));
+    ASSERT_TRUE(database->run_now(make_table));
+    ASSERT_TRUE(database->run_now([](Connection& c) { return c.run_script("PRAGMA cache_size = 10"); }));
+    sqlite3* other = nullptr;
+    ASSERT_EQ(sqlite3_open(path.c_str(), &other), SQLITE_OK);
+    const auto check = [](Connection& c) { return c.query("PRAGMA integrity_check"); };
+    for (int rows = 1; rows <= 40; ++rows) {  // of some of them the last pages had not reached the file yet
+        const auto undone = database->run_now([&](Connection& c) -> Result<std::int64_t> {
+            for (int i = 0; i < rows; ++i)
+                if (auto added = insert_item(c, "undone " + std::to_string(1000 + i) + std::string(700, 'x')); !added)
+                    return added;
+            return Error(Errc::invalid_argument, "undone");
+        });
+        ASSERT_EQ(undone.error().message(), "undone");
+        const auto theirs = "INSERT INTO item VALUES ('theirs " + std::to_string(rows) + "')";
+        ASSERT_EQ(sqlite3_exec(other, theirs.c_str(), nullptr, nullptr, nullptr), SQLITE_OK) << rows;
+        const auto ours =
+            database->run_now([&](Connection& c) { return insert_item(c, "ours " + std::to_string(rows)); });
+        ASSERT_TRUE(ours) << rows << ": " << ours.error().detail();
+        ASSERT_EQ(test::read_now(*database, check)->front().text(0), "ok") << rows;
+        ASSERT_EQ(test::read_now(*database, count_items).value(), 2 * rows);
+    }
+    sqlite3_close(other);
+}
+
 // Files of SQLite whose fsync, or writes of the log, can be made to fail.
 class FailingDisk {
 public:

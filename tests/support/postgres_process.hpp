@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <stdexcept>
 #include <string>
@@ -81,9 +82,26 @@ public:
         if (as_root() && !shell("chown postgres:postgres '" + file.string() + "'"))
             throw std::runtime_error("chown");
     }
+    // The server and its sessions stop where they are, and answer nobody.
+    void freeze()
+    {
+        ::kill(pid_, SIGSTOP);   // first, so that nobody is added to the others
+        std::ifstream list("/proc/" + std::to_string(pid_) + "/task/" + std::to_string(pid_) + "/children");
+        for (pid_t child = 0; list >> child;)
+            frozen_.push_back(child);
+        for (const auto child : frozen_)
+            ::kill(child, SIGSTOP);
+    }
+    void thaw()
+    {
+        for (const auto child : std::exchange(frozen_, {}))
+            ::kill(child, SIGCONT);
+        ::kill(pid_, SIGCONT);
+    }
     // SIGINT ends the sessions and writes a checkpoint, SIGQUIT stops as a crash would.
     void stop(int signal = SIGINT)
     {
+        thaw();
         ::kill(pid_, signal);
         ::waitpid(std::exchange(pid_, 0), nullptr, 0);
     }
@@ -142,6 +160,7 @@ private:
     std::vector<std::string> settings_;
     std::uint16_t port_ = 0;
     pid_t pid_ = 0;
+    std::vector<pid_t> frozen_;
 };
 
 // The server the tests of one run share: TEST_POSTGRES_URL (scripts/test starts it), or one of this program's own.

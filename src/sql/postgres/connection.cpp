@@ -57,11 +57,11 @@ Error PostgresConnection::fail(Error error)
 }
 
 template <class Work>
-Result<pqxx::result> PostgresConnection::guarded(std::string_view sql, std::chrono::milliseconds limit, Work work)
+Result<pqxx::result> PostgresConnection::guarded(std::string_view sql, Steady::duration limit, Work work)
 {
     if (failure_)
         return failure_->error;
-    watch_->arm(limit + answer_grace);
+    watch_->arm(limit);
     try {
         auto result = work();
         watch_->disarm();
@@ -98,7 +98,7 @@ Result<pqxx::result> PostgresConnection::run(std::string_view sql, std::span<con
     for (const auto& param : params)
         if (auto fine = check_param(param.value()); !fine)
             return fail(fine.error());
-    return guarded(sql, statement_timeout_, [&] {
+    return guarded(sql, longest_answer(), [&] {
         const auto bound = pqxx::prepare::make_dynamic_params(params.begin(), params.end());
         if (const auto* statement = prepared(sql))
             return commands_.exec_prepared(statement->name, bound);
@@ -149,14 +149,19 @@ Result<void> PostgresConnection::run_script(std::string_view sql)
         return "SET LOCAL statement_timeout = " + std::to_string(limit.count());
     };
     for (const auto& text : {limited(script_limit), std::string(sql), limited(statement_timeout_)})
-        if (auto ran = guarded(sql, script_limit, [&] { return commands_.exec(text); }); !ran)
+        if (auto ran = guarded(sql, script_limit + answer_grace, [&] { return commands_.exec(text); }); !ran)
             return ran.error();
     return {};
 }
 
-Result<std::string> PostgresConnection::command(std::string_view sql)
+Steady::duration PostgresConnection::longest_answer() const
 {
-    auto result = guarded(sql, statement_timeout_, [&] { return commands_.exec(std::string(sql)); });
+    return statement_timeout_ + answer_grace;
+}
+
+Result<std::string> PostgresConnection::command(std::string_view sql, Steady::duration patience)
+{
+    auto result = guarded(sql, patience, [&] { return commands_.exec(std::string(sql)); });
     if (!result)
         return result.error();
     if (result->empty() || result->columns() == 0 || (*result)[0][0].is_null())

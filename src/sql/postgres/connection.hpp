@@ -29,8 +29,11 @@ public:
     Result<void> run_script(std::string_view sql) override;
     Dialect dialect() const override { return Dialect::postgres; }
 
-    // For the driver: one or more statements as text; the first cell of the last one's result, or nothing.
-    Result<std::string> command(std::string_view sql);
+    // For the driver: one or more statements as text; the first cell of the last one's result, or nothing. An answer that
+    // does not come within `patience` is a lost connection; as long as any statement may take, unless less is said.
+    Result<std::string> command(std::string_view sql) { return command(sql, longest_answer()); }
+    Result<std::string> command(std::string_view sql, Steady::duration patience);
+    Steady::duration longest_answer() const;
     // The first failure since it was last taken.
     std::optional<PostgresFailure> take_failure() { return std::exchange(failure_, std::nullopt); }
     int server_process() const { return session_.backendpid(); }
@@ -50,7 +53,7 @@ private:
     Error fail(Error error);
     // Runs `work` of libpqxx under the socket's limit.
     template <class Work>
-    Result<pqxx::result> guarded(std::string_view sql, std::chrono::milliseconds limit, Work work);
+    Result<pqxx::result> guarded(std::string_view sql, Steady::duration limit, Work work);
     Result<pqxx::result> run(std::string_view sql, std::span<const Param> params);
     // Empty when this connection has prepared enough.
     Prepared* prepared(std::string_view sql);

@@ -12,6 +12,7 @@ namespace {
 constexpr int most_attempts = 12;        // at a unit that cannot be serialised
 constexpr int most_interruptions = 4;    // of a unit that perhaps is what ends its connections
 constexpr std::chrono::milliseconds least_look_up{300};   // for a unit that has used up its time before its commit
+constexpr std::chrono::milliseconds least_begin{500};     // for one that has used it up in the queue
 
 void finish_stale(UnitQueue& queue, std::chrono::milliseconds queue_wait)
 {
@@ -27,6 +28,14 @@ Deadline look_up_deadline(const PostgresOptions& options, const Unit& unit)
     const auto now = Steady::now();
     const auto in_time = std::max(unit.queued_at + options.queue_wait, now + least_look_up);
     return Deadline(std::min(now + options.outcome_wait, in_time));
+}
+
+// A server that is alive begins a transaction at once: there is nothing to wait for but the server. So one that is frozen
+// is found here, within the time of the unit, and not by the limit of a statement.
+Steady::duration patience_at_begin(const PostgresOptions& options, const Unit& unit, Steady::duration longest)
+{
+    const auto left = unit.queued_at + options.queue_wait - Steady::now();
+    return std::min<Steady::duration>(longest, std::max<Steady::duration>(left, least_begin));
 }
 
 void pause_before_attempt(int attempt)
@@ -121,7 +130,8 @@ bool PostgresWorker::begin(const Unit& unit)
     transaction_.begun_at = Steady::now();
     const auto begun = connection_->command(
         unit.reads_only ? std::string_view("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                        : "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_current_xact_id()");
+                        : "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_current_xact_id()",
+        patience_at_begin(pool_.options, unit, connection_->longest_answer()));
     if (!begun)
         return false;
     transaction_.id = *begun;
