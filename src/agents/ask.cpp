@@ -55,6 +55,11 @@ bool demands_call(const OrderedJson& choice)
 
 }  // namespace
 
+bool one_call_at_a_time(const AgentRequest& request)
+{
+    return request.extra.is_object() && request.extra.value("parallel_tool_calls", OrderedJson()) == false;
+}
+
 std::vector<model::Message> conversation_for(const AgentRun& run, const std::string& system, const graph::State& state)
 {
     std::vector<model::Message> messages;
@@ -82,8 +87,11 @@ llm::CompletionRequest answer_request(const AgentRun& run, const graph::State& s
     request.temperature = run.request.temperature;
     request.max_tokens = run.request.max_tokens;
     request.extra = run.request.extra;
-    if (request.extra.is_object() && !final)
-        request.extra.erase("response_format");
+    if (request.extra.is_object()) {
+        if (!final)
+            request.extra.erase("response_format");
+        request.extra.erase("parallel_tool_calls");   // refused where there are no tools: offer_tools() adds it
+    }
     if (request.extra.is_object() && request.extra.empty())
         request.extra = nullptr;
     return request;
@@ -102,8 +110,8 @@ void offer_tools(const AgentRun& run, bool first_call, llm::CompletionRequest& r
         request.tools.insert(request.tools.end(), run.request.client_tools.begin(), run.request.client_tools.end());
     if (demanded)
         request.tool_choice = choice;
-    if (request.tools.empty() && request.extra.is_object())
-        request.extra.erase("parallel_tool_calls");
+    if (!request.tools.empty() && one_call_at_a_time(run.request))
+        request.extra["parallel_tool_calls"] = false;
 }
 
 Task<Result<void>> ask_streamed(AgentRun& run, const llm::CompletionRequest& request, AnswerTap& tap,

@@ -17,6 +17,9 @@ std::vector<model::Message> conversation_for(const AgentRun& run, const std::str
 llm::CompletionRequest answer_request(const AgentRun& run, const graph::State& state, const std::string& system,
                                       bool final);
 
+// The client wants one call of a tool in a turn (parallel_tool_calls: false).
+bool one_call_at_a_time(const AgentRequest& request);
+
 // Offers the candidates and the client's tools; under a demand of the client for a call only the client's own.
 void offer_tools(const AgentRun& run, bool first_call, llm::CompletionRequest& request);
 

@@ -35,6 +35,8 @@ graph::Update requested(const AgentRun& run, const model::Completion& turn)
     std::vector<model::ToolCall> on_server;
     for (const auto& call : turn.tool_calls) {
         if (is_client_tool(run, call.name)) {
+            if (one_call_at_a_time(run.request) && !update["client_calls"].empty())
+                continue;   // the model was told, and asks again when it has the first result
             update["client_calls"].push_back(call_to_json(call));
             continue;
         }

@@ -8,7 +8,7 @@ namespace {
 constexpr std::string_view account_schema_text = R"json({
 "Register": {"type":"object","required":["email","password"],"properties":{
   "email":{"type":"string","format":"email","maxLength":254},"password":{"type":"string","minLength":8,"maxLength":128},
-  "username":{"type":["string","null"],"minLength":3,"maxLength":64}}},
+  "username":{"type":["string","null"],"minLength":2,"maxLength":64,"description":"3 characters or more, 2 where one is Hangul"}}},
 "Login": {"type":"object","required":["username","password"],"properties":{
   "username":{"type":"string","description":"e-mail address or user name"},"password":{"type":"string"}}},
 "AccessToken": {"type":"object","required":["access_token","token_type"],"properties":{
@@ -25,10 +25,10 @@ constexpr std::string_view account_schema_text = R"json({
 "UserList": {"type":"object","required":["users","next"],"properties":{
   "users":{"type":"array","items":{"$ref":"#/components/schemas/User"}},"next":{"type":["string","null"]}}},
 "UpdateMe": {"type":"object","properties":{
-  "email":{"type":["string","null"],"maxLength":254},"username":{"type":["string","null"],"minLength":3,"maxLength":64},
+  "email":{"type":["string","null"],"maxLength":254},"username":{"type":["string","null"],"minLength":2,"maxLength":64,"description":"3 characters or more, 2 where one is Hangul"},
   "password":{"type":["string","null"],"minLength":8,"maxLength":128}}},
 "UpdateUser": {"type":"object","properties":{
-  "email":{"type":["string","null"],"maxLength":254},"username":{"type":["string","null"],"minLength":3,"maxLength":64},
+  "email":{"type":["string","null"],"maxLength":254},"username":{"type":["string","null"],"minLength":2,"maxLength":64,"description":"3 characters or more, 2 where one is Hangul"},
   "password":{"type":["string","null"],"minLength":8,"maxLength":128},"role":{"type":["string","null"]},
   "is_active":{"type":["boolean","null"]},"is_verified":{"type":["boolean","null"]}}},
 "Role": {"type":"object","required":["id","name","permissions","builtin","created_at","updated_at"],"properties":{

@@ -11,9 +11,9 @@ namespace {
 
 // Sampling and form of the answer: passed to the model call that writes it. Everything else a client sends at top level is
 // ignored by the agent (openai-clients §3).
-constexpr std::array<std::string_view, 9> answer_fields = {"stop",          "seed",      "response_format",  "top_p",
+constexpr std::array<std::string_view, 10> answer_fields = {"stop",          "seed",      "response_format",  "top_p",
                                                            "frequency_penalty", "presence_penalty", "logit_bias",
-                                                           "reasoning_effort",  "verbosity"};
+                                                           "reasoning_effort",  "verbosity", "parallel_tool_calls"};
 
 OrderedJson answer_settings(std::string_view body)
 {

@@ -210,6 +210,24 @@ TEST_F(AgentTest, CallsOfClientToolsEndTheAnswer)
     EXPECT_EQ(upstream.request_count(), 1);
 }
 
+TEST_F(AgentTest, OneCallOfAClientToolWhereItWantsOneAtATime)
+{
+    request.client_tools = {client_tool("lookup"), client_tool("save")};
+    request.extra = OrderedJson{{"parallel_tool_calls", false}};
+    upstream.enqueue(turn({}, {{"k1", "lookup", "{}"}, {"k2", "save", "{}"}}));   // a model that does not obey
+    ASSERT_TRUE(ask("find a").has_value());
+    EXPECT_EQ(sent(0)["parallel_tool_calls"], false);
+    ASSERT_EQ(sink.shown.tool_calls.size(), 1u);
+    EXPECT_EQ(sink.shown.tool_calls[0].id, "k1");
+    EXPECT_EQ(record.completion.tool_calls.size(), 1u);
+
+    request.client_tools.clear();
+    request.use_tools = false;
+    upstream.enqueue(turn({"a"}));
+    ASSERT_TRUE(ask("x").has_value());
+    EXPECT_FALSE(sent(1).contains("parallel_tool_calls")) << "providers refuse it where there are no tools";
+}
+
 TEST_F(AgentTest, MixedCallsRunTheServersAndReturnTheClients)
 {
     request.client_tools = {client_tool("lookup")};
