@@ -115,11 +115,11 @@ private:
                 "Input should be of type " + joined(node.types));
             return;  // what else fails follows from it
         }
-        if (node.exact)
-            expect(*node.exact == value, problems, "const", "Input should be " + shown(*node.exact));
-        if (node.choices && costs(node.choices->size(), problems))
-            expect(std::find(node.choices->begin(), node.choices->end(), value) != node.choices->end(), problems,
-                   "enum", "Input should be one of " + shown(Json(*node.choices)));
+        if (node.exact && *node.exact != value)
+            add(problems, "const", "Input should be " + shown(*node.exact, problems));
+        if (node.choices && costs(node.choices->size(), problems) &&
+            std::find(node.choices->begin(), node.choices->end(), value) == node.choices->end())
+            add(problems, "enum", "Input should be one of " + shown(Json(*node.choices), problems));
         if (value.is_number())
             check_number(node, value.get<double>(), problems);
         else if (value.is_string())
@@ -131,9 +131,13 @@ private:
         check_combinations(node, value, problems);
     }
 
-    static std::string shown(const Json& value)
+    // The whole of it is written out, however little is shown: that is work too, and there may be a problem for each node.
+    std::string shown(const Json& value, Problems& problems)
     {
+        if (problems.size() >= most_problems)
+            return {};
         const auto text = dump(value);
+        costs(text.size() / 64, problems);
         return text.size() <= 300 ? text : std::string(utf8_prefix(text, 300)) + " …";
     }
 

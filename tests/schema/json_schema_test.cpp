@@ -187,6 +187,18 @@ TEST(JsonSchema, MatchesHostilePatternsInLinearTime)
     EXPECT_EQ(compiled->validate(Json(std::string(50000, 'a') + "!")).size(), 1u);
 }
 
+// To say what would have been right, the whole constant is written out: for each item of a list that is work as well.
+TEST(JsonSchema, CountsTheWritingOfLargeConstants)
+{
+    const Json large{{"const", std::string(1 << 20, 'a')}}, choice{{"enum", {std::string(1 << 20, 'a')}}};
+    for (const auto& schema : {large, choice}) {
+        const auto compiled = JsonSchema::compile(Json{{"items", {{"anyOf", {schema, {{"type", "integer"}}}}}}});
+        ASSERT_TRUE(compiled);
+        EXPECT_TRUE(compiled->validate(Json(std::vector<int>(5, 1))).empty());
+        EXPECT_FALSE(compiled->validate(Json(std::vector<int>(100, 1))).empty()) << "too much work";
+    }
+}
+
 TEST(JsonSchema, ReportsAtMostOneHundredProblems)
 {
     const auto compiled = JsonSchema::compile(Json{{"items", {{"type", "integer"}}}});
