@@ -147,6 +147,22 @@ TEST(FlowDiff, NamesWhatWasAddedRemovedAndChanged)
     EXPECT_EQ(before.patch(diff.at("patch")), after);
 }
 
+TEST(FlowDiff, LongListsAreReplacedWholeInThePatch)
+{
+    OrderedJson before{{"name", "a"}, {"nodes", OrderedJson::array()}, {"edges", OrderedJson::array()}, {"gone~/", 1}};
+    auto after = before;
+    before["mine"] = std::vector<int>(30'000, 0);
+    after["mine"] = std::vector<int>(30'000, 1);
+    after["name"] = "b";
+    after.erase("gone~/");
+    after["fresh"] = 2;
+    const auto patch = difference_of(before, after).at("patch");
+    EXPECT_EQ(patch.size(), 4u);
+    EXPECT_EQ(Json(before.patch(patch)), Json(after));
+    after = before;
+    EXPECT_EQ(difference_of(before, after).at("patch"), OrderedJson::array());
+}
+
 TEST(FlowDiff, PlacesAndSizesAreLayoutOnly)
 {
     const std::string drawn = R"("nodes":[{"id":"start","type":"start","position":{"x":0,"y":0}}],"edges":[])";

@@ -111,6 +111,47 @@ private:
     bool more_than_looks_ = false;
 };
 
+// Values of a document or a part of it; not counted on beyond `most`.
+std::size_t values_in(const OrderedJson& value, std::size_t most)
+{
+    std::size_t count = 1;
+    if (value.is_structured())
+        for (auto inner = value.begin(); inner != value.end() && count <= most; ++inner)
+            count += values_in(*inner, most - count);
+    return count;
+}
+
+// Lists are compared value by value: of long ones that would make a patch many times the document, so they are replaced whole.
+constexpr std::size_t most_compared = 50'000;
+
+bool can_compare(const OrderedJson& before, const OrderedJson& after)
+{
+    return values_in(before, most_compared) + values_in(after, most_compared) <= most_compared;
+}
+
+// Of two objects.
+OrderedJson patch_of(const OrderedJson& before, const OrderedJson& after)
+{
+    if (can_compare(before, after))
+        return OrderedJson::diff(before, after);
+    auto patch = OrderedJson::array();
+    for (const auto& [key, value] : before.items()) {
+        const auto place = pointer_step(key);
+        const auto other = after.find(key);
+        if (other == after.end())
+            patch.push_back({{"op", "remove"}, {"path", place}});
+        else if (can_compare(value, *other))
+            for (auto& operation : OrderedJson::diff(value, *other, place))
+                patch.push_back(std::move(operation));
+        else if (value != *other)
+            patch.push_back({{"op", "replace"}, {"path", place}, {"value", *other}});
+    }
+    for (const auto& [key, value] : after.items())
+        if (!before.contains(key))
+            patch.push_back({{"op", "add"}, {"path", pointer_step(key)}, {"value", value}});
+    return patch;
+}
+
 }  // namespace
 
 OrderedJson difference_of(const OrderedJson& before, const OrderedJson& after)
@@ -121,7 +162,7 @@ OrderedJson difference_of(const OrderedJson& before, const OrderedJson& after)
         out[list] = comparison.compare(by_id(before, list), by_id(after, list), false);
     out["settings"] = comparison.compare(settings_of(before), settings_of(after), true);
     out["layout_only"] = comparison.layout_only();
-    out["patch"] = OrderedJson::diff(before, after);
+    out["patch"] = patch_of(before, after);
     return out;
 }
 
