@@ -2,6 +2,7 @@
 #include "executions/body.hpp"
 
 #include <boost/asio/this_coro.hpp>
+#include <utility>
 
 #include "dure/base/timeout.hpp"
 #include "dure/runs/graph_body.hpp"
@@ -20,9 +21,15 @@ struct RunState {
     RunState(Execution of, std::shared_ptr<const flows::CompiledFlow> compiled, flows::NodeServices& services,
              const Clock& clock, std::function<void()> stop)
         : execution(std::move(of)), flow(std::move(compiled)),
-          budget(execution.limits, execution.tokens, execution.cost_nano), metered(services, budget, std::move(stop)),
+          budget(execution.limits, execution.tokens, execution.cost_nano), metered(services, budget, stop),
           telling(*flow, clock)
     {
+        run.hold = [this, stop = std::move(stop)](std::size_t bytes) mutable {
+            auto held = budget.hold(bytes);
+            if (!held && stop)
+                std::exchange(stop, nullptr)();
+            return held;
+        };
         run.facts = facts_of(execution);
         run.services = &metered;
         run.clock = &clock;

@@ -52,6 +52,16 @@ Result<void> Budget::check()
     return {};
 }
 
+Result<void> Budget::hold(std::size_t bytes)
+{
+    held_bytes_ += bytes;
+    if (!exceeded_ && held_bytes_ > most_held_bytes)
+        exceeded_ = limit_reached(std::to_string(most_held_bytes >> 20) + " MiB of values");
+    if (exceeded_)
+        return *exceeded_;
+    return {};
+}
+
 void Budget::count(const Json& usage)
 {
     if (!usage.is_object())

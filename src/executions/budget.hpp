@@ -10,6 +10,9 @@
 
 namespace dure::executions {
 
+// A run that multiplies what it was given, as a fan-out of a large message, fills the memory and the disk of everybody.
+inline constexpr std::size_t most_held_bytes = 128u << 20;
+
 class Budget final : public flows::CallBudget {
 public:
     Budget(const Limits& limits, std::int64_t tokens, std::int64_t cost_nano)
@@ -20,6 +23,8 @@ public:
     Result<void> check() override;
     void count(const Json& usage);
     void count(std::string_view call, const Json& usage) override;
+    // Of what nodes read and made since this process works on the run; an error as of check().
+    Result<void> hold(std::size_t bytes);
     const std::optional<Error>& exceeded() const { return exceeded_; }
 
 private:
@@ -27,6 +32,7 @@ private:
     std::int64_t tokens_;
     std::int64_t cost_nano_;
     std::int64_t model_calls_ = 0;
+    std::size_t held_bytes_ = 0;
     std::optional<Error> exceeded_;
     std::set<std::string, std::less<>> counted_;  // calls with a name
 };

@@ -1,6 +1,7 @@
 // What happens to executions over time: limits, deadlines of questions, the end of a process, several workers, the log.
 #include "executions/executions_fixture.hpp"
 
+#include "executions/budget.hpp"
 #include "executions/owner_places.hpp"
 
 namespace dure::executions {
@@ -42,6 +43,16 @@ TEST_P(ExecutionWorkersTest, ARunPastItsLimitEndsFailedWithTheReason)
     const auto twice = [&] {
         return HandMade().node("a", asks_model).node("b", asks_model).node("c", says("c")).compile();
     };
+    const auto holds = [](std::size_t bytes) {
+        return [bytes](graph::NodeContext& context) -> Task<Result<Json>> {
+            if (auto held = context.context<flows::FlowRun>().hold(bytes); !held)
+                co_return held.error();
+            co_return Json("held");
+        };
+    };
+    constexpr std::size_t half = most_held_bytes / 2;
+    flow("values", [&] { return HandMade().node("a", holds(half)).node("b", holds(half + 1)).node("c", says("c")).compile(); });
+    flow("all values", [&] { return HandMade().node("a", holds(half)).node("b", holds(half)).node("c", says("c")).compile(); });
     flow("tokens", twice, R"(,"limits":{"max_tokens":15})");
     flow("cost", twice, R"(,"limits":{"max_cost_usd":0.2})");
     flow("enough", twice, R"(,"limits":{"max_tokens":16,"max_cost_usd":0.3})");
@@ -52,6 +63,7 @@ TEST_P(ExecutionWorkersTest, ARunPastItsLimitEndsFailedWithTheReason)
     work();
     play([&]() -> Task<void> {
         for (const auto& [id, code] : std::map<std::string, std::string>{{"tokens", "LIMIT_EXCEEDED"},
+                                                                         {"values", "LIMIT_EXCEEDED"},
                                                                          {"cost", "LIMIT_EXCEEDED"},
                                                                          {"steps", "GRAPH_RECURSION_LIMIT"},
                                                                          {"time", "RUN_TIMEOUT"}}) {
@@ -62,6 +74,7 @@ TEST_P(ExecutionWorkersTest, ARunPastItsLimitEndsFailedWithTheReason)
         const auto fine = co_await ended((co_await started("enough")).id);
         EXPECT_EQ(fine.status, Status::succeeded);
         EXPECT_EQ(fine.tokens, 30);
+        EXPECT_EQ((co_await ended((co_await started("all values")).id)).status, Status::succeeded);
     });
 }
 

@@ -424,6 +424,39 @@ TEST_F(Flows, APathThatLeadsNowhereFailsTheNodeAndSecretsStayInTheirFields)
         EXPECT_EQ(step.dump().find("s3cret"), std::string::npos);
 }
 
+TEST_F(Flows, WhatNodesReadAndMakeIsToldAndMayBeTooMuch)
+{
+    std::size_t told = 0;
+    bool enough = false;
+    run_.hold = [&](std::size_t bytes) -> Result<void> {
+        told += bytes;
+        if (enough && told > 4000)
+            return Error(Errc::conflict, "too much").reason("LIMIT_EXCEEDED");
+        return {};
+    };
+    const auto flow = drawn_flow(
+        {{"start", "start"},
+         {"all", "loop", {{"max_rounds", 10}, {"on_exhausted", "continue"}}},
+         {"add",
+          "set",
+          {{"ops", {{{"target", "state.list"}, {"op", "append"}, {"value", "{{start.message}}"}}}}},
+          {{"parent", "all"}}},
+         {"out", "reply", {{"text", "done"}}}},
+        {"start>all", "all>out"},
+        {{"state", {{{"name", "list"}, {"type", "list<text>"}, {"reducer", "last"}, {"default", Json::array()}}}}});
+    compile(flow);
+    run(std::string(100, 'x'));
+    EXPECT_EQ(output().at("text"), "done") << failure();
+    EXPECT_GT(told, (1 + 2 + 3 + 4 + 5 + 6 + 7 + 8 + 9 + 10) * 100u) << "each round stores the list as it is then";
+    told = 0;
+    enough = true;
+    compile(drawn_flow({{"start", "start"}, {"a", "template", {{"text", "{{start.message}}{{start.message}}"}}}, {"out", "reply", {{"text", "done"}}}},
+                       {"start>a", "a>out"}));
+    run(std::string(2000, 'x'));
+    ASSERT_FALSE(result_.failures.empty());
+    EXPECT_EQ(result_.failures[0].cause.reason(), "LIMIT_EXCEEDED");
+}
+
 TEST_F(Flows, ADisabledNodePassesItsInputThrough)
 {
     compile(drawn_flow({{"start", "start"},

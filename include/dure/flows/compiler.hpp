@@ -79,6 +79,9 @@ struct FlowRun {
     RunFacts facts;
     NodeServices* services = nullptr;
     const Clock* clock = nullptr;
+    // Told of what each node reads and makes, in bytes of text: all of it is stored. An error: the run holds too much. Null: no
+    // bound.
+    std::function<Result<void>(std::size_t bytes)> hold = nullptr;
 };
 
 // Another flow a `subflow` node names, at the version this run is pinned to. Null: there is none.

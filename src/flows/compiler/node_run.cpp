@@ -17,6 +17,24 @@ bool asks_the_world(std::string_view kind)
     return kinds.contains(kind);
 }
 
+// About the length of its JSON text.
+std::size_t text_bytes(const Json& value)
+{
+    constexpr std::size_t of_a_number = 8;
+    if (value.is_string())
+        return value.get_ref<const std::string&>().size() + 2;
+    if (!value.is_structured())
+        return of_a_number;
+    std::size_t bytes = 2;
+    if (value.is_object())
+        for (const auto& [name, inner] : value.items())
+            bytes += name.size() + 4 + text_bytes(inner);
+    else
+        for (const auto& inner : value)
+            bytes += 1 + text_bytes(inner);
+    return bytes;
+}
+
 Error interrupted_by_crash()
 {
     return Error(Errc::internal, "The server stopped while this node ran; its policy forbids to run it again.")
@@ -41,6 +59,8 @@ Task<Result<graph::Update>> NodeRun::run()
         auto step = step_record(planned_, input_, through.output, began_, run_.clock->now(), 1, Json());
         co_return finished(stage_, place_, std::move(through), std::move(step));
     }
+    if (auto held = hold(input_); !held)
+        co_return held.error();
     if (auto ready = co_await prepare(); !ready)
         co_return ready.error();
     if (is_container(planned_)) {
@@ -52,8 +72,16 @@ Task<Result<graph::Update>> NodeRun::run()
     auto done = co_await outcome();
     if (!done)
         co_return done.error();
+    for (const auto* value : {&done->output, &done->values})
+        if (auto held = hold(*value); !held)
+            co_return held.error();
     auto step = step_record(planned_, input_, done->output, began_, run_.clock->now(), context_.attempt(), Json());
     co_return finished(stage_, place_, std::move(*done), std::move(step));
+}
+
+Result<void> NodeRun::hold(const Json& value)
+{
+    return run_.hold ? run_.hold(text_bytes(value)) : Result<void>();
 }
 
 // The step's recorded time (§4.5), and whether this is a repeat after a crash (§7).

@@ -19,6 +19,7 @@ public:
     Task<Result<graph::Update>> run();
 
 private:
+    Result<void> hold(const Json& value);
     Task<Result<void>> prepare();
     Task<Result<void>> look_for_crash();
     Task<Result<bool>> begins(std::string mark);
