@@ -159,6 +159,33 @@ TEST(RelayTranslator, CumulativeUsageOnEveryChunkIsRemovedAndTheLastOneCounts)
     EXPECT_EQ(nulls.text(), "x");
 }
 
+TEST(RelayTranslator, ATokenAndWhatCameWithItStayOneEvent)
+{
+    const std::string head = R"(data: {"id":"c1","object":"chat.completion.chunk","created":17,"model":"up",)";
+    const std::string probabilities = R"({"content":[{"token":"x","logprob":-0.5,"bytes":[120],"top_logprobs":[]}]})";
+    const std::string details = R"([{"type":"reasoning.text","text":"hm","index":0}])";
+    const struct {
+        const char* name;
+        std::string event;
+        std::string choice;   // without its index
+    } cases[] = {
+        {"thinking and its details (OpenRouter)",
+         event_of(R"({"content":"","reasoning":"hm","reasoning_details":)" + details + "}"),
+         R"("delta":{"reasoning_content":"hm","reasoning_details":)" + details + R"(},"logprobs":null)"},
+        {"log-probabilities and running usage (vLLM)",
+         head + R"("choices":[{"index":0,"delta":{"content":"x"},"logprobs":)" + probabilities +
+             R"(,"finish_reason":null,"stop_reason":null}],"usage":{"prompt_tokens":7,"completion_tokens":1}})" + "\n\n",
+         R"("delta":{"content":"x"},"logprobs":)" + probabilities + R"(,"stop_reason":null)"},
+    };
+    for (const auto& one : cases) {
+        SCOPED_TRACE(one.name);
+        const auto chunks = relayed(role_line + one.event + event_of("{}", "\"stop\"") + done_line).chunks();
+        ASSERT_EQ(chunks.size(), 3u) << "role, token, finish";
+        EXPECT_EQ(chunks[1]["choices"], Json::array({Json::parse("{\"index\":0," + one.choice + ",\"finish_reason\":null}")}));
+        EXPECT_FALSE(chunks[1].contains("usage"));
+    }
+}
+
 TEST(RelayTranslator, TheRoleComesFirstAlways)
 {
     for (const auto& first : {event_of(R"({"content":"x"})"), event_of(R"({"role":"assistant","content":"x"})"),

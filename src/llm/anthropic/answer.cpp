@@ -280,52 +280,73 @@ void EventTranslator::body_ended(std::vector<OrderedJson>& chunks)
         finish(chunks);
 }
 
-OrderedJson completion_of(OrderedJson message, const std::string& answer_tool)
+namespace {
+
+OrderedJson reasoning_detail(const OrderedJson& block, std::size_t index)
 {
-    if (words(message, "type") != "message" || !part(message, "content").is_array())
-        return message;
+    auto detail = words(block, "type") == "thinking"
+                      ? OrderedJson{{"type", "reasoning.text"},
+                                    {"text", words(block, "thinking")},
+                                    {"signature", words(block, "signature")}}
+                      : OrderedJson{{"type", "reasoning.encrypted"}, {"data", words(block, "data")}};
+    detail["format"] = "anthropic-claude-v1";
+    detail["index"] = index;
+    return detail;
+}
+
+OrderedJson tool_call(const OrderedJson& block, const std::string& arguments)
+{
+    OrderedJson call;
+    call["id"] = words(block, "id");
+    call["type"] = "function";
+    call["function"]["name"] = words(block, "name");
+    call["function"]["arguments"] = arguments;
+    return call;
+}
+
+// The message of an answer out of its blocks.
+OrderedJson message_of(const OrderedJson& blocks, const std::string& answer_tool)
+{
     OrderedJson out;
     out["role"] = "assistant";
     out["content"] = nullptr;
     std::string text;
     std::string thinking;
     bool any_text = false;
-    for (std::size_t i = 0; i < message["content"].size(); ++i) {
-        const auto& block = message["content"][i];
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+        const auto& block = blocks[i];
         const auto type = words(block, "type");
         if (type == "text") {
             text += words(block, "text");
             any_text = true;
         } else if (type == "thinking" || type == "redacted_thinking") {
             thinking += words(block, "thinking");
-            OrderedJson detail = type == "thinking"
-                                     ? OrderedJson{{"type", "reasoning.text"},
-                                                   {"text", words(block, "thinking")},
-                                                   {"signature", words(block, "signature")}}
-                                     : OrderedJson{{"type", "reasoning.encrypted"}, {"data", words(block, "data")}};
-            detail["format"] = "anthropic-claude-v1";
-            detail["index"] = i;
-            out["reasoning_details"].push_back(std::move(detail));
+            out["reasoning_details"].push_back(reasoning_detail(block, i));
         } else if (type == "tool_use") {
             const auto& input = part(block, "input");
             const auto arguments = input.is_object() ? dump(input) : std::string("{}");
-            if (!answer_tool.empty() && words(block, "name") == answer_tool) {
-                text += arguments;
-                any_text = true;
+            if (answer_tool.empty() || words(block, "name") != answer_tool) {
+                out["tool_calls"].push_back(tool_call(block, arguments));
                 continue;
             }
-            OrderedJson call;
-            call["id"] = words(block, "id");
-            call["type"] = "function";
-            call["function"]["name"] = words(block, "name");
-            call["function"]["arguments"] = arguments;
-            out["tool_calls"].push_back(std::move(call));
+            text += arguments;
+            any_text = true;
         }
     }
     if (any_text)
         out["content"] = text;
     if (!thinking.empty())
         out["reasoning_content"] = thinking;
+    return out;
+}
+
+}  // namespace
+
+OrderedJson completion_of(OrderedJson message, const std::string& answer_tool)
+{
+    if (words(message, "type") != "message" || !part(message, "content").is_array())
+        return message;
+    auto out = message_of(message["content"], answer_tool);
     if (const auto explanation = words(part(message, "stop_details"), "explanation"); !explanation.empty())
         out["refusal"] = explanation;
     UsageCounter usage;

@@ -15,6 +15,7 @@ namespace {
 constexpr std::size_t longest_line = 64 << 10;
 constexpr std::size_t longest_fast_chunk = longest_line - 1024;   // room for a longer model name
 constexpr std::size_t text_per_chunk = 9 << 10;                   // even when every byte becomes \u00xx
+constexpr std::size_t text_beside_more = 1 << 10;  // of a chunk that has more than text: a few tokens
 
 OrderedJson call_json(const model::ToolCallPiece& piece, std::string_view arguments, bool first)
 {
@@ -251,12 +252,25 @@ void RelayTranslator::render_calls(std::size_t index, const std::vector<model::T
 void RelayTranslator::render_delta(const ChoiceDelta& delta, std::string& out)
 {
     role_first(delta.index, out);
-    render_texts(delta.index, "reasoning_content", delta.piece.reasoning, out);
-    render_texts(delta.index, "content", delta.piece.text, out);
-    render_texts(delta.index, "refusal", delta.piece.refusal, out);
-    render_calls(delta.index, delta.piece.tool_calls, out);
+    const auto& piece = delta.piece;
+    const std::pair<const char*, const std::string&> texts[] = {
+        {"reasoning_content", piece.reasoning}, {"content", piece.text}, {"refusal", piece.refusal}};
     const bool rest = delta.delta_rest.is_object() && small_enough(delta.delta_rest);
     const bool more = delta.choice_rest.is_object() && delta.choice_rest != OrderedJson{{"logprobs", nullptr}};
+    const auto said = piece.reasoning.size() + piece.text.size() + piece.refusal.size();
+    const bool large = delta.delta_rest.is_object() && !rest;
+    if ((rest || more) && !large && delta.finish.empty() && piece.tool_calls.empty() && said <= text_beside_more) {
+        auto whole = OrderedJson::object();  // a token with its details or log-probabilities: one event, as it came
+        for (const auto& [key, text] : texts)
+            if (!text.empty())
+                whole[key] = text;
+        if (rest)
+            whole.update(delta.delta_rest);
+        return render_chunk(delta.index, whole, &delta, out);
+    }
+    for (const auto& [key, text] : texts)
+        render_texts(delta.index, key, text, out);
+    render_calls(delta.index, piece.tool_calls, out);
     if (!delta.finish.empty() || rest || more)
         render_chunk(delta.index, rest ? delta.delta_rest : OrderedJson::object(), &delta, out);
 }
