@@ -1,6 +1,7 @@
 // See webhook_rows.hpp.
 #include "runs/webhook_rows.hpp"
 
+#include "dure/base/json_write.hpp"
 #include "dure/base/text.hpp"
 
 namespace dure::runs {
@@ -62,20 +63,31 @@ Result<bool> WebhookRows::any_due(UnixMillis now, const std::string& graphs)
         "SELECT 1 FROM graph_webhooks WHERE due_at <= $1 AND substr(graph, 1, length($2)) = $2 LIMIT 1", now, graphs));
 }
 
-Result<std::vector<Webhook>> WebhookRows::claim(UnixMillis now, UnixMillis until, std::int64_t limit,
-                                                const std::string& graphs)
+Result<std::vector<Webhook>> WebhookRows::claim(const Claim& claim)
 {
     const bool postgres = connection_.dialect() == sql::Dialect::postgres;
-    const auto sql = std::string("UPDATE graph_webhooks SET tries = tries + 1, due_at = $2 WHERE id IN (SELECT id FROM "
-                                 "graph_webhooks WHERE due_at <= $1 AND substr(graph, 1, length($4)) = $4 ORDER BY due_at "
-                                 "LIMIT $3") +
-                     (postgres ? " FOR UPDATE SKIP LOCKED" : "") + ") RETURNING id, run_id, graph, url, body, tries, created_at";
-    const auto rows = connection_.query(sql, now, until, limit, graphs);
+    const std::string without =
+        postgres ? "SELECT json_array_elements_text($5::json)" : "SELECT value FROM json_each($5)";
+    // The middle one looks at due_at again: another sender may have changed a row since the inner one saw it.
+    const auto sql =
+        "UPDATE graph_webhooks SET tries = tries + 1, due_at = $2 WHERE id IN (SELECT id FROM graph_webhooks WHERE "
+        "due_at <= $1 "
+        "AND id IN (SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY owner ORDER BY due_at) AS place FROM "
+        "(SELECT w.id, w.due_at, COALESCE(r.owner_id, '') AS owner FROM graph_webhooks w LEFT JOIN graph_runs r ON "
+        "r.id = "
+        "w.run_id WHERE w.due_at <= $1 AND substr(w.graph, 1, length($4)) = $4 AND COALESCE(r.owner_id, '') NOT IN (" +
+        without + ") ORDER BY w.due_at LIMIT 1000) AS due) AS placed WHERE place <= $6) ORDER BY due_at LIMIT $3" +
+        (postgres ? " FOR UPDATE SKIP LOCKED" : "") +
+        ") RETURNING id, run_id, graph, url, body, tries, created_at, "
+        "COALESCE((SELECT owner_id FROM graph_runs WHERE graph_runs.id = graph_webhooks.run_id), '')";
+    const auto rows = connection_.query(sql, claim.now, claim.until, claim.limit, claim.graphs,
+                                        json_text(Json(claim.without_owners)), claim.limit_of_one);
     if (!rows)
         return rows.error();
     std::vector<Webhook> claimed;
     for (const auto row : *rows)
-        claimed.push_back({row.text(0), row.text(1), row.text(2), row.text(3), row.text(4), row.integer(5), row.integer(6)});
+        claimed.push_back({row.text(0), row.text(1), row.text(2), row.text(3), row.text(4), row.integer(5),
+                           row.integer(6), row.text(7)});
     return claimed;
 }
 

@@ -13,8 +13,17 @@ public:
     // An end that is there already is left as it is.
     Result<void> add(const Webhook& webhook);
     Result<bool> any_due(UnixMillis now, const std::string& graphs);
-    // Counts a try of each, and holds them until then.
-    Result<std::vector<Webhook>> claim(UnixMillis now, UnixMillis until, std::int64_t limit, const std::string& graphs);
+    struct Claim {
+        UnixMillis now = 0;
+        UnixMillis until = 0;   // nobody else takes them before
+        std::int64_t limit = 1;
+        std::int64_t limit_of_one = 1;   // owner
+        std::vector<std::string> without_owners;
+        std::string graphs;
+    };
+    // Counts a try of each. Those of one owner that wait in masses are looked at a part at a time: fewer than the limit do not
+    // mean that there are no more, none does.
+    Result<std::vector<Webhook>> claim(const Claim& claim);
     // Unless somebody else makes a later try by now.
     Result<void> put_off(const Webhook& webhook, UnixMillis due_at);
     Result<void> remove(const std::string& id);

@@ -88,25 +88,53 @@ Task<void> Webhooks::take_and_post()
     const auto due = co_await database_.read([&](sql::Connection& c) { return WebhookRows(c).any_due(now, options_.graphs); });
     if (!due || !*due)
         co_return;   // what cannot be read now is read at the next look
-    const auto room = static_cast<std::int64_t>(options_.most_at_once - posts_.size());
-    auto taken = co_await database_.write([&](sql::Connection& c) {
-        return WebhookRows(c).claim(now, now + options_.lease.count(), room, options_.graphs);
-    });
+    while (!draining_ && co_await take_some() > 0) {}
+}
+
+Task<std::size_t> Webhooks::take_some()
+{
+    const auto room = options_.most_at_once - std::min(options_.most_at_once, posts_.size());
+    if (room == 0)
+        co_return 0;
+    WebhookRows::Claim claim;
+    claim.limit = static_cast<std::int64_t>(room);
+    auto most_of_another = std::size_t{0};
+    for (const auto& [owner, posting] : posting_) {
+        if (posting >= options_.most_of_one)
+            claim.without_owners.push_back(owner);
+        else
+            most_of_another = std::max(most_of_another, posting);
+    }
+    claim.limit_of_one = static_cast<std::int64_t>(options_.most_of_one - most_of_another);
+    claim.graphs = options_.graphs;
+    claim.now = clock_.now();
+    claim.until = claim.now + options_.lease.count();
+    auto taken = co_await database_.write([&](sql::Connection& c) { return WebhookRows(c).claim(claim); });
     if (!taken) {
         log_.warn("webhooks could not be taken", {{"cause", taken.error().message() + " " + taken.error().detail()}});
-        co_return;
+        co_return 0;
     }
-    for (auto& webhook : *taken)
+    for (auto& webhook : *taken) {
+        ++posting_[webhook.owner];
         posts_.spawn(post(std::move(webhook)));
+    }
+    co_return taken->size();
 }
 
 Task<void> Webhooks::post(Webhook webhook)
 {
     struct Leaving {
-        Signal& woken;
-        ~Leaving() { woken.notify(); }
+        Webhooks& sender;
+        const std::string owner;
+        ~Leaving()
+        {
+            const auto own = sender.posting_.find(owner);
+            if (--own->second == 0)
+                sender.posting_.erase(own);
+            sender.woken_.notify();
+        }
     };
-    const Leaving leaving{woken_};
+    const Leaving leaving{*this, webhook.owner};
     if (webhook.tries > options_.most_tries) {
         co_await give_up(webhook, "the process ended during the last try");
         co_return;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 
 #include "dure/base/log.hpp"
 #include "dure/base/task_group.hpp"
@@ -24,6 +25,7 @@ struct Webhook {
     std::string body;   // JSON
     std::int64_t tries = 0;   // with the one being made
     UnixMillis created_at = 0;   // when the run ended
+    std::string owner = {};   // the run's; known when it is posted
 };
 
 Webhook webhook_of(std::string run, std::string graph, std::string url, const Json& view, UnixMillis ended_at);
@@ -43,6 +45,7 @@ struct WebhookOptions {
     std::chrono::milliseconds lease{15'000};   // above try_limit: until then no other process makes the same try
     std::chrono::milliseconds look_interval{1'000};
     std::size_t most_at_once = 32;
+    std::size_t most_of_one = 8;   // owner: slow receivers of one hold up nobody else
     std::string graphs = {};   // posts for runs whose graph's name begins so; empty: all
 };
 
@@ -70,6 +73,8 @@ public:
 
 private:
     Task<void> take_and_post();
+    // How many were begun; 0: there is nothing, no room or no storage.
+    Task<std::size_t> take_some();
     Task<void> post(Webhook webhook);
     Task<void> put_off(const Webhook& webhook, const PostOutcome& outcome);
     Task<void> give_up(const Webhook& webhook, std::string cause);
@@ -83,6 +88,7 @@ private:
     const GivenUp given_up_;
     bool draining_ = false;
     Deadline drain_deadline_ = Deadline::never();
+    std::map<std::string, std::size_t> posting_;   // of each owner
     Signal woken_;
     TaskGroup posts_;
 };
