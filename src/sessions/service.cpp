@@ -64,6 +64,21 @@ LiveSession behind_summary(LiveSession live)
     return live;
 }
 
+// What a model said, as SQL takes it: U+0000 becomes U+FFFD, as every other character that cannot be stored. A turn is not lost for
+// it, nor is the client blamed.
+std::string storable(std::string text)
+{
+    if (text.find('\0') == std::string::npos)
+        return text;
+    std::string out;
+    for (const char c : text)
+        if (c == '\0')
+            out += "\uFFFD";
+        else
+            out += c;
+    return out;
+}
+
 // The rows of one turn, made before the unit that stores them; the unit fills in the turn's number.
 struct TurnRows {
     // Takes the texts out of the record.
@@ -78,7 +93,7 @@ struct TurnRows {
         question.role = "user";
         question.content = std::move(record.user_text);
         answer.role = "assistant";
-        answer.content = std::move(record.assistant_text);
+        answer.content = storable(std::move(record.assistant_text));
         answer.metadata = std::move(record.metadata);
         answer.metadata["status"] = record.cut ? "cut" : "complete";
         answer.metadata["model"] = record.model;
@@ -319,7 +334,7 @@ Task<Result<void>> SessionService::add_summary(std::string owner_id, std::string
     summary.id = new_id();
     summary.session_id = id;
     summary.owner_id = owner_id;
-    summary.content = std::move(text);
+    summary.content = storable(std::move(text));
     summary.up_to_turn = up_to_turn;
     summary.model = std::move(model);
     summary.created_at = clock_.now();

@@ -138,6 +138,19 @@ TEST_F(SessionServiceTest, TheSameTurnAgainIsNotCountedAndKeepsItsQuestionOnce)
     });
 }
 
+TEST_F(SessionServiceTest, AnAnswerWithACharacterThatCannotBeStoredIsStoredWithoutIt)
+{
+    test::run([&]() -> Task<void> {
+        const std::string said("a\0b", 3);
+        const auto session = (co_await service->create("u1", {})).value();
+        EXPECT_TRUE(co_await service->record_turn(turn(session, "q", said)));
+        EXPECT_TRUE(co_await service->add_summary("u1", session.id, said, 1, "mock"));
+        const auto history = (co_await service->history("u1", session.id, {})).value();
+        EXPECT_EQ(history.messages.back().content, "a\uFFFDb");
+        EXPECT_EQ(history.summaries.back().content, "a\uFFFDb");
+    });
+}
+
 TEST_F(SessionServiceTest, ACutAnswerIsMarked)
 {
     test::run([&]() -> Task<void> {
