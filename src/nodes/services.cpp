@@ -9,6 +9,9 @@
 namespace dure::nodes {
 namespace {
 
+constexpr std::chrono::seconds owner_is_good_for{5};   // as a login is remembered
+constexpr std::size_t remembered_owners = 10'000;
+
 using KindFunction = Task<Result<Json>> (*)(const Shared& shared, flows::NodeCall& call);
 
 constexpr std::array<std::pair<std::string_view, KindFunction>, 6> kind_functions{{{"llm", run_llm},
@@ -24,6 +27,24 @@ Services::State::State(Parts given)
     : parts(std::move(given)), prompts(parts.settings.agent.prompts, parts.logger),
       orchestrator(parts.gateway, parts.tools, parts.logger, parts.settings.agent)
 {}
+
+Task<Result<void>> Services::State::check_owner(std::string owner)
+{
+    {
+        const std::lock_guard lock(guard_);
+        const auto known = active_until_.find(owner);
+        if (known != active_until_.end() && Steady::now() < known->second)
+            co_return Result<void>();
+    }
+    const auto rights = co_await parts.rights(owner);
+    if (!rights && rights.error().code() == Errc::permission_denied)
+        co_return rights.error();
+    const std::lock_guard lock(guard_);
+    if (active_until_.size() >= remembered_owners)
+        active_until_.clear();
+    active_until_[std::move(owner)] = Steady::now() + owner_is_good_for;
+    co_return Result<void>();
+}
 
 llm::CallContext call_context(const Shared& shared, const flows::NodeCall& call)
 {
@@ -51,6 +72,8 @@ Services::~Services() = default;
 
 Task<Result<Json>> Services::call(flows::NodeCall call)
 {
+    if (auto active = co_await state_->check_owner(call.facts.owner); !active)
+        co_return active.error();
     const auto& kind = call.node.kind;
     if (kind == "http")
         co_return co_await run_http(*state_, call, *this);

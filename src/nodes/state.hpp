@@ -1,6 +1,9 @@
 // What the kinds of nodes share, and the kinds themselves: each is one function from a call to the node's output object.
 #pragma once
 
+#include <mutex>
+#include <unordered_map>
+
 #include "dure/agents/orchestration.hpp"
 #include "dure/agents/prompts.hpp"
 #include "dure/nodes/services.hpp"
@@ -9,10 +12,16 @@ namespace dure::nodes {
 
 struct Services::State {
     explicit State(Parts given);
+    // Whose account is closed neither spends nor sends anything more: permission_denied. An outage stops nobody here.
+    Task<Result<void>> check_owner(std::string owner);
 
     const Parts parts;
     const agents::Prompts prompts;
     const agents::Orchestrator orchestrator;
+
+private:
+    std::mutex guard_;
+    std::unordered_map<std::string, Steady::time_point> active_until_;   // by owner
 };
 
 using Shared = Services::State;

@@ -184,7 +184,11 @@ protected:
             registry_->add(std::move(tool));
         services_ =
             std::make_unique<Services>(Parts{*gateway_, *registry_, client, *egress_, logger, settings, clock,
-                                             [this](std::string) -> Task<Result<tools::Caller>> { co_return rights; },
+                                             [this](std::string) -> Task<Result<tools::Caller>> {
+                                                 if (no_rights)
+                                                     co_return *no_rights;
+                                                 co_return rights;
+                                             },
                                              [this](model::UsageRow row) -> Task<void> {
                                                  usage.push_back(std::move(row));
                                                  co_return;
@@ -271,6 +275,7 @@ protected:
     Logger logger{Logger::Options{LogLevel::error, true, ""}};
     SystemClock clock;
     config::Settings settings;
+    std::optional<Error> no_rights;   // of the owner
     tools::Caller rights = [] {
         tools::Caller caller;
         caller.may_execute = true;

@@ -41,6 +41,32 @@ TEST_F(LlmNode, AnswersAndStreamsItsWords)
     EXPECT_EQ(sent(0)["stop"], Json::array({"END"}));
 }
 
+TEST_F(LlmNode, AsksNothingForAnOwnerWhoseAccountIsClosed)
+{
+    no_rights = Error(Errc::permission_denied, "closed").reason("owner_inactive");
+    for (const auto& [kind, config] : std::map<std::string, Json>{{"llm", {{"prompt", "hi"}}},
+                                                                  {"agent", {{"prompt", "hi"}}},
+                                                                  {"http", {{"url", far_side.base() + "/"}}}}) {
+        options.thread = "thread-" + kind;
+        node(kind, config);
+        const auto output = go();
+        ASSERT_FALSE(output) << kind;
+        EXPECT_EQ(output.error().reason(), "owner_inactive") << kind;
+    }
+    EXPECT_EQ(upstream.request_count(), 0);
+    EXPECT_EQ(far_side.request_count(), 0);
+}
+
+TEST_F(LlmNode, AsksAModelWhileNobodyKnowsWhetherTheOwnerIsStillThere)
+{
+    no_rights = Error(Errc::unavailable, "The database is away.");
+    upstream.enqueue(completion_script("hi"));
+    node("llm", {{"prompt", "hi"}, {"stream", false}});
+    const auto output = go();
+    ASSERT_TRUE(output) << output.error().message();
+    EXPECT_EQ((*output)["text"], "hi");
+}
+
 TEST_F(LlmNode, AsksOnlyModelsThatTheRunsKeyOpens)
 {
     struct Case {
