@@ -1,6 +1,7 @@
 // See attempt_note.hpp.
 #include "llm/attempt_note.hpp"
 
+#include "dure/base/log.hpp"
 #include "llm/settlement.hpp"
 
 namespace dure::llm {
@@ -72,7 +73,7 @@ model::AttemptRow AttemptNote::settled_row(const MaybeFailure& failure)
     settle(reply_.completion, ask_, target_.prices, unused ? AttemptEnd::failed_before_output : AttemptEnd::whole);
     auto row = row_of(target_, key_, model_, ask_.context, started_, usage, failure);
     row.number = reply_.completion.attempts;
-    row.upstream_request_id = reply_.completion.upstream_request_id;
+    row.upstream_request_id = redact(reply_.completion.upstream_request_id);   // whatever the upstream put there
     if (reply_.first_output_at())
         row.first_output_ms = milliseconds_between(started_, *reply_.first_output_at());
     if (unused) {   // the tokens are none of the answer's; what they cost is a part of the request's cost

@@ -198,11 +198,31 @@ std::string without_urls(std::string text)
     return text;
 }
 
+void hide_value(std::string& text, std::string_view value)
+{
+    constexpr std::string_view hidden = "[redacted]";
+    constexpr std::size_t shortest = 8;
+    if (value.size() < shortest)
+        return;
+    for (std::size_t at = 0; (at = text.find(value, at)) != std::string::npos; at += hidden.size())
+        text.replace(at, value.size(), hidden);
+}
+
 }  // namespace
 
 std::string_view name_of(FailureClass kind)
 {
     return form_of(kind).name;
+}
+
+void hide_own_secrets(Failure& failure, const config::Provider& provider)
+{
+    for (auto* text : {&failure.message, &failure.detail, &failure.code, &failure.param}) {
+        for (const auto& key : provider.keys)
+            hide_value(*text, key.reveal());
+        for (const auto& [name, value] : provider.headers)
+            hide_value(*text, value);
+    }
 }
 
 Error to_error(const Failure& failure)

@@ -10,6 +10,7 @@
 
 #include "dure/base/error.hpp"
 #include "dure/base/json.hpp"
+#include "dure/config/settings.hpp"
 
 namespace dure::llm {
 
@@ -74,6 +75,9 @@ private:
     std::unique_ptr<Failure> failure_;
 };
 
+// Takes out what only this provider is to be sent: providers repeat keys and headers in their errors, and not every key looks like
+// one. Values shorter than 8 characters stay: they are no secrets, and parts of words.
+void hide_own_secrets(Failure& failure, const config::Provider& provider);
 // The error towards the client; the message is redacted.
 Error to_error(const Failure& failure);
 

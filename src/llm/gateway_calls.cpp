@@ -213,8 +213,11 @@ Task<MaybeFailure> Gateway::State::attempt(const Catalog& catalog, const ModelEn
     reply.from_mock_fallback(entry.settings.dialect == "mock" && &target != &model.targets.front());
     AttemptNote note(attempt_log, target, key, model.info.id, ask, reply);
     if (target.drains && ask.context.from_client)
-        co_return co_await drained(entry.provider->attempt(target, key, ask, reply), {target, key, ask, admitted, note}, reply);
+        co_return co_await drained(entry.provider->attempt(target, key, ask, reply), {target, key, ask, admitted, note, entry.settings},
+                                   reply);
     auto failure = co_await entry.provider->attempt(target, key, ask, reply);
+    if (failure)
+        hide_own_secrets(*failure, entry.settings);
     admitted.ended(failure);
     note_attempt(target, key, ask, reply, failure);
     co_await note.ended(failure);
@@ -225,6 +228,8 @@ Task<MaybeFailure> Gateway::State::attempt(const Catalog& catalog, const ModelEn
 Task<MaybeFailure> Gateway::State::drained(Task<MaybeFailure> work, AttemptAtHand at_hand, Reply& reply)
 {
     auto failure = co_await drains.run(std::move(work), reply);
+    if (failure)
+        hide_own_secrets(*failure, at_hand.provider);
     at_hand.admitted.ended(failure);
     note_attempt(at_hand.target, at_hand.key, at_hand.ask, reply, failure);
     if (!reply.reader_gone()) {

@@ -42,7 +42,9 @@ Task<Result<EmbeddingAnswer>> Gateway::embed(const EmbeddingRequest& request, co
         EmbeddingAnswer answer;
         const auto started = Steady::now();
         Admitted admitted(*target.health, step.key);
-        const auto failure = co_await entry.provider->embed(target, step.key, request, context, answer);
+        auto failure = co_await entry.provider->embed(target, step.key, request, context, answer);
+        if (failure)
+            hide_own_secrets(*failure, entry.settings);
         admitted.ended(failure);
         state_->metrics.attempt(target, failure);
         if (!failure && !answer.usage.cost_nano)

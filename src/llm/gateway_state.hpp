@@ -34,6 +34,7 @@ struct Gateway::State {
         const Ask& ask;
         Admitted& admitted;
         AttemptNote& note;
+        const config::Provider& provider;
     };
     Task<MaybeFailure> drained(Task<MaybeFailure> work, AttemptAtHand at_hand, Reply& reply);
     void note_attempt(const Target& target, std::size_t key, const Ask& ask, const Reply& reply,

@@ -46,6 +46,7 @@ Task<MaybeFailure> try_target(const Catalog& catalog, const ModelEntry& model, c
                 break;
         }
         if (failure) {
+            hide_own_secrets(*failure, entry.settings);
             if (entry.keys->size() > 1)
                 failure->detail = "key " + std::to_string(key + 1) + ": " + failure->detail;
             co_return failure;

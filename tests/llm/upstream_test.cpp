@@ -146,6 +146,23 @@ INSTANTIATE_TEST_SUITE_P(
         return name;
     });
 
+TEST_F(Upstream, AnErrorThatRepeatsTheKeyAndTheHeadersOfTheProviderShowsNeither)
+{
+    auto& provider = settings.providers.at(0);
+    provider.keys = {SecretString("plain-looking-42")};   // nothing tells that it is a key
+    provider.headers = {{"api-key", "other/plain=43"}, {"X-Title", "Dure"}};
+    upstream.handle([](const RecordedRequest& request) {
+        return error_script(400, "Dure sent " + request.header("authorization") + " and " + request.header("api-key"),
+                            "invalid_request_error", "plain-looking-42");
+    });
+    for (const bool streamed : {false, true}) {
+        const auto result = streamed ? stream_now() : whole_now();
+        ASSERT_FALSE(result);
+        EXPECT_THAT(result.error().message(), HasSubstr("Dure sent Bearer [redacted] and [redacted]"));
+        EXPECT_THAT(result.error().reason() + result.error().detail(), Not(HasSubstr("plain")));
+    }
+}
+
 TEST_F(Upstream, Row1A429WithAShortPauseIsRetriedOnce)
 {
     upstream.enqueue(error_script(429, "slow", "rate_limit_error", nullptr, {{"retry-after-ms", "60"}}));
