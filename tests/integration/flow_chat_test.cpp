@@ -90,6 +90,14 @@ TEST_F(FlowChat, AKeyBoundToAFlowOpensNoModelByABackgroundRequest)
     EXPECT_EQ(fetch(server.port(), raw_request("POST", "/v1/chat/completions", bound, chat("안녕").dump())).status, 200);
 }
 
+TEST_F(FlowChat, ItsNameIsPercentEncodedInTheHeader)
+{
+    upstream.enqueue(completion_script("답"));
+    const auto answer = send("POST", "/v1/chat/completions", chat("x"));
+    EXPECT_EQ(answer.header("x-dure-model"), "flow/%EB%AC%BB%EA%B8%B0@1") << answer.body;
+    EXPECT_EQ(answer.json().at("model"), "flow:묻기");
+}
+
 TEST_F(FlowChat, WhatAFlowCannotDoIsRefused)
 {
     for (const auto& [field, value] :

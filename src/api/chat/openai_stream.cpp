@@ -6,12 +6,31 @@
 
 namespace dure::api {
 
+namespace {
+
+// A header is ASCII: what a name beyond it has (models and flows have Korean ones) is percent-encoded.
+std::string header_text(std::string_view name)
+{
+    constexpr std::string_view digits = "0123456789ABCDEF";
+    std::string text;
+    for (const char c : name) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte >= 0x20 && byte < 0x7F && c != '%')
+            text += c;
+        else
+            text += {'%', digits[byte >> 4], digits[byte & 0x0F]};
+    }
+    return text;
+}
+
+}  // namespace
+
 QueryParameters answer_headers(const chat::Answer& answer)
 {
     QueryParameters headers;
     headers.reserve(6);   // and those that the answer adds
     if (!answer.completion.answered_by.empty())
-        headers.emplace_back("x-dure-model", answer.completion.answered_by);
+        headers.emplace_back("x-dure-model", header_text(answer.completion.answered_by));
     if (answer.completion.attempts > 0)
         headers.emplace_back("x-dure-attempts", std::to_string(answer.completion.attempts));
     if (!answer.dropped_params.empty()) {
