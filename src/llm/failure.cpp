@@ -243,6 +243,9 @@ Error to_error(const Failure& failure)
     if (failure.retry_after) {
         const auto whole = std::chrono::ceil<std::chrono::seconds>(*failure.retry_after);
         (void)std::move(error).retry_after(std::max(whole, std::chrono::seconds(1)));
+    } else if (failure.kind == FailureClass::rate_limit) {   // the target is cooled down for as long
+        const std::chrono::milliseconds pause = failure.limit_reset.value_or(pause_without_header);
+        (void)std::move(error).retry_after(std::max(std::chrono::ceil<std::chrono::seconds>(pause), std::chrono::seconds(1)));
     } else if (failure.kind == FailureClass::busy || failure.kind == FailureClass::no_target) {
         (void)std::move(error).retry_after(std::chrono::seconds(1));
     }

@@ -80,6 +80,8 @@ private:
 void hide_own_secrets(Failure& failure, const config::Provider& provider);
 // The error towards the client; the message is redacted.
 Error to_error(const Failure& failure);
+// How long a target that is limited and names no time is left alone, at first; what a client is told then.
+inline constexpr std::chrono::seconds pause_without_header{5};
 
 // What an upstream said about an error, wherever it stood: a body, or an event of a stream (status 0 then, unless the
 // provider gave an HTTP status as its code).

@@ -14,7 +14,7 @@ constexpr minutes quota_pause{10};
 constexpr minutes refused_key_pause{5};          // then one probe
 constexpr minutes missing_model_pause{5};
 constexpr minutes longest_cool_down{10};
-constexpr seconds first_cool_down{5};            // of a 429 that names no time
+constexpr seconds first_cool_down = pause_without_header;
 constexpr seconds longest_growing_cool_down{60};
 constexpr std::uint32_t fewest_for_share = 10;   // requests before the share of failures counts
 constexpr std::chrono::milliseconds probe_wait{100};
