@@ -262,6 +262,8 @@ Task<Result<void>> Api::State::dispatch(RequestContext& context)
         context.route = route->pattern;
         context.permission = route->access.needed;
     }
+    if (stopping && head.path == "/readyz")
+        co_return server_is_stopping();   // a balancer sends nothing more
     const bool guarded = route != nullptr ? !route->access.is_open : is_guarded(head.path);
     if (guarded)
         if (auto admitted = co_await admit(context, route != nullptr ? route->access : Access::any()); !admitted)

@@ -144,10 +144,11 @@ void shut_down(api::Api& api, http::Server& server, llm::Gateway& gateway, FlowR
 {
     const auto deadline = Deadline::after(patience);
     logger.info("stopping");
-    api.stop_accepting_work();                                   // 1. no new work, no new connections
-    server.stop_accepting();
+    api.stop_accepting_work();                                   // 1. new work is refused
+    server.wind_down();
     while (server.open_exchanges() > 0 && deadline.left() > std::chrono::seconds(1))
         std::this_thread::sleep_for(std::chrono::milliseconds(5));   // 2. streams finish
+    server.stop_accepting();
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline.left());
     gateway.stop_draining();
     server.close_all(std::max(left, std::chrono::milliseconds(500)));   // 3. what still runs is cancelled and recorded

@@ -69,12 +69,18 @@ TEST(UpstreamCases, Case32_AnOwnLimitThatIsReachedMakesNoUpstreamCall)
 TEST(UpstreamCases, Case33_AStoppingServerEndsStreamsWithAnErrorFrame)
 {
     ScriptedUpstream upstream;
-    ServerProcess server(configured(upstream, "[server]\nshutdown_deadline = \"2s\"\n"));
+    ServerProcess server(configured(upstream, "[server]\nshutdown_deadline = \"5s\"\n"));
     upstream.enqueue({send(sse_head() + chunk(role_chunk()) + chunk(text_chunk("first"))), await_peer_close(20s)});
     RawClient client(server.port());
     client.send(question(server, true));
     client.read_until("first");
     server.send_signal(SIGTERM);
+    EXPECT_TRUE(eventually([&] { return fetch(server.port(), raw_request("GET", "/readyz")).status == 503; }));
+    const auto refused = fetch(server.port(), question(server, true));
+    EXPECT_EQ(refused.status, 503) << refused.body;
+    EXPECT_EQ(refused.json().at("error").at("code"), "server_shutdown");
+    EXPECT_FALSE(refused.header("retry-after").empty());
+    EXPECT_EQ(fetch(server.port(), raw_request("GET", "/healthz")).status, 200);
     const auto answer = client.read_answer();
     EXPECT_NE(answer.body.find("server_shutdown"), std::string::npos) << answer.body;
     EXPECT_EQ(answer.body.find("[DONE]"), std::string::npos);

@@ -128,7 +128,10 @@ public:
     Result<void> listen();
     std::uint16_t port() const;
 
-    // Phase 1 of a stop: no new connections, idle ones closed, answers from now on carry Connection: close.
+    // Phase 1 of a stop: idle connections closed, answers from now on carry Connection: close. New connections are taken still:
+    // who comes is told by an answer, and a probe sees it.
+    void wind_down();
+    // Phase 2: no new connections either.
     void stop_accepting();
     std::size_t open_exchanges() const;
     // Phase 3: cancels what still runs and closes every connection. Returns when none is left or the time is over.

@@ -99,7 +99,7 @@ Task<Connection::Outcome> Connection::read_head()
                 co_return co_await refuse(accepted.error());
             co_return Outcome::next;
         }
-        if (!begun && shared_.stopping)
+        if (!begun && shared_.stopping && requests_ > 0)   // a new one has come to be told
             co_return Outcome::close;
         idle_ = !begun;
         const auto event = co_await link_->wait_input(until);

@@ -234,6 +234,16 @@ std::uint16_t Server::port() const
     return state_->port;
 }
 
+void Server::wind_down()
+{
+    state_->shared->stopping = true;
+    state_->on_cores([](Core& core) {
+        const auto all = core.connections;  // an ended one leaves the set
+        for (auto* connection : all)
+            connection->end_if_idle();
+    });
+}
+
 void Server::stop_accepting()
 {
     state_->shared->stopping = true;
