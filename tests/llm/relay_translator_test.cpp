@@ -327,6 +327,36 @@ TEST(RelayTranslator, LongDeltasAreSplitIntoShortLines)
     EXPECT_TRUE(valid_utf8(result.bytes));
 }
 
+TEST(RelayTranslator, LargePiecesHaveLinesOfTheirOwnAndWhatFitsNoLineIsNamed)
+{
+    const auto image = [](std::size_t size) {
+        return R"({"type":"image_url","image_url":{"url":"data:image/png;base64,)" + std::string(size, 'A') + "\"}}";
+    };
+    const auto result =
+        relayed(role_line + event_of("{\"content\":\"둘\",\"images\":[" + image(60000) + "," + image(110000) + "]}") +
+                event_of("{\"images\":[" + image(200000) + "]}") +
+                "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":17,\"model\":\"up\",\"choices\":[{\"index\":0,"
+                "\"delta\":{\"content\":\"x\"},\"logprobs\":{\"content\":[\"" + std::string(100000, 'B') +
+                "\"]},\"finish_reason\":null}]}\n\n" +
+                event_of("{}", "\"stop\"") + done_line);
+    EXPECT_TRUE(result.complete);
+    EXPECT_EQ(result.text(), "둘x");
+    std::vector<std::size_t> images;
+    std::vector<std::string> left_out;
+    for (const auto& chunk : result.chunks()) {
+        EXPECT_LE(chunk.dump().size(), 128u << 10);
+        for (const auto& choice : chunk["choices"]) {
+            for (const auto& one : choice["delta"].value("images", Json::array()))
+                images.push_back(one["image_url"]["url"].get<std::string>().size());
+            for (const auto& from : {choice, choice["delta"]})
+                for (const auto& name : from.value("dure_left_out", Json::array()))
+                    left_out.push_back(name.get<std::string>());
+        }
+    }
+    EXPECT_EQ(images, (std::vector<std::size_t>{60022, 110022}));
+    EXPECT_EQ(left_out, (std::vector<std::string>{"images", "logprobs"}));
+}
+
 TEST(RelayTranslator, LoneSurrogatesNeverKillAStream)
 {
     const auto joined = relayed(role_line + event_of(R"({"content":"a\ud83d"})") + event_of(R"({"content":"\ude42b"})") + event_of("{}", "\"stop\"") + done_line);

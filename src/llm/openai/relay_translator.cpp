@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t longest_line = 64 << 10;
 constexpr std::size_t longest_fast_chunk = longest_line - 1024;   // room for a longer model name
+constexpr std::size_t longest_piece = 120 << 10;                  // of what cannot be cut: clients break at lines of 128 KiB
 constexpr std::size_t text_per_chunk = 9 << 10;                   // even when every byte becomes \u00xx
 constexpr std::size_t text_beside_more = 1 << 10;  // of a chunk that has more than text: a few tokens
 
@@ -45,6 +46,13 @@ void append_members(const OrderedJson& object, std::string& out)
 bool small_enough(const OrderedJson& rest)
 {
     return rest.is_null() || dump(rest).size() <= longest_line / 2;
+}
+
+// No line can hold it: said, not silently dropped.
+void leave_out(const OrderedJson& rest, OrderedJson& named)
+{
+    for (const auto& [key, value] : rest.items())
+        named.push_back(key);
 }
 
 }  // namespace
@@ -210,14 +218,22 @@ void RelayTranslator::role_first(std::size_t index, std::string& out)
 void RelayTranslator::render_chunk(std::size_t index, const OrderedJson& delta, const ChoiceDelta* last, std::string& out)
 {
     append_head(out);
-    const bool with_rest = last != nullptr && reader_.rest().is_object() && small_enough(reader_.rest());
-    if (with_rest)
+    auto left_out = OrderedJson::array();
+    const auto fits = [&](const OrderedJson& rest) {
+        if (!rest.is_object() || small_enough(rest))
+            return rest.is_object();
+        leave_out(rest, left_out);
+        return false;
+    };
+    if (last != nullptr && fits(reader_.rest()))
         append_members(reader_.rest(), out);
     OrderedJson choice;
     choice["index"] = index;
     choice["delta"] = delta;
-    if (last != nullptr && last->choice_rest.is_object() && small_enough(last->choice_rest))
+    if (last != nullptr && fits(last->choice_rest))
         choice.update(last->choice_rest);
+    if (!left_out.empty())
+        choice["dure_left_out"] = left_out;
     choice["finish_reason"] = last == nullptr || last->finish.empty() ? OrderedJson() : OrderedJson(last->finish);
     if (last != nullptr && !last->native_finish.empty())
         choice["native_finish_reason"] = last->native_finish;
@@ -249,6 +265,33 @@ void RelayTranslator::render_calls(std::size_t index, const std::vector<model::T
     }
 }
 
+// What came beside the text and is too large together: each member, of a list (images) each element, in a line of its own.
+void RelayTranslator::render_large(std::size_t index, const OrderedJson& rest, std::string& out)
+{
+    auto left_out = OrderedJson::array();
+    const auto tell = [&](const std::string& key, OrderedJson value) {
+        OrderedJson delta;
+        delta[key] = std::move(value);
+        if (dump(delta).size() <= longest_piece)
+            render_chunk(index, delta, nullptr, out);
+        else if (left_out.empty() || left_out.back() != key)
+            left_out.push_back(key);
+    };
+    for (const auto& [key, value] : rest.items()) {
+        if (!value.is_array()) {
+            tell(key, value);
+            continue;
+        }
+        for (const auto& element : value) {
+            auto alone = OrderedJson::array();
+            alone.push_back(element);
+            tell(key, std::move(alone));
+        }
+    }
+    if (!left_out.empty())
+        render_chunk(index, OrderedJson{{"dure_left_out", left_out}}, nullptr, out);
+}
+
 void RelayTranslator::render_delta(const ChoiceDelta& delta, std::string& out)
 {
     role_first(delta.index, out);
@@ -271,6 +314,8 @@ void RelayTranslator::render_delta(const ChoiceDelta& delta, std::string& out)
     for (const auto& [key, text] : texts)
         render_texts(delta.index, key, text, out);
     render_calls(delta.index, piece.tool_calls, out);
+    if (delta.delta_rest.is_object() && !rest)
+        render_large(delta.index, delta.delta_rest, out);
     if (!delta.finish.empty() || rest || more)
         render_chunk(delta.index, rest ? delta.delta_rest : OrderedJson::object(), &delta, out);
 }

@@ -48,6 +48,7 @@ private:
     void append_spliced(const ScannedChunk& chunk, std::string_view part, std::string& out) const;
     void render(std::string& out);
     void render_delta(const ChoiceDelta& delta, std::string& out);
+    void render_large(std::size_t index, const OrderedJson& rest, std::string& out);
     void render_texts(std::size_t index, const char* key, std::string_view text, std::string& out);
     void render_calls(std::size_t index, const std::vector<model::ToolCallPiece>& calls, std::string& out);
     void render_chunk(std::size_t index, const OrderedJson& delta, const ChoiceDelta* last, std::string& out);
