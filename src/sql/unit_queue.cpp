@@ -5,14 +5,17 @@ namespace dure::sql {
 
 bool UnitQueue::push(Unit& unit)
 {
+    bool enough = false;
     {
         const std::lock_guard lock(guard_);
         if (closed_ || units_.size() >= limit_)
             return false;
         unit.queued_at = Steady::now();
         units_.push_back(&unit);
+        enough = units_.size() >= wanted_;
     }
-    filled_.notify_one();
+    if (enough)
+        filled_.notify_one();
     return true;
 }
 
@@ -22,6 +25,28 @@ std::vector<Unit*> UnitQueue::pop(std::size_t most)
     ++idle_;
     filled_.wait(lock, [this] { return closed_ || !units_.empty(); });
     --idle_;
+    return take(most);
+}
+
+std::vector<Unit*> UnitQueue::pop_while(std::size_t most, std::size_t least, const std::function<bool()>& worth_waiting)
+{
+    std::unique_lock lock(guard_);
+    wanted_ = least;
+    filled_.wait(lock, [&] { return closed_ || units_.size() >= least || !worth_waiting(); });
+    wanted_ = 1;
+    return take(most);
+}
+
+void UnitQueue::look_again()
+{
+    {
+        const std::lock_guard lock(guard_);   // who is about to wait has looked before, or will look after this
+    }
+    filled_.notify_all();
+}
+
+std::vector<Unit*> UnitQueue::take(std::size_t most)
+{
     const auto count = static_cast<std::ptrdiff_t>(std::min(most, units_.size()));
     std::vector<Unit*> taken(units_.begin(), units_.begin() + count);
     units_.erase(units_.begin(), units_.begin() + count);
@@ -53,6 +78,12 @@ void UnitQueue::close()
         closed_ = true;
     }
     filled_.notify_all();
+}
+
+bool UnitQueue::closed() const
+{
+    const std::lock_guard lock(guard_);
+    return closed_;
 }
 
 std::size_t UnitQueue::size() const

@@ -18,21 +18,29 @@ public:
     bool push(Unit& unit);
     // Waits for work and takes what is there, at most `most`; empty when the queue is closed and drained.
     std::vector<Unit*> pop(std::size_t most);
+    // The same, but waits for `least` units, as long as `worth_waiting` says yes: then for no more than are there. It is asked again after
+    // look_again(). For a queue with one taker, who is not woken for less.
+    std::vector<Unit*> pop_while(std::size_t most, std::size_t least, const std::function<bool()>& worth_waiting);
+    void look_again();
     // To the head of the queue, for a unit that was taken and could not be run; also when the queue is full or closed.
     void put_back(Unit& unit);
     // Takes the units that wait since before `moment`.
     std::vector<Unit*> take_older(Steady::time_point moment);
     void close();
+    bool closed() const;
     std::size_t size() const;
     // Threads that wait in pop().
     std::size_t idle() const;
 
 private:
+    std::vector<Unit*> take(std::size_t most);
+
     const std::size_t limit_;
     mutable std::mutex guard_;
     std::condition_variable filled_;
     std::deque<Unit*> units_;
     bool closed_ = false;
+    std::size_t wanted_ = 1;  // units for which somebody who waits is woken
     std::size_t idle_ = 0;
 };
 

@@ -2,7 +2,10 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+#include <atomic>
+#include <deque>
 #include <map>
+#include <thread>
 
 #include "dure/sql/file_lock.hpp"
 #include "support/databases.hpp"
@@ -178,7 +181,7 @@ TEST(Sqlite, WhatWasUndoneIsNotWrittenOverTheCommitOfAnotherProcess)
     sqlite3_close(other);
 }
 
-// Files of SQLite whose fsync, or writes of the log, can be made to fail.
+// Files of SQLite whose fsync, or writes of the log, can be made to fail; and whose fsync of the log can be made to last.
 class FailingDisk {
 public:
     FailingDisk()
@@ -188,21 +191,28 @@ public:
         shim_.zName = "failing";
         shim_.xOpen = &FailingDisk::open;
         sqlite3_vfs_register(&shim_, 1);
+        log_writes = held_syncs = pages_before_their_log = pages_moved = synced_writes = 0;
     }
     ~FailingDisk()
     {
         sqlite3_vfs_unregister(&shim_);
         sqlite3_vfs_register(base_, 1);
-        failing = full = false;
+        failing = full = held = false;
     }
 
     static inline std::atomic<bool> failing = false;
     static inline std::atomic<bool> full = false;
     static inline std::atomic<int> log_writes = 0;
+    static inline std::atomic<bool> held = false;  // an fsync of the log does not end
+    static inline std::atomic<int> held_syncs = 0;
+    static inline std::atomic<int> pages_before_their_log =
+        0;  // written to the database while the log was not synchronised
+    static inline std::atomic<int> pages_moved = 0;
 
 private:
     struct Methods {
         sqlite3_io_methods patched;
+        bool log;
         int (*sync)(sqlite3_file*, int);
         int (*write)(sqlite3_file*, const void*, int, sqlite3_int64);
     };
@@ -216,10 +226,12 @@ private:
         const bool log = (flags & SQLITE_OPEN_WAL) != 0;
         auto [found, fresh] = methods_.try_emplace(std::pair(file->pMethods, log));
         if (fresh) {
-            found->second = {*file->pMethods, file->pMethods->xSync, file->pMethods->xWrite};
+            found->second = {*file->pMethods, log, file->pMethods->xSync, file->pMethods->xWrite};
             found->second.patched.xSync = &FailingDisk::sync;
             if (log)
                 found->second.patched.xWrite = &FailingDisk::write_log;
+            else if ((flags & SQLITE_OPEN_MAIN_DB) != 0)
+                found->second.patched.xWrite = &FailingDisk::write_database;
         }
         file->pMethods = &found->second.patched;
         return code;
@@ -227,9 +239,28 @@ private:
 
     static int sync(sqlite3_file* file, int flags)
     {
+        const auto& methods = of(file);
+        if (methods.log) {
+            if (held)
+                ++held_syncs;
+            while (held)
+                std::this_thread::sleep_for(1ms);
+        }
         if (failing)
             return SQLITE_IOERR_FSYNC;
-        return of(file).sync(file, flags);
+        const int behind = log_writes;
+        const int code = methods.sync(file, flags);
+        if (methods.log)
+            synced_writes = behind;
+        return code;
+    }
+
+    static int write_database(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 to)
+    {
+        ++pages_moved;
+        if (synced_writes < log_writes)
+            ++pages_before_their_log;
+        return of(file).write(file, bytes, size, to);
     }
 
     static int write_log(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 to)
@@ -251,9 +282,10 @@ private:
         throw InvariantBroken("a file of no disk");
     }
 
+    static inline std::atomic<int> synced_writes = 0;
     static inline sqlite3_vfs* base_ = nullptr;
     static inline std::mutex guard_;
-    static inline std::map<std::pair<const sqlite3_io_methods*, bool>, Methods> methods_;   // true: of a log
+    static inline std::map<std::pair<const sqlite3_io_methods*, bool>, Methods> methods_;  // true: of a log
     sqlite3_vfs shim_{};
 };
 
@@ -276,7 +308,137 @@ TEST(Sqlite, AFailedFsyncAtCommitIsFatalAndNothingIsAcknowledged)
     ASSERT_FALSE(later);
     EXPECT_EQ(later.error().code(), Errc::unavailable);
     EXPECT_EQ(fatal_calls, 1);
-    EXPECT_EQ(test::read_now(*database, count_items).value(), 0);
+    EXPECT_FALSE(test::read_now(*database, count_items));  // it may see what is not on the disk
+}
+
+// A unit on a thread of its own.
+class Running {
+public:
+    template <class Work>
+    explicit Running(Work work)
+        : thread_([this, work] {
+              good_ = work();
+              ended_ = true;
+          })
+    {}
+    ~Running() { thread_.join(); }
+    bool ended() const { return ended_; }
+    bool good()
+    {
+        while (!ended_)
+            std::this_thread::sleep_for(1ms);
+        return good_;
+    }
+
+private:
+    std::atomic<bool> ended_ = false;
+    std::atomic<bool> good_ = false;
+    std::thread thread_;
+};
+
+bool comes_true(const std::function<bool()>& condition)
+{
+    for (const auto end = Steady::now() + 20s; Steady::now() < end; std::this_thread::sleep_for(1ms))
+        if (condition())
+            return true;
+    return false;
+}
+
+// While the first commit is being synchronised, the next units are at work; all of them are told when the disk has them.
+class CommitsInLineTest : public testing::Test {
+protected:
+    void SetUp() override
+    {
+        auto options = test::sqlite_options(folder_.file("dure.db"));
+        options.on_fatal = [this](std::string_view) { ++fatal_calls_; };
+        database_ = test::open_or_throw(options);
+        ASSERT_TRUE(database_->run_now(make_table));
+        FailingDisk::held = true;
+        first_.emplace([this] { return write("a"); });
+        ASSERT_TRUE(comes_true([] { return FailingDisk::held_syncs == 1; }));
+        const int written = FailingDisk::log_writes;
+        for (int i = 0; i < others; ++i)
+            others_.emplace_back([this, i] { return write("b" + std::to_string(i)); });
+        ASSERT_TRUE(comes_true([this] { return inserted_ > 8; }));  // so many wake the writer
+        EXPECT_EQ(FailingDisk::log_writes, written);  // one commit for all of them, and later
+        read_.emplace([this] { return read("a"); });
+        ASSERT_TRUE(comes_true([this] { return reader_was_there_.load(); }));
+        EXPECT_FALSE(first_->ended());
+        EXPECT_FALSE(read_->ended());
+        for (const auto& other : others_)
+            EXPECT_FALSE(other.ended());
+    }
+    bool write(const std::string& id)
+    {
+        return database_
+            ->run_now([&](Connection& c) {
+                auto changed = insert_item(c, id);
+                ++inserted_;
+                return changed;
+            })
+            .has_value();
+    }
+    bool read(const std::string& id)
+    {
+        const auto found = test::read_now(*database_, [&](Connection& c) {
+            auto rows = c.query("SELECT id FROM item");
+            reader_was_there_ = true;
+            return rows;
+        });
+        return found && found->size() == 1 && found->front().text(0) == id;
+    }
+    void TearDown() override { FailingDisk::held = false; }
+
+    FailingDisk disk_;
+    test::TemporaryFolder folder_;
+    std::atomic<int> fatal_calls_ = 0;
+    std::atomic<int> inserted_ = 0;
+    std::atomic<bool> reader_was_there_ = false;
+    std::unique_ptr<Database> database_;
+    static constexpr int others = 16;
+    std::optional<Running> first_, read_;
+    std::deque<Running> others_;
+};
+
+TEST_F(CommitsInLineTest, AreToldWhenTheDiskHasThem)
+{
+    FailingDisk::held = false;
+    EXPECT_TRUE(first_->good());
+    for (auto& other : others_)
+        EXPECT_TRUE(other.good());
+    EXPECT_TRUE(read_->good());
+    EXPECT_EQ(test::read_now(*database_, count_items).value(), 1 + others);
+    EXPECT_EQ(fatal_calls_, 0);
+}
+
+TEST_F(CommitsInLineTest, AllFailWithTheFsyncBeforeThem)
+{
+    FailingDisk::failing = true;
+    FailingDisk::held = false;
+    EXPECT_FALSE(first_->good());
+    for (auto& other : others_)
+        EXPECT_FALSE(other.good());
+    EXPECT_FALSE(read_->good());
+    FailingDisk::failing = false;
+    EXPECT_FALSE(database_->run_now([](Connection& c) { return insert_item(c, "d"); }));
+    EXPECT_EQ(fatal_calls_, 1);
+}
+
+TEST(Sqlite, ThePagesOfACommitAreMovedAfterTheLogIsOnTheDisk)
+{
+    FailingDisk disk;
+    test::TemporaryFolder folder;
+    {
+        const auto database = test::open_or_throw(test::sqlite_options(folder.file("dure.db")));
+        ASSERT_TRUE(database->run_now(make_table));
+        disk.pages_before_their_log = disk.pages_moved = 0;  // those of the new file, before it had a log
+        for (int i = 0; i < 60; ++i) {
+            const auto id = std::to_string(i) + std::string(800'000, 'x');
+            ASSERT_TRUE(database->run_now([&](Connection& c) { return insert_item(c, id); }));
+        }
+        EXPECT_GT(disk.pages_moved, 0);
+    }
+    EXPECT_EQ(disk.pages_before_their_log, 0);
 }
 
 TEST(Sqlite, ALogThatFindsNoSpaceRefusesTheUnitAndPasses)
@@ -308,7 +470,7 @@ TEST(Sqlite, ACommitOfManyPagesIsWrittenInFewPieces)
     ASSERT_TRUE(database->run_now(make_table));
     disk.log_writes = 0;
     ASSERT_TRUE(
-        database->run_now([](Connection& c) { return insert_item(c, std::string(400'000, 'x')); }));   // 200 pages
+        database->run_now([](Connection& c) { return insert_item(c, std::string(400'000, 'x')); }));  // 200 pages
     EXPECT_GT(disk.log_writes, 0);
     EXPECT_LE(disk.log_writes, 15);
     EXPECT_EQ(test::read_now(*database, count_items).value(), 1);

@@ -1,5 +1,6 @@
-// The SQLite driver's public face. One writer thread commits all waiting units together (one fsync for many), readers
-// have a connection and a thread each; WAL, synchronous=FULL, foreign keys on.
+// The SQLite driver's public face. One writer thread commits all waiting units together (one fsync for many, by a thread of its own
+// while the next are at work), readers have a connection and a thread each; WAL, synchronous=FULL, foreign keys on. Writes and
+// reads are answered when everything they may have seen is on the disk.
 #pragma once
 
 #include <chrono>
@@ -19,7 +20,7 @@ struct SqliteOptions {
     std::chrono::milliseconds queue_wait{2000};  // a unit that waited longer is refused: unavailable
     std::size_t queue_limit = 4096;  // units waiting, for readers and for the writer
     std::size_t batch_limit = 256;  // units in one commit
-    // Called once, from the writer thread, when the storage could not confirm a commit. The process must stop: what the
+    // Called once, from a thread of the driver, when the storage could not confirm a commit. The process must stop: what the
     // disk holds is unknown until the next start. Every later write is refused.
     std::function<void(std::string_view detail)> on_fatal;
 };

@@ -174,6 +174,14 @@ int SqliteConnection::command(std::string_view sql)
     return sqlite3_exec(handle_, std::string(sql).c_str(), nullptr, nullptr, nullptr);
 }
 
+int SqliteConnection::commit_without_sync()
+{
+    log_writes_.sync_later(true);
+    const int code = command("COMMIT");
+    log_writes_.sync_later(false);
+    return code;
+}
+
 int SqliteConnection::checkpoint()
 {
     return sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);

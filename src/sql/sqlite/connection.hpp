@@ -30,6 +30,10 @@ public:
     int command(std::string_view sql);
     Error error_of(int code, std::string_view action) const { return sqlite_error(code, handle_, action); }
     bool in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }
+    // COMMIT that leaves the fsync of the log to sync_log(). Gives SQLite's extended code.
+    int commit_without_sync();
+    // From any thread, of the writer's connection.
+    int sync_log() { return log_writes_.sync(); }
     // The first failed statement since it was last taken.
     std::optional<Error> take_failure() { return std::exchange(failure_, std::nullopt); }
     // Grows with every row or schema change of this connection, undone ones included.

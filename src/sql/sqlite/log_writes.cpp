@@ -22,6 +22,7 @@ int LogWrites::attach(sqlite3* handle)
     if (!file || !file->pMethods)
         return SQLITE_NOTFOUND;
     base_ = file->pMethods;
+    file_ = file;
     waiting_ = std::make_unique_for_overwrite<char[]>(longest_piece);
     methods_.list = *base_;
     methods_.list.xClose = &LogWrites::on_close;
@@ -32,7 +33,15 @@ int LogWrites::attach(sqlite3* handle)
     methods_.list.xFileSize = &LogWrites::on_size;
     methods_.owner = this;
     file->pMethods = &methods_.list;
-    return SQLITE_OK;
+    return sync();  // the first one of a file changes what is known of it: the name in the folder is synchronised too
+}
+
+int LogWrites::sync()
+{
+    const std::lock_guard lock(syncing_);
+    if (failed_ == SQLITE_OK)
+        failed_ = base_->xSync(file_, SQLITE_SYNC_NORMAL);
+    return failed_;
 }
 
 LogWrites& LogWrites::of(sqlite3_file* file)
@@ -42,6 +51,7 @@ LogWrites& LogWrites::of(sqlite3_file* file)
 
 int LogWrites::write(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 to)
 {
+    head_written_ = to == 0;
     if (used_ > 0 && (to != begin_ + used_ || size > longest_piece - used_))
         if (const int code = flush(file); code != SQLITE_OK)
             return code;
@@ -92,12 +102,12 @@ int LogWrites::on_truncate(sqlite3_file* file, sqlite3_int64 size)
     return self.base_->xTruncate(file, size);
 }
 
-int LogWrites::on_sync(sqlite3_file* file, int flags)
+int LogWrites::on_sync(sqlite3_file* file, int)
 {
     auto& self = of(file);
     if (const int code = self.flush(file); code != SQLITE_OK)
         return code;
-    return self.base_->xSync(file, flags);
+    return self.later_ && !self.head_written_ ? SQLITE_OK : self.sync();
 }
 
 int LogWrites::on_size(sqlite3_file* file, sqlite3_int64* size)

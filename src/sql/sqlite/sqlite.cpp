@@ -87,7 +87,7 @@ public:
         auto connection = SqliteConnection::open(options_.path, Mode::writer, options_.statement_timeout);
         if (!connection)
             return connection.error();
-        writer_.emplace(std::move(*connection), options_);
+        writer_.emplace(std::move(*connection), writes_, options_);
         for (std::size_t i = 0; i < std::max<std::size_t>(1, options_.readers); ++i) {
             auto reader = SqliteConnection::open(options_.path, Mode::reader, options_.statement_timeout);
             if (!reader)
@@ -96,12 +96,12 @@ public:
         }
         threads_.emplace_back([this] {
             pthread_setname_np(pthread_self(), "sql-writer");
-            writer_->work(writes_);
+            writer_->work();
         });
         for (auto& reader : readers_)
             threads_.emplace_back([this, &reader] {
                 pthread_setname_np(pthread_self(), "sql-reader");
-                run_reader(*reader, reads_, options_.queue_wait);
+                run_reader(*reader, reads_, writer_->log_sync(), options_.queue_wait);
             });
         return {};
     }

@@ -8,19 +8,24 @@ namespace {
 // 16 MiB of log. Pages that many units touch are moved once in it: with a quarter of it, durable supersteps of a hundred
 // runs at once take three times as long.
 constexpr int pages_between_checkpoints = 4000;
+// That come while the log is synchronised: a switch to the writer for each of them costs as much as its work.
+constexpr std::size_t units_worth_waking = 8;
 // After a batch had to be begun again.
 constexpr int batches_with_savepoints = 16;
 
 }  // namespace
 
-SqliteWriter::SqliteWriter(std::unique_ptr<SqliteConnection> connection, const SqliteOptions& options)
-    : connection_(std::move(connection)), options_(options), next_checkpoint_(pages_between_checkpoints)
+SqliteWriter::SqliteWriter(std::unique_ptr<SqliteConnection> connection, UnitQueue& queue, const SqliteOptions& options)
+    : connection_(std::move(connection)), queue_(queue), options_(options), next_checkpoint_(pages_between_checkpoints),
+      log_sync_([this] { return connection_->sync_log(); }, [this] { queue_.look_again(); },
+                [this](std::string detail) { die(std::move(detail)); })
 {}
 
-void SqliteWriter::work(UnitQueue& queue)
+void SqliteWriter::work()
 {
     for (;;) {
-        auto units = queue.pop(options_.batch_limit);
+        log_sync_.wait_for_room();
+        auto units = queue_.pop(options_.batch_limit);
         if (units.empty())
             return;
         refuse_stale(units, options_.queue_wait);
@@ -44,11 +49,10 @@ void SqliteWriter::commit_together(std::vector<Unit*> units)
         finish(*units[*culprit]);
         units.erase(units.begin() + static_cast<std::ptrdiff_t>(*culprit));
     }
-    for (auto* unit : units)
-        finish(*unit);
+    log_sync_.tell(std::move(units));
 }
 
-std::optional<std::size_t> SqliteWriter::attempt(const std::vector<Unit*>& units)
+std::optional<std::size_t> SqliteWriter::attempt(std::vector<Unit*>& units)
 {
     const bool savepoints = careful_batches_ > 0;
     if (savepoints)
@@ -56,7 +60,7 @@ std::optional<std::size_t> SqliteWriter::attempt(const std::vector<Unit*>& units
     return attempt_with(units, savepoints);
 }
 
-std::optional<std::size_t> SqliteWriter::attempt_with(const std::vector<Unit*>& units, bool savepoints)
+std::optional<std::size_t> SqliteWriter::attempt_with(std::vector<Unit*>& units, bool savepoints)
 {
     if (dead()) {
         fail_all(units, busy_error("storage failed before"));
@@ -66,9 +70,11 @@ std::optional<std::size_t> SqliteWriter::attempt_with(const std::vector<Unit*>& 
         fail_all(units, connection_->error_of(code, "BEGIN IMMEDIATE"));
         return std::nullopt;
     }
-    const auto undo = units.size() == 1 ? Undo::all : savepoints ? Undo::savepoint : Undo::nothing_to;
+    const auto undo = units.size() == 1 && !log_sync_.busy() ? Undo::all
+                      : savepoints                           ? Undo::savepoint
+                                                             : Undo::nothing_to;
     bool anything_to_commit = false;
-    for (std::size_t i = 0; i < units.size(); ++i) {
+    for (std::size_t i = 0; i < units.size() || (undo != Undo::all && take_more(units)); ++i) {
         anything_to_commit |= run_one(*units[i], undo);
         if (connection_->in_transaction()) {
             if (!std::exchange(must_undo_, false))
@@ -88,6 +94,22 @@ std::optional<std::size_t> SqliteWriter::attempt_with(const std::vector<Unit*>& 
     else
         demand("ROLLBACK");
     return std::nullopt;
+}
+
+bool SqliteWriter::take_more(std::vector<Unit*>& units)
+{
+    while (units.size() < options_.batch_limit && log_sync_.busy()) {
+        const auto room = options_.batch_limit - units.size();
+        auto more = queue_.pop_while(room, std::min(room, units_worth_waking), [this] { return log_sync_.busy(); });
+        if (more.empty() && queue_.closed())
+            return false;
+        refuse_stale(more, options_.queue_wait);
+        if (more.empty())
+            continue;
+        units.insert(units.end(), more.begin(), more.end());
+        return true;
+    }
+    return false;
 }
 
 bool SqliteWriter::run_one(Unit& unit, Undo undo)
@@ -112,7 +134,8 @@ bool SqliteWriter::run_one(Unit& unit, Undo undo)
 
 void SqliteWriter::commit(const std::vector<Unit*>& units)
 {
-    const int code = connection_->command("COMMIT");
+    log_sync_.begun();
+    const int code = connection_->commit_without_sync();
     if (code == SQLITE_OK)
         return;
     auto error = connection_->error_of(code, "COMMIT");
@@ -158,7 +181,7 @@ void SqliteWriter::demand(std::string_view command)
         throw InvariantBroken(connection_->error_of(code, command).detail());
 }
 
-void run_reader(SqliteConnection& connection, UnitQueue& queue, Steady::duration queue_wait)
+void run_reader(SqliteConnection& connection, UnitQueue& queue, LogSync& log_sync, Steady::duration queue_wait)
 {
     for (;;) {
         auto units = queue.pop(1);
@@ -176,7 +199,7 @@ void run_reader(SqliteConnection& connection, UnitQueue& queue, Steady::duration
                     unit->error = std::move(failure);
                 connection.command("ROLLBACK");  // there is nothing to keep
             }
-            finish(*unit);
+            log_sync.tell_reader(*unit);
         }
     }
 }

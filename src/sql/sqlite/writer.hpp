@@ -1,5 +1,5 @@
-// SqliteWriter: takes all waiting units into one transaction and commits them with one fsync. Callers hear of their units
-// after the commit only. One failing does not harm the others: if it has changed nothing there is nothing to undo; else the
+// SqliteWriter: takes all waiting units into one transaction and commits them with one fsync (LogSync), during which it is at the next
+// transaction: what comes until the fsync ends goes into that one. Callers hear of their units after the fsync only. One failing does not harm the others: if it has changed nothing there is nothing to undo; else the
 // transaction is begun again with a savepoint around each unit, and so are the next few. Savepoints copy every page a unit
 // touches, which for a turn of a session is most of its cost, and failures after a change are rare.
 #pragma once
@@ -8,25 +8,29 @@
 
 #include "dure/sql/sqlite.hpp"
 #include "sql/sqlite/connection.hpp"
+#include "sql/sqlite/log_sync.hpp"
 #include "sql/unit_queue.hpp"
 
 namespace dure::sql {
 
 class SqliteWriter {
 public:
-    SqliteWriter(std::unique_ptr<SqliteConnection> connection, const SqliteOptions& options);
+    SqliteWriter(std::unique_ptr<SqliteConnection> connection, UnitQueue& queue, const SqliteOptions& options);
 
     // Until the queue is closed and drained.
-    void work(UnitQueue& queue);
+    void work();
+    LogSync& log_sync() { return log_sync_; }
     bool dead() const { return dead_.load(std::memory_order_relaxed); }
 
 private:
     void commit_together(std::vector<Unit*> units);
     // Position of a unit whose time limit cost all of them the transaction, or empty when every outcome stands.
-    std::optional<std::size_t> attempt(const std::vector<Unit*>& units);
+    std::optional<std::size_t> attempt(std::vector<Unit*>& units);
     enum class Undo { all, savepoint, nothing_to };
     bool run_one(Unit& unit, Undo undo);
-    std::optional<std::size_t> attempt_with(const std::vector<Unit*>& units, bool savepoints);
+    std::optional<std::size_t> attempt_with(std::vector<Unit*>& units, bool savepoints);
+    // More units, that came while the log is synchronised. False: it is time to commit.
+    bool take_more(std::vector<Unit*>& units);
     void commit(const std::vector<Unit*>& units);
     void fail_all(const std::vector<Unit*>& units, const Error& error);
     void move_log();
@@ -34,6 +38,7 @@ private:
     void demand(std::string_view command);
 
     std::unique_ptr<SqliteConnection> connection_;
+    UnitQueue& queue_;
     const SqliteOptions& options_;
     std::optional<Error> last_failure_;  // of a statement of the unit that ran last
     int next_checkpoint_;  // pages in the log at which it is moved
@@ -41,9 +46,10 @@ private:
     int careful_batches_ = 0;  // that still get savepoints
     bool must_undo_ = false;  // a unit failed after a change, without a savepoint around it
     std::atomic<bool> dead_ = false;
+    LogSync log_sync_;  // the last member: its thread uses the others
 };
 
-// Runs a read unit in its own transaction.
-void run_reader(SqliteConnection& connection, UnitQueue& queue, Steady::duration queue_wait);
+// Runs read units, each in a transaction of its own.
+void run_reader(SqliteConnection& connection, UnitQueue& queue, LogSync& log_sync, Steady::duration queue_wait);
 
 }  // namespace dure::sql

@@ -1,0 +1,116 @@
+// LogSync; see log_sync.hpp.
+#include "sql/sqlite/log_sync.hpp"
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+namespace dure::sql {
+
+namespace {
+
+// Reads; of groups of the writer there are two.
+constexpr std::size_t most_waiting = 4096;
+
+}  // namespace
+
+LogSync::LogSync(std::function<int()> sync, std::function<void()> on_idle, std::function<void(std::string)> on_failure)
+    : sync_(std::move(sync)), on_idle_(std::move(on_idle)), on_failure_(std::move(on_failure)), thread_([this] {
+          pthread_setname_np(pthread_self(), "sql-sync");
+          work();
+      })
+{}
+
+LogSync::~LogSync()
+{
+    {
+        const std::lock_guard lock(guard_);
+        closed_ = true;
+    }
+    changed_.notify_one();
+    thread_.join();
+}
+
+void LogSync::wait_for_room()
+{
+    std::unique_lock lock(guard_);
+    room_.wait(lock, [this] { return written_ == asked_; });
+}
+
+void LogSync::tell(std::vector<Unit*> units)
+{
+    std::unique_lock lock(guard_);
+    written_ = begun_.load();
+    busy_ = asked_ != written_;
+    wait_or_finish({std::move(units), written_}, lock);
+    lock.unlock();
+    changed_.notify_one();
+}
+
+void LogSync::tell_reader(Unit& unit)
+{
+    const auto seen = begun_.load();
+    if (synced_.load() >= seen)
+        return finish(unit);
+    std::unique_lock lock(guard_);
+    if (waiting_.size() >= most_waiting) {
+        lock.unlock();
+        unit.error = busy_error("too many reads wait for the log");
+        return finish(unit);
+    }
+    wait_or_finish({{&unit}, seen}, lock);   // its commits are synchronised for those who wrote them
+}
+
+void LogSync::wait_or_finish(Waiting fresh, std::unique_lock<std::mutex>& lock)
+{
+    waiting_.push_back(std::move(fresh));
+    if (failed_ || waiting_.back().commits <= synced_.load())
+        finish_decided(lock);
+}
+
+void LogSync::finish_decided(std::unique_lock<std::mutex>& lock)
+{
+    std::vector<Unit*> decided;
+    std::erase_if(waiting_, [&](const Waiting& one) {
+        const bool safe = one.commits <= synced_.load();
+        if (!safe && !failed_)
+            return false;
+        for (auto* unit : one.units) {
+            if (!safe)
+                unit->error = Error(Errc::internal, "The storage failed.").detail("the log is not on the disk");
+            decided.push_back(unit);
+        }
+        return true;
+    });
+    lock.unlock();
+    for (auto* unit : decided)
+        finish(*unit);
+    lock.lock();
+}
+
+void LogSync::work()
+{
+    std::unique_lock lock(guard_);
+    for (;;) {
+        changed_.wait(lock, [this] { return closed_ || asked_ < written_; });
+        if (asked_ == written_)
+            return;
+        asked_ = written_;
+        room_.notify_one();
+        const auto covered = asked_;
+        lock.unlock();
+        const int code = failed_ ? SQLITE_OK : sync_();
+        if (code != SQLITE_OK)
+            on_failure_("sqlite " + std::to_string(code) + " at a commit");
+        lock.lock();
+        failed_ = failed_ || code != SQLITE_OK;
+        if (!failed_)
+            synced_ = covered;
+        busy_ = asked_ != written_;
+        lock.unlock();
+        on_idle_();   // before the callers are told: the next commit has waited for this
+        lock.lock();
+        finish_decided(lock);
+    }
+}
+
+}  // namespace dure::sql
