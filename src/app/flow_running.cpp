@@ -54,7 +54,7 @@ public:
         sessions::TurnRecord record;
         record.session_id = std::move(turn.session_id);
         record.owner_id = turn.owner;
-        record.turn_key = turn.execution_id;
+        record.turn_key = turn.turn_key.empty() ? turn.execution_id : std::move(turn.turn_key);
         record.user_text = std::move(turn.user_text);
         record.assistant_text = std::move(turn.answer);
         record.model = std::move(turn.model);

@@ -163,6 +163,11 @@ bool ChatService::is_background(const CompletionCall& call)
     return !background_task_of(call).empty();
 }
 
+std::string ChatService::turn_key(const CompletionCall& call)
+{
+    return newest_user_turn(call.messages, call.hints.user_message_id).key;
+}
+
 Task<Result<void>> ChatService::complete(const CompletionCall& call, const Caller& caller, const RequestInfo& info,
                                          model::AnswerSink& sink, Answer& answer)
 {

@@ -235,7 +235,8 @@ private:
         const auto text = output.value("text", Json());
         co_return co_await all_.sessions->record(
             {execution.owner_id, execution.session_id, execution.id, "flow:" + execution.flow_slug, execution.message,
-             text.is_string() ? text.get<std::string>() : dump(text), now->tokens, now->cost_nano});
+             text.is_string() ? text.get<std::string>() : dump(text), now->tokens, now->cost_nano, false,
+             execution.facts.value("turn_key", std::string())});
     }
 
     BodyParts parts_;

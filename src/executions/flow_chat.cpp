@@ -186,12 +186,14 @@ Task<Result<void>> FlowChat::complete(Caller caller, ChatTurn turn, model::Answe
     cut.session_id = turn.session_id;
     cut.model = turn.model;
     cut.user_text = turn.message;
+    cut.turn_key = turn.turn_key;
     StartRequest request;
     request.flow = flow->id;
     request.version = std::to_string(flow->version);
     request.message = std::move(turn.message);
     request.session_id = std::move(turn.session_id);
     request.history = std::move(turn.history);
+    request.turn_key = std::move(turn.turn_key);
     request.owner_runs = turn.owner_runs;
     const auto started = co_await service_.start(caller, std::move(request));
     if (!started)

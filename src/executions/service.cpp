@@ -129,6 +129,8 @@ Task<Result<Started>> ExecutionService::start(Caller caller, StartRequest reques
         co_return remembered.error();
     if (request.history)
         fresh.facts["history"] = std::move(*request.history);
+    if (!request.turn_key.empty())
+        fresh.facts["turn_key"] = request.turn_key;
     if (auto known = co_await state_->session_state(fresh, *flow->document); !known)
         co_return known.error();
     else if (!known->empty())

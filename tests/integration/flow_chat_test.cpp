@@ -111,6 +111,30 @@ TEST_F(FlowChat, WhatAFlowCannotDoIsRefused)
     EXPECT_EQ(upstream.request_count(), 0);
 }
 
+TEST_F(FlowChat, ARegeneratedAnswerBelongsToTheTurnOfItsQuestion)
+{
+    const struct {
+        const char* message;
+        const char* id;  // of the client's; empty: the texts so far tell
+        const char* answer;
+    } said[] = {{"하나", "m1", "first"}, {"하나", "m1", "second"}, {"하나", "", "third"}, {"하나", "", "fourth"}};
+    for (const auto& one : said) {
+        upstream.enqueue(completion_script(one.answer));
+        RawFields fields{{"X-OpenWebUI-Chat-Id", "c3"}};
+        if (*one.id != 0)
+            fields.emplace_back("X-OpenWebUI-User-Message-Id", one.id);
+        const auto answer = send("POST", "/v1/chat/completions", chat(one.message), fields);
+        ASSERT_EQ(answer.status, 200) << answer.body;
+        EXPECT_EQ(answer.json().at("choices").at(0).at("message").at("content"), one.answer);
+    }
+    const auto id = sessions().at(0).at("session_id").get<std::string>();
+    const auto messages = send("GET", "/api/chat/history/" + id).json().at("messages");
+    std::vector<std::string> told;
+    for (const auto& message : messages)
+        told.push_back(std::to_string(message.at("turn").get<int>()) + " " + message.at("content").get<std::string>());
+    EXPECT_EQ(told, (std::vector<std::string>{"1 하나", "1 first", "1 second", "2 하나", "2 third", "2 fourth"}));
+}
+
 TEST_F(FlowChat, ATurnWhoseClientLeavesIsStoredAsCut)
 {
     upstream.enqueue({dure::test::send(sse_head()), dure::test::send(chunk(role_chunk())),

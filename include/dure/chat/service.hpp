@@ -137,6 +137,8 @@ public:
 
     // Whether a chat client asks for itself (a title, tags …): no turn of the conversation, and no agent or flow is run for it.
     static bool is_background(const CompletionCall& call);
+    // The same for every request of one turn: tool loops, an answer that is regenerated or continued.
+    static std::string turn_key(const CompletionCall& call);
 
     // Takes over turns of the agent whose process died, and holds those of this one, on a core until stop(). Before the
     // cores run, blocking: on SQLite what is held now was held by a process that is dead.

@@ -15,6 +15,7 @@ struct ChatTurn {
     std::string message;  // what the user said last
     std::optional<Json> history = {};  // [{role, content}] before it, oldest first, the client's own; none: the session's
     std::string session_id;  // empty: nothing is remembered
+    std::string turn_key = {};  // the same for every request of one turn (a regenerated answer); empty: a turn of its own
     std::int64_t owner_runs = 0;
     Deadline deadline = Deadline::never();
 };

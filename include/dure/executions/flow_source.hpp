@@ -59,6 +59,7 @@ public:
         std::string owner, session_id, execution_id, model, user_text, answer;
         std::int64_t tokens = 0, cost_nano = 0;
         bool cut = false;   // the answer is what had been said when its client left or it failed
+        std::string turn_key = {};   // equal to that of the turn before: the same turn answered again; empty: one of its own
     };
     virtual Task<Result<void>> record(Turn turn) = 0;
 };

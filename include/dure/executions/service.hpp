@@ -24,6 +24,7 @@ struct StartRequest {
     std::string request_hash;  // of the body the key came with
     std::int64_t owner_runs = 0;  // how many of the caller work at the same time, the others are queued; 0: no bound
     std::optional<Json> history = {};  // session.history, in place of what the session remembers
+    std::string turn_key = {};  // see SessionMemory::Turn
     std::string webhook = {};  // where its ends are posted to (runs/webhooks.hpp); empty: nowhere
 };
 

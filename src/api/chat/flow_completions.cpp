@@ -142,6 +142,7 @@ Task<Result<void>> complete_by_flow(const ApiParts& parts, RequestContext& conte
     turn.message = std::move(conversation->message);
     turn.history = std::move(conversation->history);
     turn.session_id = std::move(*session);
+    turn.turn_key = chat::ChatService::turn_key(call);
     turn.owner_runs = auth::limits_of_role(parts.settings.limits, context.principal.role).runs;
     turn.deadline = deadline;
     executions::FlowChat flow(parts.executions);
