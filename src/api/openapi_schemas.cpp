@@ -148,7 +148,7 @@ constexpr std::string_view parameter_schemas = R"json({
 "sort_order":{"type":"string","enum":["asc","desc"]},
 "status":{"type":"string","enum":["queued","running","waiting","succeeded","failed","cancelled"]},
 "modes":{"type":"string","description":"a list of status, updates, messages, custom, tasks; absent: all"},
-"aggregate_type":{"type":"string","enum":["Workflow","Execution","Session","User","ApiKey","Role"]},
+"aggregate_type":{"type":"string","enum":["Workflow","Execution","Session","User","ApiKey","Role","Access","ToolRun","LoginAttempt"]},
 "at":{"type":"string","format":"date-time"},
 "group_by":{"type":"string","description":"a list of day, model, user, key"}
 })json";

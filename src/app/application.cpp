@@ -241,18 +241,22 @@ int serve(const config::Settings& settings, std::function<config::Loaded()> load
                   [&readiness] { return readiness.check(); }, event_reads, usage_reports, audit,
                   [&models] { return models.reload_from_a_core(); }, tools, **toolbox, selector, flows, flow_running.executions(), *sharing->tickets,
                   *budget});
+    const auto refuse_start = [&cores](const Error& error) {
+        cores.stop();   // they never ran: nobody waits for what they would have done
+        return refuse(error);
+    };
     http::Server server(cores, api, logger, server_options(settings.server));
     if (auto listening = server.listen(); !listening)
-        return refuse(listening.error());
+        return refuse_start(listening.error());
     MetricsPage metrics_page(metrics);
     std::optional<http::Server> metrics_server;
     if (!settings.metrics.listen.empty()) {
         metrics_server.emplace(cores, metrics_page, logger, metrics_listener(settings.metrics));
         if (auto listening = metrics_server->listen(); !listening)
-            return refuse(listening.error());
+            return refuse_start(listening.error());
     }
     if (auto started = chat.start(cores.at(0)); !started)
-        return refuse(started.error());
+        return refuse_start(started.error());
     cores.start();
     (*toolbox)->start(tool_servers_patience);
     flow_running.start();
@@ -264,7 +268,7 @@ int serve(const config::Settings& settings, std::function<config::Loaded()> load
     if (metrics_server)
         logger.info("metrics have an address of their own", {{"port", std::to_string(metrics_server->port())}});
     std::cerr << "dure " << version << " listening on " << url << " (" << storage->description << ")" << std::endl;
-    signals.wait_for_stop([&] { (void)models.reload(); });
+    signals.wait_for_stop([&] { models.reload_by_signal(audit, cores.at(0)); });
     shut_down(api, server, gateway, flow_running, chat, people.mailer, usage, attempts.writer(), settings.server.shutdown_deadline, logger);
     (*toolbox)->stop(Deadline::after(tool_servers_patience));
     if (metrics_server)

@@ -42,6 +42,25 @@ Task<Result<std::size_t>> Models::reload_from_a_core()
     return pool_.run([this] { return reload(); });
 }
 
+// Nobody asked by a request, so the event names the signal.
+void Models::reload_by_signal(events::AccessAudit& audit, boost::asio::io_context& core)
+{
+    const auto count = reload();
+    if (!count)
+        return;   // told already
+    std::string problem;
+    try {
+        auto recording = audit.configuration_reloaded({}, {{"what", "models"}, {"models", *count}, {"by", "SIGHUP"}});
+        const auto recorded = boost::asio::co_spawn(core, std::move(recording), boost::asio::use_future).get();
+        if (!recorded)
+            problem = recorded.error().message() + " " + recorded.error().detail();
+    } catch (const std::exception& failed) {
+        problem = failed.what();
+    }
+    if (!problem.empty())
+        logger_.warn("that models were read again is not on record", {{"detail", problem}});
+}
+
 int models_check(const config::Settings& settings)
 {
     Logger logger({LogLevel::error, false, ""});

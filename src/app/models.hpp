@@ -8,6 +8,7 @@
 #include "dure/base/blocking_pool.hpp"
 #include "dure/base/log.hpp"
 #include "dure/config/load.hpp"
+#include "dure/events/access_audit.hpp"
 #include "dure/llm/gateway.hpp"
 
 namespace dure::app {
@@ -21,6 +22,8 @@ public:
     // files: for a thread of its own.
     Result<std::size_t> reload();
     Task<Result<std::size_t>> reload_from_a_core();
+    // reload() with its event, as a request leaves one; waits for both. For the thread that takes the signals.
+    void reload_by_signal(events::AccessAudit& audit, boost::asio::io_context& core);
 
 private:
     llm::Gateway& gateway_;

@@ -56,6 +56,11 @@ TEST_P(EventRoutes, AnAggregateIsReadInPages)
     }
     EXPECT_EQ(versions, (std::vector<std::int64_t>{1, 2, 3}));
     EXPECT_EQ(ask(kim, "/api/events/aggregate/" + session + "?aggregate_type=User").status, 404);
+    for (const auto* route : {"/api/events/aggregate/", "/api/events/replay/"}) {
+        const auto refused = ask(kim, route + session + "?aggregate_type=Sessions");
+        EXPECT_EQ(refused.status, 422) << refused.body;
+        EXPECT_EQ(refused.json().at("errors").at(0).at("loc"), Json::array({"query", "aggregate_type"}));
+    }
 }
 
 TEST_P(EventRoutes, ReplayGoesToAVersionAndToATime)

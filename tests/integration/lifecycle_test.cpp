@@ -211,6 +211,23 @@ TEST(Start, MetricsOnTheirOwnAddressNeedNoKey)
     EXPECT_EQ(server.terminate(), 0);
 }
 
+TEST(Start, AnAddressThatIsTakenIsNamed)
+{
+    const ServerProcess taken;
+    const auto port = std::to_string(taken.port());
+    for (const auto& [text, arguments] :
+         {std::pair("[metrics]\nlisten = \"127.0.0.1:" + port + "\"\n", std::vector<std::string>{"--port", "0"}),
+          std::pair(std::string(), std::vector<std::string>{"--port", port})}) {
+        const TemporaryFolder folder;
+        std::ofstream(folder.path() / "dure.toml") << text;
+        std::vector<std::string> command{"serve", "--config", "dure.toml"};
+        command.insert(command.end(), arguments.begin(), arguments.end());
+        const auto refused = run_command(folder.path(), command);
+        EXPECT_EQ(refused.code, 1);
+        EXPECT_NE(refused.err.find("Cannot listen on 127.0.0.1 port " + port), std::string::npos) << refused.err;
+    }
+}
+
 TEST(Start, ADatabaseInMemoryLeavesNoFiles)
 {
     ServerProcess server({.arguments = {"--database", "sqlite::memory:"}});

@@ -161,18 +161,25 @@ TEST(ModelsReload, BySignalAndByRouteWithoutDroppingStreams)
     };
     const auto write = [&](const std::string& text) { std::ofstream(server.folder() / "dure.toml") << text; };
     write(models_of(upstream, "[[model]]\nid = \"second\"\ntargets = [\"up/second\"]\n"));
+    const auto reloads = [&] {
+        const auto target = "/api/events/audit?event_type=ConfigurationReloaded";
+        return fetch(server.port(), raw_request("GET", target, server.key())).json().at("events");
+    };
     server.send_signal(SIGHUP);
     EXPECT_TRUE(eventually([&] { return lists("second"); }));
+    ASSERT_TRUE(eventually([&] { return reloads().size() == 1; })) << "on record too";
+    EXPECT_EQ(reloads().at(0).at("data").at("last_reload").at("by"), "SIGHUP");
+    EXPECT_FALSE(reloads().at(0).at("metadata").contains("user_id"));
 
     write(models_of(upstream, "[[model]]\nid = \"third\"\ntargets = [\"up/third\"]\n"));
     const auto reloaded = fetch(server.port(), raw_request("POST", "/api/models/reload", server.key()));
     EXPECT_EQ(reloaded.status, 200) << reloaded.body;
     EXPECT_TRUE(lists("third"));
     EXPECT_FALSE(lists("second"));
-    const auto events =
-        fetch(server.port(), raw_request("GET", "/api/events/audit?event_type=ConfigurationReloaded", server.key())).json().at("events");
-    ASSERT_EQ(events.size(), 1u) << "who reloaded it is on record";
+    const auto events = reloads();
+    ASSERT_EQ(events.size(), 2u) << "who reloaded it is on record";
     EXPECT_EQ(events.at(0).at("data").at("last_reload").at("what"), "models");
+    EXPECT_TRUE(events.at(0).at("metadata").contains("user_id"));
 
     write(models_of(upstream, "[[model]]\nid = \"broken\"\ntargets = [\"nobody/x\"]\n"));
     const auto refused = fetch(server.port(), raw_request("POST", "/api/models/reload", server.key()));

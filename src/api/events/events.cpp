@@ -33,6 +33,13 @@ namespace event_routes {
 
 constexpr double highest_version = 9e15;
 
+// The types of aggregates there are; the OpenAPI document has the same.
+auto known_aggregate_type()
+{
+    return schema::one_of(
+        {"Workflow", "Execution", "Session", "User", "ApiKey", "Role", "Access", "ToolRun", "LoginAttempt"});
+}
+
 struct AggregateInput {
     std::optional<std::string> aggregate_type;
     std::int64_t from_version = 1;
@@ -43,7 +50,7 @@ const auto& aggregate_fields()
 {
     using Input = AggregateInput;
     static const auto fields = schema::object<Input>(schema::UnknownFields::refuse)
-                                   .optional("aggregate_type", &Input::aggregate_type, schema::length(1, 64))
+                                   .optional("aggregate_type", &Input::aggregate_type, known_aggregate_type())
                                    .optional("from_version", &Input::from_version, schema::range(1, highest_version))
                                    .optional("limit", &Input::limit, schema::range(1, 100), schema::alias("page_size"));
     return fields;
@@ -59,7 +66,7 @@ const auto& replay_fields()
 {
     using Input = ReplayInput;
     static const auto fields = schema::object<Input>(schema::UnknownFields::refuse)
-                                   .optional("aggregate_type", &Input::aggregate_type, schema::length(1, 64))
+                                   .optional("aggregate_type", &Input::aggregate_type, known_aggregate_type())
                                    .optional("to_version", &Input::to_version, schema::range(1, highest_version))
                                    .optional("at", &Input::at, schema::length(0, 40));
     return fields;
