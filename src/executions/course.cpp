@@ -22,15 +22,6 @@ Error wrong_member(const std::string& member, const std::string& message)
     return Error(Errc::invalid_argument, message).param(member).problem({{"body", member}, message, "value_error"});
 }
 
-// A bound key sees only executions of the flows it opens to run (flow-format §11, routes.md).
-Result<void> opened_by(const Caller& caller, const Execution& execution)
-{
-    const auto wanted = "flow:" + execution.flow_slug;
-    if (!caller.models || std::find(caller.models->begin(), caller.models->end(), wanted) != caller.models->end())
-        return {};
-    return Error(Errc::not_found, "No such execution.");
-}
-
 // Who sets an execution going again gives it nothing it did not have, and nothing beyond their own.
 Result<std::optional<flows::Rights>> rights_again(const Execution& execution, const Caller& caller)
 {
@@ -80,6 +71,18 @@ bool asked_beside(const Execution& execution, const std::string& name)
 // How long an answer waits for another one's work to be done.
 constexpr std::chrono::seconds answer_patience{10};
 
+// "approve" or true in the place of {"action": "approve"}; empty: the answer names none that is offered.
+std::string action_alone(const Json& offered, const Json& answer)
+{
+    const auto named = answer.is_string()    ? answer.get<std::string>()
+                       : answer.is_boolean() ? std::string(answer.get<bool>() ? "approve" : "reject")
+                                             : std::string();
+    const bool known = offered.is_array() && std::any_of(offered.begin(), offered.end(), [&](const Json& one) {
+                           return (one.is_object() ? one.value("id", Json()) : one) == named;
+                       });
+    return known ? named : std::string();
+}
+
 // A question with actions is answered by {action, feedback, fields, by}; any other by the value itself.
 Json whole_answer(const Json& question, const Answer& given, const std::string& by)
 {
@@ -87,10 +90,12 @@ Json whole_answer(const Json& question, const Answer& given, const std::string& 
     if (!offers_actions)
         return given.answer.is_null() && !given.action.empty() ? Json{{"action", given.action}} : given.answer;
     auto answer = given.answer.is_object() ? given.answer : Json::object();
-    if (given.answer.is_string())
-        answer["feedback"] = given.answer;
     if (!given.action.empty())
         answer["action"] = given.action;
+    else if (const auto action = action_alone(question.at("actions"), given.answer); !action.empty())
+        answer["action"] = action;
+    if (given.answer.is_string() && (!given.action.empty() || !answer.contains("action")))
+        answer["feedback"] = given.answer;
     answer["by"] = by;
     return answer;
 }
@@ -190,6 +195,14 @@ Execution fork_of(const Execution& original, std::int64_t step, const Caller& ca
 }
 
 }  // namespace
+
+Result<void> opened_by(const Caller& caller, const Execution& execution)
+{
+    const auto wanted = "flow:" + execution.flow_slug;
+    if (!caller.models || std::find(caller.models->begin(), caller.models->end(), wanted) != caller.models->end())
+        return {};
+    return Error(Errc::not_found, "No such execution.");
+}
 
 Task<Result<Execution>> ExecutionService::State::answer(std::string id, std::string owner, Json question, Json answer,
                                                         model::Actor by)

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "dure/executions/flow_chat.hpp"
+
 namespace dure::executions {
 
 namespace {
@@ -201,6 +203,18 @@ Result<Page> ExecutionRows::list(const std::string& owner, const Filter& filter)
     };
     add("flow_id", filter.flow_id);
     add("status", status);
+    if (filter.models) {
+        std::string places;
+        for (const auto& model : *filter.models) {
+            if (!model.starts_with(flow_model_prefix))
+                continue;
+            values.emplace_back(model.substr(flow_model_prefix.size()));
+            places += (places.empty() ? "$" : ", $") + std::to_string(values.size());
+        }
+        if (places.empty())
+            return Page();
+        condition += " AND flow_slug IN (" + places + ")";
+    }
     const auto counted = connection_.query_with("SELECT COUNT(*) FROM executions" + condition, values);
     if (!counted)
         return counted.error();

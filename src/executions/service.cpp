@@ -129,8 +129,6 @@ Task<Result<Started>> ExecutionService::start(Caller caller, StartRequest reques
         co_return remembered.error();
     if (request.history)
         fresh.facts["history"] = std::move(*request.history);
-    if (!request.turn_key.empty())
-        fresh.facts["turn_key"] = request.turn_key;
     if (auto known = co_await state_->session_state(fresh, *flow->document); !known)
         co_return known.error();
     else if (!known->empty())
@@ -285,6 +283,13 @@ Task<Result<Execution>> ExecutionService::cancel(std::string id, Caller caller)
     auto& parts = state_->parts;
     const auto now = parts.clock.now();
     auto cancelled = co_await parts.journal.write([&](sql::Connection& c, events::Batch& batch) -> Result<Execution> {
+        if (caller.models) {
+            const auto seen = ExecutionRows(c).find(id, caller.user_id);
+            if (!seen)
+                return seen.error();
+            if (auto opened = opened_by(caller, *seen); !opened)
+                return opened.error();
+        }
         const auto run = runs::Runs::stop_in(c, id, caller.user_id, runs::Stop::cancel, now);
         if (!run)
             return run.error();

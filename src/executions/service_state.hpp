@@ -40,6 +40,8 @@ struct ExecutionService::State {
 };
 
 runs::Run run_of(const Execution& execution, Json input);
+// A bound key sees and changes only executions of the flows it opens to run (flow-format §11, routes.md); others are not_found.
+Result<void> opened_by(const Caller& caller, const Execution& execution);
 // rate_limited "queue_full" when the owner has most_queued waiting already.
 Result<void> check_queue(ExecutionRows& rows, const std::string& owner);
 

@@ -147,16 +147,17 @@ std::optional<Telling::Told> Telling::task_ended(const graph::Event& event)
     const auto id = event.data.at("id").get<std::string>();
     const auto name = event.data.at("name").get<std::string>();
     const auto node_id = flow_.flow_node(event.ns, name);
+    const auto blamed = node_id.empty() && name == flows::closing_node ? container_of(event.ns) : node_id;
     std::vector<Step> steps;
     if (const auto result = event.data.find("result"); result != event.data.end()) {
         for (const auto* record : records_of(*result))
             steps.push_back(step_of(*record, id));
-    } else if (const auto error = event.data.find("error"); error != event.data.end() && !node_id.empty()) {
-        failed_node_ = node_id;
+    } else if (const auto error = event.data.find("error"); error != event.data.end() && !blamed.empty()) {
+        failed_node_ = blamed;
         auto said = error_of_step(*error);
         if (said.at("code") != wrapped_error)
-            cause_ = Json{{"node_id", node_id}, {"code", said.at("code")}, {"message", said.at("message")}};
-        steps.push_back(plain_step(node_id, id, "failed"));
+            cause_ = Json{{"node_id", blamed}, {"code", said.at("code")}, {"message", said.at("message")}};
+        steps.push_back(plain_step(blamed, id, "failed"));
         steps.back().error = std::move(said);
     } else if (!node_id.empty()) {
         // The questions of a container's body belong to the nodes that ask.
@@ -178,6 +179,16 @@ std::optional<Telling::Told> Telling::task_ended(const graph::Event& event)
     for (auto& step : steps)
         told["steps"].push_back(told_step(std::move(step)));
     return Told{std::string(mode_tasks), std::move(told)};
+}
+
+// Whose body the namespace is: "b.out:task|b.loop:task" is the loop's.
+std::string Telling::container_of(std::string_view ns) const
+{
+    const auto bar = ns.rfind('|');
+    const auto outside = bar == std::string_view::npos ? std::string_view() : ns.substr(0, bar);
+    const auto inmost = bar == std::string_view::npos ? ns : ns.substr(bar + 1);
+    const auto name = inmost.substr(0, inmost.find(':'));
+    return name.size() < 2 ? std::string() : flow_.flow_node(outside, "n" + std::string(name.substr(1)));
 }
 
 Json Telling::question(const Json& interrupt) const

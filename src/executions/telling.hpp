@@ -32,6 +32,7 @@ private:
     std::optional<Told> task_ended(const graph::Event& event);
     std::optional<Told> updated(const graph::Event& event) const;
     std::optional<Told> message(const graph::Event& event) const;
+    std::string container_of(std::string_view ns) const;
     Step step_of(const Json& record, const std::string& node_id) const;
     Step plain_step(const std::string& node_id, const std::string& task, std::string status) const;
 

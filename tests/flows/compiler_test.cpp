@@ -383,6 +383,47 @@ TEST_F(Flows, APersonIsAskedAndTheAnswerChoosesTheBranch)
     }
 }
 
+TEST_F(Flows, ItemsAtOnceThatReplaceAVariableAreAnErrorAlsoWhereItHasAReducer)
+{
+    const auto outcome_of = [&](const std::string& op, int parallel) {
+        compile(drawn_flow(
+            {{"start", "start"},
+             {"each", "iteration", {{"items", Json::array({1, 2})}, {"parallel", parallel}, {"output", "{{item}}"}}},
+             {"s",
+              "set",
+              {{"ops", Json::array({Json{{"target", "state.n"}, {"op", op}, {"value", 3}}})}},
+              {{"parent", "each"}}},
+             {"end", "end", {{"outputs", {{"n", "{{state.n}}"}}}}}},
+            {"start>each", "each>end"},
+            {{"state", Json::array({Json{{"name", "n"}, {"reducer", "add"}, {"default", 1}}})}}));
+        checkpointer_ = std::make_unique<graph::MemoryCheckpointer>();
+        run();
+        return result_.status == RunStatus::success ? output().at("outputs").at("n") : Json();
+    };
+    EXPECT_EQ(outcome_of("add", 2), 7);
+    EXPECT_EQ(outcome_of("multiply", 1), 9);
+    EXPECT_EQ(outcome_of("multiply", 2), Json()) << "one of the two would be lost";
+}
+
+TEST_F(Flows, FieldsOfAnAnswerFitTheirForm)
+{
+    const auto question = Json::parse(R"({"actions":[{"id":"approve"}],"fields":[
+        {"name":"count","type":"number","required":true},{"name":"size","options":["S","L"],"default":"S"},
+        {"name":"of_a_form","type":"select","options":[{"label":"A","value":"a"}]}]})");
+    const auto given = [](const std::string& fields) {
+        return Json{{"action", "approve"}, {"fields", Json::parse(fields)}};
+    };
+    for (const auto* wrong : {"{}", R"({"count":null})", R"({"count":"2"})", R"({"count":2,"size":"M"})"}) {
+        const auto refused = check_answer(question, given(wrong));
+        ASSERT_FALSE(refused) << wrong;
+        EXPECT_EQ(refused.error().param(), "fields");
+    }
+    EXPECT_EQ(check_answer(question, given(R"({"count":2})")).value().at("fields"),
+              Json::parse(R"({"count":2,"size":"S"})"));
+    const auto all = R"({"count":2,"size":"L","of_a_form":"a","more":[]})";
+    EXPECT_EQ(check_answer(question, given(all)).value().at("fields"), Json::parse(all));
+}
+
 TEST_F(Flows, PeopleMayBeAskedInsideOfContainers)
 {
     compile(drawn_flow(

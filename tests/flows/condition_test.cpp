@@ -203,6 +203,20 @@ INSTANTIATE_TEST_SUITE_P(
                     Wrong{one(R"({"left":"{{nope.x}}","op":"empty"})"), "expression_unknown"},
                     Wrong{one(R"({"left":"{{input","op":"empty"})"), "expression_syntax"}));
 
+TEST(Condition, APatternIsMeasuredInCharacters)
+{
+    const auto pattern_of = [](int characters) {
+        std::string pattern;
+        for (int i = 0; i < characters; ++i)
+            pattern += "두";
+        return one(R"({"left":"a","op":"matches","right":")" + pattern + "\"}");
+    };
+    Problems problems;
+    EXPECT_TRUE(ConditionGroup::compile(OrderedJson::parse(pattern_of(1000)), {}, "n", problems));
+    EXPECT_TRUE(problems.empty());
+    EXPECT_FALSE(ConditionGroup::compile(OrderedJson::parse(pattern_of(1001)), {}, "n", problems));
+}
+
 TEST(Condition, EveryProblemOfAGroupIsReported)
 {
     Problems problems;

@@ -159,6 +159,23 @@ INSTANTIATE_TEST_SUITE_P(
                 {}}),
     drawing_name);
 
+Drawing loop_variable(const char* name, const std::string& variable, std::vector<std::string> codes)
+{
+    return {name,
+            begin + "," + node("i", "loop", R"({"vars":[)" + variable + "]}") + "," + node("a", "llm", "{}", inside_i),
+            joined + "," + edge("s", "i"), std::move(codes)};
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    LoopVariables, Validation,
+    testing::Values(
+        loop_variable("OfItsType", R"({"name":"v","type":"list<number>","value":[1,2.5]})", {}),
+        loop_variable("Computed", R"({"name":"v","type":"list<number>","value":["{{start.message}}"]})", {}),
+        loop_variable("Unset", R"({"name":"v","type":"number","value":null},{"name":"w","type":"text"})", {}),
+        loop_variable("OfAnotherType", R"({"name":"v","type":"number","value":"x"})", {"field_type"}),
+        loop_variable("OfNoType", R"({"name":"v","type":"txt","value":"x"})", {"field_range"})),
+    drawing_name);
+
 INSTANTIATE_TEST_SUITE_P(
     Containers, Validation,
     testing::Values(Drawing{"Body",

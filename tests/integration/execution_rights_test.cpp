@@ -36,7 +36,11 @@ protected:
              {node("start", "start", Json::object()), node("n", kind, std::move(config)),
               node("out", "reply", {{"text", "done"}})}},
             {"edges",
-             {{{"id", "1"}, {"source", "start"}, {"target", "n"}}, {{"id", "2"}, {"source", "n"}, {"target", "out"}}}}};
+             {{{"id", "1"}, {"source", "start"}, {"target", "n"}},
+              {{"id", "2"},
+               {"source", "n"},
+               {"sourceHandle", kind == "human_input" ? "approve" : "out"},
+               {"target", "out"}}}}};
         const auto answer = send(admin.token, "/api/agent-builder/agentflows", document);
         EXPECT_EQ(answer.status, 201) << answer.body;
         return answer.json().value("id", "");
@@ -103,6 +107,47 @@ TEST_P(ExecutionRights, ABoundKeyRunsItsFlowWithTheModelsTheFlowNames)
     EXPECT_EQ(outcome(bound, "fixed"), "succeeded");
     EXPECT_EQ(outcome(bound, fixed, {{"version", "draft"}}), "model_not_permitted")
         << "a draft has only the models that the key names";
+}
+
+// What is given away with a key of one flow shows nothing of the others.
+TEST_P(ExecutionRights, ABoundKeySeesAndStopsOnlyExecutionsOfTheFlowsItOpens)
+{
+    const auto opened = made("opened", "human_input", {{"prompt", "{{start.message}}"}});
+    const auto closed = made("closed", "human_input", {{"prompt", "{{start.message}}"}});
+    const auto model = published(opened);
+    const auto started = [&](const std::string& flow) {
+        const auto asked =
+            send(admin.token, "/api/agent-builder/flows/" + flow + "/execute?wait=true", {{"message", "private"}});
+        EXPECT_EQ(asked.json().at("status"), "waiting") << asked.body;
+        return asked.json().at("id").get<std::string>();
+    };
+    const auto mine = started(opened);
+    const auto other = started(closed);
+    const auto bound = key({"flows:execute", "flows:read"}, {model});
+    const auto get = [&](const std::string& path) { return fetch(server.port(), raw_request("GET", path, bound)); };
+    const auto missing = get("/api/executions/" + other.substr(0, 35) + "x");
+    const auto hidden = get("/api/executions/" + other);
+    EXPECT_EQ(hidden.status, 404) << hidden.body;
+    EXPECT_EQ(hidden.json().at("detail"), missing.json().at("detail"));
+    EXPECT_EQ(get("/api/executions/" + mine).status, 200);
+    for (const std::string& path : std::vector<std::string>{
+             "/api/executions/" + other + "/stream", "/api/events/aggregate/" + other, "/api/events/replay/" + other,
+             "/api/events/aggregate/" + closed, "/api/agent-builder/flows/" + closed + "/executions"})
+        EXPECT_EQ(get(path).status, 404) << path;
+    EXPECT_EQ(get("/api/events/audit").status, 403);
+    EXPECT_EQ(get("/api/events/stream").status, 403);
+    EXPECT_EQ(get("/api/events/aggregate/" + mine).status, 200);
+    const auto list = get("/api/executions").json();
+    EXPECT_EQ(list.at("total"), 1) << list;
+    EXPECT_EQ(list.at("executions").at(0).at("id"), mine);
+    EXPECT_EQ(get("/api/agent-builder/flows/opened/executions").json().at("total"), 1);
+    EXPECT_EQ(send(bound, "/api/executions/" + other + "/cancel", Json::object()).status, 404);
+    EXPECT_EQ(ask(admin, "/api/executions/" + other).json().at("status"), "waiting");
+    EXPECT_EQ(send(bound, "/api/executions/" + mine + "/cancel", Json::object()).status, 202);
+    EXPECT_EQ(fetch(server.port(), raw_request("GET", "/api/executions", key({"flows:execute"}, {"mock"})))
+                  .json()
+                  .at("total"),
+              0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Databases, ExecutionRights, testing::Values("sqlite", "postgres"),

@@ -154,6 +154,24 @@ TEST_P(ExecutionRoutes, AFlowIsExecutedAndShownWithItsStepsAndItsReplayIsTheSame
     EXPECT_EQ(send(admin, "GET", "/api/executions?page_size=1&page=2").json().at("executions").at(0).at("id"), id);
 }
 
+TEST_P(ExecutionRoutes, AConditionOfALoopThatCannotBeAskedIsTheLoopsFailure)
+{
+    auto round = node("round", "template", {{"text", "x"}});
+    round["parentId"] = "again";
+    const Json until{{"all", {{{"left", "{{start.inputs.nowhere}}"}, {"op", "eq"}, {"right", "x"}}}}};
+    const auto flow = made(document("asks", {node("start", "start"), node("again", "loop", {{"until", until}}), round},
+                                    Json::array({edge("start", "again")})));
+    const auto failed = execute(flow, {{"message", "x"}}, "?wait=true&timeout=20").json();
+    ASSERT_EQ(failed.at("status"), "failed") << failed;
+    EXPECT_EQ(failed.at("error").at("code"), "expression_unresolved") << failed.at("error");
+    EXPECT_EQ(failed.at("error").at("node_id"), "again") << failed.at("error");
+    EXPECT_EQ(failed.at("error").at("message").get<std::string>().find("done"), std::string::npos);
+    const auto& last = failed.at("steps").back();
+    EXPECT_EQ(last.at("node_id"), "again");
+    EXPECT_EQ(last.at("status"), "failed");
+    EXPECT_EQ(last.at("error").at("code"), "expression_unresolved");
+}
+
 TEST_P(ExecutionRoutes, AForkSeesTheMessageAndTheInputsOfItsRun)
 {
     auto flow = document("order",

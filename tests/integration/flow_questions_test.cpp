@@ -103,12 +103,26 @@ TEST_P(FlowQuestions, AreNotAnsweredByWhatFitsNone)
     const auto id = execution_of(beside);
     const auto resume = "/api/executions/" + id + "/resume";
     for (const auto& answer : {Json{{"timeout", "x"}}, Json{{"timeout", 1}}, Json{{"timeout", true}},
-                               Json{{"action", 5}}, Json::array(), Json(), Json("approve"), Json(7)}) {
+                               Json{{"action", 5}}, Json::array(), Json(), Json("approved"), Json(7)}) {
         const auto refused = send("POST", resume, {{"node_id", "a"}, {"answer", answer}});
         EXPECT_EQ(refused.status, 422) << answer << refused.body;
     }
     EXPECT_EQ(send("POST", resume, {{"node_id", "z"}, {"action", "approve"}}).status, 409);
     with_questions(id, 3);
+}
+
+TEST_P(FlowQuestions, AreAnsweredByTheActionAlone)
+{
+    const auto id = execution_of(beside);
+    const auto resume = "/api/executions/" + id + "/resume";
+    std::size_t open = 3;
+    for (const auto& [node, answer] :
+         {std::pair("a", Json("approve")), {"b", Json(false)}, {"c", Json{{"action", "reject"}}}}) {
+        const auto taken = send("POST", resume, {{"node_id", node}, {"answer", answer}});
+        EXPECT_EQ(taken.status, 202) << taken.body;
+        with_questions(id, --open);
+    }
+    EXPECT_EQ(with_questions(id, 0).at("output").at("text"), "approve reject reject");
 }
 
 INSTANTIATE_TEST_SUITE_P(Databases, FlowQuestions, testing::Values("sqlite", "postgres"),

@@ -35,6 +35,15 @@ void expect_counted_by_session(ServerProcess::Options options)
     EXPECT_EQ(run_in(two), "1");
     EXPECT_EQ(run_in(one), "3");
     EXPECT_EQ(run_in(""), "1");
+    // What a version with another type left is nothing that this one can go on from: it begins anew.
+    const auto flow = "/api/agent-builder/flows/" + made.json().at("id").get<std::string>();
+    auto drawn = Json::parse(counting);
+    drawn["state"] = {{{"name", "runs"}, {"type", "list<text>"}, {"reducer", "append"}, {"default", Json::array()}, {"scope", "session"}}};
+    drawn["nodes"][1]["data"]["config"]["ops"] = {{{"target", "session.runs"}, {"op", "append"}, {"value", "x"}}};
+    const auto changed = fetch(server.port(), raw_request("PUT", flow, server.key(), drawn.dump()));
+    ASSERT_EQ(changed.status, 200) << changed.body;
+    EXPECT_EQ(run_in(one), R"(["x"])");
+    EXPECT_EQ(run_in(one), R"(["x","x"])");
 }
 
 TEST(SessionState, LastsOverTheRunsOfASessionOnSqlite)

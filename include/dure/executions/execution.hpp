@@ -96,6 +96,7 @@ Limits limits_from(const Json& json);
 struct Filter {
     std::string flow_id;   // empty: of all flows
     std::optional<Status> status;
+    std::optional<std::vector<std::string>> models = {};   // of a bound key: only of flows among them, as "flow:<slug>"
     std::int64_t page = 1;
     std::int64_t page_size = 20;   // 1 to 100
 };

@@ -118,7 +118,7 @@ Result<Json> patched_values(const CompiledFlow& flow, const Json& values, const 
 
 // Whether an answer fits what a node asks: an action that is offered, required fields. Gives it as the node takes it.
 // invalid_argument "answer_invalid".
-Result<Json> check_answer(const Json& question, const Json& answer);
+Result<Json> check_answer(const Json& question, Json answer);
 
 // The channel that tells steps: every Update of a flow node has, under this key, {"node_id", "visit", "status": "succeeded" |
 // "failed" | "skipped", "input", "output", "started_at", "duration_ms", "attempts", "usage", "error"}: so a step's row is

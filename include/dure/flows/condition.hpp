@@ -43,7 +43,7 @@ enum class OperandType { text, number, boolean, list, file };
 class ConditionGroup {
 public:
     static constexpr std::size_t deepest = 4;  // groups inside each other
-    static constexpr std::size_t longest_pattern = 1000;
+    static constexpr std::size_t longest_pattern = 1000;  // characters
 
     // {"all":[…]} or {"any":[…]}; entries are conditions or groups. Codes: case_empty, condition_type, nesting,
     // expression_syntax, expression_unknown, field_…. Empty when anything is wrong.

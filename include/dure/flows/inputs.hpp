@@ -7,6 +7,8 @@
 
 namespace dure::flows {
 
+// Whether it is one of the types of flow-format §2.
+bool value_type_allowed(std::string_view type);
 // Whether a value is of one of the types of flow-format §2 ("text", "list<integer>" …). Everything is `any`.
 bool fits_type(const std::string& type, const Json& value);
 // Whether a variable of the state (§1), declared so, can hold the value: of its type, and what its reducer goes on from.

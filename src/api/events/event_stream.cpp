@@ -55,7 +55,7 @@ public:
 
     Task<Result<void>> run(events::Follower follower)
     {
-        auto page = co_await follower.next(Steady::now());   // before the head: a failure still has a status
+        auto page = co_await follower.next(Steady::now());  // before the head: a failure still has a status
         if (!page)
             co_return page.error();
         if (auto started = co_await context_.start_event_stream(); !started)
@@ -108,6 +108,8 @@ Handler stream_events(const ApiParts& parts)
         const auto input = event_stream::fields().read_query(context.query);
         if (!input)
             co_return input.error();
+        if (auto seen = co_await check_bound_reader(parts, context, input->aggregate_id.value_or("")); !seen)
+            co_return seen.error();
         const auto given = event_stream::start_of(context, *input);
         if (!given)
             co_return given.error();

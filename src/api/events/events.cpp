@@ -7,6 +7,7 @@
 #include "api/audit.hpp"
 #include "api/cursor.hpp"
 #include "api/dates.hpp"
+#include "api/executions/executions.hpp"
 #include "dure/schema/fields.hpp"
 
 namespace dure::api {
@@ -14,6 +15,17 @@ namespace dure::api {
 events::Reader event_reader(const RequestContext& context)
 {
     return {context.principal.user_id, context.principal.may("events:read")};
+}
+
+Task<Result<void>> check_bound_reader(const ApiParts& parts, const RequestContext& context, const std::string& aggregate_id)
+{
+    if (!context.principal.models || event_reader(context).sees_everything)
+        co_return Result<void>();
+    if (aggregate_id.empty())
+        co_return Error(Errc::permission_denied, "Insufficient permissions").reason("insufficient_permissions");
+    if (auto seen = co_await check_seen(parts, context, aggregate_id); !seen)
+        co_return seen.error().code() == Errc::not_found ? Error(Errc::not_found, "No such aggregate.") : seen.error();
+    co_return Result<void>();
 }
 
 OrderedJson event_json(const model::Event& event)
@@ -134,7 +146,9 @@ OrderedJson events_json(const std::vector<model::Event>& events)
 
 Handler get_aggregate_events(const ApiParts& parts)
 {
-    return [&service = parts.events, &audit = parts.audit](RequestContext& context) -> Task<Result<void>> {
+    return [&parts, &service = parts.events, &audit = parts.audit](RequestContext& context) -> Task<Result<void>> {
+        if (auto seen = co_await check_bound_reader(parts, context, context.path_parameter("id")); !seen)
+            co_return seen.error();
         const auto input = event_routes::aggregate_fields().read_query(context.query);
         if (!input)
             co_return input.error();
@@ -157,7 +171,9 @@ Handler get_aggregate_events(const ApiParts& parts)
 
 Handler replay_aggregate(const ApiParts& parts)
 {
-    return [&service = parts.events, &audit = parts.audit](RequestContext& context) -> Task<Result<void>> {
+    return [&parts, &service = parts.events, &audit = parts.audit](RequestContext& context) -> Task<Result<void>> {
+        if (auto seen = co_await check_bound_reader(parts, context, context.path_parameter("id")); !seen)
+            co_return seen.error();
         const auto input = event_routes::replay_fields().read_query(context.query);
         if (!input)
             co_return input.error();
@@ -182,8 +198,10 @@ Handler replay_aggregate(const ApiParts& parts)
 
 Handler audit_events(const ApiParts& parts)
 {
-    return [&service = parts.events, &audit = parts.audit,
+    return [&parts, &service = parts.events, &audit = parts.audit,
             cursors = Cursors(parts.cursor_key)](RequestContext& context) -> Task<Result<void>> {
+        if (auto seen = co_await check_bound_reader(parts, context, ""); !seen)
+            co_return seen.error();
         const auto request = event_routes::read_audit(context, cursors);
         if (!request)
             co_return request.error();

@@ -12,6 +12,10 @@ Handler audit_events(const ApiParts& parts);
 Handler stream_events(const ApiParts& parts);
 
 events::Reader event_reader(const RequestContext& context);
+// A key bound to models sees of its owner only the executions of the flows it opens, unless it has events:read: not_found, and
+// permission_denied where `aggregate_id` is empty (everything is asked for).
+Task<Result<void>> check_bound_reader(const ApiParts& parts, const RequestContext& context,
+                                      const std::string& aggregate_id);
 OrderedJson event_json(const model::Event& event);
 
 }  // namespace dure::api

@@ -218,6 +218,8 @@ Handler watch_execution(const ApiParts& parts)
         const auto id = context.path_parameter("id");
         if (const auto execution = co_await parts.executions.find(id, context.principal.user_id); !execution)
             co_return execution.error();
+        if (auto seen = co_await check_seen(parts, context, id); !seen)
+            co_return seen.error();
         const auto place = co_await parts.limiter.open_stream("websocket " + context.principal.user_id,
                                                               execution_socket::sockets_of_a_user);
         if (!place)

@@ -65,7 +65,7 @@ public:
         if (!first.is_null())
             http::append_sse_event(buffer_, "execution", dump(first));
         for (;;) {
-            if (!(*reader)->ended()) {   // behind an end what is left goes out with its telling
+            if (!(*reader)->ended()) {  // behind an end what is left goes out with its telling
                 if (auto written = co_await write_out(); !written)
                     co_return written;
                 if (service.closed() || !co_await still_welcome())
@@ -74,7 +74,7 @@ public:
             const auto page = co_await service.next_page(**reader, request_.execution_id, owner,
                                                          std::min(silent_until_, Steady::now() + longest_silence));
             if (!page)
-                break;   // the database: the client comes back
+                break;  // the database: the client comes back
             for (const auto& event : page->events)
                 http::append_sse_event(buffer_, event->mode, dump(event->data), std::to_string(event->seq));
             if (page->at_rest) {
@@ -166,6 +166,8 @@ Handler stream_execution(const ApiParts& parts)
         auto modes = read_modes(query->modes);
         if (!modes)
             co_return modes.error();
+        if (auto seen = co_await check_seen(parts, context, context.path_parameter("id")); !seen)
+            co_return seen.error();
         co_return co_await stream_log(parts, context, {context.path_parameter("id"), *after, std::move(*modes)},
                                       Json());
     };

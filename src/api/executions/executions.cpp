@@ -15,6 +15,18 @@ Json whole_json(const executions::Whole& whole)
     return json;
 }
 
+Task<Result<void>> check_seen(const ApiParts& parts, const RequestContext& context, const std::string& execution_id)
+{
+    if (!context.principal.models)
+        co_return Result<void>();
+    const auto execution = co_await parts.executions.find(execution_id, context.principal.user_id);
+    if (!execution)
+        co_return execution.error();
+    if (!context.principal.may_use_model("flow:" + execution->flow_slug))
+        co_return Error(Errc::not_found, "No such execution.");
+    co_return Result<void>();
+}
+
 namespace execution_routes {
 
 constexpr std::size_t uuid_characters = 36;
@@ -37,9 +49,10 @@ auto list_fields(bool of_one_flow)
     return fields;
 }
 
-executions::Filter filter_of(const ListInput& input)
+executions::Filter filter_of(const ListInput& input, const RequestContext& context)
 {
     executions::Filter filter;
+    filter.models = context.principal.models;
     filter.flow_id = input.flow_id.value_or("");
     if (input.status)
         filter.status = executions::status_named(*input.status);
@@ -106,7 +119,7 @@ Handler list_executions(const ApiParts& parts)
         const auto input = fields.read_query(context.query);
         if (!input)
             co_return input.error();
-        const auto filter = execution_routes::filter_of(*input);
+        const auto filter = execution_routes::filter_of(*input, context);
         const auto page = co_await service.list(context.principal.user_id, filter);
         if (!page)
             co_return page.error();
@@ -121,7 +134,7 @@ Handler list_flow_executions(const ApiParts& parts)
         const auto input = fields.read_query(context.query);
         if (!input)
             co_return input.error();
-        auto filter = execution_routes::filter_of(*input);
+        auto filter = execution_routes::filter_of(*input, context);
         filter.flow_id = context.path_parameter("id");
         if (filter.flow_id.size() != execution_routes::uuid_characters) {   // a slug
             const auto flow = co_await service.parts().flows.find(flow_owner(context), filter.flow_id, "");
@@ -143,7 +156,9 @@ Handler list_flow_executions(const ApiParts& parts)
 
 Handler get_execution(const ApiParts& parts)
 {
-    return [&service = parts.executions](RequestContext& context) -> Task<Result<void>> {
+    return [&parts, &service = parts.executions](RequestContext& context) -> Task<Result<void>> {
+        if (auto seen = co_await check_seen(parts, context, context.path_parameter("id")); !seen)
+            co_return seen.error();
         const auto whole = co_await service.whole(context.path_parameter("id"), context.principal.user_id);
         if (!whole)
             co_return whole.error();
@@ -199,8 +214,9 @@ Handler fork_execution(const ApiParts& parts)
         if (!input->patch.is_null() && !input->patch.is_object())
             co_return execution_routes::wrong_type("patch", "Input should be a valid dictionary");
         co_return co_await execution_routes::respond_changed(
-            context, co_await service.fork(context.path_parameter("id"), flow_owner(context),
-                                           {std::move(input->step), std::move(input->patch), std::move(input->webhook)}));
+            context,
+            co_await service.fork(context.path_parameter("id"), flow_owner(context),
+                                  {std::move(input->step), std::move(input->patch), std::move(input->webhook)}));
     };
 }
 

@@ -20,6 +20,9 @@ Handler stream_execution(const ApiParts& parts);
 Handler watch_execution(const ApiParts& parts);
 Handler create_ticket(const ApiParts& parts);
 
+// A bound key sees only executions of the flows it opens; not_found, also where the execution is not the caller's.
+Task<Result<void>> check_seen(const ApiParts& parts, const RequestContext& context, const std::string& execution_id);
+
 // The execution with its steps.
 Json whole_json(const executions::Whole& whole);
 

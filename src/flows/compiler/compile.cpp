@@ -293,7 +293,41 @@ Result<Json> patched_values(const CompiledFlow& flow, const Json& values, const 
     return changed;
 }
 
-Result<Json> check_answer(const Json& question, const Json& answer)
+namespace {
+
+// A field of a question: its default where nothing is given, else of its type and among its options. The problem; empty: none.
+std::string fill_field(const Json& field, Json& given)
+{
+    const auto part = [&](const char* key) {
+        const auto found = field.is_object() ? field.find(key) : field.end();
+        return field.is_object() && found != field.end() ? *found : Json();
+    };
+    if (!part("name").is_string())
+        return {};
+    const auto name = part("name").get<std::string>();
+    const auto value = given.find(name);
+    if (value == given.end() || value->is_null()) {
+        if (!part("default").is_null())
+            given[name] = part("default");
+        else if (part("required") == true)
+            return "The field '" + name + "' is required.";
+        return {};
+    }
+    const auto type = part("type");
+    if (type.is_string() && !fits_type(type.get<std::string>(), *value))
+        return "The field '" + name + "' must be of type " + type.get<std::string>() + ".";
+    const auto options = part("options");
+    const bool closed =
+        options.is_array() && !options.empty() &&
+        std::none_of(options.begin(), options.end(), [](const Json& one) { return one.is_structured(); });
+    if (closed && std::find(options.begin(), options.end(), *value) == options.end())
+        return "The field '" + name + "' must be one of " + dump(options) + ".";
+    return {};
+}
+
+}  // namespace
+
+Result<Json> check_answer(const Json& question, Json answer)
 {
     if (!question.is_object() || !question.contains("actions"))
         return answer;
@@ -315,12 +349,12 @@ Result<Json> check_answer(const Json& question, const Json& answer)
     const auto fields = answer.find("fields");
     if (fields != answer.end() && !fields->is_null() && !fields->is_object())
         return wrong("fields", "must be an object");
-    for (const auto& field : question.value("fields", Json::array())) {
-        const auto name = field.is_object() ? field.value("name", std::string()) : std::string();
-        if (field.is_object() && field.value("required", Json(false)) == true &&
-            (fields == answer.end() || !fields->is_object() || !fields->contains(name)))
-            return wrong("fields", "The field '" + name + "' is required.");
-    }
+    auto filled = fields != answer.end() && fields->is_object() ? *fields : Json::object();
+    for (const auto& field : question.value("fields", Json::array()))
+        if (auto problem = fill_field(field, filled); !problem.empty())
+            return wrong("fields", std::move(problem));
+    if (!filled.empty())
+        answer["fields"] = std::move(filled);
     return answer;
 }
 

@@ -174,7 +174,8 @@ Result<void> StateChanges::add_told(const Json& told, std::map<std::string, std:
     for (const auto& change : told) {
         const auto root = change.at("root").get<std::string>();
         const auto name = change.at("name").get<std::string>();
-        if (last_writers && reducer_of(root, name) == "last") {
+        const bool replaces = reducer_of(root, name) == "last" || overwritten(change.at("update")) != nullptr;
+        if (last_writers && replaces) {   // else all but one would be lost without a word (graph-semantics S4, S5)
             const auto [writer, first] = last_writers->try_emplace(root + "." + name, item);
             if (!first && writer->second != item)
                 return cannot_set(root + "." + name +

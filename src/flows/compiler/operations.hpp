@@ -20,7 +20,8 @@ public:
     // `after`: the value once the operation is done.
     Result<void> add(const std::string& root, const std::string& name, const std::string& op, const Json& value,
                      const Json& after);
-    // Changes of a body, in its order. A variable with the reducer `last` that several items at once change is an error.
+    // Changes of a body, in its order. A variable that several items at once replace (one with the reducer `last`, or by an
+    // operation that its reducer does not know) is an error.
     Result<void> add_told(const Json& told, std::map<std::string, std::size_t>* last_writers, std::size_t item);
 
     // What the replies and ends of a body's round said: {"replies", "outputs"} of what it gave.

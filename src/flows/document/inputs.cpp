@@ -5,6 +5,15 @@
 
 namespace dure::flows {
 
+bool value_type_allowed(std::string_view type)
+{
+    static const std::vector<std::string_view> plain{"any",  "text",    "number",   "integer",   "boolean", "object",
+                                                     "list", "message", "messages", "documents", "file",    "image"};
+    if (type.starts_with("list<") && type.ends_with(">"))
+        return value_type_allowed(type.substr(5, type.size() - 6));
+    return std::find(plain.begin(), plain.end(), type) != plain.end();
+}
+
 bool fits_type(const std::string& type, const Json& value)
 {
     if (type == "text")

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "dure/base/text.hpp"
+#include "flows/document/fields.hpp"
 #include "flows/expressions/condition.hpp"
 #include "flows/expressions/letter_case.hpp"
 
@@ -218,8 +219,8 @@ Result<std::shared_ptr<const RE2>> compile_pattern(std::string_view pattern, boo
         return Error(Errc::invalid_argument, "The pattern cannot be used: " + std::move(why) + ".")
             .reason("condition_type");
     };
-    if (pattern.size() > ConditionGroup::longest_pattern)
-        return refuse("it is longer than " + std::to_string(ConditionGroup::longest_pattern) + " bytes");
+    if (length_of(pattern) > ConditionGroup::longest_pattern)
+        return refuse("it is longer than " + std::to_string(ConditionGroup::longest_pattern) + " characters");
     RE2::Options options(RE2::Quiet);
     options.set_max_mem(1 << 20);
     options.set_case_sensitive(!ignore_case);

@@ -12,15 +12,6 @@ namespace {
 
 constexpr double most_milliseconds = 86400000;
 
-bool value_type_allowed(std::string_view type)
-{
-    static const std::vector<std::string_view> plain{"any",  "text",    "number",   "integer",   "boolean", "object",
-                                                     "list", "message", "messages", "documents", "file",    "image"};
-    if (type.starts_with("list<") && type.ends_with(">"))
-        return value_type_allowed(type.substr(5, type.size() - 6));
-    return std::find(plain.begin(), plain.end(), type) != plain.end();
-}
-
 class SettingsCheck {
 public:
     SettingsCheck(const Document& document, Problems& problems) : document_(document), problems_(problems) {}

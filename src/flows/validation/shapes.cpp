@@ -3,6 +3,8 @@
 
 #include <set>
 
+#include "dure/flows/inputs.hpp"
+
 namespace dure::flows {
 
 namespace {
@@ -95,11 +97,17 @@ private:
             fields.required("value");
     }
 
-    void variable(const FieldReader& fields, const OrderedJson&)
+    void variable(const FieldReader& fields, const OrderedJson& entry)
     {
         fields.only({"name", "type", "value"});
         name_of_entry(fields);
-        fields.text("type", 1, 100);
+        const auto type = fields.text("type", 1, 100);
+        if (type && !value_type_allowed(*type))
+            return fields.problem("field_range", "type", "there is no type " + in_quotes(*type));
+        const auto* value = member(entry, "value");
+        const bool known_now = value && !value->is_null() && value->dump().find("{{") == std::string::npos;
+        if (type && known_now && !fits_type(*type, Json(*value)))
+            fields.problem("field_type", "value", "must be of the type " + *type);
     }
 
     void form_field(const FieldReader& fields, const OrderedJson&)
