@@ -111,8 +111,8 @@ Task<Result<void>> RequestContext::start_event_stream(QueryParameters extra)
     response.headers = std::move(extra);
     response.headers.emplace_back("Cache-Control", "no-cache");
     response.headers.emplace_back("X-Accel-Buffering", "no");
-    for (const auto& header : common_headers_)
-        response.headers.push_back(header);
+    for (auto& header : std::exchange(common_headers_, {}))   // not kept for as long as the stream lasts
+        response.headers.push_back(std::move(header));
     return exchange_.start_stream(std::move(response));
 }
 

@@ -41,19 +41,21 @@ private:
     void own_data();                 // before the buffer changes
     void overflow();
 
+    // What take_whole() looks at stands together: it is asked once a token.
     std::size_t limit_;
-    std::string buffer_;
     std::size_t at_ = 0;          // start of the first unread byte in buffer_
-    std::size_t scanned_ = 0;     // up to here no line end was found
-    std::size_t next_lf_ = 0;
-    std::string_view line_data_;  // of an event with one data line so far: a part of buffer_
-    std::string data_, event_, id_;
-    std::string given_data_, given_event_, given_id_;
     bool has_data_ = false;
     bool data_in_buffer_ = false;
     bool first_line_ = true;
     bool after_cr_ = false;
     bool overflowed_ = false;
+    std::string buffer_;
+    std::string event_, id_;
+    std::size_t scanned_ = 0;     // up to here no line end was found
+    std::size_t next_lf_ = 0;
+    std::string_view line_data_;  // of an event with one data line so far: a part of buffer_
+    std::string data_;
+    std::string given_data_, given_event_, given_id_;
 };
 
 // "event: name\nid: 7\ndata: line\n\n"; empty name or id: left out. Data with line ends becomes several data lines.

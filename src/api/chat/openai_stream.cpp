@@ -48,8 +48,8 @@ QueryParameters answer_headers(const chat::Answer& answer)
 
 OpenAiStream::OpenAiStream(RequestContext& context, const chat::Answer& answer, std::string_view model,
                            bool show_progress)
-    : context_(context), answer_(answer), chunks_(new_completion_id(), SystemClock().now() / 1000, model),
-      show_progress_(show_progress)
+    : exchange_(context.exchange()), show_progress_(show_progress), context_(context), answer_(answer),
+      chunks_(new_completion_id(), SystemClock().now() / 1000, model)
 {}
 
 Task<Result<void>> OpenAiStream::start()
@@ -62,14 +62,14 @@ Task<Result<void>> OpenAiStream::start()
 // Once a token: behind the first one there is nothing between the caller and the connection.
 Task<Result<void>> OpenAiStream::write(std::string_view bytes)
 {
-    return started_ ? context_.exchange().write(bytes) : start_and_write(bytes);
+    return started_ ? exchange_.write(bytes) : start_and_write(bytes);
 }
 
 Task<Result<void>> OpenAiStream::start_and_write(std::string_view bytes)
 {
     if (auto ready = co_await start(); !ready)
         co_return ready;
-    co_return co_await context_.exchange().write(bytes);
+    co_return co_await exchange_.write(bytes);
 }
 
 void OpenAiStream::role_first()
@@ -134,12 +134,12 @@ Task<Result<void>> OpenAiStream::finish(bool include_usage)
     }
     if (!relayed_ || done_held_)
         buffer_ += done_event;
-    co_return co_await context_.exchange().finish_stream(buffer_);
+    co_return co_await exchange_.finish_stream(buffer_);
 }
 
 Task<Result<void>> OpenAiStream::fail(const Error& error)
 {
-    co_return co_await context_.exchange().finish_stream("data: " + openai_error_json(error) + "\n\n");
+    co_return co_await exchange_.finish_stream("data: " + openai_error_json(error) + "\n\n");
 }
 
 }  // namespace dure::api

@@ -41,15 +41,16 @@ private:
             first_output_at_ = Steady::now();
     }
 
-    RequestContext& context_;
-    const chat::Answer& answer_;
-    ChunkWriter chunks_;
-    std::string buffer_;          // reused from piece to piece
-    std::optional<Steady::time_point> first_output_at_;
+    http::Exchange& exchange_;
     bool show_progress_;
     bool started_ = false;
     bool role_sent_ = false;
     bool relayed_ = false;        // rendered() was used: chunks come from upstream
+    std::optional<Steady::time_point> first_output_at_;
+    RequestContext& context_;
+    const chat::Answer& answer_;
+    ChunkWriter chunks_;
+    std::string buffer_;          // reused from piece to piece
     bool done_held_ = false;      // its [DONE] waits for finish()
 };
 

@@ -33,8 +33,9 @@ bool is_cancellation(const std::exception_ptr& thrown)
 using namespace connection_parts;
 
 Connection::Connection(std::shared_ptr<Core> core, Link::Socket socket, const boost::asio::ip::address& address)
-    : core_(std::move(core)), shared_(*core_->shared), limits_(shared_.options.limits),
-      link_(std::make_shared<Link>(std::move(socket), shared_.tls ? &*shared_.tls : nullptr, limits_.write_stall)),
+    : link_(std::make_shared<Link>(std::move(socket), core->shared->tls ? &*core->shared->tls : nullptr,
+                                   core->shared->options.limits.write_stall)),
+      core_(std::move(core)), shared_(*core_->shared), limits_(shared_.options.limits),
       address_(address), address_text_(address.to_string()), guard_(limits_)
 {
 }
@@ -146,7 +147,6 @@ void Connection::begin_exchange()
     status_ = 0;
     close_after_ = false;
     head_pending_ = false;
-    head_in_out_ = false;
     body_raw_ = 0;
 }
 

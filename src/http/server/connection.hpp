@@ -70,10 +70,18 @@ private:
     Task<Result<void>> send_chunk(std::string_view bytes, bool last);
     Result<void> check_upgrade() const;
 
+    // What a chunk of a stream needs stands together.
+    std::shared_ptr<Link> link_;
+    std::string out_;                // head of the answer, or the frame of a chunk
+    Answer answer_ = Answer::none;
+    bool broken_ = false;            // nothing more can be written
+    bool head_pending_ = false;      // of a stream: in out_, not sent yet
+    bool chunked_answer_ = false;
+    bool bodiless_ = false;          // the stream answers a HEAD
+
     std::shared_ptr<Core> core_;
     Shared& shared_;
     const ServerLimits& limits_;
-    std::shared_ptr<Link> link_;
     boost::asio::ip::address address_;
     std::string address_text_;
     boost::asio::cancellation_signal cancel_;
@@ -85,9 +93,7 @@ private:
     RequestHead head_;
     Framing framing_;
     std::string head_bytes_;         // what head_ points into
-    std::string out_;                // head of the answer, or the frame of a chunk
     OnClientGone policy_ = OnClientGone::finish;
-    Answer answer_ = Answer::none;
     Body body_ = Body::none;
     int status_ = 0;
     std::size_t body_raw_ = 0;       // bytes at the front of the input that the body still occupies
@@ -95,12 +101,8 @@ private:
     std::size_t budget_ = 0;
     bool in_handler_ = false;
     bool cancelled_ = false;         // the handler was told to end
-    bool broken_ = false;            // nothing more can be written
     bool close_after_ = false;
     bool upgraded_ = false;
-    bool head_pending_ = false;      // of a stream: in out_, not sent yet
-    bool head_in_out_ = false;       // sent with the last chunk
-    bool chunked_answer_ = false;
 };
 
 }  // namespace dure::http

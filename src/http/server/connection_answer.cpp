@@ -4,6 +4,7 @@
 #include <charconv>
 #include <utility>
 
+#include "dure/base/spare_room.hpp"
 #include "dure/base/text.hpp"
 #include "http/server/connection.hpp"
 
@@ -87,6 +88,7 @@ using namespace connection_answer_parts;
 void Connection::append_fields(const Response& response)
 {
     out_.clear();
+    borrow_room(out_);
     out_.append("HTTP/1.1 ");
     append_number(out_, static_cast<std::uint64_t>(response.status));
     out_.append(" ").append(reason_phrase(response.status)).append("\r\nDate: ").append(core_->date());
@@ -146,7 +148,9 @@ Task<Result<void>> Connection::respond(Response response)
     pieces.add(out_);
     if (with_body && !copied)
         pieces.add(response.body);
-    co_return co_await send(pieces);
+    auto sent = co_await send(pieces);
+    return_room(out_);
+    co_return sent;
 }
 
 Task<Result<void>> Connection::start_stream(Response head)
@@ -154,6 +158,7 @@ Task<Result<void>> Connection::start_stream(Response head)
     close_after_ = framing_.http_1_0;   // its end is told by closing
     begin_answer(head, Answer::streaming);
     chunked_answer_ = !framing_.http_1_0;
+    bodiless_ = head_.method == Method::head;
     if (chunked_answer_)
         out_.append("Transfer-Encoding: chunked\r\n");
     out_.append(close_after_ ? "Connection: close\r\n\r\n" : "\r\n");
@@ -178,16 +183,13 @@ Task<Result<void>> Connection::send_chunk(std::string_view bytes, bool last)
 {
     if (answer_ != Answer::streaming)
         throw InvariantBroken("no stream is open");
-    if (head_pending_)
-        head_in_out_ = true;
-    else if (std::exchange(head_in_out_, false))
-        std::string().swap(out_);   // a stream may last: it keeps no room for its head
-    else
+    if (!std::exchange(head_pending_, false)) {
         out_.clear();
-    head_pending_ = false;
-    if (head_.method == Method::head)
+        borrow_room(out_);
+    }
+    if (bodiless_)
         bytes = {};
-    const bool framed = chunked_answer_ && head_.method != Method::head;
+    const bool framed = chunked_answer_ && !bodiless_;
     if (framed && !bytes.empty()) {
         append_number(out_, bytes.size(), 16);
         out_.append("\r\n");
@@ -210,6 +212,7 @@ Task<Result<void>> Connection::send_chunk(std::string_view bytes, bool last)
     }
     if (!pieces.empty())
         DURE_CO_TRY_VOID(co_await send(pieces));
+    return_room(out_);   // a stream may last: it keeps no room between its chunks
     if (last)
         answer_ = Answer::finished;
     co_return Result<void>();

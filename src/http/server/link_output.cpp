@@ -32,7 +32,8 @@ bool Link::write_now(Pieces& pieces)
     if (tls_)
         return !closed();
     error_code error;
-    pieces.consume(socket_.write_some(pieces.buffers(), error));
+    const auto buffers = pieces.buffers();
+    pieces.consume(buffers.size() == 1 ? socket_.write_some(buffers.front(), error) : socket_.write_some(buffers, error));
     return !error || error == asio::error::would_block;
 }
 

@@ -1,6 +1,7 @@
 // The loop over one upstream stream; see stream_attempt.hpp.
 #include "llm/openai/stream_attempt.hpp"
 
+#include "dure/base/spare_room.hpp"
 #include "dure/schema/json_view.hpp"
 #include "llm/exchange.hpp"
 #include "llm/openai/whole_answer.hpp"
@@ -102,8 +103,10 @@ bool StreamAttempt::take_bytes(std::string_view bytes)
     const auto now = Steady::now();
     auto& reader = translator_.reader();
     timers_.bytes(now);
-    if (ask_.relay != nullptr)
+    if (ask_.relay != nullptr) {
+        borrow_room(out_);
         out_.reserve(out_.size() + bytes.size() + bytes.size() / 8 + 64);  // ids and names may be longer than they came
+    }
     http::SseEvent event;
     if (events_.take_whole(bytes, event)) {
         if (!reader.failure() && !reader.done())
@@ -157,7 +160,7 @@ Task<MaybeFailure> StreamAttempt::flush()
         co_return std::nullopt;
     if (ask_.relay != nullptr && !out_.empty()) {
         const auto sent = co_await reply_.rendered(out_);
-        out_.clear();
+        return_room(out_);
         if (!sent)
             co_return fail(Failure(FailureClass::cancelled, ""));
     }
@@ -195,7 +198,7 @@ Task<MaybeFailure> StreamAttempt::run(http::ResponseStream& response)
                 co_return misfit;
         if (ask_.relay != nullptr && may_speak() && !out_.empty()) {  // flush(), without its frame: once a token
             const auto sent = co_await reply_.rendered(out_);
-            out_.clear();
+            return_room(out_);
             if (!sent)
                 co_return fail(Failure(FailureClass::cancelled, ""));
         } else if (auto gone = co_await flush()) {

@@ -44,13 +44,13 @@ private:
     StreamTimers timers_;
     ForeignEvents* foreign_;
     const AnswerForm* form_;
-    http::SseReader events_;
-    RelayTranslator translator_;
     std::string out_;            // rendered chunks not yet given to the reader
-    model::Piece piece_;         // the same for a typed request
     std::size_t held_events_ = 0;
     std::uint64_t seen_progress_ = 0;
     bool finished_ = false;
+    http::SseReader events_;
+    RelayTranslator translator_;
+    model::Piece piece_;         // what out_ is, for a typed request
 };
 
 }  // namespace dure::llm::openai
