@@ -1,4 +1,5 @@
 // The HTTP client against a scripted upstream: requests, bodies in every framing and split, and how exchanges fail.
+#include "dure/base/timeout.hpp"
 #include "http/client_fixture.hpp"
 
 namespace dure::http {
@@ -27,7 +28,7 @@ TEST_F(ClientTest, SendsMethodTargetFieldsAndBody)
     EXPECT_EQ(seen.header("content-length"), "7");
 }
 
-// Between slow pieces the read buffer goes back to its smallest, and grows again for a large one.
+// Between slow pieces the read buffer is given up, or over TLS goes back to its smallest; it grows again for a large one.
 TEST_F(ClientTest, ReadsSlowPiecesOfEverySize)
 {
     Script script{send(chunked_head(200, "text/plain"))};
@@ -135,6 +136,22 @@ TEST_F(ClientTest, ReadsTheSameWhenThePeerPausesWhereverItDoes)
         }
         EXPECT_EQ(all.size(), 5 + large.size() + 3);
         EXPECT_TRUE(all == "small" + large + "end");
+    });
+}
+
+// The system tells of what arrives once: an end that came together with the last bytes has to be looked for behind them.
+TEST_F(ClientTest, FindsAnEndThatCameWithTheLastBytes)
+{
+    upstream.enqueue({send(chunked_head(200, "text/plain") + chunk("a")), pause(5ms), send(chunk("b")), close_connection()});
+    test::run_on_core(cores, [&]() -> Task<void> {
+        const auto request = request_to(upstream.base());
+        auto stream = co_await client.send(request);
+        EXPECT_EQ(*(co_await (*stream)->read(Deadline::after(10s))), "a");
+        co_await sleep_for(50ms);   // now both are there, and their arrival is told while nobody reads
+        EXPECT_EQ(*(co_await (*stream)->read(Deadline::after(10s))), "b");
+        const auto end = co_await (*stream)->read(Deadline::after(10s));
+        EXPECT_FALSE(end.has_value());
+        EXPECT_EQ(end.error().reason(), "cut");
     });
 }
 

@@ -1,10 +1,12 @@
-// Connection and its watch; see connection.hpp.
+// See connection.hpp.
 #include "http/client/connection.hpp"
 
+#include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/system/system_error.hpp>
 #include <cstring>
+#include <netinet/tcp.h>
 #include <openssl/x509.h>
 #include <sys/socket.h>
 #include <utility>
@@ -14,60 +16,21 @@
 namespace dure::http::outgoing {
 namespace connection_parts {
 
-// Whoever fills a buffer whole gets the next size; a stream of tokens that comes slowly goes back to the smallest, so that
-// thousands of them hold little.
+// A plain socket reads into a buffer of its core's and holds none while it waits. TLS needs one then: whoever fills it whole gets
+// the next size, and a stream of tokens that comes slowly goes back to the smallest.
 constexpr std::chrono::milliseconds slow{5};
 constexpr std::size_t resting_capacity = 512;
 constexpr std::size_t first_capacity = 2 * 1024;
 constexpr std::size_t middle_capacity = 4 * 1024;
 constexpr std::size_t ample_capacity = 16 * 1024;
+constexpr int most_in_a_turn = 16;   // receives without a wait, before others of the core have theirs
 constexpr std::size_t largest_capacity = longest_response_head + 1024;   // a head at its bound, and the byte too many
+
+thread_local std::unique_ptr<char[]> spare_buffer;   // of ample_capacity, for the next who reads on this core
 
 }  // namespace connection_parts
 
 using namespace connection_parts;
-
-void Watch::arm(Steady::time_point until)
-{
-    fired_ = false;
-    deadline_ = until;
-    if (until != Steady::time_point::max() && (!running_ || until < timer_.expiry()))
-        start(until);
-}
-
-bool Watch::disarm()
-{
-    deadline_ = Steady::time_point::max();
-    return fired_;
-}
-
-void Watch::forget_socket()
-{
-    socket_ = nullptr;
-    timer_.cancel();
-}
-
-void Watch::start(Steady::time_point until)
-{
-    running_ = true;
-    timer_.expires_at(until);
-    timer_.async_wait([self = shared_from_this()](boost::system::error_code error) {
-        if (!error)
-            self->fire();
-    });
-}
-
-void Watch::fire()
-{
-    running_ = false;
-    if (socket_ == nullptr || deadline_ == Steady::time_point::max())
-        return;
-    if (Steady::now() < deadline_)
-        return start(deadline_);
-    fired_ = true;
-    boost::system::error_code ignored;   // a socket that is closed already needs no interrupting
-    socket_->cancel(ignored);
-}
 
 Connection::Connection(CoreExecutor executor) : socket_(executor), watch_(std::make_shared<Watch>(socket_)) {}
 
@@ -106,7 +69,7 @@ Task<IoResult> Connection::connect(boost::asio::ip::tcp::endpoint to, Deadline u
     if (!error)
         socket_.set_option(boost::asio::ip::tcp::no_delay(true), error);
     if (!error)
-        socket_.non_blocking(true, error);   // for write_at_once()
+        socket_.non_blocking(true, error);   // for write_at_once() and receive_now()
     co_return finished(co_await boost::asio::this_coro::cancellation_state, error, 0);
 }
 
@@ -148,15 +111,70 @@ Task<IoResult> Connection::write(RequestBytes bytes, Deadline until)
     co_return finished(co_await boost::asio::this_coro::cancellation_state, error, sent);
 }
 
+void Connection::delay_acknowledgements()
+{
+    const int no = 0;   // a hint: where it is not taken, all works the same
+    ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_QUICKACK, &no, sizeof no);
+}
+
 Task<IoResult> Connection::fill(Deadline until)
 {
-    begin_fill(until);
     if (tls_) {
+        begin_fill(until);
         const auto [error, bytes] = co_await tls_->async_read_some(room(), as_result);
         co_return end_fill(co_await boost::asio::this_coro::cancellation_state, error, bytes);
     }
-    const auto [error, bytes] = co_await receive();
-    co_return end_fill(co_await boost::asio::this_coro::cancellation_state, error, bytes);
+    IoResult got;
+    if (has_had_its_turn())
+        co_await boost::asio::post(boost::asio::deferred);
+    while (!receive_now(got)) {
+        co_await readable(until);
+        if (!may_receive(co_await boost::asio::this_coro::cancellation_state, got))
+            break;
+    }
+    co_return got;
+}
+
+bool Connection::receive_now(IoResult& got)
+{
+    if (drained_)
+        return false;
+    make_room();
+    boost::system::error_code error;
+    const auto bytes = socket_.read_some(room(), error);
+    // Only this says that the next arrival will be told: behind a short read an end or a failure may stand already.
+    drained_ = error == boost::asio::error::would_block;
+    if (drained_)
+        return false;
+    got = IoResult();
+    got.error = error;
+    got.bytes = bytes;
+    end_ += bytes;
+    ++received_in_turn_;
+    return true;
+}
+
+bool Connection::has_had_its_turn()
+{
+    if (received_in_turn_ < most_in_a_turn)
+        return false;
+    received_in_turn_ = 0;
+    return true;
+}
+
+void Connection::begin_wait(Deadline until)
+{
+    received_in_turn_ = 0;
+    watch_->arm(until.at());
+    if (unread() == 0)
+        drop_buffer();
+}
+
+bool Connection::may_receive(const boost::asio::cancellation_state& state, IoResult& got)
+{
+    got = finished(state, watch_->wait_error(), 0);
+    drained_ = false;
+    return got.ok();
 }
 
 void Connection::begin_fill(Deadline until)
@@ -186,6 +204,11 @@ void Connection::make_room()
     const bool was_full = capacity_ > 0 && end_ == capacity_;
     if (begin_ > 0 && begin_ == end_)
         begin_ = end_ = 0;
+    if (capacity_ == 0 && !tls_ && spare_buffer) {
+        buffer_ = std::move(spare_buffer);
+        capacity_ = ample_capacity;
+        return;
+    }
     if (capacity_ != 0 && (!was_full || capacity_ == largest_capacity)) {
         if (begin_ > 0 && end_ == capacity_) {
             std::memmove(buffer_.get(), buffer_.get() + begin_, unread());
@@ -194,7 +217,7 @@ void Connection::make_room()
         }
         return;
     }
-    const std::size_t capacity = capacity_ == 0                  ? first_capacity
+    const std::size_t capacity = capacity_ == 0                  ? (tls_ ? first_capacity : ample_capacity)
                                  : capacity_ == resting_capacity ? middle_capacity
                                  : capacity_ < ample_capacity    ? ample_capacity
                                                                  : largest_capacity;
@@ -208,17 +231,25 @@ void Connection::make_room()
     end_ = kept;
 }
 
+void Connection::drop_buffer()
+{
+    if (capacity_ == ample_capacity && !spare_buffer)
+        spare_buffer = std::move(buffer_);
+    buffer_.reset();
+    capacity_ = begin_ = end_ = 0;
+}
+
 bool Connection::quiet()
 {
     char byte = 0;
     const auto got = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+    drained_ = got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+    return drained_;
 }
 
 void Connection::rest()
 {
-    buffer_.reset();
-    capacity_ = begin_ = end_ = 0;
+    drop_buffer();
     idle_since_ = Steady::now();
     reused_ = true;
 }

@@ -4,63 +4,21 @@
 
 #include <array>
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/associated_cancellation_slot.hpp>
-#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/deferred.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <memory>
-#include <type_traits>
 #include <utility>
 
 #include "dure/base/clock.hpp"
 #include "dure/base/task.hpp"
 #include "http/client/tls.hpp"
+#include "http/client/watch.hpp"
 
 namespace dure::http::outgoing {
 
-using CoreExecutor = boost::asio::io_context::executor_type;
-using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, CoreExecutor>;
-using Timer = boost::asio::basic_waitable_timer<Steady, boost::asio::wait_traits<Steady>, CoreExecutor>;
-
-// Interrupts the socket when a deadline passes. The timer is armed once for many short waits: a later deadline only
-// moves a variable, the timer looks at it when it fires.
-class Watch : public std::enable_shared_from_this<Watch> {
-public:
-    explicit Watch(Socket& socket) : socket_(&socket), timer_(socket.get_executor()) {}
-
-    void arm(Steady::time_point until);
-    // True when it was this watch that interrupted the wait.
-    bool disarm();
-    void forget_socket();
-
-private:
-    void start(Steady::time_point until);
-    void fire();
-
-    Socket* socket_;
-    Timer timer_;
-    Steady::time_point deadline_ = Steady::time_point::max();
-    bool running_ = false;
-    bool fired_ = false;
-};
-
 constexpr auto as_result = boost::asio::as_tuple(boost::asio::deferred);   // awaited directly: no frame for the operation
-
-// Goes on with the coroutine inside the operation's completion, on whose core both are. Without it every completion takes the way
-// through the coroutine's type-erased executor: an allocation and three calls.
-template <class Handler>
-struct GoOnHere {
-    using cancellation_slot_type = boost::asio::associated_cancellation_slot_t<Handler>;
-    cancellation_slot_type get_cancellation_slot() const noexcept
-    {
-        return boost::asio::get_associated_cancellation_slot(handler);
-    }
-    void operator()(boost::system::error_code error, std::size_t bytes) { std::move(handler)(error, bytes); }
-    Handler handler;
-};
 
 using RequestBytes = std::array<boost::asio::const_buffer, 2>;   // head and body
 
@@ -88,20 +46,29 @@ public:
     Task<IoResult> write(RequestBytes bytes, Deadline until);
     // Appends to the read buffer what has arrived; `bytes` 0 never comes without an error.
     Task<IoResult> fill(Deadline until);
-    // fill() of a plain socket in three steps, for those who read once a token: no frame for it.
-    //   begin_fill(); const auto [error, bytes] = co_await receive(); end_fill()
+    // fill() of a plain socket in steps, for those who read once a token: no frame for it, and no buffer while it waits.
+    //   if (has_had_its_turn()) co_await boost::asio::post(boost::asio::deferred);
+    //   while (!receive_now(got)) {
+    //       co_await readable(until);
+    //       if (!may_receive(co_await boost::asio::this_coro::cancellation_state, got)) break;
+    //   }
     bool plain() const { return !tls_; }
-    void begin_fill(Deadline until);
-    auto receive()
+    // False when nothing is there.
+    bool receive_now(IoResult& got);
+    // Time to let others of the core go on: a peer that always has something to read must not keep it.
+    bool has_had_its_turn();
+    auto readable(Deadline until)
     {
-        return boost::asio::async_initiate<decltype(as_result), void(boost::system::error_code, std::size_t)>(
-            [](auto&& handler, Socket* socket, boost::asio::mutable_buffer room) {
-                using Handler = std::decay_t<decltype(handler)>;
-                socket->async_read_some(room, GoOnHere<Handler>{std::forward<decltype(handler)>(handler)});
-            },
-            as_result, &socket_, room());
+        begin_wait(until);
+        return boost::asio::async_initiate<const boost::asio::deferred_t, void()>(
+            [](Watch::Waiter&& waiter, Watch* watch) { watch->resume_when_readable(std::move(waiter)); },
+            boost::asio::deferred, watch_.get());
     }
-    IoResult end_fill(const boost::asio::cancellation_state& state, boost::system::error_code error, std::size_t bytes);
+    bool may_receive(const boost::asio::cancellation_state& state, IoResult& got);
+    // Of a body that comes in pieces. Else the system answers nearly every piece with a packet of its own, a tenth of what a
+    // relayed token costs; it returns to that by itself when pieces come more than 40 ms apart. (A peer that sends nothing while it
+    // waits for one is held up by that once.)
+    void delay_acknowledgements();
 
     // Unread bytes, at the front of the free room; consume() gives them up.
     std::size_t unread() const { return end_ - begin_; }
@@ -123,25 +90,32 @@ public:
     bool reused() const { return reused_; }
 
 private:
+    IoResult end_fill(const boost::asio::cancellation_state& state, boost::system::error_code error, std::size_t bytes);
     IoResult finished(const boost::asio::cancellation_state& state, boost::system::error_code error, std::size_t bytes);
+    void begin_fill(Deadline until);
+    void begin_wait(Deadline until);
     void make_room();
+    void drop_buffer();
     boost::asio::mutable_buffer room() { return boost::asio::buffer(buffer_.get() + end_, capacity_ - end_); }
 
     Socket socket_;
+    // What a relayed token needs stands together.
     std::shared_ptr<Watch> watch_;
-    std::shared_ptr<boost::asio::ssl::context> context_;
-    std::shared_ptr<TlsSession> session_;
     std::unique_ptr<boost::asio::ssl::stream<Socket&>> tls_;
     std::unique_ptr<char[]> buffer_;
     std::size_t capacity_ = 0;
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
+    int received_in_turn_ = 0;
+    bool drained_ = true;          // plain: what comes next will be told by the system
+    bool reused_ = false;
+    bool slow_peer_ = false;       // TLS: the last fill had to wait
+    std::shared_ptr<boost::asio::ssl::context> context_;
+    std::shared_ptr<TlsSession> session_;
     Steady::time_point born_ = Steady::now();
     Steady::time_point idle_since_ = born_;
     Steady::time_point last_fill_ = born_;
     std::size_t last_bytes_ = 0;   // of the last fill
-    bool reused_ = false;
-    bool slow_peer_ = false;       // the last fill had to wait
 };
 
 }  // namespace dure::http::outgoing

@@ -2,6 +2,8 @@
 #include "http/client/exchange.hpp"
 
 #include <algorithm>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 
 #include "dure/base/text.hpp"
@@ -55,6 +57,7 @@ private:
     BodyDecoder decoder_;
     std::optional<Error> failure_;   // given again by every later read
     bool ended_cleanly_ = false;
+    bool waited_ = false;   // the body did not come with its head
 };
 
 // Closes the connection unless the read it watches over comes to a regular end; a cancelled one does not.
@@ -136,13 +139,17 @@ Task<Result<std::string_view>> Stream::read(Deadline until)
             co_return *std::move(now);
         CloseUnlessReleased guard(lease_);
         Connection& connection = *lease_.connection();
+        if (!std::exchange(waited_, true))
+            connection.delay_acknowledgements();
         IoResult got;
-        if (connection.plain()) {
-            connection.begin_fill(until);
-            const auto [error, bytes] = co_await connection.receive();
-            got = connection.end_fill(co_await boost::asio::this_coro::cancellation_state, error, bytes);
-        } else {
+        if (!connection.plain())
             got = co_await connection.fill(until);
+        else if (connection.has_had_its_turn())
+            co_await boost::asio::post(boost::asio::deferred);
+        while (connection.plain() && !connection.receive_now(got)) {
+            co_await connection.readable(until);
+            if (!connection.may_receive(co_await boost::asio::this_coro::cancellation_state, got))
+                break;
         }
         guard.release();
         if (auto usable = after_fill(got); !usable)
