@@ -2,7 +2,6 @@
 // streams, and usage settled at the end whatever happened. See gateway_state.hpp.
 //
 //   serve -> answer -> try_targets -> attempt -> [slot of the provider] -> Provider::attempt
-#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/system/system_error.hpp>
 
@@ -39,43 +38,34 @@ void forget_attempt(Reply& reply)
     reply.body.clear();
 }
 
-// What became of the work: one of the two, once it has ended.
-struct Ended {
-    std::optional<Result<void>> result;
-    std::exception_ptr thrown;
-};
-
-Task<void> keep_outcome(Task<Result<void>> work, Ended& ended)
-{
-    try {
-        ended.result.emplace(co_await std::move(work));
-    } catch (...) {
-        ended.thrown = std::current_exception();
-    }
-}
-
 }  // namespace
 
 Task<Result<void>> Gateway::State::serve(const Catalog& catalog, const ModelEntry& model, const Ask& ask, Reply& reply)
 {
-    using namespace boost::asio::experimental::awaitable_operators;
     CallEnd end(model, reply, metrics);
-    if (!reply.streams()) {
-        auto result = co_await answer(catalog, model, ask, reply, end);
-        end.with(result);
-        co_return result;
+    if (reply.streams())
+        reply.start_ticks();
+    Result<void> result;
+    std::exception_ptr thrown;
+    try {
+        result = co_await answer(catalog, model, ask, reply, end);
+    } catch (...) {
+        thrown = std::current_exception();
     }
-    // Neither side throws to end the other: an exception at the end of every stream would cost more than the stream.
-    Ended ended;
-    co_await (keep_outcome(answer(catalog, model, ask, reply, end), ended) || reply.keep_alive());
-    if (is_cancelled(co_await boost::asio::this_coro::cancellation_state))
+    const bool cancelled = is_cancelled(co_await boost::asio::this_coro::cancellation_state);
+    if (reply.stop_ticks()) {   // a tick hangs at a slow reader: it is waited for whatever happens
+        co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
+        co_await reply.quiet();
+        co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::enable_terminal_cancellation());
+    }
+    if (cancelled)
         throw boost::system::system_error(boost::asio::error::operation_aborted);
+    if (thrown && !reply.write_failed())
+        std::rethrow_exception(thrown);
     if (reply.reader_gone())
-        ended = {Error(Errc::cancelled, "The reader has gone."), nullptr};
-    if (ended.thrown)
-        std::rethrow_exception(ended.thrown);
-    end.with(*ended.result);
-    co_return *ended.result;
+        result = Error(Errc::cancelled, "The reader has gone.");
+    end.with(result);
+    co_return result;
 }
 
 // A model with a response cache is asked through it; without one no stream keeps a frame for it.

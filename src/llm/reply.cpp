@@ -1,8 +1,10 @@
 // Serialises the writes of an answer with its still-alive ticks; see reply.hpp.
 #include "llm/reply.hpp"
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 namespace dure::llm {
 
@@ -14,9 +16,24 @@ constexpr std::chrono::seconds silence_before_first_tick{10};
 
 Reply::Reply(boost::asio::any_io_executor executor, model::Completion& into, model::AnswerSink* sink,
              Steady::duration heartbeat, RelayRecord* record)
-    : completion(into), sink_(sink), heartbeat_(heartbeat), record_(record), timer_(executor), tick_done_(executor),
-      next_tick_(Steady::now() + silence_before_first_tick)
+    : completion(into), sink_(sink), heartbeat_(heartbeat), record_(record),
+      next_tick_(Steady::now() + silence_before_first_tick), executor_(executor), tick_done_(executor)
 {
+}
+
+// A timer and no coroutine: nearly no answer is ever silent for so long. It outlives the reply while its handler is queued.
+struct Reply::Ticker {
+    Ticker(Reply& owner, const boost::asio::any_io_executor& executor) : timer(executor), reply(&owner) {}
+    boost::asio::steady_timer timer;
+    boost::asio::cancellation_signal cancel;   // of the tick that is being written
+    Reply* reply;                              // null: no longer there
+    bool ends = false;                         // no further ticks
+};
+
+Reply::~Reply()
+{
+    if (ticker_)
+        ticker_->reply = nullptr;
 }
 
 template <class Write>
@@ -40,6 +57,7 @@ Task<Result<void>> Reply::write(Write operation)
     writing_ = false;
     next_tick_ = Steady::now() + heartbeat_;
     if (!result && gone_ != nullptr) {
+        write_failed_ = true;
         reader_leaves();
         gone_->notify();
         co_return Result<void>();
@@ -83,39 +101,64 @@ void Reply::reader_leaves()
     sink_ = nullptr;
 }
 
-Task<void> Reply::keep_alive()
+void Reply::start_ticks()
 {
-    for (;;) {
-        timer_.expires_at(next_tick_);
-        const auto [stopped] = co_await timer_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
-        if (stopped || sink_ == nullptr)
-            co_return;
-        if (writing_)
-            next_tick_ = Steady::now() + heartbeat_;
-        if (Steady::now() < next_tick_)
-            continue;
-        const auto result = co_await tick();
-        next_tick_ = Steady::now() + heartbeat_;
-        if (!result) {
-            reader_gone_ = true;
-            co_return;
-        }
-    }
+    ticker_ = std::make_shared<Ticker>(*this, executor_);
+    arm();
 }
 
-Task<Result<void>> Reply::tick()
+bool Reply::stop_ticks()
 {
-    struct Ticking {
-        Reply& reply;
-        explicit Ticking(Reply& of) : reply(of) { reply.ticking_ = true; }
-        ~Ticking()
-        {
-            reply.ticking_ = false;
-            reply.tick_done_.notify();
+    if (!ticker_)
+        return false;
+    ticker_->ends = true;
+    ticker_->timer.cancel();
+    if (ticking_)
+        ticker_->cancel.emit(boost::asio::cancellation_type::terminal);
+    return ticking_;
+}
+
+void Reply::arm()
+{
+    ticker_->timer.expires_at(next_tick_);
+    ticker_->timer.async_wait([ticker = ticker_](boost::system::error_code stopped) {
+        if (!stopped && ticker->reply != nullptr)
+            ticker->reply->look_at_silence();
+    });
+}
+
+void Reply::look_at_silence()
+{
+    if (sink_ == nullptr || ticker_->ends)
+        return;
+    const auto now = Steady::now();
+    if (writing_)
+        next_tick_ = now + heartbeat_;
+    if (now < next_tick_)
+        return arm();
+    ticking_ = true;
+    boost::asio::co_spawn(executor_, sink_->still_alive(),
+                          boost::asio::bind_cancellation_slot(
+                              ticker_->cancel.slot(), [ticker = ticker_](const std::exception_ptr& thrown, Result<void> sent) {
+                                  if (ticker->reply != nullptr)
+                                      ticker->reply->tick_ended(!thrown && sent);
+                              }));
+}
+
+void Reply::tick_ended(bool written)
+{
+    ticking_ = false;
+    next_tick_ = Steady::now() + heartbeat_;
+    if (written && !ticker_->ends) {
+        arm();
+    } else if (!written && !ticker_->ends) {   // who owns the reader ends the call; the next write of one that goes on finds the same
+        reader_gone_ = write_failed_ = true;
+        if (gone_ != nullptr) {
+            reader_leaves();
+            gone_->notify();
         }
-    };
-    const Ticking ticking(*this);   // over when it is cancelled too
-    co_return co_await sink_->still_alive();
+    }
+    tick_done_.notify();
 }
 
 Task<void> Reply::quiet()

@@ -2,7 +2,7 @@
 // every `heartbeat` of silence) and the answer's own writes apart, so that the sink is called by one of them at a time.
 #pragma once
 
-#include <boost/asio/steady_timer.hpp>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +19,9 @@ public:
     // response head, which goes out with the first output, tells of it.
     Reply(boost::asio::any_io_executor executor, model::Completion& into, model::AnswerSink* sink,
           Steady::duration heartbeat, RelayRecord* record = nullptr);
+    Reply(const Reply&) = delete;
+    Reply& operator=(const Reply&) = delete;
+    ~Reply();
 
     model::Completion& completion;
     std::string body;                     // of a relay without stream
@@ -50,9 +53,13 @@ public:
     Task<Result<void>> piece(const model::Piece& piece);
     Task<Result<void>> rendered(std::string_view events);
 
-    // Ticks until the reader has gone or it is cancelled; returns either way.
-    Task<void> keep_alive();
+    // Ticks from now on, until stop_ticks() or until the reader has gone. stop_ticks(): true when a tick is
+    // still being written; it is cancelled, and has to be waited for by quiet() before sink or reply may die.
+    void start_ticks();
+    bool stop_ticks();
     bool reader_gone() const { return reader_gone_; }
+    // That is how it was noticed: nobody cancelled the call.
+    bool write_failed() const { return write_failed_; }
     // From now on nothing is written.
     void reader_leaves();
     // While one of these is held, a write that finds the reader gone is no error: `told` hears of it, and the answer goes on
@@ -67,27 +74,32 @@ public:
     private:
         Reply& owner_;
     };
-    // Waits until no tick is being written: to be awaited before the ticks are cancelled.
-    Task<Result<void>> tick();
+    // Waits until no tick is being written.
     Task<void> quiet();
 
 private:
+    struct Ticker;
+    void arm();
+    void look_at_silence();
+    void tick_ended(bool written);
     template <class Write>
     Task<Result<void>> write(Write operation);
 
     model::AnswerSink* sink_;
     Steady::duration heartbeat_;
     RelayRecord* record_;
-    boost::asio::steady_timer timer_;
-    Signal tick_done_;
     Steady::time_point next_tick_;
     bool ticking_ = false;
     bool writing_ = false;
     bool reader_gone_ = false;
+    bool write_failed_ = false;
     Signal* gone_ = nullptr;
     std::optional<Steady::time_point> first_output_at_;
     Steady::duration upstream_time_{};
     std::size_t writes_ = 0;
+    boost::asio::any_io_executor executor_;
+    std::shared_ptr<Ticker> ticker_;   // null: no ticks
+    Signal tick_done_;
 };
 
 }  // namespace dure::llm
