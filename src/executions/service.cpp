@@ -115,28 +115,46 @@ Task<Result<Started>> ExecutionService::start(Caller caller, StartRequest reques
         co_return answered.error();
     if (*answered)
         co_return std::move(**answered);
-    auto inputs = flows::check_inputs(*flow->document, request.inputs);
+    if (auto whole = co_await state_->furnish(fresh, caller, request, *flow); !whole)
+        co_return whole.error();
+    auto started = co_await state_->store(fresh, caller.by);
+    if (started && !started->again)
+        parts.runs.announce(fresh.id, false, fresh.owner_id);
+    co_return started;
+}
+
+Task<Result<void>> ExecutionService::State::furnish(Execution& fresh, const Caller& caller, StartRequest& request,
+                                                    const RunnableFlow& flow)
+{
+    auto inputs = flows::check_inputs(*flow.document, request.inputs);
     if (!inputs)
         co_return inputs.error();
     fresh.inputs = std::move(*inputs);
-    fresh.limits = limits_of(*flow->document, parts.settings.flows);
+    fresh.limits = limits_of(*flow.document, parts.settings.flows);
     fresh.limits.owner_runs = request.owner_runs;
-    auto pins = co_await find_pins(parts.flows, caller, *flow, *fresh.rights);
+    auto pins = co_await find_pins(parts.flows, caller, flow, *fresh.rights);
     if (!pins)
         co_return pins.error();
     fresh.pins = std::move(*pins);
-    if (auto remembered = co_await state_->remember(fresh); !remembered)
+    if (auto remembered = co_await remember(fresh); !remembered)
         co_return remembered.error();
     if (request.history)
         fresh.facts["history"] = std::move(*request.history);
-    if (auto known = co_await state_->session_state(fresh, *flow->document); !known)
+    if (!request.turn_key.empty())
+        fresh.facts["turn_key"] = request.turn_key;
+    if (auto known = co_await session_state(fresh, *flow.document); !known)
         co_return known.error();
     else if (!known->empty())
         fresh.facts["session_state"] = std::move(*known);
     // Compiled before it is acknowledged: what cannot run is refused, and the worker finds it in the cache.
-    const auto compiled = co_await compiled_flow(parts, state_->cache, fresh);
+    const auto compiled = co_await compiled_flow(parts, cache, fresh);
     if (!compiled)
         co_return compiled.error();
+    co_return Result<void>();
+}
+
+Task<Result<Started>> ExecutionService::State::store(const Execution& fresh, const model::Actor& by)
+{
     const auto run = run_of(fresh, Json{{"input", parts.compiler.input(facts_of(fresh))}});
     auto started = co_await parts.journal.write([&](sql::Connection& c, events::Batch& batch) -> Result<Started> {
         ExecutionRows rows(c);
@@ -151,20 +169,18 @@ Task<Result<Started>> ExecutionService::start(Caller caller, StartRequest reques
             return queued.error();
         if (auto stored = rows.insert(fresh); !stored)
             return stored.error();
-        batch.add(execution_started(fresh, caller.by));
+        batch.add(execution_started(fresh, by));
         return Started{fresh, false};
     });
     // Two requests with one key at the same time: the second finds the first's row taken.
     if (!started && started.error().code() == Errc::conflict && fresh.idempotency_key &&
         started.error().reason() != "idempotency_key_reused") {
-        auto known = co_await state_->known(fresh);
-        if (!known)
-            co_return known.error();
-        if (*known)
-            co_return std::move(**known);
+        auto earlier = co_await known(fresh);
+        if (!earlier)
+            co_return earlier.error();
+        if (*earlier)
+            co_return std::move(**earlier);
     }
-    if (started && !started->again)
-        parts.runs.announce(fresh.id, false, fresh.owner_id);
     co_return started;
 }
 
