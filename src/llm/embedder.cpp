@@ -1,6 +1,10 @@
 // Feature hashing of words, their pieces and topics; see embedder.hpp.
 #include "llm/embedder.hpp"
 
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
 #include <cmath>
 
 #include "dure/llm/text_features.hpp"
@@ -13,6 +17,37 @@ constexpr std::size_t most_texts = 2048;
 
 // A topic stands for whole words in two languages, so it must outweigh the many pieces of one of them.
 constexpr float topic_share = 6.0f;
+
+// A text takes about a second for each 5 MB.
+constexpr std::size_t longest_text = 128 << 10;
+constexpr std::size_t longest_request = 2 << 20;
+constexpr std::size_t bytes_without_pause = 64 << 10;
+
+Error wrong_input(const std::string& message)
+{
+    return Error(Errc::invalid_argument, message).param("input");
+}
+
+Result<void> check_request(const model::EmbeddingRequest& request, std::int64_t dimensions)
+{
+    if (!request.token_input.is_null())
+        return wrong_input("This embedding model takes text, not token ids.");
+    if (request.input.empty() || request.input.size() > most_texts)
+        return wrong_input("'input' must hold between 1 and 2048 texts.");
+    if (dimensions < 1 || dimensions > static_cast<std::int64_t>(local_dimensions))
+        return Error(Errc::invalid_argument, "'dimensions' must be between 1 and 256.").param("dimensions");
+    std::size_t all = 0;
+    for (const auto& text : request.input) {
+        if (text.empty())
+            return wrong_input("'input' must not hold an empty text.");
+        if (text.size() > longest_text)
+            return wrong_input("A text of 'input' is longer than the 131072 bytes that this embedding model reads.");
+        all += text.size();
+    }
+    if (all > longest_request)
+        return wrong_input("'input' holds more than the 2097152 bytes that this embedding model reads at once.");
+    return {};
+}
 
 }  // namespace
 
@@ -32,23 +67,23 @@ std::vector<float> local_embedding(std::string_view text, std::size_t dimensions
     return sums;
 }
 
-Result<model::EmbeddingAnswer> embed_locally(const model::EmbeddingRequest& request)
+Task<Result<model::EmbeddingAnswer>> embed_locally(const model::EmbeddingRequest& request)
 {
-    if (!request.token_input.is_null())
-        return Error(Errc::invalid_argument, "This embedding model takes text, not token ids.").param("input");
-    if (request.input.empty() || request.input.size() > most_texts)
-        return Error(Errc::invalid_argument, "'input' must hold between 1 and 2048 texts.").param("input");
     const auto dimensions = request.dimensions.value_or(static_cast<std::int64_t>(local_dimensions));
-    if (dimensions < 1 || dimensions > static_cast<std::int64_t>(local_dimensions))
-        return Error(Errc::invalid_argument, "'dimensions' must be between 1 and 256.").param("dimensions");
+    if (auto fine = check_request(request, dimensions); !fine)
+        co_return fine.error();
     model::EmbeddingAnswer answer;
+    std::size_t since_pause = 0;
     for (const auto& text : request.input) {
-        if (text.empty())
-            return Error(Errc::invalid_argument, "'input' must not hold an empty text.").param("input");
+        if (since_pause + text.size() > bytes_without_pause && since_pause > 0) {
+            co_await boost::asio::post(co_await boost::asio::this_coro::executor, boost::asio::use_awaitable);
+            since_pause = 0;
+        }
+        since_pause += text.size();
         answer.vectors.push_back(local_embedding(text, static_cast<std::size_t>(dimensions)));
         answer.usage.prompt_tokens += static_cast<std::int64_t>((text.size() + 3) / 4);
     }
-    return answer;
+    co_return answer;
 }
 
 }  // namespace dure::llm

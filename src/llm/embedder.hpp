@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "dure/base/error.hpp"
+#include "dure/base/task.hpp"
 #include "dure/model/chat.hpp"
 
 namespace dure::llm {
@@ -16,6 +17,7 @@ inline constexpr std::size_t local_dimensions = 256;
 // L2-normalised; the zero vector for a text without a letter or digit.
 std::vector<float> local_embedding(std::string_view text, std::size_t dimensions = local_dimensions);
 
-Result<model::EmbeddingAnswer> embed_locally(const model::EmbeddingRequest& request);
+// The texts' vectors, on the core of whoever asks: others get their turn between the texts. A text of at most 128 KiB, 2 MiB in all.
+Task<Result<model::EmbeddingAnswer>> embed_locally(const model::EmbeddingRequest& request);
 
 }  // namespace dure::llm

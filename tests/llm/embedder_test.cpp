@@ -1,7 +1,12 @@
 // The built-in embedder: near texts lie nearer than far ones, and nothing depends on chance.
 #include <gtest/gtest.h>
 
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
+
 #include <cmath>
+#include <memory>
 
 #include "llm/gateway_fixture.hpp"
 #include "llm/embedder.hpp"
@@ -87,6 +92,30 @@ TEST_F(LocalEmbeddings, AreServedInOrderWithUsage)
     });
 }
 
+// Goes to the end of the core's queue again and again.
+struct Turn {
+    boost::asio::any_io_executor executor;
+    std::shared_ptr<int> turns;
+    void operator()() const
+    {
+        if (++*turns < 3)
+            boost::asio::post(executor, *this);
+    }
+};
+
+TEST_F(LocalEmbeddings, LetOthersHaveTheirTurnBetweenTexts)
+{
+    EmbeddingRequest request;
+    request.model = "local";
+    request.input.assign(5, std::string(64 << 10, ' '));
+    on_core([&]() -> Task<void> {
+        const Turn turn{co_await boost::asio::this_coro::executor, std::make_shared<int>(0)};
+        boost::asio::post(turn.executor, turn);
+        EXPECT_TRUE(co_await gateway().embed(request, context()));
+        EXPECT_EQ(*turn.turns, 3);
+    });
+}
+
 TEST_F(LocalEmbeddings, WrongRequestsAreRefused)
 {
     EmbeddingRequest unknown;
@@ -101,7 +130,13 @@ TEST_F(LocalEmbeddings, WrongRequestsAreRefused)
     EmbeddingRequest wide = empty;
     wide.input = {"x"};
     wide.dimensions = 9999;
+    EmbeddingRequest long_text = empty;
+    long_text.input = {std::string((128 << 10) + 1, 'x')};
+    EmbeddingRequest too_much = empty;
+    too_much.input.assign(17, std::string(128 << 10, ' '));
     const std::pair<EmbeddingRequest, Errc> cases[] = {{unknown, Errc::not_found},
+                                                       {long_text, Errc::invalid_argument},
+                                                       {too_much, Errc::invalid_argument},
                                                        {empty, Errc::invalid_argument},
                                                        {blank, Errc::invalid_argument},
                                                        {tokens, Errc::invalid_argument},

@@ -167,7 +167,7 @@ Task<MaybeFailure> MockProvider::attempt(const Target&, std::size_t, const Ask& 
 Task<MaybeFailure> MockProvider::embed(const Target& target, std::size_t, const EmbeddingRequest& request,
                                                  const CallContext&, EmbeddingAnswer& into)
 {
-    auto answer = embed_locally(request);
+    auto answer = co_await embed_locally(request);
     if (!answer)
         co_return bad_request(answer.error());
     into = std::move(*answer);
