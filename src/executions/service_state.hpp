@@ -19,6 +19,10 @@ struct ExecutionService::State {
 
     // What the idempotency key of a request began before.
     Task<Result<std::optional<Started>>> known(const Execution& fresh);
+    // Everything a fresh execution begins with, checked; a request's answer to what is wrong with it.
+    Task<Result<void>> furnish(Execution& fresh, const Caller& caller, StartRequest& request, const RunnableFlow& flow);
+    // Its row, its place in the queue and its event; or what another request with its key has begun meanwhile.
+    Task<Result<Started>> store(const Execution& fresh, const model::Actor& by);
     // What the session knows, as facts of the execution.
     Task<Result<void>> remember(Execution& fresh);
     Task<Result<Json>> session_state(const Execution& fresh, const flows::Document& document);
