@@ -339,10 +339,14 @@ Task<Result<void>> SessionService::add_summary(std::string owner_id, std::string
     summary.model = std::move(model);
     summary.created_at = clock_.now();
     auto stored = co_await journal_.write([&](sql::Connection& connection, events::Batch& batch) -> Result<void> {
+        const auto news =
+            store::Sessions(connection).reset_turns_since_summary(id, owner_id, up_to_turn, summary.created_at);
+        if (!news)
+            return news.error();
+        if (!*news)
+            return {};   // another replica has summarised these turns meanwhile
         batch.add(session_summarised(summary));
-        if (auto appended = store::Summaries(connection).append(summary); !appended)
-            return appended;
-        return store::Sessions(connection).reset_turns_since_summary(id, owner_id, up_to_turn, summary.created_at);
+        return store::Summaries(connection).append(summary);
     });
     if (!stored)
         co_return stored;

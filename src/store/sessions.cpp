@@ -135,16 +135,22 @@ Result<CountedTurn> Sessions::record_turn(std::string_view id, std::string_view 
     return CountedTurn{std::move(*found), {turns, !again, due}, at};
 }
 
-Result<void> Sessions::reset_turns_since_summary(std::string_view id, std::string_view owner_id,
+Result<bool> Sessions::reset_turns_since_summary(std::string_view id, std::string_view owner_id,
                                                  std::int64_t up_to_turn, UnixMillis now)
 {
     const auto changed = connection_.execute(
         "UPDATE sessions SET turns_since_summary = "
         "CASE WHEN conversation_turns > $3 THEN conversation_turns - $3 ELSE 0 END, "
         "updated_at = CASE WHEN updated_at > $4 THEN updated_at ELSE $4 END "
-        "WHERE id = $1 AND owner_id = $2 AND is_active = 1",
+        "WHERE id = $1 AND owner_id = $2 AND is_active = 1 AND conversation_turns - turns_since_summary < $3",
         id, owner_id, up_to_turn, now);
-    return must_change(changed, session_word);
+    if (!changed)
+        return changed.error();
+    if (*changed > 0)
+        return true;
+    if (auto there = find(id, owner_id); !there)
+        return there.error();
+    return false;
 }
 
 Result<void> Sessions::set_title(std::string_view id, std::string_view owner_id, std::string_view title, UnixMillis now)

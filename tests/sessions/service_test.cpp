@@ -74,6 +74,8 @@ TEST_F(SessionServiceTest, RemembersTurnsAndSaysWhenASummaryIsDue)
         EXPECT_EQ(live.session.turns_since_summary, 3);
 
         EXPECT_TRUE(co_await service->add_summary("u1", session.id, "요약", 3, "mock"));
+        EXPECT_TRUE(co_await service->add_summary("u1", session.id, "of another replica", 3, "mock"));
+        EXPECT_TRUE(co_await service->add_summary("u1", session.id, "older", 2, "mock"));
         const auto after = (co_await service->conversation("u1", session.id)).value();
         EXPECT_EQ(after.summary, "요약");
         EXPECT_TRUE(after.messages.empty());

@@ -166,6 +166,9 @@ TEST_P(ConversationsTest, ASummaryStartsTheCountAgainFromTheTurnItCovers)
     const auto found = from<Sessions>([](Sessions all) { return all.find("s1", "kim"); });
     EXPECT_EQ(found->turns_since_summary, 1);
     EXPECT_EQ(found->conversation_turns, 4);
+    for (const int covered : {3, 2})
+        EXPECT_FALSE(in<Sessions>([&](Sessions all) { return all.reset_turns_since_summary("s1", "kim", covered, 300); }).value());
+    EXPECT_EQ(from<Sessions>([](Sessions all) { return all.find("s1", "kim"); })->turns_since_summary, 1);
     EXPECT_FALSE(turn("e").summary_due);
     EXPECT_TRUE(turn("f").summary_due);
     ASSERT_TRUE(in<Sessions>([](Sessions all) { return all.reset_turns_since_summary("s1", "kim", 99, 300); }));

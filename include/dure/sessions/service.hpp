@@ -110,6 +110,7 @@ public:
     // What a model has to know of the session: newest summary and the messages behind it (the live copy holds more).
     Task<Result<LiveSession>> conversation(std::string owner_id, std::string id);
     Task<Result<RecordedTurn>> record_turn(TurnRecord record);
+    // Does nothing when the turns have a summary already: two replicas may make one at the same time.
     Task<Result<void>> add_summary(std::string owner_id, std::string id, std::string text, std::int64_t up_to_turn,
                                    std::string model);
 

@@ -40,8 +40,9 @@ public:
     // the same turn again. The row is locked until the end of the unit.
     Result<CountedTurn> record_turn(std::string_view id, std::string_view owner_id, std::string_view turn_key,
                                     UnixMillis now, UnixMillis expires_at);
-    // A summary covers everything up to a turn; later turns count towards the next.
-    Result<void> reset_turns_since_summary(std::string_view id, std::string_view owner_id, std::int64_t up_to_turn,
+    // A summary covers everything up to a turn; later turns count towards the next. False: one that covers them is there
+    // (of another replica), and nothing has changed. The row is locked until the end of the unit.
+    Result<bool> reset_turns_since_summary(std::string_view id, std::string_view owner_id, std::int64_t up_to_turn,
                                            UnixMillis now);
     Result<void> set_title(std::string_view id, std::string_view owner_id, std::string_view title, UnixMillis now);
 
