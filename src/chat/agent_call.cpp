@@ -1,6 +1,7 @@
 // agent_request(); see agent_call.hpp.
 #include "chat/agent_call.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "chat/messages.hpp"
@@ -27,6 +28,19 @@ OrderedJson answer_settings(std::string_view body)
     return extra;
 }
 
+// {"type": "allowed_tools"}: some of the tools with a choice among them.
+void allow_only(const OrderedJson& allowed, agents::AgentRequest& request)
+{
+    const auto names = allowed.value("tools", OrderedJson::array());
+    std::erase_if(request.client_tools, [&](const model::ToolDefinition& tool) {
+        return std::none_of(names.begin(), names.end(), [&](const OrderedJson& one) {
+            const auto function = one.is_object() ? one.value("function", OrderedJson()) : OrderedJson();
+            return function.is_object() && function.value("name", OrderedJson()) == tool.name;
+        });
+    });
+    request.tool_choice = allowed.value("mode", OrderedJson("auto"));
+}
+
 }  // namespace
 
 Result<agents::AgentRequest> agent_request(const CompletionCall& call)
@@ -50,6 +64,9 @@ Result<agents::AgentRequest> agent_request(const CompletionCall& call)
     }
     if (call.tool_choice)
         request.tool_choice = OrderedJson::parse(call.tool_choice->raw());
+    if (const auto& choice = request.tool_choice; choice.is_object() && choice.value("type", OrderedJson()) == "allowed_tools")
+        if (const auto allowed = choice.value("allowed_tools", OrderedJson()); allowed.is_object())
+            allow_only(allowed, request);
     return request;
 }
 

@@ -127,6 +127,15 @@ TEST(AgentCall, PassesWhatFormsTheAnswerAndRefusesSeveralChoices)
     EXPECT_EQ(request->extra, OrderedJson::parse(R"({"stop":["x"],"seed":7})"));
     ASSERT_EQ(request->client_tools.size(), 1u);
     EXPECT_EQ(request->client_tools[0].name, "f");
+    call.tools = JsonView(R"([{"type":"custom","custom":{"name":"c"}},{"type":"function","function":{"name":"f"}},
+        {"type":"function","function":{"name":"g"}}])");
+    call.tool_choice = JsonView(R"({"type":"allowed_tools","allowed_tools":{"mode":"required",
+        "tools":[{"type":"function","function":{"name":"g"}}]}})");
+    const auto allowed = agent_request(call);
+    ASSERT_TRUE(allowed) << allowed.error().message();
+    ASSERT_EQ(allowed->client_tools.size(), 1u) << "a tool that is called with text is not offered, and of the others those allowed";
+    EXPECT_EQ(allowed->client_tools[0].name, "g");
+    EXPECT_EQ(allowed->tool_choice, "required");
     call.n = 2;
     ASSERT_FALSE(agent_request(call));
     EXPECT_EQ(agent_request(call).error().param(), "n");
