@@ -123,6 +123,30 @@ TEST(RelayTranslator, AnOrdinaryStreamPassesWithTheAskedModelAndWithoutUsage)
         EXPECT_EQ(one["model"], "asked");
 }
 
+// A model asked for by the provider's own name: nothing of its chunks has to be replaced. Another time of making has to.
+TEST(RelayTranslator, ChunksWithNothingToReplaceGoOutAsTheyCame)
+{
+    const auto later = [](std::string event) { return event.replace(event.find("17"), 2, "18"); };
+    const auto first = event_of(R"({"content":"하나"})"), second = event_of(R"({"content":" \"둘\" "})");
+    const auto thought = event_of(R"({"reasoning_content":"hm"})");
+    model::Completion completion;
+    RelayTranslator::Options options;
+    options.model = "up";
+    RelayTranslator translator(options, completion);
+    std::string out;
+    const std::pair<std::string, std::string> came_and_goes[] = {
+        {role_line, role_line}, {first, first},          {second, second},  {thought, thought},
+        {thought, thought},     {later(second), second}, {second, second}, {first, first},
+    };
+    for (const auto& [came, goes] : came_and_goes) {
+        out.clear();
+        translator.event({}, std::string_view(came).substr(6, came.size() - 8), out);
+        EXPECT_EQ(out, goes);
+    }
+    EXPECT_EQ(completion.text, "하나 \"둘\"  \"둘\"  \"둘\" 하나");
+    EXPECT_EQ(completion.reasoning, "hmhm");
+}
+
 TEST(RelayTranslator, UsageComesOnceAndLastWhenAskedFor)
 {
     const auto result = relayed(ordinary, true);

@@ -94,9 +94,10 @@ bool RelayTranslator::repeat(std::string_view data, std::string& out)
     if (end == std::string_view::npos || data.substr(end) != last.came_after)
         return false;
     const auto text = data.substr(start, end - start);
-    out += last.goes_before;
-    out += text;
-    out += last.goes_after;
+    if (last.unchanged)   // copied from what has just come, not from what was kept
+        out.append("data: ").append(data).append("\n\n");
+    else
+        out.append(last.goes_before).append(text).append(last.goes_after);
     reader_.took_text(last.index, last.reasoning ? std::string_view() : text, last.reasoning ? text : std::string_view());
     return true;
 }
@@ -179,11 +180,15 @@ void RelayTranslator::remember(const ScannedChunk& chunk)
     const auto after = chunk.text.substr(start + text.size());
     template_.came_before = before;
     template_.came_after = after;
-    template_.goes_before = "data: ";
-    append_spliced(chunk, before, template_.goes_before);
-    template_.goes_after.clear();
-    append_spliced(chunk, after, template_.goes_after);
-    template_.goes_after += "\n\n";
+    std::string goes_before = "data: ";
+    std::string goes_after;
+    append_spliced(chunk, before, goes_before);
+    append_spliced(chunk, after, goes_after);
+    goes_after += "\n\n";
+    template_.unchanged = std::string_view(goes_before).substr(6) == before &&
+                          std::string_view(goes_after).substr(0, goes_after.size() - 2) == after;
+    template_.goes_before = template_.unchanged ? std::string() : std::move(goes_before);
+    template_.goes_after = template_.unchanged ? std::string() : std::move(goes_after);
     template_.index = chunk.index;
     template_.reasoning = chunk.has_reasoning;
     template_.usable = true;

@@ -36,7 +36,8 @@ private:
     // The last ordinary text chunk around its text, as it came and as it went out.
     struct Template {
         std::string came_before, came_after;
-        std::string goes_before, goes_after;
+        std::string goes_before, goes_after;   // empty when unchanged
+        bool unchanged = false;                // goes out as it comes, in a line of its own
         std::size_t index = 0;
         bool reasoning = false;
         bool usable = false;
