@@ -86,10 +86,12 @@ TEST_F(Containers, ErrorsOfABodyNameTheCodeOfTheNodeThatFailed)
                         {"ask", "iteration", {{"items", Json::array({1})}, {"on_item_error", "skip"}}},
                         {"slow", "llm", {{"prompt", "x"}}, {{"parent", "ask"}}},
                         {"call", "subflow", {{"flow", "inner"}}, {{"policy", {{"on_error", "continue"}}}}},
-                        {"end", "end",
-                         {{"outputs", {{"each", "{{nodes.each.errors[0]}}"},
-                                       {"ask", "{{nodes.ask.errors[0]}}"},
-                                       {"call", "{{nodes.call.error}}"}}}}}},
+                        {"end",
+                         "end",
+                         {{"outputs",
+                           {{"each", "{{nodes.each.errors[0]}}"},
+                            {"ask", "{{nodes.ask.errors[0]}}"},
+                            {"call", "{{nodes.call.error}}"}}}}}},
                        {"start>each", "each>ask", "ask>call", "call>end"}));
     services_.answers["slow"] = [](NodeCall&) -> Task<Result<Json>> {
         co_return Error(Errc::upstream_failed, "The model said no.").reason("upstream_refused");
@@ -108,17 +110,19 @@ TEST_F(Containers, WhatIsStoredOfAnItemDoesNotGrowWithTheNumberOfItems)
 {
     const Json append{{"target", "state.seen"}, {"op", "append"}, {"value", "{{item}}"}};
     const auto stored_of = [&](std::size_t count) {
-        compile(drawn_flow({{"start", "start"},
-                            {"big", "template", {{"text", "{{start.inputs.items}}"}, {"as", "json"}}},
-                            {"each",
-                             "iteration",
-                             {{"items", "{{start.inputs.items}}"}, {"parallel", 4}, {"output", "{{nodes.t.text}}"}}},
-                            {"add", "set", {{"ops", Json::array({append})}}, {{"parent", "each"}}},
-                            {"t", "template", {{"text", "{{start.message}}{{item}}"}}, {{"parent", "each"}}},
-                            {"end", "end", {{"outputs", {{"seen", "{{state.seen}}"}, {"items", "{{nodes.each.items}}"}}}}}},
-                           {"start>big", "big>each", "add>t", "each>end"},
-                           {{"state", Json::array({Json{{"name", "seen"}, {"type", "list<number>"}, {"reducer", "append"},
-                                                        {"default", Json::array()}}})}}));
+        compile(drawn_flow(
+            {{"start", "start"},
+             {"big", "template", {{"text", "{{start.inputs.items}}"}, {"as", "json"}}},
+             {"each",
+              "iteration",
+              {{"items", "{{start.inputs.items}}"}, {"parallel", 4}, {"output", "{{nodes.t.text}}"}}},
+             {"add", "set", {{"ops", Json::array({append})}}, {{"parent", "each"}}},
+             {"t", "template", {{"text", "{{start.message}}{{item}}"}}, {{"parent", "each"}}},
+             {"end", "end", {{"outputs", {{"seen", "{{state.seen}}"}, {"items", "{{nodes.each.items}}"}}}}}},
+            {"start>big", "big>each", "add>t", "each>end"},
+            {{"state",
+              Json::array({Json{
+                  {"name", "seen"}, {"type", "list<number>"}, {"reducer", "append"}, {"default", Json::array()}}})}}));
         auto items = Json::array();
         for (std::size_t i = 0; i < count; ++i)
             items.push_back(i);
