@@ -330,6 +330,7 @@ TEST_F(Anthropic, WholeAnswersJoinTheirTexts)
     const auto body = Json::parse(record.body);
     EXPECT_EQ(body["model"], "gpt");
     EXPECT_EQ(body["choices"][0]["message"]["content"], "one two");
+    EXPECT_TRUE(body["choices"][0]["message"].at("refusal").is_null()) << "named as OpenAI does";
     EXPECT_EQ(body["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"], R"({"a":1})");
     EXPECT_EQ(body["choices"][0]["finish_reason"], "tool_calls");
     EXPECT_EQ(body["usage"]["total_tokens"], 8);

@@ -347,8 +347,8 @@ OrderedJson completion_of(OrderedJson message, const std::string& answer_tool)
     if (words(message, "type") != "message" || !part(message, "content").is_array())
         return message;
     auto out = message_of(message["content"], answer_tool);
-    if (const auto explanation = words(part(message, "stop_details"), "explanation"); !explanation.empty())
-        out["refusal"] = explanation;
+    const auto explanation = words(part(message, "stop_details"), "explanation");
+    out["refusal"] = explanation.empty() ? OrderedJson() : OrderedJson(explanation);
     UsageCounter usage;
     usage.take(part(message, "usage"));
     auto finish = finish_of(words(message, "stop_reason"));
