@@ -123,6 +123,24 @@ TEST(Stopping, ClosesIdleConnectionsAndLetsRunningOnesEnd)
     EXPECT_TRUE(has(answer, "Connection: close"));
 }
 
+TEST(Stopping, BeginsByAnsweringWhoHasNotAskedYet)
+{
+    RunningServer server;
+    RawClient fresh(server.port());
+    RawClient used(server.port());
+    used.send(get);
+    used.receive_answer();   // so the connection before it was accepted
+    server.server().wind_down();
+    EXPECT_TRUE(used.closed_by_server());
+    fresh.send(get);
+    EXPECT_EQ(status_in(fresh.receive_answer()), 200);
+    RawClient late(server.port());
+    late.send(get);
+    const auto answer = late.receive_answer();
+    EXPECT_EQ(status_in(answer), 200);
+    EXPECT_TRUE(has(answer, "Connection: close"));
+}
+
 TEST(Stopping, CancelsWhatStillRunsAtTheEnd)
 {
     std::atomic<bool> go_on{false};

@@ -128,8 +128,8 @@ public:
     Result<void> listen();
     std::uint16_t port() const;
 
-    // Phase 1 of a stop: idle connections closed, answers from now on carry Connection: close. New connections are taken still:
-    // who comes is told by an answer, and a probe sees it.
+    // Phase 1 of a stop: idle connections closed, answers from now on carry Connection: close. New connections are taken still, and
+    // those that have asked for nothing yet are kept: who comes is told by an answer, and a probe sees it.
     void wind_down();
     // Phase 2: no new connections either.
     void stop_accepting();

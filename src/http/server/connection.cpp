@@ -65,6 +65,12 @@ void Connection::end_if_idle()
         cancel();
 }
 
+void Connection::end_if_used_and_idle()
+{
+    if (requests_ > 0)
+        end_if_idle();
+}
+
 void Connection::cancel()
 {
     cancelled_ = true;

@@ -26,6 +26,7 @@ public:
 
     // From the server, on this core: an idle connection ends at once; cancel() also ends a running handler.
     void end_if_idle();
+    void end_if_used_and_idle();   // lets one that has asked for nothing yet ask
     void cancel();
     void close() { link_->close(); }
     void abort() { link_->abort(); }

@@ -240,7 +240,7 @@ void Server::wind_down()
     state_->on_cores([](Core& core) {
         const auto all = core.connections;  // an ended one leaves the set
         for (auto* connection : all)
-            connection->end_if_idle();
+            connection->end_if_used_and_idle();
     });
 }
 
