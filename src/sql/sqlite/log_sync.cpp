@@ -36,12 +36,16 @@ void LogSync::wait_for_room()
     room_.wait(lock, [this] { return written_ == asked_; });
 }
 
-void LogSync::tell(std::vector<Unit*> units)
+void LogSync::tell(std::vector<Unit*> units, bool at_once)
 {
     std::unique_lock lock(guard_);
     written_ = begun_.load();
-    busy_ = asked_ != written_;
     wait_or_finish({std::move(units), written_}, lock);
+    if (asked_ == written_)
+        return;
+    if (at_once && !busy_)
+        return synchronise(lock);
+    busy_ = true;
     lock.unlock();
     changed_.notify_one();
 }
@@ -87,6 +91,27 @@ void LogSync::finish_decided(std::unique_lock<std::mutex>& lock)
     lock.lock();
 }
 
+void LogSync::synchronise(std::unique_lock<std::mutex>& lock)
+{
+    const auto covered = asked_ = written_;
+    busy_ = true;
+    const bool failed = failed_;
+    room_.notify_one();
+    lock.unlock();
+    const int code = failed ? SQLITE_OK : sync_();
+    if (code != SQLITE_OK)
+        on_failure_("sqlite " + std::to_string(code) + " at a commit");
+    lock.lock();
+    failed_ = failed_ || code != SQLITE_OK;
+    if (!failed_)
+        synced_ = covered;
+    busy_ = asked_ != written_;
+    lock.unlock();
+    on_idle_();  // before the callers are told: the next commit has waited for this
+    lock.lock();
+    finish_decided(lock);
+}
+
 void LogSync::work()
 {
     std::unique_lock lock(guard_);
@@ -94,22 +119,7 @@ void LogSync::work()
         changed_.wait(lock, [this] { return closed_ || asked_ < written_; });
         if (asked_ == written_)
             return;
-        asked_ = written_;
-        room_.notify_one();
-        const auto covered = asked_;
-        lock.unlock();
-        const int code = failed_ ? SQLITE_OK : sync_();
-        if (code != SQLITE_OK)
-            on_failure_("sqlite " + std::to_string(code) + " at a commit");
-        lock.lock();
-        failed_ = failed_ || code != SQLITE_OK;
-        if (!failed_)
-            synced_ = covered;
-        busy_ = asked_ != written_;
-        lock.unlock();
-        on_idle_();   // before the callers are told: the next commit has waited for this
-        lock.lock();
-        finish_decided(lock);
+        synchronise(lock);
     }
 }
 

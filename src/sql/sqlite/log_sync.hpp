@@ -15,7 +15,7 @@ namespace dure::sql {
 
 class LogSync {
 public:
-    // `sync` gives SQLite's code. The others are called from the thread: `on_failure` once, `on_idle` when busy() has become false.
+    // `sync` gives SQLite's code. The others are called from the thread that synchronises: `on_failure` once, `on_idle` when busy() has become false.
     LogSync(std::function<int()> sync, std::function<void()> on_idle, std::function<void(std::string)> on_failure);
     ~LogSync();
     LogSync(const LogSync&) = delete;
@@ -28,8 +28,8 @@ public:
     // Before a commit that changes something: from here on readers may see it.
     void begun() { begun_.fetch_add(1); }
     // Behind every commit that was begun, and for units that committed nothing as well: finishes them once all commits begun by now
-    // are on the disk.
-    void tell(std::vector<Unit*> units);
+    // are on the disk. With `at_once`, for a commit that nothing else waits behind: by the calling thread, without a switch to another.
+    void tell(std::vector<Unit*> units, bool at_once);
     // The same for one unit of a reader, from its thread.
     void tell_reader(Unit& unit);
 
@@ -39,6 +39,8 @@ private:
         std::uint64_t commits;  // that have to be on the disk
     };
     void work();
+    // One at a time: whoever finds nothing under way.
+    void synchronise(std::unique_lock<std::mutex>& lock);
     // Both let the lock go while they finish units.
     void wait_or_finish(Waiting fresh, std::unique_lock<std::mutex>& lock);
     void finish_decided(std::unique_lock<std::mutex>& lock);

@@ -49,7 +49,8 @@ void SqliteWriter::commit_together(std::vector<Unit*> units)
         finish(*units[*culprit]);
         units.erase(units.begin() + static_cast<std::ptrdiff_t>(*culprit));
     }
-    log_sync_.tell(std::move(units));
+    const bool at_once = units.size() == 1 && queue_.size() == 0;
+    log_sync_.tell(std::move(units), at_once);
 }
 
 std::optional<std::size_t> SqliteWriter::attempt(std::vector<Unit*>& units)
