@@ -6,6 +6,7 @@ namespace dure::http {
 namespace {
 
 using test::close_connection;
+using test::await_word;
 using test::pause;
 using test::reset;
 using test::Script;
