@@ -9,13 +9,15 @@ CREATE TABLE chat_messages_chained (
     id          TEXT NOT NULL,  -- made by the server; nothing is found by it
     session_id  TEXT NOT NULL REFERENCES sessions (id),
     owner_id    TEXT NOT NULL,
-    role        TEXT NOT NULL,
-    content     TEXT NOT NULL,
-    turn        BIGINT NOT NULL,
-    created_at  BIGINT NOT NULL,
-    metadata    TEXT NOT NULL,
+    -- Before the content: a walk reads these of messages that are not asked for, and what stands behind a long text is found by
+    -- reading all its pages.
     previous    BIGINT,  -- number of the session's message before; NULL: this is its first
     place       BIGINT NOT NULL,  -- among the session's messages, from 1
+    turn        BIGINT NOT NULL,
+    created_at  BIGINT NOT NULL,
+    role        TEXT NOT NULL,
+    content     TEXT NOT NULL,
+    metadata    TEXT NOT NULL,
     tokens_used BIGINT,
     cost_nano   BIGINT,
     model_used  TEXT,

@@ -1,4 +1,6 @@
 // Sessions, messages, summaries and history: contents, turns, pages, and that nobody sees what is not theirs.
+#include <map>
+
 #include "dure/store/messages.hpp"
 #include "dure/store/sessions.hpp"
 #include "store/store_fixture.hpp"
@@ -324,6 +326,22 @@ TEST_P(ConversationsTest, ALongSessionIsReadInPagesOfAnySize)
     EXPECT_EQ(history[0].user_message, "asked");
     EXPECT_EQ(history[1].user_message, "안녕 s1-1002-a");
     EXPECT_EQ(history[89].user_message, "안녕 s1-1090-a");
+}
+
+// On SQLite, where a page is found by a walk over its neighbours: what stands behind a long text is read page by page.
+TEST_P(ConversationsTest, WhatAWalkReadsOfAMessageStandsBeforeItsText)
+{
+    if (database_->dialect() != sql::Dialect::sqlite)
+        GTEST_SKIP() << "PostgreSQL has an index of all messages";
+    const auto columns = test::read_now(*database_, [](sql::Connection& c) {
+        return c.query("SELECT name, cid FROM pragma_table_info('chat_messages')");
+    });
+    ASSERT_TRUE(columns) << columns.error().detail();
+    std::map<std::string, std::int64_t> place_of;
+    for (const auto row : *columns)
+        place_of[row.text(0)] = row.integer(1);
+    for (const auto* read : {"session_id", "owner_id", "previous", "place", "turn", "created_at"})
+        EXPECT_LT(place_of.at(read), place_of.at("content")) << read;
 }
 
 TEST_P(ConversationsTest, SeveralRepositoriesShareOneTransaction)
