@@ -178,15 +178,17 @@ Result<std::optional<Execution>> ExecutionRows::find_by_key(const std::string& o
     return std::optional(std::move(found->front()));
 }
 
-Result<Json> ExecutionRows::session_state(const Execution& execution)
+Result<LeftState> ExecutionRows::session_state(const Execution& execution)
 {
-    const auto rows = connection_.query("SELECT output FROM executions WHERE flow_id = $1 AND owner_id = $2 AND session_id = $3 AND "
+    const auto rows = connection_.query("SELECT output, flow_version FROM executions WHERE flow_id = $1 AND owner_id = $2 AND session_id = $3 AND "
                                         "status = 'succeeded' ORDER BY id DESC LIMIT 1",
                                         execution.flow_id, execution.owner_id, execution.session_id);
     if (!rows)
         return rows.error();
     const auto output = rows->empty() ? std::nullopt : rows->front().maybe_text("output");
-    return output ? Json::parse(*output).value("session_state", Json::object()) : Json::object();
+    if (!output)
+        return LeftState();
+    return LeftState{Json::parse(*output).value("session_state", Json::object()), rows->front().integer("flow_version")};
 }
 
 // A text of its own for each set of filters: each finds its index.

@@ -14,6 +14,12 @@ struct Outcome {
     std::optional<UnixMillis> wake_at;
 };
 
+// State of scope session as a run left it.
+struct LeftState {
+    Json values = Json::object();  // by name
+    std::int64_t flow_version = 0;
+};
+
 // JSON.
 struct StepTexts {
     std::string input;
@@ -33,7 +39,7 @@ public:
     Result<std::optional<Execution>> find_by_key(const std::string& owner, const std::string& flow,
                                                  const std::string& key);
     // What the owner's last run of this flow that succeeded in this session left of its state of scope session.
-    Result<Json> session_state(const Execution& execution);
+    Result<LeftState> session_state(const Execution& execution);
     Result<Page> list(const std::string& owner, const Filter& filter);
     // How many of an owner are queued; counts no further than `most`.
     Result<std::int64_t> queued(const std::string& owner, std::int64_t most);

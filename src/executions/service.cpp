@@ -197,12 +197,13 @@ Task<Result<Json>> ExecutionService::State::session_state(const Execution& fresh
         co_return known;
     auto left = co_await parts.database.read([&](sql::Connection& c) { return ExecutionRows(c).session_state(fresh); });
     if (!left)
-        co_return left;
+        co_return left.error();
+    // Another version may have declared another type; this one goes on from whatever it left itself.
+    const auto fits = left->flow_version == fresh.flow_version ? flows::can_go_on_from : flows::fits_variable;
     for (const auto& variable : variables) {
         const auto name = variable.value("name", "");
-        const auto value = left->find(name);
-        if (value != left->end() &&
-            flows::fits_variable(variable, *value))  // another version may have declared another type
+        const auto value = left->values.find(name);
+        if (value != left->values.end() && fits(variable, *value))
             known[name] = *value;
     }
     co_return known;

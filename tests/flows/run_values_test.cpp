@@ -33,18 +33,20 @@ TEST_F(Flows, FieldsOfAnAnswerFitTheirForm)
 {
     const auto question = Json::parse(R"({"actions":[{"id":"approve"}],"fields":[
         {"name":"count","type":"number","required":true},{"name":"size","options":["S","L"],"default":"S"},
-        {"name":"of_a_form","type":"select","options":[{"label":"A","value":"a"}]}]})");
+        {"name":"of_a_form","type":"select","options":[{"label":"A","value":"a"}]},
+        {"name":"tags","type":"list<text>","options":["a","b","c"]}]})");
     const auto given = [](const std::string& fields) {
         return Json{{"action", "approve"}, {"fields", Json::parse(fields)}};
     };
-    for (const auto* wrong : {"{}", R"({"count":null})", R"({"count":"2"})", R"({"count":2,"size":"M"})"}) {
+    for (const auto* wrong : {"{}", R"({"count":null})", R"({"count":"2"})", R"({"count":2,"size":"M"})",
+                              R"({"count":2,"tags":["a","d"]})", R"({"count":2,"tags":"a"})"}) {
         const auto refused = check_answer(question, given(wrong));
         ASSERT_FALSE(refused) << wrong;
         EXPECT_EQ(refused.error().param(), "fields");
     }
     EXPECT_EQ(check_answer(question, given(R"({"count":2})")).value().at("fields"),
               Json::parse(R"({"count":2,"size":"S"})"));
-    const auto all = R"({"count":2,"size":"L","of_a_form":"a","more":[]})";
+    const auto all = R"({"count":2,"size":"L","of_a_form":"a","more":[],"tags":["a","c"]})";
     EXPECT_EQ(check_answer(question, given(all)).value().at("fields"), Json::parse(all));
 }
 
@@ -81,6 +83,33 @@ TEST_F(Flows, WhatNodesReadAndMakeIsToldAndMayBeTooMuch)
     run(std::string(2000, 'x'));
     ASSERT_FALSE(result_.failures.empty());
     EXPECT_EQ(result_.failures[0].cause.reason(), "LIMIT_EXCEEDED");
+}
+
+TEST_F(Flows, WhatRoundsAreGivenAndTheirResultsAreToldToo)
+{
+    std::size_t told = 0;
+    run_.hold = [&](std::size_t bytes) -> Result<void> {
+        told += bytes;
+        return {};
+    };
+    const auto told_of = [&](Json iteration, const std::string& text) {
+        iteration["items"] = Json::array({1, 2, 3, 4, 5, 6, 7, 8, 9, 10});
+        compile(drawn_flow({{"start", "start"},
+                            {"each", "iteration", iteration},
+                            {"t", "template", {{"text", text}}, {{"parent", "each"}}},
+                            {"out", "reply", {{"text", "done"}}}},
+                           {"start>each", "each>out"}));
+        checkpointer_ = std::make_unique<graph::MemoryCheckpointer>();
+        told = 0;
+        run(std::string(1000, 'x'));
+        EXPECT_EQ(result_.status, RunStatus::success) << failure();
+        return told;
+    };
+    const auto nothing = told_of({{"output", "{{item}}"}}, "x");
+    EXPECT_LT(nothing, 10'000u);
+    EXPECT_GT(told_of({{"output", "{{item}}"}}, "{{start.message | length}}"), nothing + 9'000)
+        << "each round is given it";
+    EXPECT_GT(told_of({{"output", "{{start.message}}"}}, "x"), nothing + 18'000) << "and each result holds it";
 }
 
 }  // namespace run_values_test

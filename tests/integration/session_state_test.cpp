@@ -13,6 +13,13 @@ const char* const counting = R"({"name":"counter","state":[{"name":"runs","reduc
 {"id":"say","type":"reply","position":{"x":0,"y":0},"data":{"config":{"text":"{{session.runs}}"}}}],
 "edges":[{"source":"start","target":"count"},{"source":"count","target":"say"}]})";
 
+// What it says is of another type than it declares: nobody forbids it, so it is remembered all the same.
+const char* const telling = R"({"name":"teller","state":[{"name":"last","type":"text","default":"none","scope":"session"}],
+"nodes":[{"id":"start","type":"start","position":{"x":0,"y":0},"data":{"config":{}}},
+{"id":"say","type":"reply","position":{"x":0,"y":0},"data":{"config":{"text":"{{session.last}}"}}},
+{"id":"keep","type":"set","position":{"x":0,"y":0},"data":{"config":{"ops":[{"target":"session.last","op":"set","value":5}]}}}],
+"edges":[{"source":"start","target":"say"},{"source":"say","target":"keep"}]})";
+
 void expect_counted_by_session(ServerProcess::Options options)
 {
     const ServerProcess server(std::move(options));
@@ -44,6 +51,19 @@ void expect_counted_by_session(ServerProcess::Options options)
     ASSERT_EQ(changed.status, 200) << changed.body;
     EXPECT_EQ(run_in(one), R"(["x"])");
     EXPECT_EQ(run_in(one), R"(["x","x"])");
+}
+
+TEST(SessionState, IsWhatTheFlowItselfLeftAlsoBesideItsType)
+{
+    const ServerProcess server{ServerProcess::Options{}};
+    const auto ask = [&](std::string_view target, const Json& body) {
+        return fetch(server.port(), raw_request("POST", target, server.key(), body.dump())).json();
+    };
+    const auto made = ask("/api/agent-builder/agentflows", Json::parse(telling));
+    const auto execute = "/api/agent-builder/flows/" + made.at("id").get<std::string>() + "/execute?wait=true";
+    const Json in_session{{"session_id", ask("/api/chat/session", Json::object()).at("session_id")}};
+    EXPECT_EQ(ask(execute, in_session).at("output").at("text"), "none");
+    EXPECT_EQ(ask(execute, in_session).at("output").at("text"), "5");
 }
 
 TEST(SessionState, LastsOverTheRunsOfASessionOnSqlite)

@@ -11,7 +11,11 @@ namespace dure::flows {
 bool value_type_allowed(std::string_view type);
 // Whether a value is of one of the types of flow-format §2 ("text", "list<integer>" …). Everything is `any`.
 bool fits_type(const std::string& type, const Json& value);
-// Whether a variable of the state (§1), declared so, can hold the value: of its type, and what its reducer goes on from.
+// Whether a value is among the options of an input or of a field of a form; of a list: each of its entries.
+bool is_offered(const Json& options, const Json& value);
+// Whether the reducer of a variable of the state (§1), declared so, can go on from the value.
+bool can_go_on_from(const Json& declared, const Json& value);
+// Whether the variable can hold the value: of its type too.
 bool fits_variable(const Json& declared, const Json& value);
 
 // Given inputs with defaults filled in. `declared`: Document::inputs. invalid_argument with a problem at ["body", "inputs", name] for

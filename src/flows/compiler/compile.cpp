@@ -320,7 +320,7 @@ std::string fill_field(const Json& field, Json& given)
     const bool closed =
         options.is_array() && !options.empty() &&
         std::none_of(options.begin(), options.end(), [](const Json& one) { return one.is_structured(); });
-    if (closed && std::find(options.begin(), options.end(), *value) == options.end())
+    if (closed && !is_offered(options, *value))
         return "The field '" + name + "' must be one of " + dump(options) + ".";
     return {};
 }

@@ -191,8 +191,11 @@ private:
 
     Json container_input() const { return input_of(stage_, planned_, state_); }
 
-    graph::Update send_rounds(Json progress, std::vector<Json> inputs, const StateChanges& changes)
+    Result<graph::Update> send_rounds(Json progress, std::vector<Json> inputs, const StateChanges& changes)
     {
+        for (const auto& input : inputs)
+            if (auto held = held_by(run_, input); !held)
+                return held.error();
         graph::Update update(Json::object());
         update.values[channel('k', planned_)] = std::move(progress);
         changes.write_to(update.values);
@@ -456,6 +459,9 @@ graph::NodeFunction closing_of(std::shared_ptr<const Stage> stage)
                 if (const auto* left = state.find(name); left && !left->empty())
                     done[part] = *left;
         }
+        // What a result of a round or a variable reads need not be anything that a node made.
+        if (auto held = held_by(context.context<FlowRun>(), done); !held)
+            co_return held.error();
         auto values = Json::object();
         values["done"] = std::move(done);
         co_return graph::Update(std::move(values));

@@ -43,6 +43,11 @@ Error interrupted_by_crash()
 
 }  // namespace
 
+Result<void> held_by(FlowRun& run, const Json& value)
+{
+    return run.hold ? run.hold(text_bytes(value)) : Result<void>();
+}
+
 NodeRun::NodeRun(const Stage& stage, std::size_t place, graph::NodeContext& context)
     : stage_(stage), planned_(stage.nodes[place]), place_(place), context_(context), run_(context.context<FlowRun>()),
       began_(run_.clock->now()), input_(input_of(stage, planned_, context.state())),
@@ -77,11 +82,6 @@ Task<Result<graph::Update>> NodeRun::run()
             co_return held.error();
     auto step = step_record(planned_, input_, done->output, began_, run_.clock->now(), context_.attempt(), Json());
     co_return finished(stage_, place_, std::move(*done), std::move(step));
-}
-
-Result<void> NodeRun::hold(const Json& value)
-{
-    return run_.hold ? run_.hold(text_bytes(value)) : Result<void>();
 }
 
 // The step's recorded time (§4.5), and whether this is a repeat after a crash (§7).

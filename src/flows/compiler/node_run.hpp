@@ -13,13 +13,16 @@ struct NodeOutcome {
     Json values = Json::object();   // of further channels
 };
 
+// Tells the run of a value that is stored for it; an error: it holds too much.
+Result<void> held_by(FlowRun& run, const Json& value);
+
 class NodeRun {
 public:
     NodeRun(const Stage& stage, std::size_t place, graph::NodeContext& context);
     Task<Result<graph::Update>> run();
 
 private:
-    Result<void> hold(const Json& value);
+    Result<void> hold(const Json& value) const { return held_by(run_, value); }
     Task<Result<void>> prepare();
     Task<Result<void>> look_for_crash();
     Task<Result<bool>> begins(std::string mark);

@@ -36,16 +36,28 @@ bool fits_type(const std::string& type, const Json& value)
     return true;   // any
 }
 
-bool fits_variable(const Json& declared, const Json& value)
+bool is_offered(const Json& options, const Json& value)
+{
+    const auto one_of_them = [&](const Json& one) {
+        return std::find(options.begin(), options.end(), one) != options.end();
+    };
+    return one_of_them(value) || (value.is_array() && std::all_of(value.begin(), value.end(), one_of_them));
+}
+
+bool can_go_on_from(const Json& declared, const Json& value)
 {
     const auto reducer = declared.value("reducer", "last");
-    if (reducer == "last" && value.is_null())
+    return reducer == "append"  ? value.is_array()
+           : reducer == "add"   ? value.is_number()
+           : reducer == "merge" ? value.is_object()
+                                : true;
+}
+
+bool fits_variable(const Json& declared, const Json& value)
+{
+    if (declared.value("reducer", "last") == "last" && value.is_null())
         return true;
-    const bool foldable = reducer == "append"  ? value.is_array()
-                          : reducer == "add"   ? value.is_number()
-                          : reducer == "merge" ? value.is_object()
-                                               : true;
-    return foldable && fits_type(declared.value("type", "any"), value);
+    return can_go_on_from(declared, value) && fits_type(declared.value("type", "any"), value);
 }
 
 namespace {
@@ -75,8 +87,7 @@ void check_one_input(const Json& declared, const Json& given, Json& taken, std::
         return;
     }
     const auto options = declared.find("options");
-    if (options != declared.end() && options->is_array() && !options->empty() &&
-        std::find(options->begin(), options->end(), *found) == options->end()) {
+    if (options != declared.end() && options->is_array() && !options->empty() && !is_offered(*options, *found)) {
         problems.push_back(input_problem(name, "Input should be one of " + dump(*options), "enum"));
         return;
     }
