@@ -126,7 +126,7 @@ Error unknown_path()
 }  // namespace
 
 struct Api::State {
-    explicit State(ApiParts given) : parts(std::move(given)), cors(parts.settings.server.cors_origins)
+    explicit State(ApiParts given) : parts(std::move(given)), cors(parts.settings.server.cors_origins, parts.settings.server.public_url)
     {
         table = routes(&parts);
         for (std::size_t i = 0; i < table.size(); ++i)

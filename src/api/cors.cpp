@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "dure/base/text.hpp"
+#include "dure/http/client.hpp"
 
 namespace dure::api {
 
@@ -35,6 +36,23 @@ std::string echoed_headers(std::string_view requested)
 
 }  // namespace
 
+Cors::Cors(std::vector<std::string> origins, std::string_view public_url) : origins_(std::move(origins))
+{
+    if (const auto url = http::parse_url(public_url); url)
+        own_ = url->origin();
+}
+
+bool Cors::is_own(std::string_view origin, std::string_view host) const
+{
+    const auto scheme = origin.find("://");
+    if (scheme != std::string_view::npos && !host.empty() && equals_ignoring_case(origin.substr(scheme + 3), host))
+        return true;
+    if (own_.empty())
+        return false;
+    const auto page = http::parse_url(origin);
+    return page && page->origin() == own_;
+}
+
 bool Cors::allows(std::string_view origin) const
 {
     return origin != "null" && std::find(origins_.begin(), origins_.end(), origin) != origins_.end();
@@ -47,10 +65,7 @@ bool Cors::is_foreign_page(const http::RequestHead& head) const
         if (!equals_ignoring_case(field.name, "origin"))
             continue;
         const auto origin = trim(field.value);
-        const auto scheme = origin.find("://");
-        const bool own =
-            scheme != std::string_view::npos && !host.empty() && equals_ignoring_case(origin.substr(scheme + 3), host);
-        if (!own && !allows(origin))
+        if (!is_own(origin, host) && !allows(origin))
             return true;
     }
     return false;

@@ -107,6 +107,23 @@ TEST(CrossOrigin, AllowsNobodyElse)
     EXPECT_TRUE(Cors({}).answer_headers(preflight_head("https://ui.example")).empty());
 }
 
+TEST(CrossOrigin, KnowsItsOwnPagesByHostAndByPublicUrl)
+{
+    const auto is_foreign = [](const Cors& cors, std::string_view origin, std::string_view host) {
+        auto head = preflight_head(origin);
+        head.headers.push_back({"Host", host});
+        return cors.is_foreign_page(head);
+    };
+    const Cors plain({"https://ui.example"});
+    EXPECT_FALSE(is_foreign(plain, "http://127.0.0.1:8000", "127.0.0.1:8000"));
+    EXPECT_FALSE(is_foreign(plain, "https://ui.example", "127.0.0.1:8000"));
+    EXPECT_TRUE(is_foreign(plain, "https://dure.example", "127.0.0.1:8000"));
+    const Cors behind_a_proxy({}, "https://Dure.example/some/path");
+    EXPECT_FALSE(is_foreign(behind_a_proxy, "https://dure.example", "127.0.0.1:8000"));
+    for (const std::string_view origin : {"http://dure.example", "https://dure.example:8443", "https://evil.example", "null", ""})
+        EXPECT_TRUE(is_foreign(behind_a_proxy, origin, "127.0.0.1:8000")) << origin;
+}
+
 TEST(PageCursors, AreBoundToCallerAndListAndRefuseChanges)
 {
     const Cursors cursors(SecretString("0123456789abcdef0123456789abcdef"));
