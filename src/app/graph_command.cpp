@@ -121,7 +121,7 @@ int run_durably(const config::Settings& settings, const GraphCommand& command, T
         std::cerr << "dure: " << storage.error().message() << "\n";
         return graph_failed;
     }
-    return run_on_thread(*storage->database, *egress, wanted) ? graph_done : graph_failed;
+    return run_on_thread(std::move(storage->database), *egress, wanted) ? graph_done : graph_failed;
 }
 
 }  // namespace

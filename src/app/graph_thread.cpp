@@ -164,14 +164,14 @@ namespace {
 // One core; all of it ends before the core does.
 class ThreadHouse {
 public:
-    ThreadHouse(sql::Database& database, const http::EgressPolicy& egress, const ThreadRun& wanted)
-        : runs_(database, clock_), client_(cores_, http::ClientOptions()),
+    ThreadHouse(std::unique_ptr<sql::Database> database, const http::EgressPolicy& egress, const ThreadRun& wanted)
+        : database_(std::move(database)), runs_(*database_, clock_), client_(cores_, http::ClientOptions()),
           worker_(runs_, cores_.at(0).get_executor(), log_,
                   runs::graph_body([&wanted](const runs::Run&) -> Result<runs::PreparedRun> {
                       return runs::PreparedRun{wanted.graph, graph::RunOptions(), nullptr};
                   }),
                   worker_options(wanted.thread)),
-          webhooks_(database, clock_, cores_.at(0).get_executor(), log_, webhook_post(client_, egress),
+          webhooks_(*database_, clock_, cores_.at(0).get_executor(), log_, webhook_post(client_, egress),
                     webhook_options(wanted.thread)),
           command_(runs_, wanted)
     {}
@@ -244,6 +244,7 @@ private:
     const SystemClock clock_;
     Logger log_{Logger::Options{LogLevel::warn, false, ""}};
     Cores cores_{1};
+    std::unique_ptr<sql::Database> database_;   // its threads tell the core: they end while it is there
     runs::Runs runs_;
     http::Client client_;
     runs::Worker worker_;
@@ -253,9 +254,9 @@ private:
 
 }  // namespace
 
-bool run_on_thread(sql::Database& database, const http::EgressPolicy& egress, const ThreadRun& wanted)
+bool run_on_thread(std::unique_ptr<sql::Database> database, const http::EgressPolicy& egress, const ThreadRun& wanted)
 {
-    ThreadHouse house(database, egress, wanted);
+    ThreadHouse house(std::move(database), egress, wanted);
     return house.play();
 }
 

@@ -2,6 +2,8 @@
 // lease while this process works, so that no second one moves the thread on, and a run whose process died is finished first.
 #pragma once
 
+#include <memory>
+
 #include "dure/base/json.hpp"
 #include "dure/graph/graph.hpp"
 #include "dure/http/egress.hpp"
@@ -24,6 +26,6 @@ inline constexpr std::chrono::seconds webhook_patience{20};   // longer than the
 
 // Prints the events and, for each run it executed, the outcome as JSON lines. A dead run is told from its first event; without
 // an input or checkpoint of its own the command is then done. False: the run failed, or the thread is busy elsewhere.
-bool run_on_thread(sql::Database& database, const http::EgressPolicy& egress, const ThreadRun& wanted);
+bool run_on_thread(std::unique_ptr<sql::Database> database, const http::EgressPolicy& egress, const ThreadRun& wanted);
 
 }  // namespace dure::app

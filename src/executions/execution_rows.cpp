@@ -210,7 +210,7 @@ Result<Page> ExecutionRows::list(const std::string& owner, const Filter& filter)
         for (const auto& model : *filter.models) {
             if (!model.starts_with(flow_model_prefix))
                 continue;
-            values.emplace_back(model.substr(flow_model_prefix.size()));
+            values.emplace_back(std::string_view(model).substr(flow_model_prefix.size()));
             places += (places.empty() ? "$" : ", $") + std::to_string(values.size());
         }
         if (places.empty())
