@@ -1,6 +1,8 @@
-// A published flow as a chat client uses it: its background requests run nothing, what a flow cannot do is refused, and a turn
+// A published flow as a chat client uses it: what is at work is shown, its background requests run nothing, what a flow cannot do is refused, and a turn
 // whose client leaves is stored as cut.
 #include <gtest/gtest.h>
+
+#include <algorithm>
 
 #include "support/openai_script.hpp"
 #include "support/raw_http.hpp"
@@ -49,6 +51,36 @@ protected:
     ServerProcess server{configuration(upstream)};
     std::string model;
 };
+
+// openai-clients §10: a line per node for Open WebUI; nothing that other clients do not know.
+TEST_F(FlowChat, OpenWebUiIsShownWhichNodeIsAtWork)
+{
+    const auto shown = [&](const RawFields& fields) {
+        upstream.enqueue(text_stream_script("봄비"));
+        auto asked = chat("날씨?");
+        asked["stream"] = true;
+        const auto answer = send("POST", "/v1/chat/completions", asked, fields);
+        EXPECT_EQ(answer.status, 200) << answer.body;
+        EXPECT_NE(answer.body.find("봄비"), std::string::npos) << answer.body;
+        std::vector<std::pair<std::string, bool>> lines;
+        for (std::size_t at = 0; (at = answer.body.find("data: {", at)) != std::string::npos; ++at) {
+            const auto chunk = Json::parse(answer.body.substr(at + 6, answer.body.find('\n', at) - at - 6));
+            if (!chunk.contains("event"))
+                continue;
+            EXPECT_EQ(chunk.at("event").at("type"), "status");
+            EXPECT_TRUE(chunk.at("choices").empty());
+            const auto& data = chunk.at("event").at("data");
+            lines.emplace_back(data.at("description").get<std::string>(), data.at("done").get<bool>());
+        }
+        return lines;
+    };
+    const auto lines = shown({{"X-OpenWebUI-Chat-Id", "c1"}});
+    const auto asks = std::find(lines.begin(), lines.end(), std::pair<std::string, bool>("ask", false));
+    ASSERT_NE(asks, lines.end());
+    EXPECT_NE(std::find(asks, lines.end(), std::pair<std::string, bool>("ask", true)), lines.end());
+    EXPECT_TRUE(lines.back().second) << "the last one is done";
+    EXPECT_TRUE(shown({}).empty());
+}
 
 TEST_F(FlowChat, ABackgroundRequestRunsNoFlowAndIsNoTurn)
 {
