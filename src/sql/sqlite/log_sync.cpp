@@ -8,7 +8,7 @@ namespace dure::sql {
 
 namespace {
 
-// Reads; of groups of the writer there are two.
+// Reads; the writer's groups are bounded by the requests that wait for them.
 constexpr std::size_t most_waiting = 4096;
 
 }  // namespace
