@@ -19,7 +19,7 @@ const drawings = new Set(["", "mermaid"]);
 
 export async function documentNames() {
   const pages = (await readdir(path.join(root, "docs"))).filter((name) => name.endsWith(".md"));
-  return ["README.md", "README.ko.md", "CONTRIBUTING.md", ...pages.map((name) => `docs/${name}`)].sort();
+  return ["README.md", "README.ko.md", "CONTRIBUTING.md", "bench/README.md", "examples/flows/README.md", ...pages.map((name) => `docs/${name}`)].sort();
 }
 
 export const withoutComments = (text) => text.replace(/(^|\s)#.*$/gm, "").replace(/\s+$/gm, "");
