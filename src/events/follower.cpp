@@ -1,6 +1,8 @@
 // Follower; see follower.hpp.
 #include "dure/events/follower.hpp"
 
+#include <utility>
+
 #include "dure/sql/database.hpp"
 
 namespace dure::events {
@@ -9,7 +11,7 @@ namespace {
 
 struct StorePage {
     std::int64_t last_position = 0;
-    std::vector<model::Event> events;
+    store::Listed<model::Event> events;
 };
 
 // The last position first: everything up to it is visible by then, so what the second statement does not find is not there.
@@ -73,7 +75,7 @@ Task<Result<std::vector<SharedEvent>>> Follower::read_store()
     for (auto& event : page->events)
         events.push_back(std::make_shared<const model::Event>(std::move(event)));
     const auto reached = events.empty() ? position_ : events.back()->position;
-    behind_ = std::cmp_equal(events.size(), longest_page);
+    behind_ = page->events.cut || std::cmp_equal(events.size(), longest_page);
     // Behind the last of a full page there may be more; a page that is not full holds everything up to the last position.
     position_ = behind_ ? reached : std::max({position_, reached, page->last_position});
     co_return events;

@@ -1,6 +1,8 @@
 // EventService; see service.hpp.
 #include "dure/events/service.hpp"
 
+#include <utility>
+
 #include "dure/sql/database.hpp"
 
 namespace dure::events {
@@ -55,7 +57,7 @@ Task<Result<AggregatePage>> EventService::of_aggregate(Reader reader, AggregateN
     if (!events)
         co_return events.error();
     AggregatePage page;
-    if (std::cmp_equal(events->size(), range.limit))
+    if (events->cut || std::cmp_equal(events->size(), range.limit))
         page.next = events->back().version + 1;
     page.events = std::move(*events);
     co_return page;
@@ -75,7 +77,7 @@ Task<Result<Replayed>> EventService::replay(Reader reader, AggregateName name, R
             [&](sql::Connection& connection) { return store::Events(connection).of_aggregate(query); });
         if (!events)
             co_return events.error();
-        more = std::cmp_equal(events->size(), replay_page);
+        more = events->cut || std::cmp_equal(events->size(), replay_page);
         for (const auto& event : *events)
             if (!fold.apply(event)) {
                 more = false;
@@ -97,7 +99,7 @@ Task<Result<AuditPage>> EventService::audit(Reader reader, AuditFilter filter)
     if (!events)
         co_return events.error();
     AuditPage page;
-    if (std::cmp_equal(events->size(), filter.limit))
+    if (events->cut || std::cmp_equal(events->size(), filter.limit))
         page.next = events->back().position;
     page.events = std::move(*events);
     co_return page;

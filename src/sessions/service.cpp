@@ -1,7 +1,8 @@
 // SessionService; see service.hpp.
 #include "dure/sessions/service.hpp"
 
-#include "dure/base/json_write.hpp"
+#include <utility>
+
 #include "dure/events/journal.hpp"
 #include "dure/sql/database.hpp"
 #include "dure/store/messages.hpp"
@@ -23,9 +24,9 @@ store::Page to_page(const PageRequest& request)
 
 // A full page may have a next one; its first row tells, without a count.
 template <class Row>
-std::optional<PagePosition> next_of(const std::vector<Row>& rows, std::int64_t limit)
+std::optional<PagePosition> next_of(const std::vector<Row>& rows, std::int64_t limit, bool cut = false)
 {
-    if (rows.empty() || static_cast<std::int64_t>(rows.size()) < limit)
+    if (rows.empty() || (!cut && std::cmp_less(rows.size(), limit)))
         return std::nullopt;
     return PagePosition{rows.back().created_at, rows.back().id};
 }
@@ -219,7 +220,7 @@ Task<Result<HistoryPage>> SessionService::history(std::string owner_id, std::str
         if (!summaries)
             return summaries.error();
         HistoryPage out;
-        out.next = next_of(*messages, page.limit);
+        out.next = next_of(*messages, page.limit, messages->cut);
         out.messages = std::move(*messages);
         out.summaries = std::move(*summaries);
         return out;

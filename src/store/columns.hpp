@@ -71,6 +71,20 @@ auto read_all(const Result<sql::Rows>& rows, Read read) -> Result<std::vector<de
     return all;
 }
 
+// Of a query with a bound of texts.
+template <class Read>
+auto read_listed(const Result<sql::Rows>& rows, Read read) -> Result<Listed<decltype(read(rows->front()))>>
+{
+    if (!rows)
+        return rows.error();
+    Listed<decltype(read(rows->front()))> listed;
+    listed.cut = rows->cut();
+    listed.reserve(rows->size());
+    for (const auto row : *rows)
+        listed.push_back(read(row));
+    return listed;
+}
+
 template <class Read>
 auto read_one(const Result<sql::Rows>& rows, Read read, std::string_view what) -> Result<decltype(read(rows->front()))>
 {

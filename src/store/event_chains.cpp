@@ -2,6 +2,8 @@
 #include "store/event_chains.hpp"
 
 #include <algorithm>
+#include <array>
+#include <limits>
 
 #include "dure/base/json_write.hpp"
 #include "store/columns.hpp"
@@ -104,7 +106,7 @@ Result<std::int64_t> EventChains::position_of(std::string_view aggregate_id, con
 }
 
 Result<void> EventChains::read(std::string_view aggregate_id, const Head& head, const Range& range,
-                               std::vector<model::Event>& into)
+                               Found& into)
 {
     static const std::string sql = "WITH RECURSIVE walk(position, previous, version) AS (SELECT position, previous, "
                                    "version FROM events WHERE position = "
@@ -116,36 +118,44 @@ Result<void> EventChains::read(std::string_view aggregate_id, const Head& head, 
                                    "AND $3 AND position > $4) AND "
                                    "($5 IS NULL OR owner_id = $5) ORDER BY position LIMIT $6";
     auto from = std::max<std::int64_t>(range.from_version, 1);
-    while (from <= head.version && into.size() < range.limit) {
-        const auto room = static_cast<std::int64_t>(range.limit - into.size());
+    while (from <= head.version && !into.full(range.limit)) {
+        const auto room = static_cast<std::int64_t>(range.limit - into.events.size());
         const auto to = std::min(head.version, indexed_from(std::max(shortest_stretch, room) + from));
         const auto end = to == head.version ? Result<std::int64_t>(head.position) : position_of(aggregate_id, head, to);
         if (!end)
             return end.error();
-        auto stretch =
-            read_all(connection_.query(sql, *end, from, to, range.after_position, range.owner_id, room), event_from);
-        if (!stretch)
-            return stretch.error();
-        std::move(stretch->begin(), stretch->end(), std::back_inserter(into));
+        const std::array<sql::Param, 6> values{*end, from, to, range.after_position, range.owner_id, room};
+        const auto rows = connection_.query_up_to(bound_of_events("position", into.text_bytes_left), sql, values);
+        if (!rows)
+            return rows.error();
+        for (const auto row : *rows) {
+            into.events.push_back(event_from(row));
+            into.text_bytes_left -= std::ssize(row.text("data")) + std::ssize(row.text("metadata"));
+        }
         from = to + 1;
     }
     return {};
 }
 
-Result<std::vector<model::Event>> EventChains::of_aggregate(const AggregateQuery& query)
+Result<Listed<model::Event>> EventChains::of_aggregate(const AggregateQuery& query)
 {
     const auto types = heads(query.aggregate_id, query.aggregate_type);
     if (!types)
         return types.error();
     const auto limit = static_cast<std::size_t>(std::clamp<std::int64_t>(query.limit, 1, events_limit));
-    std::vector<model::Event> found;
-    for (const auto& head : *types)
+    Found found;
+    for (const auto& head : *types) {
+        if (found.full(limit))
+            break;
+        found.text_bytes_left = std::max<std::int64_t>(found.text_bytes_left, 1);
         if (auto done = read(query.aggregate_id, head, {query.from_version, 0, query.owner_id, limit}, found); !done)
             return done.error();
-    return found;
+    }
+    return std::move(found.events);
 }
 
 Result<std::int64_t> EventChains::version_near(std::string_view aggregate_id, const Head& head, std::int64_t position)
+        into.events.cut = rows->cut() || (into.text_bytes_left <= 0 && from <= head.version);
 {
     std::int64_t before = 0,
                  behind = head.version / versions_per_indexed;  // indexed events that are not behind the position
@@ -162,24 +172,27 @@ Result<std::int64_t> EventChains::version_near(std::string_view aggregate_id, co
     return before * versions_per_indexed + 1;
 }
 
-Result<std::vector<model::Event>> EventChains::after(std::int64_t position, const EventFilter& filter,
-                                                     std::int64_t limit)
+Result<Listed<model::Event>> EventChains::after(std::int64_t position, const EventFilter& filter, std::int64_t limit)
 {
     const auto types = heads(*filter.aggregate_id, std::nullopt);
     if (!types)
         return types.error();
     const auto most = static_cast<std::size_t>(std::clamp<std::int64_t>(limit, 1, events_limit));
-    std::vector<model::Event> all;
+    Listed<model::Event> all;
+    auto known_to = std::numeric_limits<std::int64_t>::max();  // of each type every event up to here was read
     for (const auto& head : *types) {
         if (head.position <= position)
             continue;
         const auto from = version_near(*filter.aggregate_id, head, position);
         if (!from)
             return from.error();
-        std::vector<model::Event> found;
+        Found found;
         if (auto done = read(*filter.aggregate_id, head, {*from, position, filter.owner_id, most}, found); !done)
             return done.error();
-        std::move(found.begin(), found.end(), std::back_inserter(all));
+        all.cut = all.cut || found.events.cut;
+        if (found.events.cut)
+            known_to = std::min(known_to, found.events.back().position);
+        std::move(found.events.begin(), found.events.end(), std::back_inserter(all));
     }
     std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.position < b.position; });
     if (all.size() > most)
@@ -188,3 +201,4 @@ Result<std::vector<model::Event>> EventChains::after(std::int64_t position, cons
 }
 
 }  // namespace dure::store
+    std::erase_if(all, [&](const auto& event) { return event.position > known_to; });

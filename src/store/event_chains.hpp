@@ -21,11 +21,11 @@ public:
     // Of the aggregate's last event; 0: there is none.
     Result<std::int64_t> newest_version(std::string_view aggregate_id, std::string_view aggregate_type);
     // The reads of Events.
-    Result<std::vector<model::Event>> of_aggregate(const AggregateQuery& query);
+    Result<Listed<model::Event>> of_aggregate(const AggregateQuery& query);
     Result<std::vector<std::string>> types_of(std::string_view aggregate_id,
                                               const std::optional<std::string>& owner_id);
     // Of the aggregate that the filter names.
-    Result<std::vector<model::Event>> after(std::int64_t position, const EventFilter& filter, std::int64_t limit);
+    Result<Listed<model::Event>> after(std::int64_t position, const EventFilter& filter, std::int64_t limit);
 
 private:
     struct Head {
@@ -40,9 +40,14 @@ private:
         std::size_t limit = 0;
     };
     Result<std::vector<Head>> heads(std::string_view aggregate_id, const std::optional<std::string>& type);
-    // Oldest first, appended until there are `limit`.
-    Result<void> read(std::string_view aggregate_id, const Head& head, const Range& range,
-                      std::vector<model::Event>& into);
+    // What was read of one or several aggregates, and what of their texts there may still be.
+    struct Found {
+        Listed<model::Event> events;
+        std::int64_t text_bytes_left = page_text_bytes;
+        bool full(std::size_t limit) const { return events.cut || events.size() >= limit; }
+    };
+    // Oldest first, appended until it is full.
+    Result<void> read(std::string_view aggregate_id, const Head& head, const Range& range, Found& into);
     // A version from which on every event behind the position is found, at most 32 before the first of them.
     Result<std::int64_t> version_near(std::string_view aggregate_id, const Head& head, std::int64_t position);
     // Of the event that the index has.

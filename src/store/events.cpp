@@ -103,11 +103,11 @@ private:
     std::vector<sql::Param> values_;
 };
 
-Result<std::vector<model::Event>> select_events(sql::Connection& connection, Conditions& conditions,
-                                                const std::string& order, std::int64_t limit)
+Result<Listed<model::Event>> select_events(sql::Connection& connection, Conditions& conditions,
+                                           const std::string& order, std::int64_t limit)
 {
     const auto sql = "SELECT " + event_columns + " FROM events" + conditions.limited(order, limit);
-    return read_all(connection.query_with(sql, conditions.values()), event_from);
+    return read_listed(connection.query_up_to(bound_of_events(order), sql, conditions.values()), event_from);
 }
 
 }  // namespace
@@ -178,7 +178,7 @@ Result<model::Event> Events::find(std::string_view event_id)
     return read_one(connection_.query(sql, event_id), event_from, event_word);
 }
 
-Result<std::vector<model::Event>> Events::of_aggregate(const AggregateQuery& query)
+Result<Listed<model::Event>> Events::of_aggregate(const AggregateQuery& query)
 {
     if (connection_.dialect() == sql::Dialect::sqlite)
         return EventChains(connection_).of_aggregate(query);
@@ -213,7 +213,7 @@ Result<std::vector<std::string>> Events::types_of(std::string_view aggregate_id,
                     [](const sql::Row& row) { return row.text("aggregate_type"); });
 }
 
-Result<std::vector<model::Event>> Events::after(std::int64_t position, const EventFilter& filter, std::int64_t limit)
+Result<Listed<model::Event>> Events::after(std::int64_t position, const EventFilter& filter, std::int64_t limit)
 {
     if (filter.aggregate_id && connection_.dialect() == sql::Dialect::sqlite)
         return EventChains(connection_).after(position, filter, limit);
@@ -224,7 +224,7 @@ Result<std::vector<model::Event>> Events::after(std::int64_t position, const Eve
     return select_events(connection_, conditions, "position", std::clamp<std::int64_t>(limit, 1, events_limit));
 }
 
-Result<std::vector<model::Event>> Events::audit(const AuditQuery& query)
+Result<Listed<model::Event>> Events::audit(const AuditQuery& query)
 {
     Conditions conditions;
     conditions.add_if("owner_id =", query.owner_id);

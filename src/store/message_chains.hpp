@@ -8,9 +8,14 @@
 
 namespace dure::store {
 
-// $1 the session, $3 and $4 the time and id behind which the page begins. Some messages before the page come along.
-inline std::string walk_from(const std::string& top)
+// $1 the session, $3 and $4 the time and id behind which the page begins, $5 how many it holds. Some messages before the page and
+// behind its end come along.
+inline std::string walk_of_page()
 {
+    const std::string top = "COALESCE((SELECT number FROM chat_messages "
+                            "WHERE session_id = $1 AND (created_at, id) > ($3, $4) AND place % 32 = 0 "
+                            "ORDER BY created_at, id LIMIT 1 OFFSET $5 / 32 + 1), "
+                            "(SELECT last_message FROM sessions WHERE id = $1))";
     return "WITH RECURSIVE known(low, top) AS MATERIALIZED (SELECT COALESCE((SELECT place FROM chat_messages "
            "WHERE session_id = $1 AND (created_at, id) <= ($3, $4) AND place % 32 = 0 "
            "ORDER BY created_at DESC, id DESC LIMIT 1), 0), " +
@@ -19,21 +24,6 @@ inline std::string walk_from(const std::string& top)
            "SELECT m.number, m.previous FROM known CROSS JOIN chat_messages m ON m.number = known.top UNION ALL "
            "SELECT m.number, m.previous FROM walk CROSS JOIN known CROSS JOIN chat_messages m "
            "ON m.number = walk.previous WHERE m.place > known.low) ";
-}
-
-// Every message behind the page's beginning.
-inline std::string walk_to_end()
-{
-    return walk_from("(SELECT last_message FROM sessions WHERE id = $1)");
-}
-
-// $5 of them at least, if there are as many; some behind the page's end come along.
-inline std::string walk_of_page()
-{
-    return walk_from("COALESCE((SELECT number FROM chat_messages "
-                     "WHERE session_id = $1 AND (created_at, id) > ($3, $4) AND place % 32 = 0 "
-                     "ORDER BY created_at, id LIMIT 1 OFFSET $5 / 32 + 1), "
-                     "(SELECT last_message FROM sessions WHERE id = $1))");
 }
 
 // $1 the session, $4 how many.

@@ -2,6 +2,8 @@
 // Sessions::record_turn in the same unit, which has checked it. On SQLite they are a chain; see message_chains.hpp.
 #include "dure/store/messages.hpp"
 
+#include <array>
+
 #include "dure/base/json_write.hpp"
 #include "store/columns.hpp"
 #include "store/message_chains.hpp"
@@ -13,9 +15,6 @@ namespace {
 
 const std::string message_columns = "id, session_id, owner_id, role, content, turn, created_at, metadata";
 const std::string summary_columns = "id, session_id, owner_id, content, up_to_turn, model, created_at";
-const std::string if_there(if_session_is_there);
-// Without types PostgreSQL takes the numbers for texts.
-const std::string values_of_one = "$1, $2, $3, $4, $5, CAST($6 AS BIGINT), CAST($7 AS BIGINT), $8";
 const std::string more_of_answer = ", tokens_used, cost_nano, model_used, tools_used, asked";
 const std::string insert_answer = "INSERT INTO chat_messages (" + message_columns + more_of_answer + ") VALUES ";
 const std::string values_of_answer = "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
@@ -25,7 +24,8 @@ const std::string behind_last =
     "(SELECT last_message FROM sessions WHERE id = $2), (SELECT messages FROM sessions WHERE id = $2) + 1, ";
 const std::string behind_inserted =
     "last_insert_rowid(), (SELECT place FROM chat_messages WHERE number = last_insert_rowid()) + 1, ";
-constexpr std::string_view session_said_in = "session";
+// PostgreSQL knows it of a text without reading the text.
+constexpr sql::TextBound page_of_messages{page_text_bytes, "octet_length(content) + octet_length(metadata)", "created_at, id"};
 constexpr std::int64_t newest_messages_limit = 1000;
 constexpr std::int64_t summaries_limit = 100;
 
@@ -89,19 +89,6 @@ Result<void> append_to_chain(sql::Connection& connection, const model::ChatMessa
 
 }  // namespace
 
-Result<void> Messages::append(const model::ChatMessage& message)
-{
-    const bool chained = is_chained(connection_);
-    static const std::string alone =
-        "INSERT INTO chat_messages (" + message_columns + ") SELECT " + values_of_one + if_there;
-    static const std::string in_chain = insert_in_chain + ") SELECT " + behind_last + values_of_one + if_there;
-    const auto stored = must_change(connection_.execute(chained ? in_chain : alone, message.id, message.session_id,
-                                                        message.owner_id, message.role, message.content, message.turn,
-                                                        message.created_at, json_text(message.metadata)),
-                                    session_said_in);
-    return stored && chained ? end_chain(connection_, message.session_id, 1) : stored;
-}
-
 Result<void> Messages::append_turn(const model::ChatMessage* question, const model::ChatMessage& answer,
                                    const TurnFacts& facts)
 {
@@ -122,8 +109,10 @@ Result<void> Messages::append_turn(const model::ChatMessage* question, const mod
                                              facts.user_text));
 }
 
-Result<std::vector<model::ChatMessage>> Messages::list(std::string_view session_id, std::string_view owner_id,
-                                                       const Page& page)
+// On SQLite in the order of the numbers, which is that of time and id in a session: so nothing is sorted, and what lies behind the
+// page's last message is not read.
+Result<Listed<model::ChatMessage>> Messages::list(std::string_view session_id, std::string_view owner_id,
+                                                  const Page& page)
 {
     if (auto there = require_session(connection_, session_id, owner_id); !there)
         return there.error();
@@ -132,12 +121,11 @@ Result<std::vector<model::ChatMessage>> Messages::list(std::string_view session_
                                    "AND (created_at, id) > ($3, $4) ORDER BY created_at, id LIMIT $5";
     static const std::string walked = walk_of_page() + "SELECT " + message_columns +
                                       " FROM chat_messages WHERE number IN (SELECT number FROM walk) AND owner_id = $2 "
-                                      "AND (created_at, id) > ($3, $4) "
-                                      "ORDER BY created_at, id LIMIT $5";
+                                      "AND (created_at, id) > ($3, $4) ORDER BY number LIMIT $5";
     const auto start = ascending_start(page);
-    return read_all(connection_.query(is_chained(connection_) ? walked : sql, session_id, owner_id, start.created_at,
-                                      start.id, limit_of(page)),
-                    message_from);
+    const std::array<sql::Param, 5> values{session_id, owner_id, start.created_at, start.id, limit_of(page)};
+    return read_listed(
+        connection_.query_up_to(page_of_messages, is_chained(connection_) ? walked : sql, values), message_from);
 }
 
 Result<std::vector<model::ChatMessage>> Messages::newest(std::string_view session_id, std::string_view owner_id,
@@ -151,7 +139,7 @@ Result<std::vector<model::ChatMessage>> Messages::newest(std::string_view sessio
     static const std::string walked =
         walk_of_newest() + "SELECT " + message_columns +
         " FROM chat_messages WHERE number IN (SELECT number FROM walk) AND owner_id = $2 AND turn > $3 "
-        "ORDER BY created_at DESC, id DESC";
+        "ORDER BY number DESC";
     const auto most = std::clamp<std::int64_t>(count, 0, newest_messages_limit);
     auto messages =
         read_all(connection_.query(is_chained(connection_) ? walked : sql, session_id, owner_id, after_turn, most),

@@ -56,6 +56,43 @@ TEST_P(DatabaseTest, KeepsWhatACommittedUnitWrote)
     EXPECT_EQ(ids(), std::vector<std::string>{"a"});
 }
 
+TEST_P(DatabaseTest, AQueryWithABoundOfTextsGivesTheRowsUpToItAndSaysThatThereAreMore)
+{
+    const auto stored = database_->run_now([](Connection& c) -> Result<std::int64_t> {
+        for (const auto* id : {"aaaa", "bbbb", "cccc", "dddd"})
+            if (auto added = insert_in(c, id); !added)
+                return added;
+        return 4;
+    });
+    ASSERT_TRUE(stored);
+    const auto up_to = [&](std::int64_t bytes, std::int64_t limit, bool down = false) {
+        const std::string order = down ? "id DESC" : "id";
+        const auto sql = "SELECT id, n FROM item WHERE n = $1 ORDER BY " + order + " LIMIT $2";
+        return test::read_now(*database_, [&](Connection& c) {
+                   const std::array<Param, 2> values{std::int64_t{1}, limit};
+                   return c.query_up_to({bytes, "octet_length(id)", order}, sql, values);
+               })
+            .value();
+    };
+    struct Case {
+        std::int64_t bytes, limit;
+        std::size_t rows;
+        bool cut;
+    };
+    for (const auto& [bytes, limit, rows, cut] : {Case{1, 9, 1, true}, {4, 9, 1, true}, {5, 9, 2, true}, {8, 9, 2, true},
+                                                  {12, 9, 3, true}, {13, 9, 4, false}, {16, 9, 4, false}, {99, 9, 4, false},
+                                                  {5, 2, 2, false}, {5, 3, 2, true}, {5, 0, 0, false}}) {
+        const auto found = up_to(bytes, limit);
+        EXPECT_EQ(found.size(), rows) << bytes << " bytes, " << limit << " rows";
+        EXPECT_EQ(found.cut(), cut) << bytes << " bytes, " << limit << " rows";
+        if (rows > 0)
+            EXPECT_EQ(found.front().text("id"), "aaaa");
+    }
+    EXPECT_EQ(up_to(5, 9, true)[1].text("id"), "cccc");
+    EXPECT_EQ(ids().size(), 4u);   // the statement that was left is used again
+    EXPECT_EQ(up_to(5, 9).size(), 2u);
+}
+
 TEST_P(DatabaseTest, RollsBackAUnitThatGivesAnError)
 {
     const auto outcome = database_->run_now([](Connection& c) -> Result<int> {

@@ -1,4 +1,4 @@
-// Sessions, messages, summaries and history: contents, turns, pages, and that nobody sees what is not theirs.
+// Sessions, messages, summaries and the view of turns: contents, turns, pages, and that nobody sees what is not theirs.
 #include <map>
 
 #include "dure/store/messages.hpp"
@@ -18,7 +18,7 @@ protected:
     void say(const std::string& session, const std::string& id, std::int64_t turn, UnixMillis at)
     {
         const auto message = message_in(session, id, turn, at);
-        const auto added = in<Messages>([&](Messages all) { return all.append(message); });
+        const auto added = in<Messages>([&](Messages all) { return all.append_turn(nullptr, message, {"", "mock"}); });
         ASSERT_TRUE(added) << added.error().detail();
     }
     static model::ChatMessage message_in(const std::string& session, const std::string& id, std::int64_t turn,
@@ -31,6 +31,13 @@ protected:
         return in<Sessions>([&](Sessions all) { return all.record_turn("s1", "kim", key, at, at + 1000); })
             .value()
             .turn;
+    }
+    sql::Rows turns_of(const std::string& session)
+    {
+        return test::read_now(*database_, [&](sql::Connection& c) {
+                   return c.query("SELECT * FROM chat_history WHERE session_id = $1 ORDER BY created_at, id", session);
+               })
+            .value();
     }
     template <class T>
     static std::vector<std::string> ids_of(const std::vector<T>& records)
@@ -84,13 +91,10 @@ TEST_P(ConversationsTest, AForeignAMissingAndADeletedSessionAreAlikeForEveryMeth
         {"set_title", [&](auto& c, auto& id, auto& who) { return code(Sessions(c).set_title(id, who, "x", 9)); }},
         {"messages", [&](auto& c, auto& id, auto& who) { return code(Messages(c).list(id, who, {})); }},
         {"newest", [&](auto& c, auto& id, auto& who) { return code(Messages(c).newest(id, who, 5)); }},
-        {"append",
-         [&](auto& c, auto& id, auto& who) { return code(Messages(c).append(message_in(id, "m", 1, 1, who))); }},
         {"summary",
          [&](auto& c, auto& id, auto& who) { return code(Summaries(c).append({"x", id, who, "s", 1, "m", 1})); }},
         {"summaries", [&](auto& c, auto& id, auto& who) { return code(Summaries(c).list(id, who)); }},
         {"last summary", [&](auto& c, auto& id, auto& who) { return code(Summaries(c).newest(id, who)); }},
-        {"history", [&](auto& c, auto& id, auto& who) { return code(History(c).list(id, who, {})); }},
     };
     for (const auto& [name, call] : calls) {
         for (const auto& [id, who] :
@@ -234,7 +238,7 @@ TEST_P(ConversationsTest, SummariesAreKeptAndTheNewestIsFound)
     EXPECT_EQ(ids_of(from<Summaries>([](Summaries all) { return all.list("s1", "kim"); }).value()), (Ids{"x1", "x2"}));
 }
 
-TEST_P(ConversationsTest, HistoryHoldsARowPerTurn)
+TEST_P(ConversationsTest, TheViewOfTurnsHoldsARowPerTurn)
 {
     add(session_of("kim", "s1"));
     add(session_of("kim", "s2"));
@@ -249,31 +253,53 @@ TEST_P(ConversationsTest, HistoryHoldsARowPerTurn)
     auto again = message_in("s1", "m3", 1, 200);   // the question was changed
     again.role = "assistant";
     again.content = "91";
-    ASSERT_TRUE(in<Messages>([&](Messages all) { return all.append(message_in("s1", "m0", 1, 50)); }));  // of no turn
     ASSERT_TRUE(in<Messages>([&](Messages all) {
         return all.append_turn(&question, answer, {"12 * 7?", "mock", 42, 1500, dump(answer.metadata["tools_used"])});
     }));
     ASSERT_TRUE(
         in<Messages>([&](Messages all) { return all.append_turn(nullptr, again, {"13 * 7?", "other", 0, 0}); }));
-    ASSERT_EQ(from<Messages>([](Messages all) { return all.list("s1", "kim", {}); })->size(), 4u);
-    const auto found = from<History>([](History all) { return all.list("s1", "kim", {}); }).value();
+    ASSERT_EQ(from<Messages>([](Messages all) { return all.list("s1", "kim", {}); })->size(), 3u);
+    const auto found = turns_of("s1");
     ASSERT_EQ(found.size(), 2u);
-    EXPECT_EQ(found[0].id, "m2");
-    EXPECT_EQ(found[0].user_message, "12 * 7?");
-    EXPECT_EQ(found[0].assistant_message, "84");
-    EXPECT_EQ(found[0].tools_used, answer.metadata["tools_used"]);
-    EXPECT_EQ(found[0].model_used, "mock");
-    EXPECT_EQ(found[0].tokens_used, 42);
-    EXPECT_EQ(found[0].cost_nano, 1500);
-    EXPECT_EQ(found[0].metadata, answer.metadata);
-    EXPECT_EQ(found[1].user_message, "13 * 7?");
-    EXPECT_EQ(found[1].assistant_message, "91");
-    EXPECT_EQ(found[1].tools_used, Json::array());
-    EXPECT_EQ(found[1].model_used, "other");
-    EXPECT_TRUE(from<History>([](History all) { return all.list("s2", "kim", {}); })->empty());
-    Page page;
-    page.after = Position{found[0].created_at, found[0].id};
-    EXPECT_EQ(from<History>([&](History all) { return all.list("s1", "kim", page); })->size(), 1u);
+    EXPECT_EQ(found[0].text("id"), "m2");
+    EXPECT_EQ(found[0].text("user_message"), "12 * 7?");
+    EXPECT_EQ(found[0].text("assistant_message"), "84");
+    EXPECT_EQ(Json::parse(found[0].text("tools_used")), answer.metadata["tools_used"]);
+    EXPECT_EQ(found[0].text("model_used"), "mock");
+    EXPECT_EQ(found[0].integer("tokens_used"), 42);
+    EXPECT_EQ(found[0].integer("cost_nano"), 1500);
+    EXPECT_EQ(Json::parse(found[0].text("metadata")), answer.metadata);
+    EXPECT_EQ(found[1].text("user_message"), "13 * 7?");
+    EXPECT_EQ(found[1].text("assistant_message"), "91");
+    EXPECT_EQ(found[1].text("tools_used"), "[]");
+    EXPECT_EQ(found[1].text("model_used"), "other");
+    EXPECT_TRUE(turns_of("s2").empty());
+}
+
+TEST_P(ConversationsTest, APageOfLongMessagesEndsByTheirBytesAndTheNextGoesOnThere)
+{
+    add(session_of("kim", "s1"));
+    const std::vector<std::size_t> kibibytes{3000, 1, 6000, 9000, 20, 8192, 1, 1};
+    for (std::size_t i = 0; i < kibibytes.size(); ++i) {
+        auto message = message_in("s1", "m" + std::to_string(i), 1, 100 + static_cast<std::int64_t>(i));
+        message.content.assign(kibibytes[i] * 1024, static_cast<char>('a' + i));
+        ASSERT_TRUE(in<Messages>([&](Messages all) { return all.append_turn(nullptr, message, {"", "mock"}); }));
+    }
+    std::vector<Ids> pages;
+    std::vector<bool> cut;
+    for (Page page{.after = {}, .limit = 100}; pages.empty() || cut.back();) {
+        const auto part = from<Messages>([&](Messages all) { return all.list("s1", "kim", page); }).value();
+        ASSERT_FALSE(part.empty());
+        pages.push_back(ids_of(part));
+        cut.push_back(part.cut);
+        for (const auto& message : part) {
+            const auto number = static_cast<std::size_t>(message.id[1] - '0');
+            EXPECT_EQ(message.content, std::string(kibibytes[number] * 1024, static_cast<char>('a' + number)));
+        }
+        page.after = Position{part.back().created_at, part.back().id};
+    }
+    EXPECT_EQ(pages, (std::vector<Ids>{{"m0", "m1", "m2"}, {"m3"}, {"m4", "m5"}, {"m6", "m7"}}));
+    EXPECT_FALSE(from<Messages>([](Messages all) { return all.list("s1", "kim", Page{{}, 2}); })->cut);
 }
 
 TEST_P(ConversationsTest, ALongSessionIsReadInPagesOfAnySize)
@@ -320,12 +346,11 @@ TEST_P(ConversationsTest, ALongSessionIsReadInPagesOfAnySize)
                   Ids(all.end() - static_cast<std::ptrdiff_t>(std::min(count, all.size())), all.end()));
     }
     EXPECT_EQ(from<Messages>([](Messages messages) { return messages.newest("s1", "kim", 100, 85); })->size(), 10u);
-    const auto history =
-        from<History>([](History turns_of) { return turns_of.list("s1", "kim", {.after = {}, .limit = 100}); }).value();
+    const auto history = turns_of("s1");
     ASSERT_EQ(history.size(), 90u);
-    EXPECT_EQ(history[0].user_message, "asked");
-    EXPECT_EQ(history[1].user_message, "안녕 s1-1002-a");
-    EXPECT_EQ(history[89].user_message, "안녕 s1-1090-a");
+    EXPECT_EQ(history[0].text("user_message"), "asked");
+    EXPECT_EQ(history[1].text("user_message"), "안녕 s1-1002-a");
+    EXPECT_EQ(history[89].text("user_message"), "안녕 s1-1090-a");
 }
 
 // On SQLite, where a page is found by a walk over its neighbours: what stands behind a long text is read page by page.
@@ -350,7 +375,7 @@ TEST_P(ConversationsTest, SeveralRepositoriesShareOneTransaction)
     const auto outcome = database_->run_now([](sql::Connection& c) -> Result<void> {
         if (auto counted = Sessions(c).record_turn("s1", "kim", "a", 5, 99); !counted)
             return counted.error();
-        if (auto said = Messages(c).append(message_in("s1", "m1", 1, 5)); !said)
+        if (auto said = Messages(c).append_turn(nullptr, message_in("s1", "m1", 1, 5), {"", "mock"}); !said)
             return said;
         return Sessions(c).insert(session_of("kim", "s1"));  // the same id
     });

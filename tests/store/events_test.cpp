@@ -44,6 +44,67 @@ protected:
     }
 };
 
+// Of one id as of two types: what one type has behind its cut must not be told after the other's.
+TEST_P(EventsTest, ListsOfLongEventsEndByTheirBytesAndLoseNone)
+{
+    std::vector<std::int64_t> all;
+    const auto stored = in<Events>([&](Events events) -> Result<void> {
+        for (std::int64_t i = 1; i <= 40; ++i) {
+            auto event = event_on("a");
+            event.aggregate_type = i % 10 == 0 ? "User" : "Session";
+            event.data = {{"text", std::string(i % 3 == 0 ? 3 << 20 : 10, 'x')}};
+            const auto added = events.append(event);
+            if (!added)
+                return added.error();
+            all.push_back(added->position);
+        }
+        return {};
+    });
+    ASSERT_TRUE(stored) << stored.error().detail();
+    const auto walk = [&](auto read) {   // by pages of at most three long ones
+        std::vector<std::int64_t> positions;
+        for (bool more = true; more;) {
+            const Listed<model::Event> part = read(positions.empty() ? 0 : positions.back());
+            const auto longs = std::count_if(part.begin(), part.end(), [](const model::Event& event) {
+                return event.data.at("text").get_ref<const std::string&>().size() > 10;
+            });
+            EXPECT_GE(longs, part.cut ? 3 : 0);
+            EXPECT_LE(longs, 4);   // four: of two types
+            for (const auto& event : part)
+                positions.push_back(event.position);
+            more = part.cut && !part.empty();
+        }
+        return positions;
+    };
+    EXPECT_EQ(walk([&](std::int64_t behind) {
+                  return from<Events>([&](Events events) { return events.after(behind, {}, 1000); }).value();
+              }),
+              all);
+    EXPECT_EQ(walk([&](std::int64_t behind) {
+                  return from<Events>([&](Events events) { return events.after(behind, {{}, "a"}, 1000); }).value();
+              }),
+              all);
+    auto newest_first = walk([&](std::int64_t behind) {
+        AuditQuery query;
+        query.limit = 100;
+        if (behind > 0)
+            query.before = behind;
+        return from<Events>([&](Events events) { return events.audit(query); }).value();
+    });
+    std::reverse(newest_first.begin(), newest_first.end());
+    EXPECT_EQ(newest_first, all);
+    std::int64_t version = 0;   // of the sessions' events, which are 36
+    for (bool more = true; more;) {
+        const auto part = from<Events>([&](Events events) {
+                              return events.of_aggregate({"a", "Session", {}, version + 1, 1000});
+                          }).value();
+        for (const auto& event : part)
+            EXPECT_EQ(event.version, ++version);
+        more = part.cut;
+    }
+    EXPECT_EQ(version, 36);
+}
+
 TEST_P(EventsTest, CountsVersionsPerAggregateAndPositionsOverAll)
 {
     EXPECT_EQ(append(event_on("a"))->version, 1);

@@ -69,12 +69,15 @@ TEST_P(TurnsMigrationTest, HistoryAndEventsStayAndGoOn)
 
     migrate(migrations());
 
-    const auto history = from<History>([](History all) { return all.list("s1", "kim", {}); }).value();
-    ASSERT_EQ(history.size(), 3u);
-    EXPECT_EQ(history[0].assistant_message, "a10");
-    EXPECT_EQ(history[1].assistant_message, "a20");
-    EXPECT_EQ(history[2].assistant_message, "a30");
-    EXPECT_EQ(history[2].id, "m5");
+    const auto turns = test::read_now(*database_, [](sql::Connection& c) {
+                           return c.query("SELECT id, assistant_message FROM chat_history WHERE session_id = 's1' "
+                                          "ORDER BY created_at, id");
+                       }).value();
+    ASSERT_EQ(turns.size(), 3u);
+    EXPECT_EQ(turns[0].text("assistant_message"), "a10");
+    EXPECT_EQ(turns[1].text("assistant_message"), "a20");
+    EXPECT_EQ(turns[2].text("assistant_message"), "a30");
+    EXPECT_EQ(turns[2].text("id"), "m5");
     NewEvent next;
     next.aggregate_id = "a";
     next.aggregate_type = "Session";
@@ -114,10 +117,10 @@ TEST_P(TurnsMigrationTest, LongSessionsAndAggregatesStayInOrderAndGoOn)
     migrate(migrations());
 
     model::ChatMessage next{"n1", "s1", "kim", "user", "text", 2, 500, Json::object()};
-    ASSERT_TRUE(in<Messages>([&](Messages all) { return all.append(next); }));
+    ASSERT_TRUE(in<Messages>([&](Messages all) { return all.append_turn(nullptr, next, {"", "mock"}); }));
     ids.push_back("n1");
     next = {"n2", "s2", "kim", "user", "text", 1, 500, Json::object()};
-    ASSERT_TRUE(in<Messages>([&](Messages all) { return all.append(next); }));
+    ASSERT_TRUE(in<Messages>([&](Messages all) { return all.append_turn(nullptr, next, {"", "mock"}); }));
     std::vector<std::string> listed;
     for (Page page{.after = {}, .limit = 30}; listed.size() < ids.size();) {
         const auto part = from<Messages>([&](Messages all) { return all.list("s1", "kim", page); }).value();

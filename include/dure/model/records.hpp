@@ -1,4 +1,4 @@
-// What is stored, as plain structs: accounts, keys, sessions, messages, turns, usage. Times are UTC milliseconds.
+// What is stored, as plain structs: accounts, keys, sessions, messages, summaries, usage. Times are UTC milliseconds.
 #pragma once
 
 #include <cstdint>
@@ -85,22 +85,6 @@ struct ConversationSummary {
     std::int64_t up_to_turn = 0;                   // the last turn it covers
     std::string model;
     UnixMillis created_at = 0;
-};
-
-// One turn: what was asked and what came.
-struct ChatHistory {
-    std::string id;
-    std::string session_id;
-    std::string owner_id;
-    std::int64_t turn = 0;
-    std::string user_message;
-    std::string assistant_message;
-    Json tools_used = Json::array();
-    std::string model_used;
-    std::int64_t tokens_used = 0;
-    std::int64_t cost_nano = 0;                    // USD * 1e-9
-    UnixMillis created_at = 0;
-    Json metadata = Json::object();
 };
 
 // One model request that was answered or tried.

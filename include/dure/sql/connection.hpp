@@ -8,6 +8,7 @@
 
 #include <array>
 #include <span>
+#include <string_view>
 
 #include "dure/sql/value.hpp"
 
@@ -18,6 +19,13 @@ inline constexpr std::string_view broken_reference = "broken_reference";
 
 enum class Dialect { sqlite, postgres };
 std::string_view name_of(Dialect dialect);
+
+// How much text a query may give, and what PostgreSQL has to know to count it without reading it.
+struct TextBound {
+    std::int64_t bytes;
+    std::string_view lengths;  // SQL of the row's bytes, in columns of the result: "octet_length(content)"
+    std::string_view order;  // the ORDER BY of the query, in columns of the result: "created_at, id"
+};
 
 class Connection {
 public:
@@ -41,6 +49,9 @@ public:
 
     virtual Result<std::int64_t> execute_with(std::string_view sql, std::span<const Param> params) = 0;
     virtual Result<Rows> query_with(std::string_view sql, std::span<const Param> params) = 0;
+    // The first rows, as far as the one that brings their texts to the bound, so one at least when there are any; Rows::cut()
+    // tells whether there are more. What lies behind is not read.
+    virtual Result<Rows> query_up_to(const TextBound& bound, std::string_view sql, std::span<const Param> params) = 0;
     // Several statements without parameters and without the statement time limit: migrations only.
     virtual Result<void> run_script(std::string_view sql) = 0;
     virtual Dialect dialect() const = 0;

@@ -73,6 +73,9 @@ public:
 
     std::size_t size() const { return cells_.empty() ? 0 : cells_.size() / columns_->size(); }
     bool empty() const { return cells_.empty(); }
+    void set_cut() { cut_ = true; }
+    // Of a query with a bound of texts: there are rows behind the last.
+    bool cut() const { return cut_; }
     Row operator[](std::size_t index) const;
     Row front() const { return (*this)[0]; }
 
@@ -103,3 +106,4 @@ private:
 };
 
 }  // namespace dure::sql
+    bool cut_ = false;

@@ -11,6 +11,7 @@
 #include "dure/model/event.hpp"
 #include "dure/sql/connection.hpp"
 
+#include "dure/store/page.hpp"
 namespace dure::store {
 
 struct NewEvent {
@@ -62,17 +63,18 @@ public:
 
     Result<model::Event> find(std::string_view event_id);
     // Oldest first, by version. Without a type: all aggregates of this id, ordered by type.
-    Result<std::vector<model::Event>> of_aggregate(const AggregateQuery& query);
+    Result<Listed<model::Event>> of_aggregate(const AggregateQuery& query);
     // The types of the aggregates with this id, as far as the owner (empty: everybody) has events of them.
     Result<std::vector<std::string>> types_of(std::string_view aggregate_id, const std::optional<std::string>& owner_id);
     // Oldest first: what follows a position.
-    Result<std::vector<model::Event>> after(std::int64_t position, const EventFilter& filter, std::int64_t limit);
+    Result<Listed<model::Event>> after(std::int64_t position, const EventFilter& filter, std::int64_t limit);
     // Newest first.
-    Result<std::vector<model::Event>> audit(const AuditQuery& query);
+    Result<Listed<model::Event>> audit(const AuditQuery& query);
     // Of the newest event; 0: there is none.
     Result<std::int64_t> last_position();
 
 private:
+    // Lists are bounded by page_text_bytes too.
     sql::Connection& connection_;
 };
 

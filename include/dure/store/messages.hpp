@@ -1,5 +1,5 @@
-// What was said in a session: messages, summaries, and the history, a view of the messages with a row per turn. Reads see live
-// sessions of the owner only; an append to a session that is not the owner's, or is deleted, is not_found.
+// What was said in a session: messages and summaries. Reads see live sessions of the owner only; a summary of a session that is not
+// the owner's, or is deleted, is not_found. A row per turn (question, answer, tools, cost) is the view chat_history of the messages.
 #pragma once
 
 #include <vector>
@@ -10,7 +10,7 @@
 
 namespace dure::store {
 
-// What the history tells of a turn besides its messages.
+// What chat_history tells of a turn besides its messages.
 struct TurnFacts {
     std::string_view user_text;
     std::string_view model;
@@ -23,14 +23,12 @@ class Messages {
 public:
     explicit Messages(sql::Connection& connection) : connection_(connection) {}
 
-    Result<void> append(const model::ChatMessage& message);
     // A turn: what was asked (null when the turn is recorded again: the messages have it already) and the answer. In the unit
     // of the Sessions::record_turn that counted the turn, which has found the session and holds it.
     Result<void> append_turn(const model::ChatMessage* question, const model::ChatMessage& answer,
                              const TurnFacts& facts);
-    // Oldest first; Page::after is the last message of the page before.
-    Result<std::vector<model::ChatMessage>> list(std::string_view session_id, std::string_view owner_id,
-                                                 const Page& page);
+    // Oldest first, bounded by page_text_bytes too; Page::after is the last message of the page before.
+    Result<Listed<model::ChatMessage>> list(std::string_view session_id, std::string_view owner_id, const Page& page);
     // The newest `count` (at most 1000), oldest of them first. With after_turn: only later turns (behind a summary).
     Result<std::vector<model::ChatMessage>> newest(std::string_view session_id, std::string_view owner_id,
                                                    std::int64_t count, std::int64_t after_turn = 0);
@@ -47,18 +45,6 @@ public:
     // The newest 100, oldest of them first.
     Result<std::vector<model::ConversationSummary>> list(std::string_view session_id, std::string_view owner_id);
     Result<std::optional<model::ConversationSummary>> newest(std::string_view session_id, std::string_view owner_id);
-
-private:
-    sql::Connection& connection_;
-};
-
-class History {
-public:
-    explicit History(sql::Connection& connection) : connection_(connection) {}
-
-    // Oldest first; the id of a turn is that of its answer among the messages.
-    Result<std::vector<model::ChatHistory>> list(std::string_view session_id, std::string_view owner_id,
-                                                 const Page& page);
 
 private:
     sql::Connection& connection_;

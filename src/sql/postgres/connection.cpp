@@ -2,6 +2,8 @@
 // statement timeout, and behind it the socket's for a server that does not answer at all. See connection.hpp.
 #include "sql/postgres/connection.hpp"
 
+#include <utility>
+
 #include "sql/param_check.hpp"
 #include "sql/postgres/values.hpp"
 #include "sql/unit_queue.hpp"
@@ -140,6 +142,23 @@ Result<Rows> PostgresConnection::query_with(std::string_view sql, std::span<cons
     for (const auto& row : *result)
         for (pqxx::row::size_type i = 0; i < row.size(); ++i)
             rows.append(postgres_cell(row[i], types[static_cast<std::size_t>(i)]));
+    return rows;
+}
+
+// The length of a text that is stored apart is known without it: the windows see every row of the query, only those that are given
+// are read whole.
+Result<Rows> PostgresConnection::query_up_to(const TextBound& bound, std::string_view sql,
+                                             std::span<const Param> params)
+{
+    const std::string order(bound.order);
+    const auto bounded =
+        "SELECT * FROM (SELECT listed.*, CAST(COALESCE(SUM(" + std::string(bound.lengths) + ") OVER (ORDER BY " +
+        order + " ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS BIGINT) AS bytes_before, COUNT(*) OVER () AS "
+        "rows_listed FROM (" + std::string(sql) + ") AS listed) AS measured WHERE bytes_before < " +
+        std::to_string(bound.bytes) + " ORDER BY " + order;
+    auto rows = query_with(bounded, params);
+    if (rows && !rows->empty() && std::cmp_greater(rows->front().integer("rows_listed"), rows->size()))
+        rows->set_cut();
     return rows;
 }
 

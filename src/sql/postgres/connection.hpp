@@ -26,6 +26,7 @@ public:
 
     Result<std::int64_t> execute_with(std::string_view sql, std::span<const Param> params) override;
     Result<Rows> query_with(std::string_view sql, std::span<const Param> params) override;
+    Result<Rows> query_up_to(const TextBound& bound, std::string_view sql, std::span<const Param> params) override;
     Result<void> run_script(std::string_view sql) override;
     Dialect dialect() const override { return Dialect::postgres; }
 

@@ -123,13 +123,11 @@ Result<void> SqliteConnection::run(std::string_view sql, std::span<const Param> 
     }
     statement_deadline_ = Steady::now() + statement_timeout_;
     int code = (*statement)->step();
-    while (code == SQLITE_ROW) {
-        on_row(**statement);
+    while (code == SQLITE_ROW && on_row(**statement))
         code = (*statement)->step();
-    }
     statement_deadline_ = Steady::time_point::max();
     std::optional<Error> failed;
-    if (code != SQLITE_DONE)
+    if (code != SQLITE_DONE && code != SQLITE_ROW)
         failed = sqlite_error(code, handle_, sql);  // before reset: it reads the message
     (*statement)->reset();
     if (failed)
@@ -140,7 +138,7 @@ Result<void> SqliteConnection::run(std::string_view sql, std::span<const Param> 
 Result<std::int64_t> SqliteConnection::execute_with(std::string_view sql, std::span<const Param> params)
 {
     const auto before = sqlite3_total_changes64(handle_);
-    if (auto ran = run(sql, params, [](Statement&) {}); !ran)
+    if (auto ran = run(sql, params, [](Statement&) { return true; }); !ran)
         return ran.error();
     // sqlite3_changes64 keeps the number of an earlier statement when this one changed nothing (CREATE TABLE …).
     return sqlite3_total_changes64(handle_) == before ? 0 : sqlite3_changes64(handle_);
@@ -156,6 +154,26 @@ Result<Rows> SqliteConnection::query_with(std::string_view sql, std::span<const 
     });
     if (!ran)
         return ran.error();
+        return true;
+    });
+    if (!ran)
+        return ran.error();
+    return rows ? std::move(*rows) : Rows();
+}
+
+Result<Rows> SqliteConnection::query_up_to(const TextBound& bound, std::string_view sql, std::span<const Param> params)
+{
+    std::optional<Rows> rows;
+    std::int64_t text_bytes = 0;
+    auto ran = run(sql, params, [&](Statement& statement) {
+        if (!rows)
+            rows = statement.empty_rows();
+        if (text_bytes >= bound.bytes) {
+            rows->set_cut();
+            return false;
+        }
+        text_bytes += static_cast<std::int64_t>(statement.append_row(*rows));
+        return true;
     return rows ? std::move(*rows) : Rows();
 }
 

@@ -24,6 +24,7 @@ public:
     Result<std::int64_t> execute_with(std::string_view sql, std::span<const Param> params) override;
     Result<Rows> query_with(std::string_view sql, std::span<const Param> params) override;
     Result<void> run_script(std::string_view sql) override;
+    Result<Rows> query_up_to(const TextBound& bound, std::string_view sql, std::span<const Param> params) override;
     Dialect dialect() const override { return Dialect::sqlite; }
 
     // For the driver: BEGIN, COMMIT, SAVEPOINT …; untouched by an earlier failure. Gives SQLite's extended code.
@@ -49,6 +50,7 @@ private:
     Result<Statement*> prepared(std::string_view sql);
     template <class OnRow>
     Result<void> run(std::string_view sql, std::span<const Param> params, OnRow on_row);
+    // `on_row` says whether there shall be another.
     Error fail(Error error);
 
     static int on_progress(void* self);

@@ -127,9 +127,10 @@ Result<void> Statement::bind(std::span<const Param> params)
     return {};
 }
 
-void Statement::append_row(Rows& rows) const
+std::size_t Statement::append_row(Rows& rows) const
 {
     auto* statement = statement_.get();
+    std::size_t text_bytes = 0;
     for (int i = 0; i < static_cast<int>(columns_->size()); ++i) {
         switch (sqlite3_column_type(statement, i)) {
         case SQLITE_INTEGER: rows.append(static_cast<std::int64_t>(sqlite3_column_int64(statement, i))); break;
@@ -139,9 +140,11 @@ void Statement::append_row(Rows& rows) const
             const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement, i));
             const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement, i));
             rows.append(bytes ? std::string(bytes, size) : std::string());
+            text_bytes += size;
         }
         }
     }
+    return text_bytes;
 }
 
 void Statement::reset()

@@ -25,7 +25,8 @@ public:
     Result<void> bind(std::span<const Param> params);
     // SQLITE_ROW, SQLITE_DONE, or an error code.
     int step() { return sqlite3_step(statement_.get()); }
-    void append_row(Rows& rows) const;
+    // Gives the bytes of its texts.
+    std::size_t append_row(Rows& rows) const;
     Rows empty_rows() const { return Rows(columns_); }
     bool returns_rows() const { return !columns_->empty(); }
     void reset();
