@@ -29,12 +29,13 @@ constexpr std::string_view execution_schema_text = R"json({
   "status":{"type":"string","enum":["succeeded","failed","skipped","waiting"]},"input":{},"output":{},
   "started_at":{"type":"string","format":"date-time"},"duration_ms":{"type":"integer","minimum":0},
   "tokens":{"type":"integer","minimum":0},"cost":{"type":"number","minimum":0,"description":"USD"},
-  "attempts":{"type":"integer"},"error":{"anyOf":[{"$ref":"#/components/schemas/ExecutionError"},{"type":"null"}]}}},
+  "attempts":{"type":"integer"},"error":{"anyOf":[{"$ref":"#/components/schemas/ExecutionError"},{"type":"null"}]},
+  "abridged":{"type":"boolean","description":"there and true where the steps before it hold 8 MiB: input and output are null, the stream has them"}}},
 "Execution": {"type":"object","additionalProperties":false,"required":["id","flow_id","flow_slug","flow_version","flow_type","status","input","output","error","waiting","tokens","cost","user_id","session_id","forked_from","forked_step","created_at","started_at","ended_at"],"properties":{
   "id":{"type":"string"},"flow_id":{"type":"string"},"flow_slug":{"type":"string"},"flow_version":{"type":"integer"},
   "flow_type":{"type":"string","enum":["agentflow","chatflow"]},
   "status":{"$ref":"#/components/schemas/ExecutionStatus"},
-  "input":{"type":"object","additionalProperties":false,"required":["message","inputs"],"properties":{
+  "input":{"type":["object","null"],"additionalProperties":false,"required":["message","inputs"],"properties":{
     "message":{"type":"string"},"inputs":{"type":"object","additionalProperties":true}}},
   "output":{"anyOf":[{"$ref":"#/components/schemas/ExecutionOutput"},{"type":"null"}]},
   "error":{"anyOf":[{"$ref":"#/components/schemas/ExecutionError"},{"type":"null"}]},
@@ -43,6 +44,7 @@ constexpr std::string_view execution_schema_text = R"json({
   "user_id":{"type":["string","null"]},"session_id":{"type":["string","null"]},
   "forked_from":{"type":["string","null"]},"forked_step":{"type":["integer","null"]},"created_at":{"type":"string","format":"date-time"},
   "started_at":{"type":["string","null"],"format":"date-time"},"ended_at":{"type":["string","null"],"format":"date-time"},
+  "abridged":{"type":"boolean","description":"there and true in a list whose entries before it hold 8 MiB: input and output are null, waiting is empty; GET of the execution has them"},
   "steps":{"type":"array","items":{"$ref":"#/components/schemas/ExecutionStep"},"description":"of one execution, not in lists"}}},
 "ExecutionPage": {"type":"object","additionalProperties":false,"required":["executions","total","page","page_size"],"properties":{
   "executions":{"type":"array","items":{"$ref":"#/components/schemas/Execution"}},

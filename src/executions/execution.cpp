@@ -67,6 +67,8 @@ Json to_json(Step step)
     json["cost"] = usd(step.cost_nano);
     json["attempts"] = step.attempts;
     json["error"] = step.error ? std::move(*step.error) : Json();
+    if (step.abridged)
+        json["abridged"] = true;
     return json;
 }
 
@@ -79,7 +81,8 @@ Json to_json(const Execution& execution)
     json["flow_version"] = execution.flow_version;
     json["flow_type"] = execution.flow_type;
     json["status"] = name_of(execution.status);
-    json["input"] = Json{{"message", execution.message}, {"inputs", execution.inputs}};
+    json["input"] =
+        execution.abridged ? Json() : Json{{"message", execution.message}, {"inputs", execution.inputs}};
     json["output"] = execution.output ? *execution.output : Json();
     json["error"] = execution.error ? *execution.error : Json();
     const bool waits = execution.status == Status::waiting && execution.waiting;
@@ -93,6 +96,8 @@ Json to_json(const Execution& execution)
     json["created_at"] = rfc3339(execution.created_at);
     json["started_at"] = time_or_null(execution.started_at);
     json["ended_at"] = time_or_null(execution.ended_at);
+    if (execution.abridged)
+        json["abridged"] = true;
     return json;
 }
 

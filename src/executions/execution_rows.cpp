@@ -2,6 +2,8 @@
 #include "executions/execution_rows.hpp"
 
 #include <algorithm>
+#include <array>
+#include <limits>
 
 #include "dure/executions/flow_chat.hpp"
 
@@ -14,14 +16,38 @@ const std::string stored_columns =
     "facts, output, error, waiting, limits, idempotency_key, request_hash, forked_from, forked_step, created_at, "
     "started_at, ended_at, updated_at, active_since, active_ms, wake_at, crashes, crashed_at, "
     "rights, retries, webhook";
-const std::string select_executions =
-    "SELECT " + stored_columns +
+const std::string whole_columns =
+    stored_columns +
     // PostgreSQL sums whole numbers as NUMERIC.
     ", CAST((SELECT COALESCE(SUM(tokens), 0) FROM execution_steps s WHERE s.execution_id = executions.id) AS BIGINT) "
     "AS "
     "tokens, CAST((SELECT COALESCE(SUM(cost_nano), 0) FROM execution_steps s WHERE s.execution_id = executions.id) AS "
-    "BIGINT) AS cost_nano, (SELECT COUNT(*) FROM execution_steps s WHERE s.execution_id = executions.id) AS steps FROM "
-    "executions";
+    "BIGINT) AS cost_nano, (SELECT COUNT(*) FROM execution_steps s WHERE s.execution_id = executions.id) AS steps";
+const std::string select_executions = "SELECT " + whole_columns + " FROM executions";
+
+// "…, pins, …" -> "…, '{}' AS pins, …"
+std::string with_constants(std::string columns, std::initializer_list<std::pair<std::string, std::string>> constants)
+{
+    for (const auto& [name, constant] : constants)
+        columns.replace(columns.find(", " + name + ",") + 2, name.size(), constant + " AS " + name);
+    return columns;
+}
+
+// Of a list: nobody is told what it was pinned to and what else was known. And of one whose texts are full.
+const std::string listed_columns = with_constants(whole_columns, {{"pins", "'{}'"}, {"facts", "'{}'"}});
+const std::string abridged_columns = with_constants(
+    listed_columns, {{"message", "''"}, {"inputs", "'{}'"}, {"output", "NULL"}, {"waiting", "NULL"}});
+constexpr sql::TextBound page_of_executions{
+    store::page_text_bytes,
+    "octet_length(message) + octet_length(inputs) + COALESCE(octet_length(output), 0) + "
+    "COALESCE(octet_length(error), 0) + COALESCE(octet_length(waiting), 0)",
+    "id DESC"};
+
+const std::string step_columns =
+    "task_id, node_id, number, visit, step, status, input, output, error, started_at, duration_ms, tokens, cost_nano, attempts";
+const std::string abridged_step_columns = with_constants(step_columns, {{"input", "'null'"}, {"output", "'null'"}});
+constexpr sql::TextBound bound_of_steps{store::page_text_bytes, "octet_length(input) + octet_length(output)",
+                                        "number, node_id"};
 
 constexpr std::int64_t touch_interval = 1000;  // ms
 
@@ -222,13 +248,28 @@ Result<Page> ExecutionRows::list(const std::string& owner, const Filter& filter)
         return counted.error();
     const auto size = std::clamp<std::int64_t>(filter.page_size, 1, 100);
     values.emplace_back(size);
-    values.emplace_back((std::clamp<std::int64_t>(filter.page, 1, std::int64_t{1} << 40) - 1) * size);
-    const auto list_sql = select_executions + condition + " ORDER BY id DESC LIMIT $" +
-                          std::to_string(values.size() - 1) + " OFFSET $" + std::to_string(values.size());
-    auto executions = executions_from(connection_.query_with(list_sql, values));
+    values.emplace_back(before);
+    const auto behind = " FROM executions" + condition + " ORDER BY id DESC LIMIT $" +
+                        std::to_string(values.size() - 1) + " OFFSET $" + std::to_string(values.size());
+    const auto rows = connection_.query_up_to(page_of_executions, "SELECT " + listed_columns + behind, values);
+    auto executions = executions_from(rows);
+    const auto before = (std::clamp<std::int64_t>(filter.page, 1, std::int64_t{1} << 40) - 1) * size;
     if (!executions)
         return executions.error();
-    return Page{std::move(*executions), counted->front().integer(0)};
+    Page page{std::move(*executions), counted->front().integer(0)};
+    if (!rows->cut())
+        return page;
+    const auto told = std::ssize(page.executions);
+    values[values.size() - 2] = size - told;
+    values.back() = before + told;
+    auto others = executions_from(connection_.query_with("SELECT " + abridged_columns + behind, values));
+    if (!others)
+        return others.error();
+    for (auto& execution : *others) {
+        execution.abridged = true;
+        page.executions.push_back(std::move(execution));
+    }
+    return page;
 }
 
 Result<std::int64_t> ExecutionRows::queued(const std::string& owner, std::int64_t most)
@@ -244,8 +285,11 @@ Result<std::int64_t> ExecutionRows::queued(const std::string& owner, std::int64_
 
 Result<std::vector<Step>> ExecutionRows::steps(const std::string& id)
 {
-    const auto rows =
-        connection_.query("SELECT * FROM execution_steps WHERE execution_id = $1 ORDER BY number, node_id", id);
+    static const std::string of_execution = " FROM execution_steps WHERE execution_id = $1 ORDER BY number, node_id";
+    static const std::string whole_steps = "SELECT " + step_columns + of_execution;
+    static const std::string others = "SELECT " + abridged_step_columns + of_execution + " LIMIT $2 OFFSET $3";
+    const std::array<sql::Param, 1> value{id};
+    const auto rows = connection_.query_up_to(bound_of_steps, whole_steps, value);
     if (!rows)
         return rows.error();
     std::vector<Step> steps;
@@ -257,6 +301,16 @@ Result<std::vector<Step>> ExecutionRows::steps(const std::string& id)
 
 Result<UnixMillis> ExecutionRows::begin(const std::string& id, UnixMillis now)
 {
+    if (!rows->cut())
+        return steps;
+    const auto abridged =
+        connection_.query(others, id, std::numeric_limits<std::int64_t>::max(), static_cast<std::int64_t>(steps.size()));
+    if (!abridged)
+        return abridged.error();
+    for (const auto row : *abridged) {
+        steps.push_back(step_from(row));
+        steps.back().abridged = true;
+    }
     const auto begun = connection_.query(
         "UPDATE executions SET status = 'running', started_at = COALESCE(started_at, $2), active_since = $2, "
         "active_ms = active_ms + CASE WHEN active_since IS NULL OR updated_at < active_since THEN 0 ELSE updated_at - "

@@ -4,6 +4,7 @@
 
 #include "dure/executions/execution.hpp"
 #include "dure/sql/connection.hpp"
+#include "dure/store/page.hpp"
 
 namespace dure::executions {
 
@@ -40,6 +41,7 @@ public:
                                                  const std::string& key);
     // What the owner's last run of this flow that succeeded in this session left of its state of scope session.
     Result<LeftState> session_state(const Execution& execution);
+    // Whole as far as store::page_text_bytes of texts go, the others of the page abridged. The same of the steps of one.
     Result<Page> list(const std::string& owner, const Filter& filter);
     // How many of an owner are queued; counts no further than `most`.
     Result<std::int64_t> queued(const std::string& owner, std::int64_t most);

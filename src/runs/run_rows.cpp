@@ -425,15 +425,16 @@ Result<std::vector<std::string>> RunRows::ended_threads(const std::string& graph
     return threads;
 }
 
-Result<std::vector<RunEvent>> RunRows::events_after(const std::string& run, std::int64_t seq, std::int64_t limit)
+Result<store::Listed<RunEvent>> RunRows::events_after(const std::string& run, std::int64_t seq, std::int64_t limit)
 {
-    const auto rows =
-        connection_.query("SELECT seq, ns, mode, data FROM graph_run_events WHERE run_id = $1 AND seq > $2 "
-                          "ORDER BY seq LIMIT $3",
-                          run, seq, std::clamp<std::int64_t>(limit, 1, most_events));
+    static const std::string sql =
+        "SELECT seq, ns, mode, data FROM graph_run_events WHERE run_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+    const std::array<sql::Param, 3> values{run, seq, std::clamp<std::int64_t>(limit, 1, most_events)};
+    const auto rows = connection_.query_up_to({store::page_text_bytes, "octet_length(data)", "seq"}, sql, values);
     if (!rows)
         return rows.error();
-    std::vector<RunEvent> events;
+    store::Listed<RunEvent> events;
+    events.cut = rows->cut();
     for (const auto row : *rows)
         events.push_back({row.integer(0), row.text(1), row.text(2), Json::parse(row.text(3))});
     return events;

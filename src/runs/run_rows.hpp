@@ -4,6 +4,7 @@
 
 #include "dure/runs/run.hpp"
 #include "dure/sql/connection.hpp"
+#include "dure/store/page.hpp"
 #include "runs/batch_writer.hpp"
 
 namespace dure::runs {
@@ -60,7 +61,8 @@ public:
     // Of runs that were started before and have ended, oldest first.
     Result<std::vector<std::string>> ended_threads(const std::string& graphs, UnixMillis before, std::int64_t limit);
 
-    Result<std::vector<RunEvent>> events_after(const std::string& run, std::int64_t seq, std::int64_t limit);
+    // Bounded by store::page_text_bytes too.
+    Result<store::Listed<RunEvent>> events_after(const std::string& run, std::int64_t seq, std::int64_t limit);
     Result<std::int64_t> last_seq(const std::string& run);
     // Events of runs that ended before `before`; returns how many went.
     Result<std::int64_t> forget_events(UnixMillis before);

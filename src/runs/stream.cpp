@@ -2,6 +2,7 @@
 #include "dure/runs/stream.hpp"
 
 #include <boost/asio/post.hpp>
+#include <utility>
 
 #include "runs/run_rows.hpp"
 #include "runs/storage_retry.hpp"
@@ -125,7 +126,7 @@ Result<RunReader::Page> RunReader::read_page(sql::Connection& connection) const
     if (!events)
         return events.error();
     Page page;
-    page.over = !is_open(run->status) && static_cast<std::int64_t>(events->size()) < longest_page;
+    page.over = !is_open(run->status) && !events->cut && std::cmp_less(events->size(), longest_page);
     for (auto& event : *events)
         page.events.push_back(std::make_shared<const RunEvent>(std::move(event)));
     return page;

@@ -67,6 +67,7 @@ struct Execution {
     std::int64_t tokens = 0;
     std::int64_t cost_nano = 0;
     std::int64_t steps = 0;
+    bool abridged = false;   // of a list whose texts were full: without message, inputs, output and questions
 };
 
 // One visit of a node. `visit` counts the node's own: 1, 2, 3 …
@@ -84,6 +85,7 @@ struct Step {
     std::int64_t tokens = 0;
     std::int64_t cost_nano = 0;
     std::int64_t attempts = 1;
+    bool abridged = false;   // the texts of the steps before it were enough: without input and output
 };
 
 // The forms of the API, of events and of replays: one and the same.
