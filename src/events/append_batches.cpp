@@ -9,12 +9,6 @@ namespace dure::events {
 
 namespace {
 
-// Refused without having changed anything: the transaction goes on.
-bool is_refusal(const Error& error)
-{
-    return error.reason() == "version_conflict" || error.reason() == "event_id_taken";
-}
-
 // Those that wait behind a batch have waited as long: they are not made to wait once more for what is away.
 bool concerns_all(const Error& error)
 {
@@ -100,14 +94,13 @@ Task<void> AppendBatches::settle(Batch& batch)
 Task<Result<std::vector<AppendBatches::Outcome>>> AppendBatches::store(const Batch& batch)
 {
     auto stored = co_await database_.write([&](sql::Connection& connection) -> Result<std::vector<Outcome>> {
-        std::vector<Outcome> outcomes;
-        outcomes.reserve(batch.size());
-        for (const auto* one : batch) {
-            auto event = store::Events(connection).append(one->event, one->expected_version);
-            if (!event && (batch.size() == 1 || !is_refusal(event.error())))
-                return event.error();
-            outcomes.push_back(std::move(event));
-        }
+        std::vector<store::EventToAppend> events;
+        events.reserve(batch.size());
+        for (const auto* one : batch)
+            events.push_back({one->event, one->expected_version});
+        auto outcomes = store::Events(connection).append_all(std::move(events));
+        if (outcomes && batch.size() == 1 && !outcomes->front())
+            return outcomes->front().error();
         return outcomes;
     });
     if (stored) {

@@ -9,20 +9,12 @@ void Batch::add(store::NewEvent event, std::optional<std::int64_t> expected_vers
 {
     if (event.created_at == 0)
         event.created_at = now_;
-    added_.emplace_back(std::move(event), expected_version);
+    added_.push_back({std::move(event), expected_version});
 }
 
 Result<std::vector<model::Event>> Batch::store(sql::Connection& connection)
 {
-    std::vector<model::Event> stored;
-    stored.reserve(added_.size());
-    for (auto& [event, expected_version] : added_) {
-        auto one = store::Events(connection).append(std::move(event), expected_version);
-        if (!one)
-            return one.error();
-        stored.push_back(std::move(*one));
-    }
-    return stored;
+    return store::append_every(connection, std::exchange(added_, {}));
 }
 
 store::NewEvent event_by(const model::Actor& actor, std::string aggregate_type, std::string aggregate_id,

@@ -33,7 +33,7 @@ Error several_types()
 
 Task<Result<std::string>> EventService::type_of(const Reader& reader, const AggregateName& name)
 {
-    auto types = co_await database_.read(
+    auto types = co_await database_.read_statement(
         [&](sql::Connection& connection) { return store::Events(connection).types_of(name.id, owner_seen_by(reader)); });
     if (!types)
         co_return types.error();
@@ -107,7 +107,7 @@ Task<Result<AuditPage>> EventService::audit(Reader reader, AuditFilter filter)
 
 Task<Result<std::int64_t>> EventService::last_position()
 {
-    co_return co_await database_.read(
+    co_return co_await database_.read_statement(
         [](sql::Connection& connection) { return store::Events(connection).last_position(); });
 }
 

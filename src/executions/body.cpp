@@ -153,7 +153,7 @@ public:
 
     Task<runs::Ending> run()
     {
-        auto execution = co_await all_.database.read(
+        auto execution = co_await all_.database.read_statement(
             [this](sql::Connection& c) { return ExecutionRows(c).find(writer_.run().id, ""); });
         if (!execution)
             co_return is_outage(execution.error()) ? co_await try_again_later() : failed(execution.error());
@@ -229,7 +229,7 @@ private:
         if (all_.sessions == nullptr || execution.session_id.empty())
             co_return Result<void>();
         const auto now =
-            co_await all_.database.read([&](sql::Connection& c) { return ExecutionRows(c).find(execution.id, ""); });
+            co_await all_.database.read_statement([&](sql::Connection& c) { return ExecutionRows(c).find(execution.id, ""); });
         if (!now)
             co_return now.error();
         const auto text = output.value("text", Json());

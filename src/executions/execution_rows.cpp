@@ -51,6 +51,11 @@ constexpr sql::TextBound bound_of_steps{store::page_text_bytes, "octet_length(in
 
 constexpr std::int64_t touch_interval = 1000;  // ms
 
+std::string touch_sql(const std::string& now, const std::string& latest)
+{
+    return "UPDATE executions SET updated_at = " + now + " WHERE id = $1 AND updated_at <= " + latest;
+}
+
 std::optional<Json> stored_json(const sql::Row& row, std::string_view column)
 {
     const auto text = row.maybe_text(column);
@@ -247,13 +252,13 @@ Result<Page> ExecutionRows::list(const std::string& owner, const Filter& filter)
     if (!counted)
         return counted.error();
     const auto size = std::clamp<std::int64_t>(filter.page_size, 1, 100);
+    const auto before = (std::clamp<std::int64_t>(filter.page, 1, std::int64_t{1} << 40) - 1) * size;
     values.emplace_back(size);
     values.emplace_back(before);
     const auto behind = " FROM executions" + condition + " ORDER BY id DESC LIMIT $" +
                         std::to_string(values.size() - 1) + " OFFSET $" + std::to_string(values.size());
     const auto rows = connection_.query_up_to(page_of_executions, "SELECT " + listed_columns + behind, values);
     auto executions = executions_from(rows);
-    const auto before = (std::clamp<std::int64_t>(filter.page, 1, std::int64_t{1} << 40) - 1) * size;
     if (!executions)
         return executions.error();
     Page page{std::move(*executions), counted->front().integer(0)};
@@ -296,11 +301,6 @@ Result<std::vector<Step>> ExecutionRows::steps(const std::string& id)
     steps.reserve(rows->size());
     for (const auto row : *rows)
         steps.push_back(step_from(row));
-    return steps;
-}
-
-Result<UnixMillis> ExecutionRows::begin(const std::string& id, UnixMillis now)
-{
     if (!rows->cut())
         return steps;
     const auto abridged =
@@ -311,6 +311,11 @@ Result<UnixMillis> ExecutionRows::begin(const std::string& id, UnixMillis now)
         steps.push_back(step_from(row));
         steps.back().abridged = true;
     }
+    return steps;
+}
+
+Result<UnixMillis> ExecutionRows::begin(const std::string& id, UnixMillis now)
+{
     const auto begun = connection_.query(
         "UPDATE executions SET status = 'running', started_at = COALESCE(started_at, $2), active_since = $2, "
         "active_ms = active_ms + CASE WHEN active_since IS NULL OR updated_at < active_since THEN 0 ELSE updated_at - "
@@ -330,8 +335,8 @@ Result<UnixMillis> ExecutionRows::begin(const std::string& id, UnixMillis now)
 
 Result<void> ExecutionRows::touch(const std::string& id, UnixMillis now)
 {
-    const auto touched = connection_.execute("UPDATE executions SET updated_at = $2 WHERE id = $1 AND updated_at <= $3",
-                                             id, now, now - touch_interval);
+    static const std::string sql = touch_sql("$2", "$3");
+    const auto touched = connection_.execute(sql, id, now, now - touch_interval);
     if (!touched)
         return touched.error();
     return {};
@@ -342,8 +347,25 @@ Result<std::int64_t> ExecutionRows::put_step(const std::string& id, const Step& 
     return put_step(id, step, {dump(step.input), dump(step.output), maybe_text_of(step.error)});
 }
 
-// SQLite has one writer: the visit is read first, since what it returns of an insert it keeps in a table of its own meanwhile.
 Result<std::int64_t> ExecutionRows::put_step(const std::string& id, const Step& step, const StepTexts& texts)
+{
+    return store_step(id, step, texts, std::nullopt);
+}
+
+Result<std::int64_t> ExecutionRows::put_step_and_touch(const std::string& id, const Step& step, const StepTexts& texts,
+                                                       UnixMillis now)
+{
+    if (connection_.dialect() == sql::Dialect::postgres)
+        return store_step(id, step, texts, now);
+    auto visit = store_step(id, step, texts, std::nullopt);
+    if (auto touched = touch(id, now); visit && !touched)
+        return touched.error();
+    return visit;
+}
+
+// SQLite has one writer: the visit is read first, since what it returns of an insert it keeps in a table of its own meanwhile.
+Result<std::int64_t> ExecutionRows::store_step(const std::string& id, const Step& step, const StepTexts& texts,
+                                               std::optional<UnixMillis> touched_at)
 {
     static const std::string begin =
         "INSERT INTO execution_steps (execution_id, task_id, node_id, number, visit, step, status, input, output, error, "
@@ -372,26 +394,39 @@ Result<std::int64_t> ExecutionRows::put_step(const std::string& id, const Step& 
         return visit;
     }
     static const std::string insert = begin + next + "$3)" + end + " RETURNING visit";
-    const auto stored = connection_.query(insert, id, step.task_id, step.node_id, step.number, step.step, step.status,
-                                          texts.input, texts.output, texts.error, step.started_at, step.duration_ms,
-                                          step.tokens, step.cost_nano, step.attempts);
+    static const std::string insert_and_touch = "WITH touched AS (" + touch_sql("$15", "$16") + ") " + insert;
+    const std::array<sql::Param, 16> values{
+        id,         step.task_id,     step.node_id,     step.number,      step.step,   step.status,    texts.input,   texts.output,
+        texts.error, step.started_at, step.duration_ms, step.tokens, step.cost_nano, step.attempts, touched_at,
+        touched_at.value_or(0) - touch_interval};
+    const auto stored = touched_at ? connection_.query_with(insert_and_touch, values)
+                                   : connection_.query_with(insert, std::span(values).first(14));
     if (!stored)
         return stored.error();
     return stored->front().integer(0);
 }
 
-Result<void> ExecutionRows::leave(const std::string& id, const Outcome& outcome, UnixMillis now)
+Result<Execution> ExecutionRows::leave(const std::string& id, const Outcome& outcome, UnixMillis now)
 {
-    const auto ended_at = has_ended(outcome.status) ? std::optional(now) : std::nullopt;
-    return one_change(connection_.execute(
+    static const std::string sql =
         // Parked by a stop, it keeps the questions that are still open beside the one that was answered.
         "UPDATE executions SET status = $2, output = $3, error = $4, "
         "waiting = CASE WHEN $2 = 'queued' THEN waiting ELSE $5 END, wake_at = $6, ended_at = $7, "
         "active_ms = active_ms + CASE WHEN active_since IS NULL OR $8 < active_since THEN 0 ELSE $8 - active_since "
         "END, "
-        "active_since = NULL, updated_at = $8 WHERE id = $1",
-        id, name_of(outcome.status), maybe_text_of(outcome.output), maybe_text_of(outcome.error), maybe_text_of(outcome.waiting),
-        outcome.wake_at, ended_at, now));
+        "active_since = NULL, updated_at = $8 WHERE id = $1";
+    static const std::string and_give = sql + " RETURNING " + whole_columns;
+    const auto output = maybe_text_of(outcome.output), error = maybe_text_of(outcome.error),
+               waiting = maybe_text_of(outcome.waiting);
+    const auto ended_at = has_ended(outcome.status) ? std::optional(now) : std::nullopt;
+    if (connection_.dialect() == sql::Dialect::postgres)
+        return one_execution(connection_.query(and_give, id, name_of(outcome.status), output, error, waiting,
+                                               outcome.wake_at, ended_at, now));
+    if (auto left = one_change(connection_.execute(sql, id, name_of(outcome.status), output, error, waiting,
+                                                   outcome.wake_at, ended_at, now));
+        !left)
+        return left.error();
+    return find(id, "");
 }
 
 Result<void> ExecutionRows::queue_again(const std::string& id, UnixMillis now, const std::optional<Json>& still_asked)

@@ -55,7 +55,10 @@ public:
     // Stores or replaces the step; gives its visit. With texts those are stored in the place of the step's own values.
     Result<std::int64_t> put_step(const std::string& id, const Step& step);
     Result<std::int64_t> put_step(const std::string& id, const Step& step, const StepTexts& texts);
-    Result<void> leave(const std::string& id, const Outcome& outcome, UnixMillis now);
+    // The same, and touch().
+    Result<std::int64_t> put_step_and_touch(const std::string& id, const Step& step, const StepTexts& texts, UnixMillis now);
+    // Gives what it is then, as find().
+    Result<Execution> leave(const std::string& id, const Outcome& outcome, UnixMillis now);
     // Goes on: waiting → queued.
     // `still_asked`: the questions that stay open while it works on.
     Result<void> queue_again(const std::string& id, UnixMillis now, const std::optional<Json>& still_asked = {});
@@ -68,6 +71,10 @@ public:
     Result<std::vector<std::string>> forget(UnixMillis ended_before, std::int64_t limit);
 
 private:
+    // touched_at: on PostgreSQL only, in the same statement.
+    Result<std::int64_t> store_step(const std::string& id, const Step& step, const StepTexts& texts,
+                                    std::optional<UnixMillis> touched_at);
+
     sql::Connection& connection_;
 };
 

@@ -142,14 +142,13 @@ public:
         for (const auto& told : prepared_.steps)
             if (auto put = put_step(told); !put)
                 return put;
-        if (auto left = what_.ending ? leave() : rows_.touch(what_.run.id, now_); !left)
-            return left;
-        for (auto& event : events_) {
-            auto one = store::Events(connection_).append(std::move(event));
-            if (!one)
-                return one.error();
-            prepared_.stored.push_back(std::move(*one));
-        }
+        if (what_.ending || !touched_)
+            if (auto left = what_.ending ? leave() : rows_.touch(what_.run.id, now_); !left)
+                return left;
+        auto stored = store::append_every(connection_, std::move(events_));
+        if (!stored)
+            return stored.error();
+        prepared_.stored = std::move(*stored);
         return {};
     }
 
@@ -158,7 +157,7 @@ private:
     {
         if (event.created_at == 0)
             event.created_at = now_;
-        events_.push_back(std::move(event));
+        events_.push_back({std::move(event)});
     }
     void add(store::NewEvent event, UnixMillis at, const std::string& cause)
     {
@@ -175,6 +174,7 @@ private:
             const auto started_at = rows_.begin(what_.run.id, now_);
             if (!started_at)
                 return started_at.error();
+            touched_ = true;
             add(execution_began(what_.run.id, what_.run.owner, *started_at, now_), what_.run.created_at,
                 std::to_string(event.seq));
         }
@@ -183,9 +183,12 @@ private:
 
     Result<void> put_step(const ToldStep& told)
     {
-        const auto visit = rows_.put_step(what_.run.id, told.step, told.texts);
+        const auto visit = what_.ending || touched_
+                               ? rows_.put_step(what_.run.id, told.step, told.texts)
+                               : rows_.put_step_and_touch(what_.run.id, told.step, told.texts, now_);
         if (!visit)
             return visit.error();
+        touched_ = true;
         prepared_.visits.push_back(*visit);
         auto event = told.event;
         event.data_text.back() = ',';   // in place of the closing brace
@@ -197,9 +200,7 @@ private:
     Result<void> leave()
     {
         const auto outcome = outcome_of(*what_.ending);
-        if (auto left = rows_.leave(what_.run.id, outcome, now_); !left)
-            return left;
-        const auto execution = rows_.find(what_.run.id, "");
+        const auto execution = rows_.leave(what_.run.id, outcome, now_);
         if (!execution)
             return execution.error();
         add(execution_left(*execution, outcome, now_, {}), now_, "end of " + std::to_string(what_.run.epoch));
@@ -211,7 +212,8 @@ private:
     const runs::WriteOfRun& what_;
     Prepared& prepared_;
     const UnixMillis now_;
-    std::vector<store::NewEvent> events_;
+    std::vector<store::EventToAppend> events_;
+    bool touched_ = false;   // the execution's row, by something else that was written
 };
 
 }  // namespace

@@ -195,7 +195,7 @@ Task<Result<Json>> ExecutionService::State::session_state(const Execution& fresh
                 variables.push_back(Json(variable));
     if (fresh.session_id.empty() || variables.empty())
         co_return known;
-    auto left = co_await parts.database.read([&](sql::Connection& c) { return ExecutionRows(c).session_state(fresh); });
+    auto left = co_await parts.database.read_statement([&](sql::Connection& c) { return ExecutionRows(c).session_state(fresh); });
     if (!left)
         co_return left.error();
     // Another version may have declared another type; this one goes on from whatever it left itself.
@@ -213,7 +213,7 @@ Task<Result<std::optional<Started>>> ExecutionService::State::known(const Execut
 {
     if (!fresh.idempotency_key)
         co_return std::optional<Started>();
-    co_return co_await parts.database.read([&](sql::Connection& c) {
+    co_return co_await parts.database.read_statement([&](sql::Connection& c) {
         ExecutionRows rows(c);
         return known_start(rows, fresh);
     });
@@ -235,7 +235,7 @@ Task<Result<void>> ExecutionService::State::remember(Execution& fresh)
 
 Task<Result<Execution>> ExecutionService::find(std::string id, std::string owner)
 {
-    co_return co_await state_->parts.database.read(
+    co_return co_await state_->parts.database.read_statement(
         [&](sql::Connection& c) { return ExecutionRows(c).find(id, owner); });
 }
 
@@ -323,12 +323,10 @@ Task<Result<Execution>> ExecutionService::cancel(std::string id, Caller caller)
         }
         Outcome outcome;
         outcome.status = Status::cancelled;
-        if (auto left = rows.leave(id, outcome, now); !left)
-            return left.error();
-        batch.add(execution_left(*execution, outcome, now, caller.by));
-        auto ended = rows.find(id, caller.user_id);
+        auto ended = rows.leave(id, outcome, now);
         if (!ended)
             return ended;
+        batch.add(execution_left(*execution, outcome, now, caller.by));
         if (auto told = tell_webhook(c, *ended, now); !told)
             return told.error();
         return ended;

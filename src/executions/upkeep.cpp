@@ -62,7 +62,7 @@ Task<void> ExecutionService::State::wake_late_ones()
 {
     const auto now = parts.clock.now();
     const auto late =
-        co_await parts.database.read([now](sql::Connection& c) { return ExecutionRows(c).to_wake(now, upkeep_batch); });
+        co_await parts.database.read_statement([now](sql::Connection& c) { return ExecutionRows(c).to_wake(now, upkeep_batch); });
     if (!late) {
         parts.logger.warn("executions whose time is over could not be read", {{"cause", late.error().detail()}});
         co_return;
@@ -81,7 +81,7 @@ Task<void> ExecutionService::State::wake_late_ones()
 
 Task<void> ExecutionService::State::end_given_up_ones()
 {
-    const auto found = co_await parts.database.read(given_up);
+    const auto found = co_await parts.database.read_statement(given_up);
     if (!found)
         co_return;
     for (const auto& id : *found) {
@@ -98,11 +98,11 @@ Task<void> ExecutionService::State::end_given_up_ones()
                 return outcome.error();
             if (!*outcome)
                 return {};
-            if (auto left = rows.leave(id, **outcome, now); !left)
-                return left;
+            const auto now_ended = rows.leave(id, **outcome, now);
+            if (!now_ended)
+                return now_ended.error();
             batch.add(execution_left(*execution, **outcome, now, {}));
-            const auto now_ended = rows.find(id, "");
-            return now_ended ? tell_webhook(c, *now_ended, now) : now_ended.error();
+            return tell_webhook(c, *now_ended, now);
         });
         if (!ended)
             parts.logger.warn("an execution could not be ended",

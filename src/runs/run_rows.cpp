@@ -120,9 +120,10 @@ std::string claim_sql(sql::Connection& connection, const Which& which)
            "ELSE 0 END AS finds_open";
 }
 
-Result<sql::Rows> take(sql::Connection& connection, const Which& which, const Claim& claim, std::int64_t limit)
+// `now`: by which leases are over, of dead runs; when it begins, of pending ones (a dead one has begun).
+Result<sql::Rows> take(sql::Connection& connection, const Which& which, const Claim& claim, UnixMillis now, std::int64_t limit)
 {
-    return connection.query(claim_sql(connection, which), claim.worker, claim.lease_until, claim.now, limit,
+    return connection.query(claim_sql(connection, which), claim.worker, claim.lease_until, now, limit,
                             claim.graphs, dump(Json(claim.not_of)));
 }
 
@@ -161,6 +162,11 @@ Result<void> check_fence(sql::Connection& connection, const Fence& fence)
 
 Result<Run> RunRows::start(Run fresh, Multitask multitask)
 {
+    if (fresh.thread == fresh.id && connection_.dialect() == sql::Dialect::postgres) {
+        auto first = start_on_new_thread(fresh);
+        if (first || first.error().code() != Errc::not_found)
+            return first;
+    }
     // The update that changes nothing locks the thread's row: starts on one thread come one after the other.
     const auto thread = connection_.query("INSERT INTO graph_threads (id, owner_id, created_at) VALUES ($1, $2, $3) "
                                           "ON CONFLICT (id) DO UPDATE SET created_at = graph_threads.created_at "
@@ -175,6 +181,19 @@ Result<Run> RunRows::start(Run fresh, Multitask multitask)
     static const std::string sql =
         "INSERT INTO graph_runs (" + run_columns +
         ") VALUES ($1, $2, $3, $4, $5, $6, 'pending', '', 0, 0, 0, 0, '', '', NULL, NULL, $7, NULL, NULL) RETURNING " +
+        run_columns;
+    return one_run(connection_.query(sql, fresh.id, fresh.thread, fresh.owner, fresh.graph, json_text(fresh.input),
+                                     dump(fresh.options), fresh.created_at));
+}
+
+// A thread that was not there has no other run: one round trip. not_found: there is one of this name.
+Result<Run> RunRows::start_on_new_thread(const Run& fresh)
+{
+    static const std::string sql =
+        "WITH made AS (INSERT INTO graph_threads (id, owner_id, created_at) VALUES ($2, $3, $7) ON CONFLICT (id) DO NOTHING RETURNING id) "
+        "INSERT INTO graph_runs (" +
+        run_columns +
+        ") SELECT $1, made.id, $3, $4, $5, $6, 'pending', '', 0, 0, 0, 0, '', '', NULL, NULL, $7, NULL, NULL FROM made RETURNING " +
         run_columns;
     return one_run(connection_.query(sql, fresh.id, fresh.thread, fresh.owner, fresh.graph, json_text(fresh.input),
                                      dump(fresh.options), fresh.created_at));
@@ -280,7 +299,7 @@ Result<Run> RunRows::stop(const std::string& id, const std::string& owner, Stop 
 
 Result<std::vector<Run>> RunRows::claim(const Claim& claim)
 {
-    auto dead = runs_from(take(connection_, next_dead, claim, claim.limit));
+    auto dead = runs_from(take(connection_, next_dead, claim, claim.lease_now, claim.limit));
     if (!dead)
         return dead;
     std::vector<Run> taken;
@@ -294,7 +313,7 @@ Result<std::vector<Run>> RunRows::claim(const Claim& claim)
     const auto room = claim.limit - static_cast<std::int64_t>(taken.size());
     if (room <= 0)
         return taken;
-    auto fresh = begun_from(connection_, take(connection_, next_pending, claim, room));
+    auto fresh = begun_from(connection_, take(connection_, next_pending, claim, claim.now, room));
     if (!fresh)
         return fresh;
     for (auto& run : *fresh)

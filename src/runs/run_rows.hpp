@@ -11,7 +11,8 @@ namespace dure::runs {
 
 struct Claim {
     std::string worker;  // one per worker and process start
-    UnixMillis now = 0;
+    UnixMillis now = 0;   // what begins or ends then
+    UnixMillis lease_now = 0;   // of LeaseClock; leases that ended before are those of dead workers
     UnixMillis lease_until = 0;
     std::int64_t limit = 1;  // runs to take at most
     std::int64_t crash_limit = 3;  // D9
@@ -68,6 +69,7 @@ public:
     Result<std::int64_t> forget_events(UnixMillis before);
 
 private:
+    Result<Run> start_on_new_thread(const Run& fresh);
     Result<void> make_room(const Run& fresh, Multitask multitask);
     Result<bool> count_crash(Run& run, const Claim& claim);
 

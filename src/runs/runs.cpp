@@ -96,13 +96,13 @@ Task<Result<void>> Runs::hold(std::string worker, std::vector<std::string> ids, 
 
 Task<Result<void>> Runs::end_leases(std::string graphs)
 {
-    const auto now = clock_.now();
+    const auto now = lease_clock_.now();
     co_return co_await database_.write([&](sql::Connection& c) { return RunRows(c).expire_all(now, graphs); });
 }
 
 Result<void> Runs::end_leases_now(const std::string& graphs)
 {
-    const auto now = clock_.now();
+    const auto now = lease_clock_.now();
     return database_.run_now([&](sql::Connection& c) { return RunRows(c).expire_all(now, graphs); });
 }
 
@@ -124,12 +124,13 @@ Task<Result<std::int64_t>> Runs::forget(std::string graphs, UnixMillis before, s
 
 Task<Result<Run>> Runs::find(std::string id, std::string owner)
 {
-    co_return co_await database_.read([&](sql::Connection& c) { return RunRows(c).find(id, owner); });
+    co_return co_await database_.read_statement([&](sql::Connection& c) { return RunRows(c).find(id, owner); });
 }
 
 Task<Result<std::vector<Run>>> Runs::of_thread(std::string thread, std::string owner, std::int64_t limit)
 {
-    co_return co_await database_.read([&](sql::Connection& c) { return RunRows(c).of_thread(thread, owner, limit); });
+    co_return co_await database_.read_statement(
+        [&](sql::Connection& c) { return RunRows(c).of_thread(thread, owner, limit); });
 }
 
 Task<Result<Run>> Runs::wait(std::string id, std::string owner, Deadline deadline)

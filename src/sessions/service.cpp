@@ -180,7 +180,7 @@ Task<Result<model::Session>> SessionService::create(std::string owner_id, NewSes
 
 Task<Result<model::Session>> SessionService::find(std::string owner_id, std::string id)
 {
-    co_return co_await database_.read(
+    co_return co_await database_.read_statement(
         [&](sql::Connection& connection) { return store::Sessions(connection).find(id, owner_id); });
 }
 
@@ -230,7 +230,7 @@ Task<Result<HistoryPage>> SessionService::history(std::string owner_id, std::str
 Task<Result<model::Session>> SessionService::for_client_chat(std::string owner_id, std::string client_chat_id,
                                                              std::string model, model::Actor by)
 {
-    auto known = co_await database_.read([&](sql::Connection& connection) {
+    auto known = co_await database_.read_statement([&](sql::Connection& connection) {
         return store::Sessions(connection).find_by_client_chat(client_chat_id, owner_id);
     });
     if (known || known.error().code() != Errc::not_found)

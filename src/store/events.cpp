@@ -1,11 +1,12 @@
 // Events: SQL beside each method. append = take the next position (and with it the lock of the order), then one insert that
 // counts the version; a second insert of the same event id changes nothing and is answered with the first. A refusal (wrong
-// version, taken id) has changed nothing either. SQLite has one writer: there position and version follow from the rows, and what
-// belongs to one aggregate is read by event_chains.hpp.
+// version, taken id) has changed nothing either. On PostgreSQL that is event_appends.hpp. SQLite has one writer: there position and
+// version follow from the rows, and what belongs to one aggregate is read by event_chains.hpp.
 #include "dure/store/events.hpp"
 
 #include "dure/base/json_write.hpp"
 #include "store/columns.hpp"
+#include "store/event_appends.hpp"
 #include "store/event_chains.hpp"
 #include "store/event_rows.hpp"
 
@@ -47,6 +48,12 @@ model::Event event_of(NewEvent fresh)
     return event;
 }
 
+// The text that is stored.
+std::string data_of(NewEvent& fresh)
+{
+    return fresh.data_text.empty() ? json_text(fresh.data) : std::move(fresh.data_text);
+}
+
 Error wrong_version(std::int64_t expected, std::int64_t found)
 {
     return Error(Errc::conflict,
@@ -63,18 +70,6 @@ Result<model::Event> first_result(Result<model::Event> stored, const model::Even
         stored->event_type == again.event_type && stored->owner_id == again.owner_id)
         return stored;
     return Error(Errc::conflict, "This event id is taken.").reason("event_id_taken");
-}
-
-Result<std::int64_t> newest_version(sql::Connection& connection, const model::Event& event)
-{
-    return read_number(connection.query("SELECT COALESCE(MAX(version), 0) FROM events WHERE aggregate_id = $1 AND "
-                                        "aggregate_type = $2",
-                                        event.aggregate_id, event.aggregate_type));
-}
-
-Result<void> give_position_back(sql::Connection& connection)
-{
-    return without_count(connection.execute("UPDATE event_position SET position = position - 1 WHERE id = 1"));
 }
 
 // Conditions of a WHERE clause with their bound values, in the order they were added.
@@ -112,64 +107,91 @@ Result<Listed<model::Event>> select_events(sql::Connection& connection, Conditio
 
 }  // namespace
 
+bool is_refusal(const Error& error)
+{
+    return error.reason() == "version_conflict" || error.reason() == "event_id_taken";
+}
+
 Result<model::Event> Events::append(NewEvent fresh, std::optional<std::int64_t> expected_version)
 {
-    const bool may_be_known = !fresh.event_id.empty();
-    const auto data = fresh.data_text.empty() ? json_text(fresh.data) : std::move(fresh.data_text);
-    auto event = event_of(std::move(fresh));
-    const bool alone = connection_.dialect() == sql::Dialect::sqlite;
-    if (may_be_known && (!alone || expected_version)) {  // before the lock: a repeat takes no position
+    if (connection_.dialect() == sql::Dialect::sqlite)
+        return append_alone({std::move(fresh), expected_version});
+    std::vector<EventToAppend> one;
+    one.push_back({std::move(fresh), expected_version});
+    auto appended = append_together(std::move(one));
+    return appended ? std::move(appended->front()) : Result<model::Event>(appended.error());
+}
+
+Result<std::vector<Result<model::Event>>> Events::append_all(std::vector<EventToAppend> events)
+{
+    if (connection_.dialect() == sql::Dialect::postgres)
+        return append_together(std::move(events));
+    std::vector<Result<model::Event>> outcomes;
+    outcomes.reserve(events.size());
+    for (auto& fresh : events) {
+        auto one = append_alone(std::move(fresh));
+        if (!one && !is_refusal(one.error()))
+            return one.error();
+        outcomes.push_back(std::move(one));
+    }
+    return outcomes;
+}
+
+// With one writer there is nobody to wait for.
+Result<model::Event> Events::append_alone(EventToAppend fresh)
+{
+    const bool may_be_known = !fresh.event.event_id.empty();
+    const auto data = data_of(fresh.event);
+    auto event = event_of(std::move(fresh.event));
+    if (may_be_known && fresh.expected_version) {
         auto known = find(event.event_id);
         if (known || known.error().code() != Errc::not_found)
             return first_result(std::move(known), event);
     }
-    if (alone) {
-        EventChains chains(connection_);
-        if (expected_version) {
-            const auto newest = chains.newest_version(event.aggregate_id, event.aggregate_type);
-            if (!newest)
-                return newest.error();
-            if (*newest != *expected_version)
-                return wrong_version(*expected_version, *newest);
-        }
-        const auto stored = chains.append(event, data);
-        if (!stored)
-            return stored.error();
-        return *stored ? std::move(event) : first_result(find(event.event_id), event);
-    }
-    const auto taken = read_number(connection_.query("UPDATE event_position SET position = position + 1 WHERE id = 1 "
-                                                     "RETURNING position"));
-    if (!taken)
-        return taken.error();
-    event.position = *taken;
-    if (expected_version) {  // before the insert: a refusal leaves nothing behind, whatever else the unit does
-        const auto newest = newest_version(connection_, event);
+    EventChains chains(connection_);
+    if (fresh.expected_version) {
+        const auto newest = chains.newest_version(event.aggregate_id, event.aggregate_type);
         if (!newest)
             return newest.error();
-        if (*newest != *expected_version) {
-            if (auto back = give_position_back(connection_); !back)
-                return back.error();
-            if (auto known = find(event.event_id); known)  // stored by somebody else while this unit waited
-                return first_result(std::move(known), event);
-            return wrong_version(*expected_version, *newest);
-        }
+        if (*newest != *fresh.expected_version)
+            return wrong_version(*fresh.expected_version, *newest);
     }
-    static const std::string sql =
-        "INSERT INTO events (" + event_columns +
-        ") VALUES ($1, $2, $3, $4, (SELECT COALESCE(MAX(version), 0) + 1 FROM events WHERE aggregate_id = $3 AND "
-        "aggregate_type = $4), $5, $6, $7, $8, $9, $10) ON CONFLICT (event_id) DO NOTHING RETURNING version";
-    const auto stored = connection_.query(sql, event.position, event.event_id, event.aggregate_id, event.aggregate_type,
-                                          event.event_type, data, json_text(event.metadata), event.owner_id,
-                                          event.user_id, event.created_at);
+    const auto stored = chains.append(event, data);
     if (!stored)
         return stored.error();
-    if (stored->empty()) {  // stored by somebody else while this unit waited for the lock
-        if (auto back = give_position_back(connection_); !back)
-            return back.error();
-        return first_result(find(event.event_id), event);
+    return *stored ? std::move(event) : first_result(find(event.event_id), event);
+}
+
+Result<std::vector<Result<model::Event>>> Events::append_together(std::vector<EventToAppend> fresh)
+{
+    std::vector<model::Event> events;
+    std::vector<EventRow> rows;
+    events.reserve(fresh.size());
+    rows.reserve(fresh.size());
+    for (auto& one : fresh) {
+        auto data = data_of(one.event);
+        rows.push_back({&events.emplace_back(event_of(std::move(one.event))), std::move(data), one.expected_version});
     }
-    event.version = stored->front().integer("version");
-    return event;
+    const auto appended = append_rows(connection_, rows);
+    if (!appended)
+        return appended.error();
+    std::vector<Result<model::Event>> outcomes;
+    outcomes.reserve(events.size());
+    for (std::size_t i = 0; i < events.size(); ++i) {
+        const auto& place = (*appended)[i];
+        if (place.position) {
+            events[i].position = *place.position;
+            events[i].version = place.version;
+            outcomes.emplace_back(std::move(events[i]));
+            continue;
+        }
+        auto known = find(events[i].event_id);
+        if (!known && (known.error().code() != Errc::not_found || !rows[i].expected_version))
+            return known.error();
+        outcomes.push_back(known ? first_result(std::move(known), events[i])
+                                 : Result<model::Event>(wrong_version(*rows[i].expected_version, place.version)));
+    }
+    return outcomes;
 }
 
 Result<model::Event> Events::find(std::string_view event_id)
@@ -241,6 +263,23 @@ Result<std::int64_t> Events::last_position()
     return read_number(connection_.dialect() == sql::Dialect::sqlite
                            ? connection_.query("SELECT COALESCE(MAX(position), 0) FROM events")
                            : connection_.query("SELECT position FROM event_position WHERE id = 1"));
+}
+
+Result<std::vector<model::Event>> append_every(sql::Connection& connection, std::vector<EventToAppend> events)
+{
+    std::vector<model::Event> stored;
+    if (events.empty())
+        return stored;
+    auto outcomes = Events(connection).append_all(std::move(events));
+    if (!outcomes)
+        return outcomes.error();
+    stored.reserve(outcomes->size());
+    for (auto& one : *outcomes) {
+        if (!one)
+            return one.error();
+        stored.push_back(std::move(*one));
+    }
+    return stored;
 }
 
 }  // namespace dure::store

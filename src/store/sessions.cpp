@@ -111,14 +111,39 @@ Result<void> Sessions::remove(std::string_view id, std::string_view owner_id, Un
     return must_change(changed, session_word);
 }
 
+namespace {
+
+// In one round trip. Given as it was before, and locked: turns of one session are counted one after the other.
+Result<CountedTurn> lock_and_count(sql::Connection& connection, std::string_view id, std::string_view owner_id,
+                                   std::string_view turn_key, UnixMillis now, UnixMillis expires_at)
+{
+    static const std::string sql =
+        "WITH earlier AS (SELECT " + session_columns +
+        ", CASE WHEN $3 <> '' AND last_turn_key = $3 THEN 0 ELSE 1 END AS counted FROM sessions "
+        "WHERE id = $1 AND owner_id = $2 AND is_active = 1 FOR UPDATE) "
+        "UPDATE sessions SET conversation_turns = earlier.conversation_turns + counted, "
+        "turns_since_summary = earlier.turns_since_summary + counted, last_turn_key = $3, "
+        "updated_at = GREATEST($4, earlier.updated_at + 1), expires_at = $5 "
+        "FROM earlier WHERE sessions.id = earlier.id RETURNING earlier.*";
+    const auto rows = connection.query(sql, id, owner_id, turn_key, now, expires_at);
+    auto before = read_one(rows, session_from, session_word);
+    if (!before)
+        return before.error();
+    const auto counted = rows->front().integer("counted");
+    const bool due = before->max_turns > 0 && before->turns_since_summary + counted >= before->max_turns;
+    const RecordedTurn turn{before->conversation_turns + counted, counted == 1, due};
+    const auto at = std::max(now, before->updated_at + 1);
+    return CountedTurn{std::move(*before), turn, at};
+}
+
+}  // namespace
+
 Result<CountedTurn> Sessions::record_turn(std::string_view id, std::string_view owner_id, std::string_view turn_key,
                                           UnixMillis now, UnixMillis expires_at)
 {
-    static const std::string find_sql =
-        "SELECT " + session_columns + " FROM sessions WHERE id = $1 AND owner_id = $2 AND is_active = 1";
-    static const std::string lock_sql = find_sql + " FOR UPDATE";   // SQLite has one writer
-    const bool locks = connection_.dialect() == sql::Dialect::postgres;
-    auto found = read_one(connection_.query(locks ? lock_sql : find_sql, id, owner_id), session_from, session_word);
+    if (connection_.dialect() == sql::Dialect::postgres)
+        return lock_and_count(connection_, id, owner_id, turn_key, now, expires_at);
+    auto found = find(id, owner_id);   // SQLite has one writer
     if (!found)
         return found.error();
     const bool again = !turn_key.empty() && found->last_turn_key == turn_key;

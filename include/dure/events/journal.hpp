@@ -27,12 +27,12 @@ public:
 
     // Its time is that of the unit unless it has one.
     void add(store::NewEvent event, std::optional<std::int64_t> expected_version = {});
-    // In the order they were added; stops at the first that cannot be stored. Once: the events are moved out.
+    // In the order they were added; the error of the first that cannot be stored. Once: the events are moved out.
     Result<std::vector<model::Event>> store(sql::Connection& connection);
 
 private:
     const UnixMillis now_;
-    std::vector<std::pair<store::NewEvent, std::optional<std::int64_t>>> added_;
+    std::vector<store::EventToAppend> added_;
 };
 
 // An event of somebody's doing: user, key, request and address become its metadata.

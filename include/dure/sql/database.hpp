@@ -32,7 +32,7 @@ public:
     std::exception_ptr thrown;  // set by the driver: what run() threw
     Steady::time_point queued_at = Steady::now();
     bool reads_only = false;  // kept by drivers that run reads and writes on the same threads
-    bool one_statement = false;  // set by the caller: a write without BEGIN and COMMIT, where the driver can
+    bool one_statement = false;  // set by the caller: needs no BEGIN and COMMIT, where the driver can
     int interruptions = 0;  // kept by the driver: how often its transaction was lost
 };
 
@@ -45,6 +45,17 @@ public:
     Task<std::invoke_result_t<F&, Connection&>> read(F work)
     {
         TypedUnit<F> unit(work);
+        co_await wait_for(unit, Access::read);
+        co_return unit.take();
+    }
+
+    // A read of exactly one statement, which is consistent by itself: one round trip on PostgreSQL, where read() is three. It must be
+    // one that changes nothing.
+    template <class F>
+    Task<std::invoke_result_t<F&, Connection&>> read_statement(F work)
+    {
+        TypedUnit<F> unit(work);
+        unit.one_statement = true;
         co_await wait_for(unit, Access::read);
         co_return unit.take();
     }

@@ -2,7 +2,8 @@
 //   Events(connection).append({.aggregate_id = id, .aggregate_type = "Role", .event_type = "RoleCreated", …})
 // Rules: an append takes the lock of the global order, which is held until the commit, so that positions become visible in
 // their order and no reader can overtake a late commit. Do it last in a unit, after every other statement, so that units
-// neither wait for each other longer than needed nor in a circle. events::EventLog::write() does both and publishes.
+// neither wait for each other longer than needed nor in a circle; several by one append_all(). events::Journal::write() does both
+// and publishes.
 #pragma once
 
 #include <optional>
@@ -10,8 +11,8 @@
 
 #include "dure/model/event.hpp"
 #include "dure/sql/connection.hpp"
-
 #include "dure/store/page.hpp"
+
 namespace dure::store {
 
 struct NewEvent {
@@ -25,6 +26,11 @@ struct NewEvent {
     std::string user_id = {};                      // who did it; empty: the server itself
     UnixMillis created_at = 0;
     std::string data_text = {};                    // what is stored as data, when the caller has the text already
+};
+
+struct EventToAppend {
+    NewEvent event;
+    std::optional<std::int64_t> expected_version = {};
 };
 
 // Which events a reader may see and wants.
@@ -51,6 +57,9 @@ struct AuditQuery {
     std::int64_t limit = 50;                       // 1 to 100
 };
 
+// Of append(): a wrong version or a taken id, which have changed nothing.
+bool is_refusal(const Error& error);
+
 class Events {
 public:
     explicit Events(sql::Connection& connection) : connection_(connection) {}
@@ -60,8 +69,12 @@ public:
     // After these two the unit may go on, nothing was changed; every other error is the error of the whole unit: return it.
     // The same event id again gives the first result and stores nothing, whatever version is expected.
     Result<model::Event> append(NewEvent event, std::optional<std::int64_t> expected_version = {});
+    // The same for several, in their order: on PostgreSQL one round trip for up to 16. An outcome for each, stored or refused with one
+    // of the two conflicts, or the error of the whole unit.
+    Result<std::vector<Result<model::Event>>> append_all(std::vector<EventToAppend> events);
 
     Result<model::Event> find(std::string_view event_id);
+    // Lists are bounded by page_text_bytes too.
     // Oldest first, by version. Without a type: all aggregates of this id, ordered by type.
     Result<Listed<model::Event>> of_aggregate(const AggregateQuery& query);
     // The types of the aggregates with this id, as far as the owner (empty: everybody) has events of them.
@@ -74,8 +87,13 @@ public:
     Result<std::int64_t> last_position();
 
 private:
-    // Lists are bounded by page_text_bytes too.
+    Result<model::Event> append_alone(EventToAppend fresh);
+    Result<std::vector<Result<model::Event>>> append_together(std::vector<EventToAppend> fresh);
+
     sql::Connection& connection_;
 };
+
+// Events::append_all() for a unit that fails when one of them is refused: the events as they were stored.
+Result<std::vector<model::Event>> append_every(sql::Connection& connection, std::vector<EventToAppend> events);
 
 }  // namespace dure::store
