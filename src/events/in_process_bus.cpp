@@ -10,6 +10,7 @@ public:
     explicit InProcessBus(std::size_t capacity) : inboxes_(capacity) {}
 
     void publish(std::vector<model::Event> events) override { inboxes_.publish(std::move(events)); }
+    bool heard() override { return inboxes_.have_readers(); }
     std::unique_ptr<Subscription> subscribe(boost::asio::any_io_executor executor) override
     {
         return inboxes_.subscribe(std::move(executor));

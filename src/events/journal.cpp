@@ -1,6 +1,7 @@
 // Batch and Journal; see journal.hpp.
 #include "dure/events/journal.hpp"
 
+#include "dure/base/text.hpp"
 #include "events/append_batches.hpp"
 
 namespace dure::events {
@@ -15,6 +16,22 @@ void Batch::add(store::NewEvent event, std::optional<std::int64_t> expected_vers
 Result<std::vector<model::Event>> Batch::store(sql::Connection& connection)
 {
     return store::append_every(connection, std::exchange(added_, {}));
+}
+
+std::string metadata_text_of(const model::Actor& actor)
+{
+    std::string text;
+    char before = '{';
+    for (const auto& [name, value] : {std::pair("\"address\":", &actor.address), std::pair("\"key_id\":", &actor.key_id),
+                                      std::pair("\"request_id\":", &actor.request_id), std::pair("\"user_id\":", &actor.user_id)}) {
+        if (value->empty())
+            continue;
+        text += before;
+        text += name;
+        append_json_string(text, *value);
+        before = ',';
+    }
+    return text.empty() ? "{}" : text + '}';
 }
 
 store::NewEvent event_by(const model::Actor& actor, std::string aggregate_type, std::string aggregate_id,

@@ -8,6 +8,7 @@
 #include "dure/store/messages.hpp"
 #include "dure/store/sessions.hpp"
 #include "sessions/session_events.hpp"
+#include "sessions/turn_rows.hpp"
 
 namespace dure::sessions {
 
@@ -64,75 +65,6 @@ LiveSession behind_summary(LiveSession live)
     std::erase_if(live.messages, [&](const LiveMessage& one) { return one.turn <= live.summary_up_to_turn; });
     return live;
 }
-
-// What a model said, as SQL takes it: U+0000 becomes U+FFFD, as every other character that cannot be stored. A turn is not lost for
-// it, nor is the client blamed.
-std::string storable(std::string text)
-{
-    if (text.find('\0') == std::string::npos)
-        return text;
-    std::string out;
-    for (const char c : text)
-        if (c == '\0')
-            out += "\uFFFD";
-        else
-            out += c;
-    return out;
-}
-
-// The rows of one turn, made before the unit that stores them; the unit fills in the turn's number.
-struct TurnRows {
-    // Takes the texts out of the record.
-    TurnRows(TurnRecord& record, UnixMillis now)
-    {
-        for (auto* message : {&question, &answer}) {
-            message->id = new_id();
-            message->session_id = record.session_id;
-            message->owner_id = record.owner_id;
-            message->created_at = now;
-        }
-        question.role = "user";
-        question.content = std::move(record.user_text);
-        answer.role = "assistant";
-        answer.content = storable(std::move(record.assistant_text));
-        answer.metadata = std::move(record.metadata);
-        answer.metadata["status"] = record.cut ? "cut" : "complete";
-        answer.metadata["model"] = record.model;
-        if (!record.totals.tools_used.empty()) {
-            answer.metadata["tools_used"] = record.totals.tools_used;
-            tools_used = json_text(record.totals.tools_used);
-        }
-    }
-
-    // A turn recorded again (regenerated, a tool loop) keeps its number; the question is not repeated.
-    Result<store::CountedTurn> store(sql::Connection& connection, const TurnRecord& record, UnixMillis expires_at)
-    {
-        auto counted =
-            store::Sessions(connection)
-                .record_turn(record.session_id, record.owner_id, record.turn_key, answer.created_at, expires_at);
-        if (!counted)
-            return counted;
-        question.turn = answer.turn = counted->turn.turn;
-        question.created_at = answer.created_at = counted->at;
-        repeats = !counted->turn.counted;
-        const store::TurnFacts facts{question.content, record.model, record.totals.tokens_used, record.totals.cost_nano,
-                                     tools_used};
-        if (auto stored = store::Messages(connection).append_turn(repeats ? nullptr : &question, answer, facts);
-            !stored)
-            return stored.error();
-        return counted;
-    }
-
-    std::vector<const model::ChatMessage*> written() const
-    {
-        return repeats ? std::vector{&answer} : std::vector{&question, &answer};
-    }
-
-    model::ChatMessage question;
-    model::ChatMessage answer;
-    std::optional<std::string> tools_used;
-    bool repeats = false;
-};
 
 }  // namespace
 
@@ -286,44 +218,39 @@ Task<Result<LiveSession>> SessionService::conversation(std::string owner_id, std
 Task<Result<RecordedTurn>> SessionService::record_turn(TurnRecord record)
 {
     const auto now = clock_.now();
-    TurnRows rows(record, now);
-    auto counted =
-        co_await journal_.write([&](sql::Connection& connection, events::Batch& batch) -> Result<store::CountedTurn> {
-            auto stored = rows.store(connection, record, now + settings_.ttl.count());
-            if (!stored)
-                return stored;
-            if (record.also)
-                if (auto more = record.also(connection); !more)
-                    return more.error();
-            batch.add(turn_recorded(record, stored->turn, rows.written()));
-            return stored;
-        });
-    if (!counted)
-        co_return counted.error();
-    co_await follow_turn(std::move(counted->before), counted->turn, rows.written());
-    co_return RecordedTurn{counted->turn.turn, counted->turn.summary_due};
+    TurnRows rows(record, now, now + settings_.ttl.count());
+    const auto stored = co_await database_.write(
+        [&rows](sql::Connection& connection) { return store::Turns(connection).record(rows.turn()); });
+    if (!stored)
+        co_return stored.error();
+    journal_.tell([&] { return rows.event(*stored); });
+    co_await follow_turn(rows, *stored);
+    co_return RecordedTurn{stored->turn.turn, stored->turn.summary_due};
 }
 
 // Adds the turn to a live copy that is of the version just before it; any other copy is of no use any more.
-Task<void> SessionService::follow_turn(model::Session before, store::RecordedTurn turn,
-                                       const std::vector<const model::ChatMessage*>& written)
+Task<void> SessionService::follow_turn(TurnRows& rows, const store::StoredTurn& stored)
 {
-    const auto id = before.id;
+    const auto& id = rows.turn().session_id;
     auto live = co_await live_->get(id);
-    if (!live || !turn.counted || !live->same_version(before) || turn.turn != before.conversation_turns + 1) {
+    if (!live)
+        co_return;
+    auto& session = live->session;
+    const bool followed = stored.turn.counted && session.conversation_turns == stored.before.turns &&
+                          session.turns_since_summary == stored.before.turns_since_summary &&
+                          session.updated_at == stored.before.updated_at;
+    if (!followed) {
         co_await live_->forget(id);
         co_return;
     }
-    for (const auto* message : written)
-        live->messages.push_back(
-            {message->role, message->content, message->created_at, message->turn, message->metadata});
+    for (auto& message : rows.live_messages(stored))
+        live->messages.push_back(std::move(message));
     const auto keep = static_cast<std::size_t>(settings_.keep_messages);
     if (live->messages.size() > keep)
         live->messages.erase(live->messages.begin(), live->messages.end() - static_cast<std::ptrdiff_t>(keep));
-    live->session = std::move(before);
-    live->session.conversation_turns = turn.turn;
-    live->session.turns_since_summary += 1;
-    live->session.updated_at = written.front()->created_at;
+    session.conversation_turns = stored.turn.turn;
+    session.turns_since_summary += 1;
+    session.updated_at = stored.at;
     live->last_action = "answered";
     co_await live_->put(std::move(*live));
 }

@@ -16,8 +16,16 @@ class EventChains {
 public:
     explicit EventChains(sql::Connection& connection) : connection_(connection) {}
 
+    // The last event of an aggregate.
+    struct End {
+        std::int64_t version = 0;
+        std::int64_t position = 0;
+    };
     // Gives the event its position and version and stores it. False: an event of this id is there already, nothing was changed.
     Result<bool> append(model::Event& event, const std::string& data);
+    // The same behind a known end (none: it is the first of its aggregate), of an event whose id is given; the new end, or nothing.
+    Result<std::optional<End>> append_behind(const std::optional<End>& last, const NewEvent& event,
+                                             const std::string& data, const std::string& metadata);
     // Of the aggregate's last event; 0: there is none.
     Result<std::int64_t> newest_version(std::string_view aggregate_id, std::string_view aggregate_type);
     // The reads of Events.
@@ -28,6 +36,12 @@ public:
     Result<Listed<model::Event>> after(std::int64_t position, const EventFilter& filter, std::int64_t limit);
 
 private:
+    struct Fields {
+        std::string_view event_id, aggregate_id, aggregate_type, event_type, data, metadata, owner_id, user_id;
+        UnixMillis created_at;
+    };
+    Result<std::optional<End>> insert(const std::optional<End>& last, const Fields& event);
+
     struct Head {
         std::string aggregate_type;
         std::int64_t version = 0;

@@ -55,6 +55,11 @@ bool is_chained(const sql::Connection& connection)
     return connection.dialect() == sql::Dialect::sqlite;
 }
 
+std::string metadata_of(const model::ChatMessage& answer, const TurnFacts& facts)
+{
+    return facts.metadata.empty() ? json_text(answer.metadata) : std::string(facts.metadata);
+}
+
 // The message that was just inserted is the session's last.
 Result<void> end_chain(sql::Connection& connection, std::string_view session_id, std::int64_t messages)
 {
@@ -80,7 +85,7 @@ Result<void> append_to_chain(sql::Connection& connection, const model::ChatMessa
     const auto asked = question ? std::nullopt : std::optional(facts.user_text);
     if (auto stored =
             connection.execute(question ? to_question : again, answer.id, answer.session_id, answer.owner_id,
-                               answer.role, answer.content, answer.turn, answer.created_at, json_text(answer.metadata),
+                               answer.role, answer.content, answer.turn, answer.created_at, metadata_of(answer, facts),
                                facts.tokens_used, facts.cost_nano, facts.model, facts.tools_used, asked);
         !stored)
         return stored.error();
@@ -96,7 +101,7 @@ Result<void> Messages::append_turn(const model::ChatMessage* question, const mod
         return append_to_chain(connection_, question, answer, facts);
     static const std::string two_rows =
         insert_answer + values_of_answer + ", ($14, $2, $3, $15, $16, $6, $7, $17, NULL, NULL, NULL, NULL, NULL)";
-    const auto metadata = json_text(answer.metadata);
+    const auto metadata = metadata_of(answer, facts);
     if (question)
         return without_count(connection_.execute(
             two_rows, answer.id, answer.session_id, answer.owner_id, answer.role, answer.content, answer.turn,

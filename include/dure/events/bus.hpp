@@ -38,6 +38,8 @@ public:
     virtual ~Bus() = default;
     // Never waits. Events a slow subscriber has no room for are dropped and reported to it as missed.
     virtual void publish(std::vector<model::Event> events) = 0;
+    // False: nobody would hear of an event published now. Who subscribes later finds it in the store.
+    virtual bool heard() { return true; }
     virtual std::unique_ptr<Subscription> subscribe(boost::asio::any_io_executor executor) = 0;
     virtual void close() = 0;
 };

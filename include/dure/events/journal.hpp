@@ -35,6 +35,8 @@ private:
     std::vector<store::EventToAppend> added_;
 };
 
+// Of somebody's doing, as an event's metadata: a JSON object of user, key, request and address.
+std::string metadata_text_of(const model::Actor& actor);
 // An event of somebody's doing: user, key, request and address become its metadata.
 store::NewEvent event_by(const model::Actor& actor, std::string aggregate_type, std::string aggregate_id,
                          std::string event_type, Json data, std::string owner_id);
@@ -70,6 +72,18 @@ public:
 
     // One event without other state; see store::Events::append. Those that come at the same time share a transaction.
     Task<Result<model::Event>> append(store::NewEvent event, std::optional<std::int64_t> expected_version = {});
+
+    // Tells the bus of an event that a unit of the caller has stored, as its last one, after its commit. `make` gives the event; it is
+    // called only when somebody hears of it.
+    template <class F>
+    void tell(F make)
+    {
+        if (!bus_.heard())
+            return;
+        std::vector<model::Event> events;
+        events.push_back(make());
+        bus_.publish(std::move(events));
+    }
 
 private:
     sql::Database& database_;

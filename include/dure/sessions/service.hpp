@@ -28,10 +28,12 @@ class Connection;
 class Database;
 }
 namespace dure::store {
-struct RecordedTurn;
+struct StoredTurn;
 }
 
 namespace dure::sessions {
+
+class TurnRows;
 
 struct NewSession {
     std::string title;
@@ -115,8 +117,7 @@ public:
                                    std::string model);
 
 private:
-    Task<void> follow_turn(model::Session before, store::RecordedTurn turn,
-                           const std::vector<const model::ChatMessage*>& written);
+    Task<void> follow_turn(TurnRows& rows, const store::StoredTurn& stored);
 
     sql::Database& database_;
     events::Journal& journal_;

@@ -54,6 +54,8 @@ public:
     virtual Result<Rows> query_up_to(const TextBound& bound, std::string_view sql, std::span<const Param> params) = 0;
     // Several statements without parameters and without the statement time limit: migrations only.
     virtual Result<void> run_script(std::string_view sql) = 0;
+    // SQLite: the number (INTEGER PRIMARY KEY) of the row that this connection has inserted last. 0 elsewhere: there RETURNING tells it.
+    virtual std::int64_t inserted_number() const { return 0; }
     virtual Dialect dialect() const = 0;
 };
 

@@ -68,14 +68,17 @@ public:
 
     Rows() = default;
     // For drivers, which share the names between the results of one statement; cells come row by row.
-    explicit Rows(std::shared_ptr<const std::vector<std::string>> columns) : columns_(std::move(columns)) {}
+    explicit Rows(std::shared_ptr<const std::vector<std::string>> columns) : columns_(std::move(columns))
+    {
+        cells_.reserve(columns_->size());
+    }
     void append(Cell cell) { cells_.push_back(std::move(cell)); }
-
-    std::size_t size() const { return cells_.empty() ? 0 : cells_.size() / columns_->size(); }
-    bool empty() const { return cells_.empty(); }
     void set_cut() { cut_ = true; }
     // Of a query with a bound of texts: there are rows behind the last.
     bool cut() const { return cut_; }
+
+    std::size_t size() const { return cells_.empty() ? 0 : cells_.size() / columns_->size(); }
+    bool empty() const { return cells_.empty(); }
     Row operator[](std::size_t index) const;
     Row front() const { return (*this)[0]; }
 
@@ -103,7 +106,7 @@ public:
 private:
     std::shared_ptr<const std::vector<std::string>> columns_;
     std::vector<Cell> cells_;
+    bool cut_ = false;
 };
 
 }  // namespace dure::sql
-    bool cut_ = false;

@@ -17,6 +17,7 @@ struct TurnFacts {
     std::int64_t tokens_used = 0;
     std::int64_t cost_nano = 0;
     std::optional<std::string> tools_used = {};  // a JSON list
+    std::string_view metadata = {};  // of the answer, when the caller has the text already
 };
 
 class Messages {

@@ -79,8 +79,11 @@ Result<void> SqliteConnection::configure(Mode mode)
 
 int SqliteConnection::on_progress(void* self)
 {
-    const auto& connection = *static_cast<SqliteConnection*>(self);
-    return Steady::now() >= connection.statement_deadline_ ? 1 : 0;
+    auto& connection = *static_cast<SqliteConnection*>(self);
+    const auto now = Steady::now();
+    if (!connection.statement_deadline_)
+        connection.statement_deadline_ = now + connection.statement_timeout_;
+    return now >= *connection.statement_deadline_ ? 1 : 0;
 }
 
 int SqliteConnection::on_commit(void* self, sqlite3*, const char*, int pages)
@@ -121,7 +124,7 @@ Result<void> SqliteConnection::run(std::string_view sql, std::span<const Param> 
         (*statement)->reset();
         return fail(bound.error());
     }
-    statement_deadline_ = Steady::now() + statement_timeout_;
+    statement_deadline_.reset();
     int code = (*statement)->step();
     while (code == SQLITE_ROW && on_row(**statement))
         code = (*statement)->step();
@@ -151,9 +154,6 @@ Result<Rows> SqliteConnection::query_with(std::string_view sql, std::span<const 
         if (!rows)
             rows = statement.empty_rows();
         statement.append_row(*rows);
-    });
-    if (!ran)
-        return ran.error();
         return true;
     });
     if (!ran)
@@ -174,6 +174,9 @@ Result<Rows> SqliteConnection::query_up_to(const TextBound& bound, std::string_v
         }
         text_bytes += static_cast<std::int64_t>(statement.append_row(*rows));
         return true;
+    });
+    if (!ran)
+        return ran.error();
     return rows ? std::move(*rows) : Rows();
 }
 

@@ -3,6 +3,7 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <unordered_map>
@@ -23,8 +24,9 @@ public:
 
     Result<std::int64_t> execute_with(std::string_view sql, std::span<const Param> params) override;
     Result<Rows> query_with(std::string_view sql, std::span<const Param> params) override;
-    Result<void> run_script(std::string_view sql) override;
     Result<Rows> query_up_to(const TextBound& bound, std::string_view sql, std::span<const Param> params) override;
+    Result<void> run_script(std::string_view sql) override;
+    std::int64_t inserted_number() const override { return sqlite3_last_insert_rowid(handle_); }
     Dialect dialect() const override { return Dialect::sqlite; }
 
     // For the driver: BEGIN, COMMIT, SAVEPOINT …; untouched by an earlier failure. Gives SQLite's extended code.
@@ -48,23 +50,29 @@ private:
     SqliteConnection(sqlite3* handle, std::chrono::milliseconds statement_timeout);
     Result<void> configure(Mode mode);
     Result<Statement*> prepared(std::string_view sql);
+    // `on_row` says whether there shall be another.
     template <class OnRow>
     Result<void> run(std::string_view sql, std::span<const Param> params, OnRow on_row);
-    // `on_row` says whether there shall be another.
     Error fail(Error error);
 
     static int on_progress(void* self);
     static int on_commit(void* self, sqlite3* handle, const char* database, int pages);
 
+    // Of the length and the end, where texts differ: all of a long one takes as long as binding its values.
     struct TextHash {
         using is_transparent = void;
-        std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+        std::size_t operator()(std::string_view text) const
+        {
+            constexpr std::size_t hashed = 24;
+            return std::hash<std::string_view>()(text.substr(text.size() - std::min(text.size(), hashed))) +
+                   text.size();
+        }
     };
 
     LogWrites log_writes_;  // of the writer; outlives the handle, which the destructor closes
     sqlite3* handle_;
     std::chrono::milliseconds statement_timeout_;
-    Steady::time_point statement_deadline_ = Steady::time_point::max();
+    std::optional<Steady::time_point> statement_deadline_;  // known from the first look at the clock on
     std::unordered_map<std::string, Statement, TextHash, std::equal_to<>> statements_;
     std::optional<Error> failure_;
     int logged_pages_ = 0;

@@ -149,9 +149,8 @@ std::size_t Statement::append_row(Rows& rows) const
 
 void Statement::reset()
 {
-    // The code only repeats what step() gave.
+    // The code only repeats what step() gave. The bindings stay, views of what may be gone: each is bound anew before the next step().
     sqlite3_reset(statement_.get());
-    sqlite3_clear_bindings(statement_.get());
 }
 
 }  // namespace dure::sql

@@ -21,7 +21,7 @@ public:
     // Errors: internal for SQL that does not parse, holds several statements, or has other parameters than $1 … $n.
     static Result<Statement> prepare(sqlite3* handle, std::string_view sql);
 
-    // invalid_argument for texts that no dialect can keep. The views must stay until reset().
+    // All of them. invalid_argument for texts that no dialect can keep. The views must stay until reset().
     Result<void> bind(std::span<const Param> params);
     // SQLITE_ROW, SQLITE_DONE, or an error code.
     int step() { return sqlite3_step(statement_.get()); }

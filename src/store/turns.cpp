@@ -1,0 +1,175 @@
+// See turns.hpp. On SQLite messages and events are chains (message_chains.hpp, event_chains.hpp), and the rows name each other by their
+// numbers, which the connection tells: no statement looks for what another has just written.
+#include "dure/store/turns.hpp"
+
+#include "dure/store/messages.hpp"
+#include "store/columns.hpp"
+#include "store/event_chains.hpp"
+
+namespace dure::store {
+
+namespace {
+
+constexpr std::string_view recorded_in = "session";
+
+// The session as far as a turn needs it, and the last event of it.
+struct ChainedSession {
+    std::int64_t row = 0;
+    std::int64_t max_turns = 0;
+    std::int64_t messages = 0;
+    std::optional<std::int64_t> last_message;
+    bool same_turn = false;  // as the one recorded last
+    SessionVersion version;
+    std::optional<EventChains::End> last_event;
+};
+
+std::optional<std::int64_t> maybe_number(const sql::Row& row, std::size_t column)
+{
+    return row.is_null(column) ? std::nullopt : std::optional(row.integer(column));
+}
+
+Result<ChainedSession> find_session(sql::Connection& connection, const NewTurn& turn)
+{
+    const auto rows = connection.query(
+        "SELECT s.rowid, s.conversation_turns, s.max_turns, s.turns_since_summary, s.updated_at, s.messages, "
+        "s.last_message, $3 <> '' AND s.last_turn_key = $3, a.version, a.position FROM sessions s LEFT JOIN "
+        "event_aggregates a ON a.aggregate_id = $1 AND a.aggregate_type = $4 WHERE s.id = $1 AND s.owner_id = $2 AND "
+        "s.is_active = 1",
+        turn.session_id, turn.owner_id, turn.turn_key, turn.event.aggregate_type);
+    if (!rows)
+        return rows.error();
+    if (rows->empty())
+        return missing(recorded_in);
+    const auto row = rows->front();
+    ChainedSession session;
+    session.row = row.integer(0);
+    session.version = {row.integer(1), row.integer(3), row.integer(4)};
+    session.max_turns = row.integer(2);
+    session.messages = row.integer(5);
+    session.last_message = maybe_number(row, 6);
+    session.same_turn = row.integer(7) != 0;
+    if (!row.is_null(8))
+        session.last_event = {row.integer(8), row.integer(9)};
+    return session;
+}
+
+StoredTurn counted(const NewTurn& turn, const SessionVersion& before, std::int64_t max_turns, bool again)
+{
+    StoredTurn stored;
+    stored.before = before;
+    stored.turn.turn = before.turns + (again ? 0 : 1);
+    stored.turn.counted = !again;
+    stored.turn.summary_due = max_turns > 0 && before.turns_since_summary + (again ? 0 : 1) >= max_turns;
+    stored.at = std::max(turn.now, before.updated_at + 1);
+    return stored;
+}
+
+Result<void> store_question(sql::Connection& connection, const NewTurn& turn, const StoredTurn& stored,
+                            const ChainedSession& session)
+{
+    return without_count(connection.execute("INSERT INTO chat_messages (id, session_id, owner_id, previous, place, "
+                                            "turn, created_at, role, content, metadata) "
+                                            "VALUES ($1, $2, $3, $4, $5, $6, $7, 'user', $8, '{}')",
+                                            turn.question_id, turn.session_id, turn.owner_id, session.last_message,
+                                            session.messages + 1, stored.turn.turn, stored.at, turn.question));
+}
+
+Result<void> store_answer(sql::Connection& connection, const NewTurn& turn, const StoredTurn& stored,
+                          const std::optional<std::int64_t>& previous, std::int64_t place)
+{
+    const auto asked = stored.turn.counted ? std::nullopt : std::optional<std::string_view>(turn.question);
+    return without_count(connection.execute(
+        "INSERT INTO chat_messages (id, session_id, owner_id, previous, place, turn, created_at, role, content, "
+        "metadata, "
+        "tokens_used, cost_nano, model_used, tools_used, asked) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, 'assistant', $8, $9, $10, $11, $12, $13, $14)",
+        turn.answer_id, turn.session_id, turn.owner_id, previous, place, stored.turn.turn, stored.at, turn.answer,
+        turn.metadata, turn.tokens_used, turn.cost_nano, turn.model, turn.tools_used, asked));
+}
+
+// One row for each message: a statement of two rows copies every page it touches, so that it can be undone alone.
+Result<void> store_messages(sql::Connection& connection, const NewTurn& turn, const StoredTurn& stored,
+                            const ChainedSession& session)
+{
+    auto previous = session.last_message;
+    auto place = session.messages;
+    if (stored.turn.counted) {
+        if (auto asked = store_question(connection, turn, stored, session); !asked)
+            return asked;
+        previous = connection.inserted_number();
+        ++place;
+    }
+    ++place;
+    if (auto answered = store_answer(connection, turn, stored, previous, place); !answered)
+        return answered;
+    return without_count(connection.execute(
+        "UPDATE sessions SET conversation_turns = $2, turns_since_summary = $3, last_turn_key = $4, updated_at = $5, "
+        "expires_at = $6, messages = $7, last_message = $8 WHERE rowid = $1",
+        session.row, stored.turn.turn, stored.before.turns_since_summary + (stored.turn.counted ? 1 : 0), turn.turn_key,
+        stored.at, turn.expires_at, place, connection.inserted_number()));
+}
+
+// What Messages stores of a turn.
+Result<void> append_messages(sql::Connection& connection, const NewTurn& turn, const StoredTurn& stored)
+{
+    const auto message = [&](const std::string& id, const char* role, const std::string& content) {
+        return model::ChatMessage{id, turn.session_id, turn.owner_id, role, content, stored.turn.turn, stored.at};
+    };
+    const auto question = message(turn.question_id, "user", turn.question);
+    const auto answer = message(turn.answer_id, "assistant", turn.answer);
+    const TurnFacts facts{turn.question, turn.model, turn.tokens_used, turn.cost_nano, turn.tools_used, turn.metadata};
+    return Messages(connection).append_turn(stored.turn.counted ? &question : nullptr, answer, facts);
+}
+
+}  // namespace
+
+Result<StoredTurn> Turns::record(const NewTurn& turn)
+{
+    if (connection_.dialect() == sql::Dialect::sqlite)
+        return record_in_chains(turn);
+    const auto known =
+        Sessions(connection_).record_turn(turn.session_id, turn.owner_id, turn.turn_key, turn.now, turn.expires_at);
+    if (!known)
+        return known.error();
+    StoredTurn stored;
+    stored.turn = known->turn;
+    stored.before = {known->before.conversation_turns, known->before.turns_since_summary, known->before.updated_at};
+    stored.at = known->at;
+    if (auto messages = append_messages(connection_, turn, stored); !messages)
+        return messages.error();
+    if (auto more = turn.also ? turn.also(connection_) : Result<void>(); !more)
+        return more.error();
+    auto event = turn.event;
+    event.data_text = turn.event_data(stored.turn);
+    event.metadata = Json::parse(turn.event_metadata);
+    const auto appended = Events(connection_).append(std::move(event));
+    if (!appended)
+        return appended.error();
+    stored.event_position = appended->position;
+    stored.event_version = appended->version;
+    return stored;
+}
+
+Result<StoredTurn> Turns::record_in_chains(const NewTurn& turn)
+{
+    const auto session = find_session(connection_, turn);
+    if (!session)
+        return session.error();
+    auto stored = counted(turn, session->version, session->max_turns, session->same_turn);
+    if (auto messages = store_messages(connection_, turn, stored, *session); !messages)
+        return messages.error();
+    if (auto more = turn.also ? turn.also(connection_) : Result<void>(); !more)
+        return more.error();
+    const auto appended =
+        EventChains(connection_)
+            .append_behind(session->last_event, turn.event, turn.event_data(stored.turn), turn.event_metadata);
+    if (!appended)
+        return appended.error();
+    if (!*appended)
+        return Error(Errc::conflict, "This event id is taken.").reason("event_id_taken");
+    stored.event_position = (*appended)->position;
+    stored.event_version = (*appended)->version;
+    return stored;
+}
+
+}  // namespace dure::store
