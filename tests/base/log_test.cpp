@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "dure/base/clock.hpp"
+#include "dure/base/json.hpp"
 
 namespace dure {
 
@@ -63,6 +64,22 @@ TEST_F(LogFile, AnOrdinaryLineTakesThoseBeforeItAlongInTheirOrder)
     const auto written = content();
     EXPECT_LT(written.find("\"first\""), written.find("something else"));
     EXPECT_NE(written.find("something else"), std::string::npos);
+}
+
+TEST_F(LogFile, ALineHasAtMostEightKibibytesAndStaysJson)
+{
+    const std::string value(5000, 'x');
+    {
+        Logger logger({.level = LogLevel::info, .json = true, .file = path_.string()});
+        logger.info(
+            "much",
+            {{"one", value}, {"two", value}, {"three", value}, {"four", value}, {"five", value}, {"six", value}});
+    }
+    const auto line = content();
+    EXPECT_LE(line.size(), 8U * 1024);
+    const auto read = Json::parse(line);
+    EXPECT_EQ(read.at("event"), "much");
+    EXPECT_EQ(read.at("truncated"), true);
 }
 
 TEST_F(LogFile, NothingWaitsWhenTheLoggerEndsAndNothingBelowTheLevelIsWritten)
