@@ -355,8 +355,7 @@ Task<Result<Execution>> ExecutionService::fork(std::string id, Caller caller, Fo
     }
     auto fork = fork_of(*original, *step, caller, *rights, parts.clock.now());
     fork.webhook = request.webhook;
-    if (auto saved = co_await checkpointer.save(fork.id, first_checkpoint(before->checkpoint, values, fork)); !saved)
-        co_return saved.error();
+    const auto first = first_checkpoint(before->checkpoint, values, fork);
     const auto taken_over = steps_before(*all_steps, *step);
     const auto started =
         co_await parts.journal.write([&](sql::Connection& c, events::Batch& batch) -> Result<Execution> {
@@ -365,6 +364,8 @@ Task<Result<Execution>> ExecutionService::fork(std::string id, Caller caller, Fo
             ExecutionRows rows(c);
             if (auto place = check_queue(rows, fork.owner_id); !place)
                 return place.error();
+            if (auto saved = runs::SqlCheckpointer::save_in(c, fork.id, first); !saved)
+                return saved.error();
             if (auto stored = rows.insert(fork); !stored)
                 return stored.error();
             for (const auto& one : taken_over)
@@ -378,8 +379,6 @@ Task<Result<Execution>> ExecutionService::fork(std::string id, Caller caller, Fo
         });
     if (started)
         parts.runs.announce(fork.id, false, fork.owner_id);
-    else if (started.error().reason() == "queue_full")
-        (void)co_await checkpointer.delete_thread(fork.id);
     co_return started;
 }
 

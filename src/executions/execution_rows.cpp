@@ -48,6 +48,7 @@ const std::string step_columns =
 const std::string abridged_step_columns = with_constants(step_columns, {{"input", "'null'"}, {"output", "'null'"}});
 constexpr sql::TextBound bound_of_steps{store::page_text_bytes, "octet_length(input) + octet_length(output)",
                                         "number, node_id"};
+const std::string steps_of_one = " FROM execution_steps WHERE execution_id = $1 ORDER BY number, node_id";
 
 constexpr std::int64_t touch_interval = 1000;  // ms
 
@@ -162,6 +163,17 @@ Step step_from(const sql::Row& row)
     step.cost_nano = row.integer("cost_nano");
     step.attempts = row.integer("attempts");
     return step;
+}
+
+Result<std::vector<Step>> steps_from(const Result<sql::Rows>& rows)
+{
+    if (!rows)
+        return rows.error();
+    std::vector<Step> steps;
+    steps.reserve(rows->size());
+    for (const auto row : *rows)
+        steps.push_back(step_from(row));
+    return steps;
 }
 
 }  // namespace
@@ -290,26 +302,25 @@ Result<std::int64_t> ExecutionRows::queued(const std::string& owner, std::int64_
 
 Result<std::vector<Step>> ExecutionRows::steps(const std::string& id)
 {
-    static const std::string of_execution = " FROM execution_steps WHERE execution_id = $1 ORDER BY number, node_id";
-    static const std::string whole_steps = "SELECT " + step_columns + of_execution;
-    static const std::string others = "SELECT " + abridged_step_columns + of_execution + " LIMIT $2 OFFSET $3";
+    static const std::string sql = "SELECT " + step_columns + steps_of_one;
+    return steps_from(connection_.query(sql, id));
+}
+
+Result<std::vector<Step>> ExecutionRows::steps_to_show(const std::string& id)
+{
+    static const std::string whole_ones = "SELECT " + step_columns + steps_of_one;
+    static const std::string others = "SELECT " + abridged_step_columns + steps_of_one + " LIMIT $2 OFFSET $3";
     const std::array<sql::Param, 1> value{id};
-    const auto rows = connection_.query_up_to(bound_of_steps, whole_steps, value);
-    if (!rows)
-        return rows.error();
-    std::vector<Step> steps;
-    steps.reserve(rows->size());
-    for (const auto row : *rows)
-        steps.push_back(step_from(row));
-    if (!rows->cut())
+    const auto rows = connection_.query_up_to(bound_of_steps, whole_ones, value);
+    auto steps = steps_from(rows);
+    if (!steps || !rows->cut())
         return steps;
-    const auto abridged =
-        connection_.query(others, id, std::numeric_limits<std::int64_t>::max(), static_cast<std::int64_t>(steps.size()));
+    auto abridged = steps_from(connection_.query(others, id, std::numeric_limits<std::int64_t>::max(), std::ssize(*steps)));
     if (!abridged)
-        return abridged.error();
-    for (const auto row : *abridged) {
-        steps.push_back(step_from(row));
-        steps.back().abridged = true;
+        return abridged;
+    for (auto& step : *abridged) {
+        step.abridged = true;
+        steps->push_back(std::move(step));
     }
     return steps;
 }

@@ -41,11 +41,13 @@ public:
                                                  const std::string& key);
     // What the owner's last run of this flow that succeeded in this session left of its state of scope session.
     Result<LeftState> session_state(const Execution& execution);
-    // Whole as far as store::page_text_bytes of texts go, the others of the page abridged. The same of the steps of one.
+    // Whole as far as store::page_text_bytes of texts go, the others of the page abridged.
     Result<Page> list(const std::string& owner, const Filter& filter);
     // How many of an owner are queued; counts no further than `most`.
     Result<std::int64_t> queued(const std::string& owner, std::int64_t most);
     Result<std::vector<Step>> steps(const std::string& id);
+    // The same, those behind store::page_text_bytes of texts abridged.
+    Result<std::vector<Step>> steps_to_show(const std::string& id);
 
     // A worker has it. Time it worked under a dead worker counts up to the last
     // write, and that death as a crash. Gives when the first one had it.

@@ -256,7 +256,7 @@ Task<Result<Whole>> ExecutionService::whole(std::string id, std::string owner)
         auto execution = rows.find(id, owner);
         if (!execution)
             return execution.error();
-        auto steps = rows.steps(id);
+        auto steps = rows.steps_to_show(id);
         if (!steps)
             return steps.error();
         return Whole{std::move(*execution), std::move(*steps)};

@@ -8,11 +8,15 @@
 
 namespace dure::runs {
 
-Task<Result<void>> SqlCheckpointer::save(const std::string& thread, graph::Batch batch)
+Result<void> SqlCheckpointer::save_in(sql::Connection& connection, const std::string& thread, const graph::Batch& batch)
 {
     const Fence nobody;
-    const BatchToWrite what{thread, batch, nobody, {}};
-    const auto write = [&what](sql::Connection& c) { return write_batch(c, what); };
+    return write_batch(connection, {thread, batch, nobody, {}});
+}
+
+Task<Result<void>> SqlCheckpointer::save(const std::string& thread, graph::Batch batch)
+{
+    const auto write = [&](sql::Connection& c) { return save_in(c, thread, batch); };
     const bool one_statement = is_one_statement(database_.dialect(), batch);
     co_return co_await until_stored(
         [&] { return one_statement ? database_.write_statement(write) : database_.write(write); },

@@ -319,6 +319,36 @@ TEST_P(ExecutionServiceTest, ForksWaitInTheSameBoundedQueue)
     });
 }
 
+TEST_P(ExecutionServiceTest, AForkThatCannotBeStoredLeavesNothingBehind)
+{
+    flow("two", two_nodes);
+    work();
+    play([&]() -> Task<void> {
+        const auto original = co_await started("two");
+        co_await ended(original.id);
+        const auto rename = [&](std::string from, std::string to) -> Task<void> {
+            const auto renamed = co_await database_->write([&](sql::Connection& c) -> Result<void> {
+                return c.run_script("ALTER TABLE " + from + " RENAME TO " + to);
+            });
+            EXPECT_TRUE(renamed) << (renamed ? "" : renamed.error().detail());
+        };
+        const auto left = [&]() -> Task<std::int64_t> {
+            co_return (co_await database_->read([](sql::Connection& c) -> Result<std::int64_t> {
+                return c.query("SELECT (SELECT COUNT(DISTINCT thread_id) FROM graph_checkpoints) + "
+                               "(SELECT COUNT(*) FROM graph_threads) + (SELECT COUNT(*) FROM executions)")
+                    ->front()
+                    .integer(0);
+            })).value();
+        };
+        const auto before = co_await left();
+        co_await rename("events", "events_away");   // the last thing that is written
+        EXPECT_FALSE(co_await service_->fork(original.id, me_, {"b", {}}));
+        co_await rename("events_away", "events");
+        EXPECT_EQ(co_await left(), before);
+        EXPECT_TRUE(co_await service_->fork(original.id, me_, {"b", {}}));
+    });
+}
+
 TEST_P(ExecutionServiceTest, ARepeatedRequestGetsItsFirstAnswerAlsoWhenItNoLongerFitsTheFlow)
 {
     flow("two", two_nodes);

@@ -20,6 +20,8 @@ public:
     SqlCheckpointer(sql::Database& database, Limits limits) : database_(database), limits_(limits) {}
 
     Task<Result<void>> save(const std::string& thread, graph::Batch batch) override;
+    // The same inside of a unit of the caller's.
+    static Result<void> save_in(sql::Connection& connection, const std::string& thread, const graph::Batch& batch);
     Task<Result<std::optional<graph::StoredCheckpoint>>> load(const std::string& thread, const std::string& ns,
                                                               const std::string& id, bool with_pending) override;
     Task<Result<std::vector<graph::StoredCheckpoint>>> history(const std::string& thread,
