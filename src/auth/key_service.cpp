@@ -165,13 +165,40 @@ Task<Result<std::vector<model::ApiKey>>> KeyService::list(std::string owner_id)
     });
 }
 
-Task<Result<void>> KeyService::revoke(std::optional<std::string> owner_id, std::string key_id, model::Actor actor)
+Task<Result<void>> KeyService::revoke(std::string owner_id, std::string key_id, model::Actor actor)
+{
+    auto find = [owner_id = std::move(owner_id), key_id](sql::Connection& connection) {
+        return store::ApiKeys(connection).find(key_id, owner_id);
+    };
+    co_return co_await revoke_found(std::move(find), key_id, std::move(actor));
+}
+
+Task<Result<void>> KeyService::revoke_of_anybody(Principal by, std::string key_id, model::Actor actor)
+{
+    auto find = [by = std::move(by), key_id](sql::Connection& connection) -> Result<model::ApiKey> {
+        auto key = store::ApiKeys(connection).find_of_anybody(key_id);
+        if (!key || key->owner_id == by.user_id)
+            return key;
+        const auto owner = store::Users(connection).find(key->owner_id);
+        if (!owner)
+            return owner.error();
+        const auto held = permissions_of_role(connection, owner->role);
+        if (!held)
+            return held.error();
+        if (auto fine = must_hold(by, *held); !fine)
+            return fine.error();
+        return key;
+    };
+    co_return co_await revoke_found(std::move(find), key_id, std::move(actor));
+}
+
+Task<Result<void>> KeyService::revoke_found(FindKey find, std::string key_id, model::Actor actor)
 {
     const auto now = clock_.now();
     const auto revoked =
         co_await journal_.write([&](sql::Connection& connection, events::Batch& batch) -> Result<model::ApiKey> {
             store::ApiKeys keys(connection);
-            const auto key = owner_id ? keys.find(key_id, *owner_id) : keys.find_of_anybody(key_id);
+            const auto key = find(connection);
             if (!key)
                 return key.error();
             auto ended = keys.revoke(key_id, key->owner_id, now);

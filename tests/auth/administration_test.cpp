@@ -229,13 +229,21 @@ TEST_F(AdministrationTest, ARotatedKeyNeverLivesLongerThanItWould)
     EXPECT_FALSE(valid(std::string(old->key.reveal())));
 }
 
-TEST_F(AdministrationTest, WithoutAnOwnerAnyKeyIsRevokedAndOnce)
+TEST_F(AdministrationTest, AnyKeyIsRevokedOnceByWhoHasAllThatItsOwnerHas)
 {
     const auto made = finish(keys_->create(user_.id, {"k", {}, {}, {}}));
     EXPECT_EQ(finish(keys_->revoke(admin_.id, made->record.id)).error().code(), Errc::not_found);
-    ASSERT_TRUE(finish(keys_->revoke(std::nullopt, made->record.id, from_here())));
-    ASSERT_TRUE(finish(keys_->revoke(std::nullopt, made->record.id, from_here())));
+    ASSERT_TRUE(finish(keys_->revoke_of_anybody(boss_, made->record.id, from_here())));
+    ASSERT_TRUE(finish(keys_->revoke_of_anybody(boss_, made->record.id, from_here())));
     EXPECT_FALSE(valid(std::string(made->key.reveal())));
+    const auto by = helper();
+    const auto admins = finish(keys_->create(admin_.id, {"k", {}, {}, {}}));
+    EXPECT_EQ(finish(keys_->revoke_of_anybody(by, admins->record.id)).error().code(), Errc::permission_denied);
+    EXPECT_TRUE(valid(std::string(admins->key.reveal())));
+    EXPECT_EQ(finish(keys_->revoke_of_anybody(by, "none")).error().code(), Errc::not_found);
+    const auto users = finish(keys_->create(user_.id, {"k", {}, {}, {}}));
+    ASSERT_TRUE(finish(keys_->revoke_of_anybody(by, users->record.id)));
+    EXPECT_FALSE(valid(std::string(users->key.reveal())));
     EXPECT_THAT(events_of(made->record.id), ElementsAre("ApiKeyCreated", "ApiKeyRevoked"));
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -55,8 +56,10 @@ public:
     // owner; conflict: too many keys.
     Task<Result<MadeKey>> create(std::string owner_id, NewKey wanted, model::Actor actor = {});
     Task<Result<std::vector<model::ApiKey>>> list(std::string owner_id);  // newest first, at most 100
-    // Counts at once in this process. Without an owner: anybody's key; the caller has checked the permission.
-    Task<Result<void>> revoke(std::optional<std::string> owner_id, std::string key_id, model::Actor actor = {});
+    // Counts at once in this process.
+    Task<Result<void>> revoke(std::string owner_id, std::string key_id, model::Actor actor = {});
+    // Anybody's key, by somebody who may manage users. permission_denied: its owner has a permission that `by` has not.
+    Task<Result<void>> revoke_of_anybody(Principal by, std::string key_id, model::Actor actor = {});
     // A new key like the old one, which goes on until `old_until` (absent: `overlap` from now), or its own end if that is
     // sooner. A key with an end gets one as far away as it was when it was made. conflict: it is no longer in force.
     Task<Result<MadeKey>> rotate(std::string owner_id, std::string key_id, std::optional<UnixMillis> old_until,
@@ -67,6 +70,10 @@ public:
                                      const NewKey& wanted, UnixMillis now, const model::Actor& actor = {});
 
 private:
+    // The key is there and may be revoked, or why not.
+    using FindKey = std::function<Result<model::ApiKey>(sql::Connection&)>;
+    Task<Result<void>> revoke_found(FindKey find, std::string key_id, model::Actor actor);
+
     sql::Database& database_;
     events::Journal& journal_;
     Authenticator& authenticator_;

@@ -188,10 +188,10 @@ Handler create_key(const ApiParts& parts)
 Handler revoke_key(const ApiParts& parts)
 {
     return [&keys = parts.keys](RequestContext& context) -> Task<Result<void>> {
-        std::optional<std::string> owner = context.principal.user_id;
-        if (context.principal.may("users:manage"))
-            owner.reset();
-        const auto revoked = co_await keys.revoke(owner, context.path_parameter("id"), actor_of(context));
+        const auto& by = context.principal;
+        const auto id = context.path_parameter("id");
+        const auto revoked = by.may("users:manage") ? co_await keys.revoke_of_anybody(by, id, actor_of(context))
+                                                    : co_await keys.revoke(by.user_id, id, actor_of(context));
         if (!revoked)
             co_return revoked.error();
         co_return co_await respond_nothing(context);
