@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <ctime>
@@ -10,6 +11,7 @@
 #include "dure/base/clock.hpp"
 #include "dure/base/log.hpp"
 #include "dure/base/text.hpp"
+#include "llm/openai/json_text.hpp"
 
 namespace dure::llm {
 
@@ -170,6 +172,14 @@ bool plain_word(std::string_view text)
     });
 }
 
+// Where in a request: messages[0].content, tools.3.function
+bool field_path(std::string_view text)
+{
+    return !text.empty() && text.size() <= 128 && std::all_of(text.begin(), text.end(), [](char c) {
+        return std::isalnum(static_cast<unsigned char>(c)) != 0 || std::string_view("_-.[]").find(c) != std::string_view::npos;
+    });
+}
+
 // Providers name the parameter in quotes when they give no `param`: Unsupported parameter: 'max_tokens' is …
 std::string quoted_word(std::string_view message)
 {
@@ -292,7 +302,7 @@ Failure classify(const UpstreamProblem& problem)
         return failure;   // a provider's own troubles are told in our words
     failure.message = failure.detail;
     failure.code = problem.code;
-    failure.param = plain_word(problem.param) || problem.param.find('.') != std::string::npos ? problem.param : "";
+    failure.param = field_path(problem.param) ? problem.param : "";
     if (failure.kind == FailureClass::context_length)
         failure.param = "messages";
     if (failure.kind == FailureClass::unsupported_param && failure.param.empty())
@@ -302,7 +312,7 @@ Failure classify(const UpstreamProblem& problem)
 
 Failure classify_answer(int status, std::string_view body)
 {
-    const auto parsed = OrderedJson::parse(body, nullptr, false);
+    const auto parsed = openai::parse_whole(body);
     auto problem = read_problem(status, parsed);
     if (parsed.is_discarded() && status >= 500 && status != 503 && status != 529)
         problem.type = "server_error";   // an HTML page of a gateway between

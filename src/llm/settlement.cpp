@@ -16,26 +16,36 @@ std::size_t answer_bytes(const model::Completion& answer)
     return bytes;
 }
 
-std::int64_t tokens_of_bytes(std::size_t bytes)
+}  // namespace
+
+std::int64_t tokens_said(const model::Completion& answer)
 {
-    return static_cast<std::int64_t>((bytes + 3) / 4);
+    return static_cast<std::int64_t>((answer_bytes(answer) + 3) / 4);
 }
 
-}  // namespace
+OrderedJson estimated_usage(std::int64_t prompt_tokens, const model::Completion& answer)
+{
+    const auto said = tokens_said(answer);
+    OrderedJson usage;
+    usage["prompt_tokens"] = prompt_tokens;
+    usage["completion_tokens"] = said;
+    usage["total_tokens"] = prompt_tokens + said;
+    return usage;
+}
 
 void settle(model::Completion& answer, const Ask& ask, const config::Prices& prices, AttemptEnd end)
 {
     auto& usage = answer.usage;
-    const auto said = answer_bytes(answer);
+    const auto said = tokens_said(answer);
     if (!usage.reported) {
         if (end == AttemptEnd::failed_before_output || (said == 0 && !answer.complete()))
             return;
         usage.prompt_tokens = prompt_tokens_of(ask);
-        usage.completion_tokens = tokens_of_bytes(said);
+        usage.completion_tokens = said;
         usage.estimated = true;
-    } else if (!answer.complete() && tokens_of_bytes(said) > usage.completion_tokens) {
+    } else if (!answer.complete() && said > usage.completion_tokens) {
         // Numbers of a cut stream are those of its beginning (Anthropic's message_start): what arrived counts.
-        usage.completion_tokens = tokens_of_bytes(said);
+        usage.completion_tokens = said;
         usage.estimated = true;
     }
     if (!usage.cost_nano)

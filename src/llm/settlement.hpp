@@ -11,6 +11,10 @@ enum class AttemptEnd {
     failed_before_output,
 };
 
+// The tokens of what an answer says, estimated, and usage of the OpenAI form with them.
+std::int64_t tokens_said(const model::Completion& answer);
+OrderedJson estimated_usage(std::int64_t prompt_tokens, const model::Completion& answer);
+
 // Fills in answer.usage, cost_nano included. Once per attempt.
 void settle(model::Completion& answer, const Ask& ask, const config::Prices& prices, AttemptEnd end);
 

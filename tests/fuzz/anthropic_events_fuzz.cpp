@@ -32,6 +32,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     events.feed(input);
     while (events.next(event)) {
         const auto meaning = translator.read(event.event, event.data, chunks);
+        if (translator.halves_seen())
+            relay.reader().expect_halves();
         give();
         if (meaning == llm::openai::ForeignEvents::Meaning::raw)
             relay.event(event.event, event.data, out);

@@ -73,7 +73,11 @@ TEST(AnthropicRequest, ParametersAreMapped)
 TEST(AnthropicRequest, ToolChoicesOfEveryKind)
 {
     const std::pair<const char*, const char*> rows[] = {
-        {R"("auto")", "null"},
+        {R"("auto")", R"({"type":"auto"})"},
+        {"null", "null"},
+        {R"("auto","parallel_tool_calls":false)", R"({"type":"auto","disable_parallel_tool_use":true})"},
+        {R"(null,"parallel_tool_calls":false)", R"({"type":"auto","disable_parallel_tool_use":true})"},
+        {R"("none","parallel_tool_calls":false)", R"({"type":"none"})"},
         {R"("none")", R"({"type":"none"})"},
         {R"("required")", R"({"type":"any"})"},
         {R"({"type":"function","function":{"name":"f"}})", R"({"type":"tool","name":"f"})"}};
@@ -335,6 +339,39 @@ TEST_F(Anthropic, WholeAnswersJoinTheirTexts)
     EXPECT_EQ(body["choices"][0]["finish_reason"], "tool_calls");
     EXPECT_EQ(body["usage"]["total_tokens"], 8);
     EXPECT_EQ(record.completion.usage.prompt_tokens, 3);
+}
+
+// What providers cut between the halves of a character (llm-upstreams §2.4).
+TEST_F(Anthropic, HalvesOfCharactersAreJoinedOrReplacedWhereverTheyStand)
+{
+    const auto piece = [](int index, const char* type, const char* key, const char* text) {
+        return std::string(R"(data: {"type":"content_block_delta","index":)") + std::to_string(index) +
+               R"(,"delta":{"type":")" + type + R"(",")" + key + R"(":")" + text + "\"}}\n\n";
+    };
+    const auto start = [](int index, const Json& block) {
+        return event({{"type", "content_block_start"}, {"index", index}, {"content_block", block}});
+    };
+    const auto stop = [](int index) { return event({{"type", "content_block_stop"}, {"index", index}}); };
+    upstream.enqueue(as_stream(
+        message_start() + start(0, {{"type", "thinking"}, {"thinking", ""}}) +
+        piece(0, "thinking_delta", "thinking", "\\ud83d") + piece(0, "thinking_delta", "thinking", "\\ude42") +
+        piece(0, "signature_delta", "signature", "s") + stop(0) + start(1, {{"type", "text"}, {"text", ""}}) +
+        piece(1, "text_delta", "text", "a\\ud83d") + piece(1, "text_delta", "text", "\\ude42b\\ude42") + stop(1) +
+        start(2, {{"type", "tool_use"}, {"id", "t"}, {"name", "f"}, {"input", Json::object()}}) +
+        piece(2, "input_json_delta", "partial_json", R"({\"x\":\"\ud83d)") +
+        piece(2, "input_json_delta", "partial_json", R"(\ude42\"})") + stop(2) + ending("tool_use")));
+    ASSERT_TRUE(stream_now());
+    EXPECT_EQ(record.completion.text, "a🙂b\uFFFD");
+    EXPECT_EQ(record.completion.reasoning, "🙂");
+    EXPECT_EQ(record.completion.reasoning_details.at(0)["text"], "🙂");
+    ASSERT_EQ(record.completion.tool_calls.size(), 1u);
+    EXPECT_EQ(record.completion.tool_calls[0].arguments, R"({"x":"🙂"})");
+    EXPECT_THAT(sink.bytes, Not(HasSubstr("\xf4\x8f"))) << "no mark of ours goes out";
+    upstream.enqueue({send(http_answer(200, "application/json", R"({"type":"message","id":"m","role":"assistant",
+        "content":[{"type":"text","text":"a\ud83d"},{"type":"text","text":"b"}],"stop_reason":"end_turn"})"))});
+    ASSERT_TRUE(
+        relay("gpt", R"({"model":"gpt","messages":[{"role":"user","content":"x"}]})", false, false, sink, record));
+    EXPECT_EQ(Json::parse(record.body)["choices"][0]["message"]["content"], "a\uFFFDb");
 }
 
 TEST_F(Anthropic, StatusesEndAsTheirClass)

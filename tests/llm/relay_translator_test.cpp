@@ -69,7 +69,7 @@ Relayed relayed(std::string_view stream, bool include_usage = false, std::size_t
     options.model = "asked";
     options.include_usage = include_usage;
     options.choices = choices;
-    options.prompt_bytes = 40;
+    options.prompt_tokens = 10;
     RelayTranslator translator(options, result.completion);
     http::SseReader reader;
     http::SseEvent event;
@@ -400,6 +400,37 @@ TEST(RelayTranslator, HalfACharacterIsNotForgottenBetweenOrdinaryPieces)
     const auto at_the_end = relayed(role_line + text("A") + text("\\ud83d") + event_of("{}", "\"stop\"") + done_line);
     EXPECT_EQ(at_the_end.text(), "A\uFFFD");
     EXPECT_EQ(at_the_end.finishes(), std::vector<std::string>{"stop"});
+}
+
+TEST(RelayTranslator, HalvesOfCharactersAreSettledInEveryFieldOfAnEvent)
+{
+    const auto call = [](const char* arguments) {
+        return event_of(std::string(R"({"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":")") + arguments +
+                        "\"}}]}");
+    };
+    const auto result = relayed(role_line + call(R"({\"a\":\"\ud83d)") + call(R"(\ude42\ud83d)") + call("b") +
+                                event_of(R"({"refusal":"r\ud83d","x":{"k\ude42":["\ud83d\ude42","\ud83d"]}})") +
+                                call(R"(\ud83d)") + event_of("{}", "\"tool_calls\"") + done_line);
+    EXPECT_EQ(result.completion.tool_calls.at(0).arguments, "{\"a\":\"🙂\uFFFDb\uFFFD");
+    EXPECT_EQ(result.text("refusal"), "r\uFFFD");
+    EXPECT_NE(result.bytes.find("{\"k\uFFFD\":[\"🙂\",\"\uFFFD\"]}"), std::string::npos) << result.bytes;
+    EXPECT_EQ(result.bytes.find("\xf4\x8f"), std::string::npos) << "no mark of ours goes out";
+    const auto untold = relayed(role_line + event_of(R"({"content":"a\ud83d"})") + done_line);
+    EXPECT_EQ(untold.text(), "a\uFFFD");
+    EXPECT_EQ(untold.completion.text, "a\uFFFD");
+    EXPECT_EQ(untold.finishes(), std::vector<std::string>{"stop"});
+    const auto refused = relayed("data: " R"({"error":{"message":"bad \ud83d","type":"invalid_request_error"}})" "\n\n");
+    ASSERT_TRUE(refused.failure);
+    EXPECT_EQ(refused.failure->message, "bad \uFFFD");
+}
+
+TEST(RelayTranslator, PartsOfContentAreOneText)
+{
+    const auto result =
+        relayed(event_of(R"({"role":"assistant","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]})") +
+                event_of(R"({"content":[]})") + event_of("{}", "\"stop\"") + done_line);
+    EXPECT_EQ(result.text(), "ab");
+    EXPECT_TRUE(result.complete);
 }
 
 TEST(RelayTranslator, NothingCountsBehindAFinishOfAnUnknownName)

@@ -16,8 +16,13 @@ const std::string usage =
 
 std::string answer(const std::string& message, const std::string& rest = usage)
 {
-    return R"({"id":"c1","model":"m","choices":[{"index":0,"message":)" + message + R"(,"finish_reason":"stop"}],)" +
+    return R"({"id":"c1","object":"chat.completion","created":17,"model":"m","choices":[{"index":0,"message":)" + message + R"(,"finish_reason":"stop"}],)" +
            rest + "}";
+}
+
+std::string without(std::string text, std::string_view part)
+{
+    return text.erase(text.find(part), part.size());
 }
 
 const std::string ordinary =
@@ -55,6 +60,50 @@ TEST(WholeAnswer, IsReadTheSameOnTheSlowWay)
     }
 }
 
+TEST(WholeAnswer, GetsWhatClientsReadAndTheServerLeftOut)
+{
+    RelayRequest relay;
+    relay.body = R"({"model":"ab"})";
+    ASSERT_EQ(relay.body.size(), 14u) << "four tokens";
+    const CallContext context("r", "u", Deadline::after(std::chrono::seconds(5)));
+    Ask ask(context);
+    ask.relay = &relay;
+    const char* rows[] = {
+        R"({"choices":[{"message":{"content":"abcde"}}]})",
+        R"({"id":"","object":null,"created":null,"model":null,"choices":[{"message":{"role":null,"content":"abcde","tool_calls":null},
+            "finish_reason":null}],"usage":null})",
+        R"({"id":null,"choices":[{"message":{"content":[{"type":"text","text":"abc"},{"type":"text","text":"de"}]},
+            "finish_reason":"stop"}],"usage":{"prompt_tokens":null}})"};
+    for (const auto* row : rows) {
+        model::Completion into;
+        std::string text;
+        ASSERT_FALSE(read_whole(row, "asked", into, &text, &ask)) << row;
+        const auto body = Json::parse(text);
+        EXPECT_FALSE(body.at("id").get<std::string>().empty()) << row;
+        EXPECT_EQ(body.at("object"), "chat.completion") << row;
+        EXPECT_GT(body.at("created").get<std::int64_t>(), 0) << row;
+        EXPECT_EQ(body.at("model"), "asked") << row;
+        EXPECT_EQ(body["choices"].at(0), Json::parse(R"({"index":0,"message":{"role":"assistant","content":"abcde","refusal":null},
+            "logprobs":null,"finish_reason":"stop"})")) << row;
+        EXPECT_EQ(body.at("usage"), Json::parse(R"({"prompt_tokens":4,"completion_tokens":2,"total_tokens":6})")) << row;
+        EXPECT_FALSE(into.usage.reported) << row;
+    }
+}
+
+TEST(WholeAnswer, HasNoHalvesOfCharacters)
+{
+    model::Completion into;
+    std::string text;
+    ASSERT_FALSE(read_whole(R"({"choices":[{"message":{"content":"a\ud83d","refusal":"\ude42","tool_calls":[{"id":"c",
+        "function":{"name":"f","arguments":"\ud83d"}}]}}],"x\ud83d":"\ud83d\ude42"})", "m", into, &text));
+    const auto body = Json::parse(text);
+    EXPECT_EQ(body["choices"][0]["message"]["content"], "a\uFFFD");
+    EXPECT_EQ(body["choices"][0]["message"]["refusal"], "\uFFFD");
+    EXPECT_EQ(body["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"], "\uFFFD");
+    EXPECT_EQ(body["x\uFFFD"], "🙂");
+    EXPECT_EQ(into.text, "a\uFFFD");
+}
+
 TEST(WholeScanner, LeavesEverythingElseToTheSlowWay)
 {
     const std::string plain = R"({"role":"assistant","content":"a"})";
@@ -78,6 +127,11 @@ TEST(WholeScanner, LeavesEverythingElseToTheSlowWay)
                              answer(plain, usage + R"(,"choices":[])"),
                              answer(plain, usage + R"(,"model":"n")"),
                              answer(plain) + "x",
+                             without(answer(plain), R"("id":"c1",)"),
+                             without(answer(plain), R"("object":"chat.completion",)"),
+                             without(answer(plain), R"("created":17,)"),
+                             without(answer(plain), R"("index":0,)"),
+                             answer(plain, usage + R"(,"id":"")"),
                              answer(plain).substr(0, answer(plain).size() - 1),
                              std::string(),
                              std::string("[]"),

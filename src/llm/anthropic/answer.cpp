@@ -113,6 +113,7 @@ openai::ForeignEvents::Meaning EventTranslator::read(std::string_view name, std:
         return Meaning::chunks;
     const auto parsed = openai::parse_foreign(data);
     const auto& event = parsed.document;
+    halves_seen_ = halves_seen_ || parsed.lone_surrogates;
     if (!event.is_object())
         return Meaning::raw;   // not JSON: counted where all such events are
     auto type = words(event, "type");

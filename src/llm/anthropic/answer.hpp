@@ -31,6 +31,7 @@ public:
 
     Meaning read(std::string_view name, std::string_view data, std::vector<OrderedJson>& chunks) override;
     void body_ended(std::vector<OrderedJson>& chunks) override;
+    bool halves_seen() const override { return halves_seen_; }
     bool end_seen() const override { return !stop_reason_.empty(); }
 
 private:
@@ -58,6 +59,7 @@ private:
     std::string stop_reason_;
     std::string explanation_;  // of a refusal
     bool finished_ = false;
+    bool halves_seen_ = false;
 };
 
 // A whole message as a chat.completion; documents that are none (errors too) come back unchanged.

@@ -220,10 +220,10 @@ Task<MaybeFailure> AnthropicProvider::whole(Answering& answering, const Target& 
     waiting.reset();
     if (!body)
         co_return failure_of_body(body.error());
-    auto document = completion_of(openai::parse_foreign(*body).document, answering.answer_tool);
+    auto document = completion_of(openai::parse_whole(*body), answering.answer_tool);
     if (!ask.stream) {
         auto failure = openai::read_whole(dump(document), ask.model_id, reply.completion,
-                                          ask.relay != nullptr ? &reply.body : nullptr);
+                                          ask.relay != nullptr ? &reply.body : nullptr, &ask);
         if (!failure && answering.form)
             failure = answering.form->check(reply.completion);
         co_return failure;

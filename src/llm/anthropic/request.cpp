@@ -128,15 +128,15 @@ private:
     {
         const auto& choice = member(request_, "tool_choice");
         OrderedJson made;
-        if (choice == "none")
-            made["type"] = "none";
+        if (choice == "auto" || choice == "none")
+            made["type"] = choice;
         else if (choice == "required")
             made["type"] = "any";
         else if (const auto name = text_of(member(member(choice, "function"), "name")); !name.empty())
             made = {{"type", "tool"}, {"name", name}};
-        else if (!choice.is_null() && choice != "auto")
+        else if (!choice.is_null())
             return wrong_param("tool_choice", "must be auto, required, none or a named function.");
-        if (member(request_, "parallel_tool_calls") == false && made.value("type", OrderedJson()) != "none") {
+        if (member(request_, "parallel_tool_calls") == false && choice != "none") {
             if (made.is_null())
                 made["type"] = "auto";
             made["disable_parallel_tool_use"] = true;

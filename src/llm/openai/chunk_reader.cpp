@@ -28,6 +28,22 @@ std::string take_text(OrderedJson& object, const char* name)
     return text;
 }
 
+// Texts with the halves of characters that came before them; those at their ends wait in the state.
+void join_halves(model::Piece& piece, ChoiceState& state)
+{
+    join_surrogates(piece.text, state.text_half);
+    join_surrogates(piece.reasoning, state.reasoning_half);
+    join_surrogates(piece.refusal, state.refusal_half);
+    for (auto& call : piece.tool_calls) {
+        settle_surrogates(call.id);
+        settle_surrogates(call.name);
+        auto& half = state.call_halves[call.index];
+        join_surrogates(call.arguments, half);
+        if (half == 0)
+            state.call_halves.erase(call.index);
+    }
+}
+
 bool truthy(const OrderedJson& value)
 {
     return !value.is_null() && value != false && value != "" && value != 0;
@@ -98,6 +114,18 @@ model::Usage usage_of(const schema::JsonView& usage)
     return numbers;
 }
 
+void join_content_parts(OrderedJson& message)
+{
+    const auto content = message.find("content");
+    if (content == message.end() || !content->is_array())
+        return;
+    std::string text;
+    for (auto& part : *content)
+        if (part.is_object())
+            text += take_text(part, "text");
+    *content = std::move(text);
+}
+
 std::string normal_finish(const std::string& raw, bool has_calls, std::string& native)
 {
     static constexpr std::array<std::string_view, 5> known = {"stop", "length", "tool_calls", "content_filter",
@@ -165,9 +193,8 @@ bool ChunkReader::read_quick(std::string_view event, std::string_view data)
 bool ChunkReader::take_quick(const ScannedChunk& chunk)
 {
     auto& state = choice(chunk.index);
-    const bool halves = state.text_half != 0 || state.reasoning_half != 0;
     const bool ends_calls = !chunk.finish.empty() && (state.calls.any() || !chunk.tool_calls.empty());
-    if (state.finished || halves || ends_calls || chunk.has_details)
+    if (state.finished || state.holds_half() || ends_calls || chunk.has_details)
         return false;
     ChoiceDelta out;
     out.index = chunk.index;
@@ -225,7 +252,10 @@ bool ChunkReader::is_error(std::string_view event, const OrderedJson& document)
         holder = &document;
     if (holder == nullptr)
         return false;
-    fail(classify(read_problem(0, *holder)));
+    auto problem = *holder;
+    if (surrogates_seen_)
+        settle_surrogates(problem);
+    fail(classify(read_problem(0, problem)));
     return true;
 }
 
@@ -251,6 +281,8 @@ void ChunkReader::read_document(OrderedJson document)
     for (const auto* name : {"created", "model", "object", "choices", "error"})
         document.erase(name);
     strip_active_keys(document);
+    if (surrogates_seen_)
+        settle_surrogates(document);
     rest_ = document.empty() ? OrderedJson() : std::move(document);
 }
 
@@ -289,6 +321,8 @@ void ChunkReader::read_choice(OrderedJson& choice_json)
     read_finish(choice_json.value("finish_reason", OrderedJson()), state, out);
     for (const auto* name : {"index", "delta", "finish_reason", "error"})
         choice_json.erase(name);
+    if (surrogates_seen_)
+        settle_surrogates(choice_json);
     if (!choice_json.empty())
         out.choice_rest = std::move(choice_json);
     collect(out);
@@ -297,16 +331,13 @@ void ChunkReader::read_choice(OrderedJson& choice_json)
 
 void ChunkReader::read_delta(OrderedJson& delta, ChoiceState& state, ChoiceDelta& out)
 {
+    join_content_parts(delta);
     out.piece.text = take_text(delta, "content");
     out.piece.refusal = take_text(delta, "refusal");
     const auto newer = take_text(delta, "reasoning");
     out.piece.reasoning = take_text(delta, "reasoning_content");
     if (out.piece.reasoning.empty())
         out.piece.reasoning = newer;
-    if (surrogates_seen_) {
-        join_surrogates(out.piece.text, state.text_half);
-        join_surrogates(out.piece.reasoning, state.reasoning_half);
-    }
     if (const auto calls = delta.find("tool_calls"); calls != delta.end()) {
         if (calls->is_array())
             for (const auto& fragment : *calls)
@@ -315,6 +346,10 @@ void ChunkReader::read_delta(OrderedJson& delta, ChoiceState& state, ChoiceDelta
         delta.erase(calls);
     }
     delta.erase("role");
+    if (surrogates_seen_) {
+        join_halves(out.piece, state);
+        settle_surrogates(delta);
+    }
     if (!delta.empty())
         out.delta_rest = std::move(delta);
 }
@@ -324,15 +359,34 @@ void ChunkReader::read_finish(const OrderedJson& finish, ChoiceState& state, Cho
     if (!finish.is_string())
         return;
     out.finish = normal_finish(finish.get<std::string>(), state.calls.any(), out.native_finish);
-    if (out.finish.empty())
-        return;
-    if (std::exchange(state.text_half, 0) != 0)   // its partner never came
-        out.piece.text += replacement_character;
-    if (std::exchange(state.reasoning_half, 0) != 0)
-        out.piece.reasoning += replacement_character;
+    if (!out.finish.empty())
+        end_choice(state, out);
+}
+
+void ChunkReader::end_choice(ChoiceState& state, ChoiceDelta& out)
+{
+    const std::pair<std::uint32_t&, std::string&> halves[] = {{state.text_half, out.piece.text},
+                                                              {state.reasoning_half, out.piece.reasoning},
+                                                              {state.refusal_half, out.piece.refusal}};
+    for (const auto& [half, text] : halves)
+        if (std::exchange(half, 0) != 0)   // its partner never came
+            text += replacement_character;
     state.calls.finish(out.piece.tool_calls);
+    for (const auto& [call, half] : std::exchange(state.call_halves, {}))
+        out.piece.tool_calls.push_back(model::ToolCallPiece{call, "", "", std::string(replacement_character)});
     state.finished = true;
     ++progress_;
+}
+
+ChoiceDelta ChunkReader::end_untold(std::size_t index)
+{
+    ChoiceDelta out;
+    out.index = index;
+    auto& state = choice(index);
+    out.finish = state.calls.any() ? "tool_calls" : "stop";
+    end_choice(state, out);
+    collect(out);
+    return out;
 }
 
 void ChunkReader::collect(const ChoiceDelta& delta)

@@ -2,6 +2,7 @@
 // brings. Keeps what is known of the answer so far; no sockets. Fast path and rendering: relay_translator.hpp.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,6 +31,10 @@ struct ChoiceState {
     ToolCallJoiner calls;
     std::uint32_t text_half = 0;    // surrogate halves waiting for their partners
     std::uint32_t reasoning_half = 0;
+    std::uint32_t refusal_half = 0;
+    std::map<int, std::uint32_t> call_halves;   // of arguments, by our number of the call
+
+    bool holds_half() const { return (text_half | reasoning_half | refusal_half) != 0 || !call_halves.empty(); }
     bool role_sent = false;         // kept by the renderer
     bool finished = false;
 };
@@ -44,6 +49,8 @@ public:
     bool read_quick(std::string_view event, std::string_view data);
     // The same for a document that is there already: a whole chat.completion as one chunk.
     void read_document(OrderedJson document);
+    // Halves of characters may stand in the documents that follow (json_text.hpp).
+    void expect_halves() { surrogates_seen_ = true; }
     const std::vector<ChoiceDelta>& deltas() const { return deltas_; }
     const OrderedJson& rest() const { return rest_; }   // unknown top-level keys; null
 
@@ -52,6 +59,8 @@ public:
     void took_text(std::size_t index, std::string_view raw_text, std::string_view raw_reasoning);
     void took_finish(std::size_t index, std::string_view reason);
     void took_usage(std::string_view json);        // an object, checked
+    // Ends a choice whose stream told no finish; gives what the client has to be told.
+    ChoiceDelta end_untold(std::size_t index);
 
     bool done() const { return done_; }            // [DONE] has come
     bool complete() const;                         // an end signal has come (llm-upstreams §2.9)
@@ -74,6 +83,7 @@ private:
     void read_choice(OrderedJson& choice);
     void read_delta(OrderedJson& delta, ChoiceState& state, ChoiceDelta& out);
     void read_finish(const OrderedJson& finish, ChoiceState& state, ChoiceDelta& out);
+    void end_choice(ChoiceState& state, ChoiceDelta& out);
     void not_json();
     void collect(const ChoiceDelta& delta);
 
@@ -96,6 +106,8 @@ private:
 // usage of the OpenAI form into our numbers.
 model::Usage usage_of(const OrderedJson& usage);
 model::Usage usage_of(const schema::JsonView& usage);   // of checked JSON
+// Some servers answer with a list of parts: its texts in a row; other content stays as it is.
+void join_content_parts(OrderedJson& message);
 // A finish reason in the client's words; `native` gets the raw one when it was none of them.
 std::string normal_finish(const std::string& raw, bool has_calls, std::string& native);
 // Keys of provider answers that could act in a client's browser (openai-clients §10).

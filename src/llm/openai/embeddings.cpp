@@ -112,7 +112,7 @@ std::string embedding_body(const model::EmbeddingRequest& request, const Embeddi
 
 MaybeFailure read_embeddings(std::string_view body, std::size_t expected, model::EmbeddingAnswer& into)
 {
-    const auto document = parse_foreign(body).document;
+    const auto document = parse_whole(body);
     if (!document.is_object())
         return Failure(FailureClass::protocol, "");
     if (const auto error = document.find("error"); error != document.end() && !error->is_null())

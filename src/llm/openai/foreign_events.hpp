@@ -16,6 +16,8 @@ public:
     virtual Meaning read(std::string_view name, std::string_view data, std::vector<OrderedJson>& chunks) = 0;
     // The body has ended: the closing chunks if an end signal has come without its last event, else nothing.
     virtual void body_ended(std::vector<OrderedJson>& chunks) = 0;
+    // Lone halves of characters have come and stand in the chunks (json_text.hpp).
+    virtual bool halves_seen() const = 0;
     virtual bool end_seen() const = 0;  // the answer is whole, its last event may be missing
 };
 

@@ -145,6 +145,41 @@ void join_surrogates(std::string& text, std::uint32_t& carry)
     text = std::move(out);
 }
 
+void settle_surrogates(std::string& text)
+{
+    std::uint32_t half = 0;
+    join_surrogates(text, half);
+    if (half != 0)
+        append_utf8(text, 0xfffd);
+}
+
+void settle_surrogates(OrderedJson& document)
+{
+    if (document.is_string()) {
+        settle_surrogates(document.get_ref<std::string&>());
+    } else if (document.is_array()) {
+        for (auto& element : document)
+            settle_surrogates(element);
+    } else if (document.is_object()) {
+        auto members = OrderedJson::object();
+        for (auto& [key, value] : document.items()) {
+            auto name = key;
+            settle_surrogates(name);
+            settle_surrogates(value);
+            members[name] = std::move(value);
+        }
+        document = std::move(members);
+    }
+}
+
+OrderedJson parse_whole(std::string_view text)
+{
+    auto parsed = parse_foreign(text);
+    if (parsed.lone_surrogates)
+        settle_surrogates(parsed.document);
+    return std::move(parsed.document);
+}
+
 void append_decoded(std::string& out, std::string_view raw)
 {
     while (!raw.empty()) {

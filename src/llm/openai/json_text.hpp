@@ -23,6 +23,12 @@ ForeignJson parse_foreign(std::string_view text);
 // half at the very end is kept in `carry` for the next text.
 void join_surrogates(std::string& text, std::uint32_t& carry);
 
+// The same for a document nothing follows: every string and key of it, each for itself.
+void settle_surrogates(OrderedJson& document);
+void settle_surrogates(std::string& text);
+// parse_foreign() of a whole document: no halves are left in it.
+OrderedJson parse_whole(std::string_view text);
+
 // Appends a JSON string's text without its quotes, decoded. The text has been checked.
 void append_decoded(std::string& out, std::string_view raw);
 

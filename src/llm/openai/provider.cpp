@@ -169,7 +169,7 @@ Task<MaybeFailure> OpenAiProvider::streamed(Answering& answering, const Target& 
         const auto body = co_await response.read_all(largest_answer, attempt_deadline(ask));
         if (!body)
             co_return failure_of_body(body.error());
-        co_return co_await attempt.run_whole(parse_foreign(*body).document);
+        co_return co_await attempt.run_whole(parse_whole(*body));
     }
     if (!is_type(response, "text/event-stream") && !response.header("content-type").empty())
         co_return Failure(FailureClass::protocol, "");
@@ -188,7 +188,7 @@ Task<MaybeFailure> OpenAiProvider::whole(Answering& answering, const Ask& ask, R
     waiting.reset();
     if (!body)
         co_return failure_of_body(body.error());
-    auto failure = read_whole(*body, ask.model_id, reply.completion, ask.relay != nullptr ? &reply.body : nullptr);
+    auto failure = read_whole(*body, ask.model_id, reply.completion, ask.relay != nullptr ? &reply.body : nullptr, &ask);
     if (!failure && answering.form)
         failure = answering.form->check(reply.completion);
     co_return failure;

@@ -7,6 +7,7 @@
 #include "dure/base/clock.hpp"
 #include "dure/base/text.hpp"
 #include "llm/openai/json_cursor.hpp"
+#include "llm/settlement.hpp"
 
 namespace dure::llm::openai {
 
@@ -58,7 +59,7 @@ void leave_out(const OrderedJson& rest, OrderedJson& named)
 }  // namespace
 
 RelayTranslator::RelayTranslator(const Options& options, model::Completion& into)
-    : reader_(into, options.choices), include_usage_(options.include_usage), prompt_bytes_(options.prompt_bytes)
+    : reader_(into, options.choices), include_usage_(options.include_usage), prompt_tokens_(options.prompt_tokens)
 {
     append_json_string(model_json_, options.model);
 }
@@ -110,8 +111,7 @@ bool RelayTranslator::splice(std::string_view data, std::string& out)
         return false;
     auto& state = reader_.choice(chunk.index);
     const bool calls = state.calls.any();
-    const bool halves = state.text_half != 0 || state.reasoning_half != 0;
-    if (state.finished || halves || (calls && !chunk.finish.empty()))
+    if (state.finished || state.holds_half() || (calls && !chunk.finish.empty()))
         return false;
     if (reader_.id().empty())
         reader_.note_head(OrderedJson::parse(chunk.id).get<std::string>(), std::string(chunk.created));
@@ -337,17 +337,8 @@ void RelayTranslator::render(std::string& out)
 void RelayTranslator::render_usage(std::string& out)
 {
     auto usage = reader_.usage();
-    if (usage.empty()) {
-        const auto& answer = reader_.completion();
-        std::size_t said = answer.text.size() + answer.reasoning.size() + answer.refusal.size();
-        for (const auto& call : answer.tool_calls)
-            said += call.name.size() + call.arguments.size();
-        OrderedJson estimate;
-        estimate["prompt_tokens"] = (prompt_bytes_ + 3) / 4;
-        estimate["completion_tokens"] = (said + 3) / 4;
-        estimate["total_tokens"] = (prompt_bytes_ + 3) / 4 + (said + 3) / 4;
-        usage = dump(estimate);
-    }
+    if (usage.empty())
+        usage = dump(estimated_usage(prompt_tokens_, reader_.completion()));
     append_head(out);
     out += ",\"choices\":[],\"usage\":";
     out += usage;
@@ -357,15 +348,8 @@ void RelayTranslator::render_usage(std::string& out)
 void RelayTranslator::finish(std::string& out)
 {
     for (std::size_t index = 0; index < reader_.choices().size(); ++index) {
-        auto& state = reader_.choices()[index];
-        if (state.finished)
-            continue;
-        ChoiceDelta end;   // [DONE] without a finish: clients need one
-        end.index = index;
-        end.finish = state.calls.any() ? "tool_calls" : "stop";
-        state.calls.finish(end.piece.tool_calls);
-        reader_.took_finish(index, end.finish);
-        render_delta(end, out);
+        if (!reader_.choices()[index].finished)   // [DONE] without a finish: clients need one
+            render_delta(reader_.end_untold(index), out);
     }
     if (include_usage_)
         render_usage(out);

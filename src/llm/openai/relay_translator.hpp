@@ -19,7 +19,7 @@ public:
         std::string_view model;           // the name the client asked for
         bool include_usage = false;
         std::size_t choices = 1;          // n
-        std::size_t prompt_bytes = 0;     // for the estimate when no usage comes
+        std::int64_t prompt_tokens = 0;   // for the estimate when no usage comes
     };
     RelayTranslator(const Options& options, model::Completion& into);
 
@@ -60,7 +60,7 @@ private:
     ChunkReader reader_;
     std::string model_json_;              // the client's name for the model as a JSON string
     bool include_usage_;
-    std::size_t prompt_bytes_;
+    std::int64_t prompt_tokens_;
     Template template_;
     OrderedJson opening_rest_;            // unknown keys of chunks without choices before the first of ours
 };

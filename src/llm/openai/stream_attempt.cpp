@@ -3,6 +3,7 @@
 
 #include "dure/base/spare_room.hpp"
 #include "dure/schema/json_view.hpp"
+#include "llm/call_spending.hpp"
 #include "llm/exchange.hpp"
 #include "llm/openai/whole_answer.hpp"
 
@@ -21,7 +22,8 @@ RelayTranslator::Options translator_options(const Ask& ask)
     if (ask.relay == nullptr)
         return options;
     options.include_usage = ask.relay->include_usage;
-    options.prompt_bytes = ask.relay->body.size();
+    if (options.include_usage)
+        options.prompt_tokens = prompt_tokens_of(ask);
     if (const auto count = schema::JsonView(ask.relay->body).find("n"))
         options.choices = static_cast<std::size_t>(std::clamp<std::int64_t>(count->as_int64().value_or(1), 1, 128));
     return options;
@@ -89,6 +91,8 @@ void StreamAttempt::take_foreign(const http::SseEvent& event)
 {
     std::vector<OrderedJson> chunks;
     const auto meaning = foreign_->read(event.event, event.data, chunks);
+    if (foreign_->halves_seen())
+        translator_.reader().expect_halves();
     for (auto& one : chunks)
         take_document(std::move(one));
     if (meaning == ForeignEvents::Meaning::raw)

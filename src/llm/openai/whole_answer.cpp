@@ -4,8 +4,10 @@
 #include "dure/base/clock.hpp"
 #include "dure/base/text.hpp"
 #include "dure/schema/json_view.hpp"
+#include "llm/call_spending.hpp"
 #include "llm/openai/chunk_reader.hpp"
 #include "llm/openai/whole_scanner.hpp"
+#include "llm/settlement.hpp"
 
 namespace dure::llm::openai {
 
@@ -68,22 +70,11 @@ std::string text_of_key(const OrderedJson& object, const char* name)
     return value.is_string() ? value.get<std::string>() : std::string();
 }
 
-void normalise_texts(OrderedJson& message)
+// The choice's finish and native finish.
+std::pair<std::string, std::string> normalise_message(OrderedJson& message, const std::string& told, model::Completion* into)
 {
-    std::uint32_t half = 0;
-    for (const auto* name : {"content", "reasoning", "reasoning_content"})
-        if (const auto text = message.find(name); text != message.end() && text->is_string()) {
-            join_surrogates(text->get_ref<std::string&>(), half);
-            half = 0;
-        }
-}
-
-void normalise_choice(OrderedJson& choice, bool surrogates, model::Completion* into)
-{
-    auto& message = choice["message"];
     message["role"] = "assistant";
-    if (surrogates)
-        normalise_texts(message);
+    join_content_parts(message);
     if (!message.contains("content"))
         message["content"] = nullptr;
     if (const auto newer = text_of_key(message, "reasoning"); !newer.empty() && text_of_key(message, "reasoning_content").empty())
@@ -91,20 +82,49 @@ void normalise_choice(OrderedJson& choice, bool surrogates, model::Completion* i
     message.erase("reasoning");
     normalise_calls(message, into);
     std::string native;
-    auto finish = normal_finish(text_of_key(choice, "finish_reason"), message.contains("tool_calls"), native);
+    auto finish = normal_finish(told, message.contains("tool_calls"), native);
     if (finish.empty())
         finish = message.contains("tool_calls") ? "tool_calls" : "stop";
-    choice["finish_reason"] = finish;
+    if (into != nullptr) {
+        into->text = text_of_key(message, "content");
+        into->reasoning = text_of_key(message, "reasoning_content");
+        into->refusal = text_of_key(message, "refusal");
+        if (const auto details = message.find("reasoning_details"); details != message.end() && details->is_array())
+            into->reasoning_details = *details;
+        into->finish_reason = finish;
+    }
+    return {std::move(finish), std::move(native)};
+}
+
+void normalise_choice(OrderedJson& choice, model::Completion* into)
+{
+    // Members of an ordered object move when one is added: no reference to the message is kept until then.
+    auto [finish, native] = normalise_message(choice["message"], text_of_key(choice, "finish_reason"), into);
+    choice["finish_reason"] = std::move(finish);
     if (!native.empty())
-        choice["native_finish_reason"] = native;
-    if (into == nullptr)
-        return;
-    into->text = text_of_key(message, "content");
-    into->reasoning = text_of_key(message, "reasoning_content");
-    into->refusal = text_of_key(message, "refusal");
-    if (const auto details = message.find("reasoning_details"); details != message.end() && details->is_array())
-        into->reasoning_details = *details;
-    into->finish_reason = finish;
+        choice["native_finish_reason"] = std::move(native);
+}
+
+void complete_choice(OrderedJson& choice, std::size_t place)
+{
+    if (!choice.contains("index") || !choice["index"].is_number_integer())
+        choice["index"] = place;
+    if (!choice["message"].contains("refusal"))
+        choice["message"]["refusal"] = nullptr;
+    if (!choice.contains("logprobs"))
+        choice["logprobs"] = nullptr;
+}
+
+// Some servers leave out what clients read (openai-clients §5).
+void complete_form(OrderedJson& document)
+{
+    if (text_of_key(document, "id").empty())
+        document["id"] = "chatcmpl-" + random_base62(24);
+    document["object"] = "chat.completion";
+    if (!document.contains("created") || !document["created"].is_number())
+        document["created"] = SystemClock().now() / 1000;
+    for (std::size_t i = 0; i < document["choices"].size(); ++i)
+        complete_choice(document["choices"][i], i);
 }
 
 bool truthy_error(const OrderedJson& object)
@@ -134,7 +154,7 @@ MaybeFailure wrong_whole(const OrderedJson& document)
 }
 
 MaybeFailure read_whole(std::string_view body, std::string_view model, model::Completion& into,
-                                  std::string* client_body)
+                                  std::string* client_body, const Ask* ask)
 {
     std::string spliced;
     if (splice_whole(body, model, into, spliced)) {
@@ -142,8 +162,7 @@ MaybeFailure read_whole(std::string_view body, std::string_view model, model::Co
             *client_body = std::move(spliced);
         return std::nullopt;
     }
-    auto parsed = parse_foreign(body);
-    auto& document = parsed.document;
+    auto document = parse_whole(body);
     if (auto failure = wrong_whole(document))
         return failure;
     document["model"] = model;
@@ -151,13 +170,17 @@ MaybeFailure read_whole(std::string_view body, std::string_view model, model::Co
     strip_active_keys(document);
     bool first = true;
     for (auto& choice : document["choices"]) {
-        normalise_choice(choice, parsed.lone_surrogates, first ? &into : nullptr);
+        normalise_choice(choice, first ? &into : nullptr);
         first = false;
     }
     if (const auto usage = document.find("usage"); usage != document.end() && usage->is_object())
         into.usage = usage_of(*usage);
-    if (client_body != nullptr)
-        *client_body = dump(document);
+    if (client_body == nullptr)
+        return std::nullopt;
+    complete_form(document);
+    if (!into.usage.reported && ask != nullptr)
+        document["usage"] = estimated_usage(prompt_tokens_of(*ask), into);
+    *client_body = dump(document);
     return std::nullopt;
 }
 
@@ -165,7 +188,8 @@ OrderedJson chunk_of_whole(OrderedJson whole)
 {
     whole["object"] = "chat.completion.chunk";
     for (auto& choice : whole["choices"]) {
-        choice["delta"] = std::move(choice["message"]);
+        auto message = std::move(choice["message"]);
+        choice["delta"] = std::move(message);
         choice.erase("message");
         if (!choice.contains("finish_reason") || !choice["finish_reason"].is_string())
             choice["finish_reason"] = "stop";

@@ -18,7 +18,7 @@ public:
         const bool sound = members([this](std::string_view key) { return top_member(key); });
         blanks();
         return sound && at_end() && has_choice_ && has_content_ && by_assistant_ && !whole_.finish.empty() &&
-               !whole_.model.empty() && !whole_.usage.empty();
+               !whole_.model.empty() && !whole_.usage.empty() && has_id_ && has_object_ && has_created_ && has_index_;
     }
 
 private:
@@ -32,6 +32,12 @@ private:
     {
         if (key == "model")
             return whole_.model.empty() && peek() == '"' && value_span(whole_.model);
+        if (key == "id")
+            return has_id_ = named();
+        if (key == "object")
+            return has_object_ = named();
+        if (key == "created")
+            return has_created_ = number();
         if (key == "choices")
             return !has_choice_ && (has_choice_ = choices());
         if (key == "usage")
@@ -40,6 +46,12 @@ private:
             key == "type")
             return false;
         return skip();
+    }
+
+    bool named()
+    {
+        std::string_view text;
+        return string(text) && !text.empty();
     }
 
     bool choices()
@@ -55,6 +67,8 @@ private:
         if (key == "finish_reason")
             return whole_.finish.empty() && string(whole_.finish) &&
                    (whole_.finish == "stop" || whole_.finish == "length");
+        if (key == "index")
+            return has_index_ = number();
         return key != "error" && skip();
     }
 
@@ -72,6 +86,10 @@ private:
     }
 
     ScannedWhole& whole_;
+    bool has_id_ = false;
+    bool has_object_ = false;
+    bool has_created_ = false;
+    bool has_index_ = false;
     bool has_choice_ = false;
     bool has_message_ = false;
     bool has_content_ = false;
