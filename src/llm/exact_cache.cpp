@@ -205,6 +205,8 @@ std::string completion_body(const model::Completion& answer, std::string_view mo
     message["content"] = answer.text.empty() && !answer.tool_calls.empty() ? OrderedJson() : OrderedJson(answer.text);
     if (!answer.reasoning.empty())
         message["reasoning_content"] = answer.reasoning;
+    if (answer.reasoning_details.is_array() && !answer.reasoning_details.empty())
+        message["reasoning_details"] = answer.reasoning_details;
     message["refusal"] = answer.refusal.empty() ? OrderedJson() : OrderedJson(answer.refusal);
     for (const auto& call : answer.tool_calls) {
         OrderedJson entry;
@@ -225,9 +227,17 @@ std::string completion_body(const model::Completion& answer, std::string_view mo
     body["created"] = SystemClock().now() / 1000;
     body["model"] = model;
     body["choices"].push_back(std::move(choice));
-    body["usage"]["prompt_tokens"] = answer.usage.prompt_tokens;
-    body["usage"]["completion_tokens"] = answer.usage.completion_tokens;
-    body["usage"]["total_tokens"] = answer.usage.total();
+    const auto& counted = answer.usage;
+    auto& usage = body["usage"];
+    usage["prompt_tokens"] = counted.prompt_tokens;
+    usage["completion_tokens"] = counted.completion_tokens;
+    usage["total_tokens"] = counted.total();
+    if (counted.cached_tokens > 0 || counted.cache_write_tokens > 0)
+        usage["prompt_tokens_details"] = {{"cached_tokens", counted.cached_tokens}};
+    if (counted.cache_write_tokens > 0)
+        usage["prompt_tokens_details"]["cache_write_tokens"] = counted.cache_write_tokens;
+    if (counted.reasoning_tokens > 0)
+        usage["completion_tokens_details"] = {{"reasoning_tokens", counted.reasoning_tokens}};
     return dump(body);
 }
 

@@ -60,6 +60,24 @@ TEST_F(Cached, TheSameRequestIsAnsweredFromMemoryAtNoCost)
     EXPECT_EQ(upstream.request_count(), 1);
 }
 
+TEST_F(Cached, AHitHasTheDetailsOfItsUsageAndReasoning)
+{
+    upstream.handle([](const RecordedRequest&) {
+        return Script{send(http_answer(200, "application/json", R"({"id":"c","object":"chat.completion","created":1,"model":"m",
+            "choices":[{"index":0,"message":{"role":"assistant","content":"a","reasoning_content":"r",
+              "reasoning_details":[{"type":"reasoning.text","text":"r","signature":"s"}]},"finish_reason":"stop"}],
+            "usage":{"prompt_tokens":9,"completion_tokens":4,"total_tokens":13,"prompt_tokens_details":{"cached_tokens":3},
+              "completion_tokens_details":{"reasoning_tokens":2}}})"))};
+    });
+    ASSERT_TRUE(ask(cached_question));
+    const auto first = Json::parse(record.body);
+    ASSERT_TRUE(ask(cached_question));
+    EXPECT_EQ(record.cache_hit, true);
+    const auto second = Json::parse(record.body);
+    EXPECT_EQ(second["usage"], first["usage"]);
+    EXPECT_EQ(second["choices"][0]["message"]["reasoning_details"], first["choices"][0]["message"]["reasoning_details"]);
+}
+
 TEST_F(Cached, WhatDoesNotShapeTheAnswerDoesNotMatterWhatDoesIsApart)
 {
     ASSERT_TRUE(ask(cached_question + R"(,"temperature":1)"));

@@ -447,6 +447,26 @@ TEST_F(Upstream, EmbeddingsKeepTheirOrder)
     EXPECT_THAT(line, HasSubstr(R"(error_type="")"));
 }
 
+TEST_F(Upstream, EmbeddingsWithoutNumbersAreEstimated)
+{
+    settings.models.embeddings = "gpt";
+    settings.model.at(0).prices.input = 1'000'000'000;   // a dollar per million tokens
+    const Json body = {{"data", {{{"index", 0}, {"embedding", {0.5}}}}}};
+    upstream.enqueue({send(http_answer(200, "application/json", body.dump()))});
+    EmbeddingRequest request;
+    request.model = "gpt";
+    request.input = {"nine byte"};
+    on_core([&]() -> Task<void> {
+        const auto answer = co_await gateway().embed(request, context());
+        EXPECT_TRUE(answer.has_value());
+        if (!answer)
+            co_return;
+        EXPECT_EQ(answer->usage.prompt_tokens, 3);
+        EXPECT_EQ(answer->usage.cost_nano, 3000);
+        EXPECT_TRUE(answer->usage.estimated);
+    });
+}
+
 }  // namespace
 
 }  // namespace dure::llm::test
