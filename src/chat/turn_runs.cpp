@@ -139,7 +139,7 @@ runs::Run TurnRuns::fresh(const std::string& owner, Json input) const
     run.worker = worker_;
     run.epoch = run.attempts = 1;
     run.created_at = runs_.clock().now();
-    run.lease_until = run.created_at + lease_.count();
+    run.lease_until = runs_.lease_clock().now() + lease_.count();
     return run;
 }
 
@@ -188,7 +188,7 @@ Task<void> TurnRuns::renew_leases()
     }
     if (held.empty())
         co_return;
-    const auto until = runs_.clock().now() + lease_.count();
+    const auto until = runs_.lease_clock().now() + lease_.count();
     if (auto kept_on = co_await runs_.hold(worker_, std::move(held), until); !kept_on)
         logger_.warn("leases of turns could not be renewed",
                      {{"cause", kept_on.error().message() + " " + kept_on.error().detail()}});

@@ -120,9 +120,10 @@ std::string claim_sql(sql::Connection& connection, const Which& which)
            "ELSE 0 END AS finds_open";
 }
 
-Result<sql::Rows> take(sql::Connection& connection, const Which& which, const Claim& claim, std::int64_t limit)
+// `now`: by which leases are over, of dead runs; when it begins, of pending ones (a dead one has begun).
+Result<sql::Rows> take(sql::Connection& connection, const Which& which, const Claim& claim, UnixMillis now, std::int64_t limit)
 {
-    return connection.query(claim_sql(connection, which), claim.worker, claim.lease_until, claim.now, limit,
+    return connection.query(claim_sql(connection, which), claim.worker, claim.lease_until, now, limit,
                             claim.graphs, dump(Json(claim.not_of)));
 }
 
@@ -298,7 +299,7 @@ Result<Run> RunRows::stop(const std::string& id, const std::string& owner, Stop 
 
 Result<std::vector<Run>> RunRows::claim(const Claim& claim)
 {
-    auto dead = runs_from(take(connection_, next_dead, claim, claim.limit));
+    auto dead = runs_from(take(connection_, next_dead, claim, claim.lease_now, claim.limit));
     if (!dead)
         return dead;
     std::vector<Run> taken;
@@ -312,7 +313,7 @@ Result<std::vector<Run>> RunRows::claim(const Claim& claim)
     const auto room = claim.limit - static_cast<std::int64_t>(taken.size());
     if (room <= 0)
         return taken;
-    auto fresh = begun_from(connection_, take(connection_, next_pending, claim, room));
+    auto fresh = begun_from(connection_, take(connection_, next_pending, claim, claim.now, room));
     if (!fresh)
         return fresh;
     for (auto& run : *fresh)

@@ -11,7 +11,8 @@ namespace dure::runs {
 
 struct Claim {
     std::string worker;  // one per worker and process start
-    UnixMillis now = 0;
+    UnixMillis now = 0;   // what begins or ends then
+    UnixMillis lease_now = 0;   // of LeaseClock; leases that ended before are those of dead workers
     UnixMillis lease_until = 0;
     std::int64_t limit = 1;  // runs to take at most
     std::int64_t crash_limit = 3;  // D9

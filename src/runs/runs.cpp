@@ -96,13 +96,13 @@ Task<Result<void>> Runs::hold(std::string worker, std::vector<std::string> ids, 
 
 Task<Result<void>> Runs::end_leases(std::string graphs)
 {
-    const auto now = clock_.now();
+    const auto now = lease_clock_.now();
     co_return co_await database_.write([&](sql::Connection& c) { return RunRows(c).expire_all(now, graphs); });
 }
 
 Result<void> Runs::end_leases_now(const std::string& graphs)
 {
-    const auto now = clock_.now();
+    const auto now = lease_clock_.now();
     return database_.run_now([&](sql::Connection& c) { return RunRows(c).expire_all(now, graphs); });
 }
 

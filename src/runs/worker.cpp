@@ -178,7 +178,7 @@ Task<void> Worker::work()
 Task<void> Worker::claim_until_drained()
 {
     if (options_.only_process) {
-        const auto now = runs_.clock().now();
+        const auto now = runs_.lease_clock().now();
         const auto expired = co_await runs_.database().write(
             [now, this](sql::Connection& c) { return RunRows(c).expire_all(now, options_.graphs); });
         if (!expired)
@@ -212,12 +212,13 @@ Task<void> Worker::claim_and_spawn()
 {
     const auto most = room();
     wakes_->left_some = most == 0;
-    if (most == 0)
+    if (most == 0 || !co_await runs_.lease_clock().known())
         co_return;
     Claim claim;
     claim.worker = id_;
     claim.now = runs_.clock().now();
-    claim.lease_until = claim.now + options_.lease.count();
+    claim.lease_now = runs_.lease_clock().now();
+    claim.lease_until = claim.lease_now + options_.lease.count();
     claim.limit = static_cast<std::int64_t>(most);
     claim.crash_limit = options_.crash_limit;
     claim.graphs = options_.graphs;
@@ -367,6 +368,8 @@ Task<void> Worker::keep_leases()
         wakes_->there_are_stops = false;
         if (!active_.empty())
             co_await renew_leases();
+        if (Steady::now() >= renewal)
+            co_await runs_.lease_clock().look();
     }
 }
 
@@ -380,7 +383,7 @@ Task<bool> Worker::is_asked_to_stop()
 Task<void> Worker::renew_leases()
 {
     const auto asked_for = active_;   // runs claimed meanwhile are not judged by this answer
-    const auto until = runs_.clock().now() + options_.lease.count();
+    const auto until = runs_.lease_clock().now() + options_.lease.count();
     const auto held = co_await runs_.database().write([&](sql::Connection& c) { return RunRows(c).renew(id_, until); });
     if (!held) {
         log_.warn("leases could not be renewed", {{"cause", held.error().message() + " " + held.error().detail()}});

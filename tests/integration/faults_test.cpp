@@ -4,7 +4,9 @@
 
 #include <sys/resource.h>
 
+#include <array>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -62,18 +64,18 @@ TEST(DiskFull, AStreamWhoseTurnCannotBeStoredEndsInAnErrorFrameAlone)
     auto environment = faults.environment();
     environment.emplace_back("UPSTREAM_TEST_KEY", "upstream-key");
     const ServerProcess server(
-        {.configuration = std::string(no_limits) + "[[providers]]\nname = \"up\"\ndialect = \"openai\"\nbase_url = \"" +
-                          upstream.base() +
-                          "/v1\"\nkeys_env = [\"UPSTREAM_TEST_KEY\"]\n[[model]]\nid = \"scripted\"\ntargets = [\"up/scripted\"]\n",
+        {.configuration =
+             std::string(no_limits) + "[[providers]]\nname = \"up\"\ndialect = \"openai\"\nbase_url = \"" +
+             upstream.base() +
+             "/v1\"\nkeys_env = [\"UPSTREAM_TEST_KEY\"]\n[[model]]\nid = \"scripted\"\ntargets = [\"up/scripted\"]\n",
          .environment = environment});
     upstream.enqueue({send(sse_head()), send(chunk(role_chunk())), send(chunk(text_chunk("first"))), await_word(),
                       send(chunk(finish_chunk("stop")) + chunk(usage_chunk()) + chunk(done_event()) + last_chunk())});
-    const Json body = {{"model", "scripted"},
-                       {"stream", true},
-                       {"messages", Json::array({{{"role", "user"}, {"content", "x"}}})}};
+    const Json body = {
+        {"model", "scripted"}, {"stream", true}, {"messages", Json::array({{{"role", "user"}, {"content", "x"}}})}};
     RawClient client(server.port());
-    client.send(raw_request("POST", "/v1/chat/completions", server.key(), body.dump(),
-                            {{"X-OpenWebUI-Chat-Id", "no-room"}}));
+    client.send(
+        raw_request("POST", "/v1/chat/completions", server.key(), body.dump(), {{"X-OpenWebUI-Chat-Id", "no-room"}}));
     client.read_until("first");
     faults.disk_full(true);
     upstream.go_on();
@@ -84,22 +86,16 @@ TEST(DiskFull, AStreamWhoseTurnCannotBeStoredEndsInAnErrorFrameAlone)
     EXPECT_EQ(answer.body.find("[DONE]"), std::string::npos) << answer.body;
 }
 
-TEST(Descriptors, WhenThereAreNoneLeftOldConnectionsAreServedAndNewOnesLater)
+// `none` takes all free descriptors away and gives them back.
+void old_connections_are_served_and_new_ones_later(const ServerProcess& server, const std::function<void(bool)>& none)
 {
-#if __has_feature(address_sanitizer)
-    GTEST_SKIP() << "the sanitizers' own checks open pipes";   // UBSan asks so whether it may read an address
-#endif
-    const ServerProcess server({.configuration = no_limits});
     RawClient old(server.port());
     const auto asks_again = [&] {
         old.send(raw_request("GET", "/v1/models", server.key()));
         return old.read_answer().status;
     };
     ASSERT_EQ(asks_again(), 200);
-    rlimit before{};
-    ASSERT_EQ(::prlimit(server.pid(), RLIMIT_NOFILE, nullptr, &before), 0);
-    const rlimit none{8, before.rlim_max};  // fewer than it has open
-    ASSERT_EQ(::prlimit(server.pid(), RLIMIT_NOFILE, &none, nullptr), 0);
+    none(true);
     std::vector<std::unique_ptr<RawClient>> waiting;
     for (int i = 0; i < 20; ++i) {  // the kernel takes them, the server cannot
         waiting.push_back(std::make_unique<RawClient>(server.port()));
@@ -108,10 +104,30 @@ TEST(Descriptors, WhenThereAreNoneLeftOldConnectionsAreServedAndNewOnesLater)
     EXPECT_TRUE(eventually([&] { return server.err().find("accepting is paused") != std::string::npos; }))
         << server.err();
     EXPECT_EQ(asks_again(), 200);
-    ASSERT_EQ(::prlimit(server.pid(), RLIMIT_NOFILE, &before, nullptr), 0);
+    none(false);
     for (auto& client : waiting)
         EXPECT_EQ(client->read_answer().status, 200);
 }
+
+TEST(Descriptors, WhenTheSystemGivesNoneOldConnectionsAreServedAndNewOnesLater)
+{
+    Faults faults;
+    const ServerProcess server({.configuration = no_limits, .environment = faults.environment()});
+    old_connections_are_served_and_new_ones_later(server, [&](bool none) { faults.no_descriptors(none); });
+}
+
+#if !__has_feature(address_sanitizer)  // UBSan opens a pipe to learn whether it may read an address
+TEST(Descriptors, WhenThereAreNoneLeftOldConnectionsAreServedAndNewOnesLater)
+{
+    const ServerProcess server({.configuration = no_limits});
+    rlimit before{};
+    ASSERT_EQ(::prlimit(server.pid(), RLIMIT_NOFILE, nullptr, &before), 0);
+    old_connections_are_served_and_new_ones_later(server, [&](bool none) {
+        const rlimit limit{none ? 8 : before.rlim_cur, before.rlim_max};  // 8: fewer than it has open
+        EXPECT_EQ(::prlimit(server.pid(), RLIMIT_NOFILE, &limit, nullptr), 0);
+    });
+}
+#endif
 
 TEST(ClockJump, NeitherWayHarmsSessionsLimitsOrTheOrderOfEvents)
 {
@@ -146,7 +162,103 @@ TEST(ClockJump, NeitherWayHarmsSessionsLimitsOrTheOrderOfEvents)
         EXPECT_EQ(messages.at(static_cast<std::size_t>(2 * i)).at("content"), "turn " + std::to_string(i + 1));
 }
 
-// Clients of two replicas: whoever is refused a connection, or told 503, goes to the other one, as a balancer would.
+// start → GET of a far side → reply
+Json flow_that_asks(const std::string& url)
+{
+    const auto node = [](const char* id, const char* type, Json config) {
+        return Json{{"id", id}, {"type", type}, {"data", {{"config", std::move(config)}}}};
+    };
+    return {{"name", "asks"},
+            {"nodes",
+             {node("start", "start", Json::object()), node("ask", "http", {{"method", "GET"}, {"url", url}}),
+              node("out", "reply", {{"text", "{{nodes.ask.body.did}}"}})}},
+            {"edges", {{{"source", "start"}, {"target", "ask"}}, {{"source", "ask"}, {"target", "out"}}}}};
+}
+
+// A flow whose node waits for the far side until told to go on; later executions of it are answered at once.
+class AskingFlow {
+public:
+    std::string allowed() const
+    {
+        return "[egress]\nallow = [\"127.0.0.1:" + std::to_string(far_side_.port()) + "\"]\n";
+    }
+    // Returns when the node has asked.
+    void begin(const ServerProcess& server)
+    {
+        const auto made = ask(server, "POST", "/api/agent-builder/agentflows", flow_that_asks(far_side_.base()).dump());
+        ASSERT_EQ(made.status, 201) << made.body;
+        execute_ = "/api/agent-builder/flows/" + made.json().at("id").get<std::string>() + "/execute";
+        const auto answer = send(http_answer(200, "application/json", R"({"did":"asked"})"));
+        far_side_.enqueue({await_word(), answer});
+        far_side_.handle([answer](const auto&) { return Script{answer}; });
+        const auto begun = ask(server, "POST", execute_, "{}");
+        ASSERT_EQ(begun.status, 202) << begun.body;
+        id_ = begun.json().at("id").get<std::string>();
+        ASSERT_TRUE(far_side_.wait_until([&] { return far_side_.request_count() == 1; }));
+    }
+    // Others come and go: each lets the workers look what there is to do. Then it ends, and its node has run once.
+    void ends_once(const ServerProcess& server, const ServerProcess& where_others_run)
+    {
+        for (int i = 0; i < 3; ++i) {
+            const auto other =
+                fetch(where_others_run.port(), raw_request("POST", execute_ + "?wait=true", server.key(), "{}"));
+            EXPECT_EQ(other.status, 200) << other.body;
+            EXPECT_EQ(other.json().at("status"), "succeeded") << other.body;
+        }
+        far_side_.go_on();
+        const auto target = "/api/executions/" + id_;
+        EXPECT_TRUE(eventually([&] { return ask(server, "GET", target).json().at("status") == "succeeded"; }))
+            << ask(server, "GET", target).body;
+        EXPECT_EQ(far_side_.request_count(), 4) << "a node that was under way ran again";
+    }
+
+private:
+    ScriptedUpstream far_side_;
+    std::string execute_;
+    std::string id_;
+};
+
+void jump_while_a_node_asks(std::chrono::seconds by)
+{
+    Faults faults;
+    AskingFlow flow;
+    const ServerProcess server({.configuration = no_limits + flow.allowed(), .environment = faults.environment()});
+    flow.begin(server);
+    faults.clock_jump(by);
+    flow.ends_once(server, server);
+}
+
+TEST(ClockJump, ForwardTakesNoExecutionUnderWayForADeadOne)
+{
+    jump_while_a_node_asks(600s);
+}
+
+TEST(ClockJump, BackLeavesExecutionsUnderWayAlone)
+{
+    jump_while_a_node_asks(-3600s);
+}
+
+TEST(ClockJump, AReplicaWhoseClockIsWrongTakesNoExecutionOfAnother)
+{
+    for (const auto by : {600s, -600s}) {
+        SCOPED_TRACE(std::to_string(by.count()));
+        RedisProcess redis;
+        Faults faults;
+        faults.clock_jump(by);
+        AskingFlow flow;
+        auto options =
+            on_postgres(fresh_schema(), no_limits + flow.allowed() + "[redis]\nurl = \"" + redis.url() + "\"\n");
+        const ServerProcess right(options);
+        for (const auto& variable : faults.environment())
+            options.environment.push_back(variable);
+        const ServerProcess wrong(options);
+        flow.begin(right);
+        flow.ends_once(right, wrong);
+    }
+}
+
+// Clients of two replicas, two that make sessions and two that read streamed turns: whoever is refused a connection, or told
+// 503, goes to the other one, as a balancer would.
 class Clients {
 public:
     Clients(const ServerProcess& one, const ServerProcess& two, std::string key)
@@ -168,6 +280,15 @@ public:
         const std::lock_guard lock(guard_);
         return acknowledged_;
     }
+    std::set<std::string> acknowledged_turns() const
+    {
+        const std::lock_guard lock(guard_);
+        return acknowledged_turns_;
+    }
+    bool stream_under_way(std::size_t replica) const
+    {
+        return eventually([&] { return streaming_[replica] > 0; });
+    }
     bool advance_by(std::size_t more) const
     {
         const auto goal = acknowledged().size() + more;
@@ -179,8 +300,9 @@ public:
 private:
     void work(std::size_t at)
     {
+        const bool streams = at >= 2;
         while (!stopped_) {
-            if (!create(*replicas_[at % 2]))
+            if (!(streams ? read_turn(at % 2) : create(*replicas_[at % 2])))
                 ++at;
         }
     }
@@ -204,11 +326,42 @@ private:
         return false;
     }
 
+    // A turn is acknowledged by the event `done`.
+    bool read_turn(std::size_t replica)
+    {
+        std::string begun;
+        try {
+            RawClient client(replicas_[replica]->port());
+            client.send(
+                raw_request("POST", "/api/chat/message/stream", key_, R"({"message":"rolling","model":"mock"})"));
+            begun = client.read_until("\r\n");
+            if (begun.starts_with("HTTP/1.1 200")) {
+                begun = client.read_until("event: message");
+                ++streaming_[replica];
+            }
+            const auto answer = client.read_answer();
+            if (answer.status == 200) {
+                --streaming_[replica];
+                cut += answer.body.find("event: done") == std::string::npos;
+                const auto name = answer.body.find("\"session_id\":\"");
+                const std::lock_guard lock(guard_);
+                acknowledged_turns_.insert(answer.body.substr(name + 14, 36));
+                return true;
+            }
+            wrong += answer.status != 503;
+        } catch (const std::exception&) {
+            cut += !begun.empty();
+        }
+        return false;
+    }
+
     std::array<const ServerProcess*, 2> replicas_;
+    std::array<std::atomic<int>, 2> streaming_{};
     const std::string key_;
     std::atomic<bool> stopped_ = false;
     mutable std::mutex guard_;
     std::set<std::string> acknowledged_;
+    std::set<std::string> acknowledged_turns_;  // their sessions
     std::vector<std::thread> threads_;
 };
 
@@ -216,13 +369,16 @@ TEST(RollingRestart, OfTwoReplicasUnderLoadCutsNoAnswerAndLosesNothingAcknowledg
 {
     RedisProcess redis;
     const auto url = fresh_schema();
-    const auto configuration = std::string(no_limits) + "[redis]\nurl = \"" + redis.url() + "\"\n";
+    const auto configuration =
+        std::string(no_limits) + "[models]\nmock_delay = \"20ms\"\n[redis]\nurl = \"" + redis.url() + "\"\n";
     ServerProcess one(on_postgres(url, configuration));
     ServerProcess two(on_postgres(url, configuration));
     std::set<std::string> acknowledged;
+    std::set<std::string> turns;
     for (auto* restarted : {&one, &two}) {
         Clients clients(one, two, one.key());
         EXPECT_TRUE(clients.advance_by(20));
+        EXPECT_TRUE(clients.stream_under_way(restarted == &one ? 0 : 1));
         EXPECT_EQ(restarted->terminate(), 0) << restarted->err();
         EXPECT_TRUE(clients.advance_by(20)) << "the other one serves everybody";
         clients.stop();  // before the port changes
@@ -230,9 +386,15 @@ TEST(RollingRestart, OfTwoReplicasUnderLoadCutsNoAnswerAndLosesNothingAcknowledg
         EXPECT_EQ(clients.cut, 0);
         restarted->start();
         acknowledged.merge(clients.acknowledged());
+        turns.merge(clients.acknowledged_turns());
     }
     for (const auto& id : acknowledged)
         EXPECT_EQ(ask(one, "GET", "/api/chat/sessions/" + id).status, 200) << "lost: " << id;
+    EXPECT_GE(turns.size(), 2u);
+    for (const auto& id : turns) {
+        const auto history = ask(one, "GET", "/api/chat/history/" + id);
+        EXPECT_EQ(history.json().at("messages").at(1).at("metadata").at("status"), "complete") << history.body;
+    }
 }
 
 }  // namespace machine_faults

@@ -37,7 +37,7 @@ protected:
     {
         Claim wish;
         wish.worker = worker;
-        wish.now = now;
+        wish.now = wish.lease_now = now;
         wish.lease_until = now + 100;
         wish.limit = limit;
         const auto taken = in([&](RunRows rows) { return rows.claim(wish); });

@@ -37,6 +37,8 @@ public:
 
     // Every write to a file fails with ENOSPC.
     void disk_full(bool full) { shared_->disk_full = full; }
+    // Every call that needs a new descriptor fails with EMFILE.
+    void no_descriptors(bool none) { shared_->no_descriptors = none; }
     // What the wall clock shows, against the real one.
     void clock_jump(std::chrono::seconds by) { shared_->clock_jump_seconds = by.count(); }
 
@@ -44,6 +46,7 @@ private:
     struct Shared {
         volatile std::int64_t disk_full;
         volatile std::int64_t clock_jump_seconds;
+        volatile std::int64_t no_descriptors;
     };
 
     std::string path() const { return (folder_.path() / "faults").string(); }

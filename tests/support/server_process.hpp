@@ -27,6 +27,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/eventually.hpp"
 #include "support/temporary_folder.hpp"
 
 extern char** environ;
@@ -43,18 +44,6 @@ inline std::string read_file(const std::filesystem::path& path)
 {
     std::ifstream file(path, std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};
-}
-
-// Polls until `holds`; false when the time is over first.
-inline bool eventually(const std::function<bool()>& holds, std::chrono::milliseconds longest = std::chrono::seconds(20))
-{
-    const auto end = std::chrono::steady_clock::now() + longest;
-    while (!holds()) {
-        if (std::chrono::steady_clock::now() > end)
-            return false;
-        std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return true;
 }
 
 using Environment = std::vector<std::pair<std::string, std::string>>;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "dure/graph/checkpointer.hpp"
+#include "dure/runs/lease_clock.hpp"
 #include "dure/runs/stream.hpp"
 
 namespace dure::runs {
@@ -14,7 +15,7 @@ class Worker;
 class Runs {
 public:
     // The database is migrated; it and the clock outlive this.
-    Runs(sql::Database& database, const Clock& clock) : database_(database), clock_(clock) {}
+    Runs(sql::Database& database, const Clock& clock) : database_(database), clock_(clock), lease_clock_(database, clock) {}
 
     // Fills in id and created_at. conflict THREAD_BUSY: rejected; not_found: the thread is somebody else's.
     Task<Result<Run>> start(Run fresh, Multitask multitask);
@@ -71,6 +72,7 @@ public:
     RunStreams& streams() { return streams_; }
     sql::Database& database() { return database_; }
     const Clock& clock() const { return clock_; }
+    LeaseClock& lease_clock() { return lease_clock_; }   // what lease_until is counted in
 
 private:
     friend class Worker;
@@ -81,6 +83,7 @@ private:
 
     sql::Database& database_;
     const Clock& clock_;
+    LeaseClock lease_clock_;
     RunStreams streams_;
     std::mutex guard_;
     std::vector<Worker*> workers_;
