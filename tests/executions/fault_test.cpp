@@ -2,39 +2,27 @@
 // finished node runs twice, a cut node runs again with the same idempotency key, and events replay to what the rows say.
 // The worker process is this program again. FAULT_EXECUTIONS and FAULT_KILLS for a long form.
 #include <fcntl.h>
-#include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <random>
-#include <sstream>
 
 #include "dure/events/service.hpp"
 #include "executions/executions_fixture.hpp"
+#include "support/fault_worker.hpp"
 
 namespace dure::executions {
 
 namespace {
 
 constexpr int nodes_of_each = 5;
-
-long fault_number(const char* name, long otherwise)
-{
-    const char* text = std::getenv(name);
-    return text ? std::strtol(text, nullptr, 10) : otherwise;
-}
-
-std::unique_ptr<sql::Database> open_fault_place(const std::string& place)
-{
-    if (place.starts_with("postgres"))
-        return test::open_or_throw(test::postgres_options(place));
-    return test::open_or_throw(test::sqlite_options(place));
-}
+constexpr std::chrono::seconds fault_patience{60};
 
 // One line per effect: what, execution, node, idempotency key.
 void record_effect(int file, const std::string& what, graph::NodeContext& context)
 {
-    const auto line = what + " " + context.thread_id() + " " + context.node() + " " + context.idempotency_key("effect") + "\n";
+    const auto line =
+        what + " " + context.thread_id() + " " + context.node() + " " + context.idempotency_key("effect") + "\n";
     if (::write(file, line.data(), line.size()) != static_cast<ssize_t>(line.size()))
         std::abort();
 }
@@ -51,69 +39,22 @@ flows::CompiledFlow recording_chain(int file)
     return chain.compile();
 }
 
-class WorkerProcess {
-public:
-    WorkerProcess(const std::string& place, const std::string& effects)
-    {
-        const auto program = std::filesystem::read_symlink("/proc/self/exe").string();
-        pid_ = ::fork();
-        if (pid_ != 0)
-            return;
-        ::setenv("FAULT_PLACE", place.c_str(), 1);
-        ::setenv("FAULT_EFFECTS", effects.c_str(), 1);
-        const int nowhere = ::open("/dev/null", O_WRONLY);
-        ::dup2(nowhere, 1);
-        ::execl(program.c_str(), program.c_str(), "--gtest_also_run_disabled_tests",
-                "--gtest_filter=*ExecutionFaultWorker.DISABLED_WorksUntilItIsKilled*", nullptr);
-        ::_exit(127);
-    }
-    ~WorkerProcess() { kill(); }
-    WorkerProcess(const WorkerProcess&) = delete;
-    WorkerProcess& operator=(const WorkerProcess&) = delete;
-
-    void kill()
-    {
-        if (pid_ <= 0)
-            return;
-        ::kill(pid_, SIGKILL);
-        ::waitpid(pid_, nullptr, 0);
-        pid_ = 0;
-    }
-
-private:
-    pid_t pid_ = 0;
-};
+constexpr auto works_until_killed = "*ExecutionFaultWorker.DISABLED_WorksUntilItIsKilled*";
 
 class ExecutionFaultTest : public ExecutionsTest {
 protected:
     void SetUp() override
     {
-        place_ = GetParam().name == "sqlite" ? folder_.file("dure.db") : test::PostgresSchemas::make();
-        make_service(migrated(open_fault_place(place_)));
+        place_ = test::make_place(GetParam(), folder_);
+        make_service(migrated(test::open_place(place_)));
         flow("chain", [] { return recording_chain(-1); });
     }
 
-    std::int64_t count(const std::string& sql)
-    {
-        return test::read_now(*database_, [&](sql::Connection& c) -> Result<std::int64_t> {
-                   const auto rows = c.query(sql);
-                   if (!rows)
-                       return rows.error();
-                   return rows->front().integer(0);
-               })
-            .value();
-    }
+    std::int64_t count(const std::string& sql) { return test::count_rows(*database_, sql); }
     std::int64_t open_ones() { return count("SELECT COUNT(*) FROM executions WHERE status IN ('queued', 'running')"); }
-    template <class Condition>
-    bool eventually(Condition holds)
+    std::vector<std::pair<std::string, std::string>> for_a_worker() const
     {
-        const auto deadline = Deadline::after(std::chrono::seconds(60));
-        while (!holds()) {
-            if (deadline.passed())
-                return false;
-            std::this_thread::sleep_for(std::chrono::milliseconds(5));
-        }
-        return true;
+        return {{"FAULT_PLACE", place_}, {"FAULT_EFFECTS", folder_.file("effects")}};
     }
 
     // A node begins when the one before is finished: from then on that one may not begin again. A repeat has the same key.
@@ -126,7 +67,8 @@ protected:
         while (file >> what >> execution >> node >> key) {
             const int place = node.back() - '0';
             const auto [known, first] = newest.emplace(execution, place);
-            EXPECT_TRUE(first ? place == 0 : place == known->second || place == known->second + 1) << execution << " " << node;
+            EXPECT_TRUE(first ? place == 0 : place == known->second || place == known->second + 1)
+                << execution << " " << node;
             known->second = place;
             const auto [kept, fresh] = keys.emplace(execution + node, key);
             EXPECT_EQ(kept->second, key) << (fresh ? "" : "a repeat");
@@ -170,7 +112,7 @@ protected:
     void SetUp() override
     {
         if (const char* place = std::getenv("FAULT_PLACE"))
-            make_service(open_fault_place(place));
+            make_service(test::open_place(place));
     }
 };
 
@@ -190,9 +132,9 @@ TEST_P(ExecutionFaultWorker, DISABLED_WorksUntilItIsKilled)
 
 TEST_P(ExecutionFaultTest, KilledProcessesLoseNothingAndRepeatNothingFinished)
 {
-    const auto executions = fault_number("FAULT_EXECUTIONS", 40);
+    const auto executions = test::number_from_environment("FAULT_EXECUTIONS", 40);
     // An execution that is cut three times at one place is given up (D9), so a short run kills twice.
-    const auto kills = fault_number("FAULT_KILLS", 2);
+    const auto kills = test::number_from_environment("FAULT_KILLS", 2);
     const auto seed = std::random_device{}();
     SCOPED_TRACE("seed " + std::to_string(seed));
     std::minstd_rand random(seed);
@@ -206,20 +148,23 @@ TEST_P(ExecutionFaultTest, KilledProcessesLoseNothingAndRepeatNothingFinished)
     });
     for (long killed = 0; killed < kills && open_ones() > 0; ++killed) {
         const auto before = count("SELECT COUNT(*) FROM execution_steps");
-        WorkerProcess worker(place_, folder_.file("effects"));
-        ASSERT_TRUE(eventually([&] { return open_ones() == 0 || count("SELECT COUNT(*) FROM execution_steps") > before; }));
+        test::FaultWorker worker(works_until_killed, for_a_worker());
+        ASSERT_TRUE(
+            test::eventually([&] { return open_ones() == 0 || count("SELECT COUNT(*) FROM execution_steps") > before; },
+                             fault_patience));
         std::this_thread::sleep_for(std::chrono::milliseconds(random() % 60));
-        worker.kill();
+        worker.end();
     }
-    WorkerProcess last(place_, folder_.file("effects"));
-    ASSERT_TRUE(eventually([&] { return open_ones() == 0; }));
-    last.kill();
+    test::FaultWorker last(works_until_killed, for_a_worker());
+    ASSERT_TRUE(test::eventually([&] { return open_ones() == 0; }, fault_patience));
+    last.end();
     check_effects(executions);
     check_rows(executions);
     check_replays(ids);
 }
 
 INSTANTIATE_TEST_SUITE_P(Drivers, ExecutionFaultTest, testing::ValuesIn(test::all_drivers()), test::driver_name);
-INSTANTIATE_TEST_SUITE_P(AnyPlace, ExecutionFaultWorker, testing::Values(test::Driver{"given", nullptr}), test::driver_name);
+INSTANTIATE_TEST_SUITE_P(AnyPlace, ExecutionFaultWorker, testing::Values(test::Driver{"given", nullptr}),
+                         test::driver_name);
 
 }  // namespace dure::executions

@@ -231,43 +231,34 @@ protected:
         result_ = {};
         test::run([&]() -> Task<void> { co_await flow_->graph.run(graph::RunInput::nothing(), options, result_); });
     }
+    void run_as_the_reference_does(bool with_joins_that_do_not_wait)
+    {
+        Draughtsman draughtsman(GetParam(), with_joins_that_do_not_wait);
+        for (int drawn = 0; drawn < 12; ++drawn) {
+            const auto drawing = draughtsman.draw();
+            const auto message = draughtsman.message();
+            const auto document = drawing.document();
+            SCOPED_TRACE(message + " into " + document.dump());
+            compile(document);
+            sink_ = StepSink();
+            run(message);
+            ASSERT_EQ(result_.status, graph::RunStatus::success) << failure();
+            expect_steps(Reference(drawing, message).run(), !with_joins_that_do_not_wait);
+            if (HasFailure())
+                return;
+        }
+    }
 };
 
 TEST_P(RandomFlows, RunEachNodeOnceByItsDecidedEdges)
 {
-    Draughtsman draughtsman(GetParam(), false);
-    for (int drawn = 0; drawn < 12; ++drawn) {
-        const auto drawing = draughtsman.draw();
-        const auto message = draughtsman.message();
-        const auto document = drawing.document();
-        SCOPED_TRACE(message + " into " + document.dump());
-        compile(document);
-        sink_ = StepSink();
-        run(message);
-        ASSERT_EQ(result_.status, graph::RunStatus::success) << failure();
-        expect_steps(Reference(drawing, message).run(), true);
-        if (HasFailure())
-            return;
-    }
+    run_as_the_reference_does(false);
 }
 
 // Joins that wait for the first go on at once; the others come too late to start anything again.
 TEST_P(RandomFlows, RunEachNodeOnceAlsoWithJoinsThatDoNotWait)
 {
-    Draughtsman draughtsman(GetParam(), true);
-    for (int drawn = 0; drawn < 12; ++drawn) {
-        const auto drawing = draughtsman.draw();
-        const auto message = draughtsman.message();
-        const auto document = drawing.document();
-        SCOPED_TRACE(message + " into " + document.dump());
-        compile(document);
-        sink_ = StepSink();
-        run(message);
-        ASSERT_EQ(result_.status, graph::RunStatus::success) << failure();
-        expect_steps(Reference(drawing, message).run(), false);
-        if (HasFailure())
-            return;
-    }
+    run_as_the_reference_does(true);
 }
 
 TEST_P(RandomFlows, EndTheSameWhenContinuedFromAnyCheckpoint)

@@ -20,22 +20,13 @@
 
 #include "dure/base/clock.hpp"
 #include "dure/http/server.hpp"
+#include "support/eventually.hpp"
 
 namespace dure::http::server_test {
 
 using namespace std::chrono_literals;
 
-// Polls until the condition holds; false when it does not within the limit.
-inline bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds limit = 5s)
-{
-    const auto until = Steady::now() + limit;
-    while (!condition()) {
-        if (Steady::now() >= until)
-            return false;
-        std::this_thread::sleep_for(1ms);
-    }
-    return true;
-}
+using test::eventually;
 
 // Answers with "METHOD target" and the body unless a test gives another handler.
 class ScriptedApplication : public Application {

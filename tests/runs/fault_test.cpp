@@ -1,11 +1,7 @@
 // Crashes and zombies for real: worker processes are killed (kill -9) at random moments, or stopped for longer than their
 // lease, while runs of ten nodes go on whose effects are recorded in a file outside the database (D4, D8). The worker
 // process is this program again: see FaultWorker. scripts/faults runs the long form (FAULT_THREADS, FAULT_KILLS).
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
+#include <fstream>
 #include <random>
 #include <sstream>
 
@@ -13,25 +9,14 @@
 #include "dure/runs/graph_body.hpp"
 #include "dure/runs/worker.hpp"
 #include "runs/runs_fixture.hpp"
+#include "support/fault_worker.hpp"
 
 namespace dure::runs {
 
 namespace {
 
 constexpr int nodes_of_a_run = 10;
-
-long number_from_environment(const char* name, long otherwise)
-{
-    const char* text = std::getenv(name);
-    return text ? std::strtol(text, nullptr, 10) : otherwise;
-}
-
-std::unique_ptr<sql::Database> open_place(const std::string& place)
-{
-    if (place.starts_with("postgres"))
-        return test::open_or_throw(test::postgres_options(place));
-    return test::open_or_throw(test::sqlite_options(place));
-}
+constexpr std::chrono::seconds fault_patience{100};
 
 // The world outside: one line per effect, whole at once, never lost by the death of the writer.
 class Effects {
@@ -92,49 +77,12 @@ RunBody noting_refusals(RunBody body, Effects& effects)
     };
 }
 
-class Child {
-public:
-    // Times in milliseconds; without a lease the process is the only one.
-    Child(const std::string& place, const std::string& effects, long lease, long node_time)
-    {
-        const auto program = std::filesystem::read_symlink("/proc/self/exe").string();
-        pid_ = ::fork();
-        if (pid_ != 0)
-            return;
-        ::setenv("FAULT_PLACE", place.c_str(), 1);
-        ::setenv("FAULT_EFFECTS", effects.c_str(), 1);
-        ::setenv("FAULT_LEASE", std::to_string(lease).c_str(), 1);
-        ::setenv("FAULT_NODE_TIME", std::to_string(node_time).c_str(), 1);
-        const int nowhere = ::open("/dev/null", O_WRONLY);
-        ::dup2(nowhere, 1);
-        ::execl(program.c_str(), program.c_str(), "--gtest_also_run_disabled_tests",
-                "--gtest_filter=FaultWorker.DISABLED_WorksUntilItIsKilled", nullptr);
-        ::_exit(127);
-    }
-    ~Child() { end(); }
-    Child(const Child&) = delete;
-    Child& operator=(const Child&) = delete;
-
-    void send(int signal) const { ::kill(pid_, signal); }
-    void end()
-    {
-        if (pid_ <= 0)
-            return;
-        send(SIGKILL);
-        ::waitpid(pid_, nullptr, 0);
-        pid_ = 0;
-    }
-
-private:
-    pid_t pid_ = 0;
-};
-
 class FaultTest : public testing::TestWithParam<test::Driver> {
 protected:
     void SetUp() override
     {
-        place_ = GetParam().name == "sqlite" ? folder_.file("dure.db") : test::PostgresSchemas::make();
-        database_ = migrated(open_place(place_));
+        place_ = test::make_place(GetParam(), folder_);
+        database_ = migrated(test::open_place(place_));
     }
 
     void start_runs(long how_many)
@@ -154,31 +102,17 @@ protected:
             }
         });
     }
-    std::int64_t count(const std::string& sql)
+    // Times in milliseconds; without a lease the process is the only one.
+    test::FaultWorker worker(long lease, long node_time) const
     {
-        const auto found = test::read_now(*database_, [&](sql::Connection& c) -> Result<std::int64_t> {
-            const auto rows = c.query(sql);
-            if (!rows)
-                return rows.error();
-            return rows->front().integer(0);
-        });
-        if (!found)
-            throw std::runtime_error(found.error().detail());
-        return *found;
+        return {"FaultWorker.DISABLED_WorksUntilItIsKilled",
+                {{"FAULT_PLACE", place_},
+                 {"FAULT_EFFECTS", effects()},
+                 {"FAULT_LEASE", std::to_string(lease)},
+                 {"FAULT_NODE_TIME", std::to_string(node_time)}}};
     }
+    std::int64_t count(const std::string& sql) { return test::count_rows(*database_, sql); }
     std::int64_t open_runs() { return count("SELECT COUNT(*) FROM graph_runs WHERE status IN ('pending', 'running')"); }
-    template <class Condition>
-    bool eventually(Condition holds, std::chrono::seconds longest = std::chrono::seconds(100))
-    {
-        const auto deadline = Deadline::after(longest);
-        while (!holds()) {
-            if (deadline.passed())
-                return false;
-            std::this_thread::sleep_for(std::chrono::milliseconds(5));
-        }
-        return true;
-    }
-
     std::string recorded() const
     {
         std::ifstream file(effects());
@@ -236,9 +170,9 @@ TEST(FaultWorker, DISABLED_WorksUntilItIsKilled)
     const char* place = std::getenv("FAULT_PLACE");
     if (!place)
         GTEST_SKIP() << "started by the fault tests only";
-    const auto lease = number_from_environment("FAULT_LEASE", 0);
-    const auto node_time = number_from_environment("FAULT_NODE_TIME", 0);
-    const auto database = open_place(place);
+    const auto lease = test::number_from_environment("FAULT_LEASE", 0);
+    const auto node_time = test::number_from_environment("FAULT_NODE_TIME", 0);
+    const auto database = test::open_place(place);
     Effects effects(std::getenv("FAULT_EFFECTS"));
     const SystemClock clock;
     Logger log(Logger::Options{LogLevel::error, false, ""});
@@ -263,8 +197,8 @@ TEST(FaultWorker, DISABLED_WorksUntilItIsKilled)
 
 TEST_P(FaultTest, D4_KilledWorkersLoseNothingAndRepeatNothingFinished)
 {
-    const auto runs = number_from_environment("FAULT_THREADS", 60);
-    const auto kills = number_from_environment("FAULT_KILLS", 8);
+    const auto runs = test::number_from_environment("FAULT_THREADS", 60);
+    const auto kills = test::number_from_environment("FAULT_KILLS", 8);
     const auto seed = std::random_device{}();
     SCOPED_TRACE("seed " + std::to_string(seed));
     std::minstd_rand random(seed);
@@ -272,44 +206,48 @@ TEST_P(FaultTest, D4_KilledWorkersLoseNothingAndRepeatNothingFinished)
     start_runs(runs);
     for (long killed = 0; killed < kills && open_runs() > 0; ++killed) {
         const auto begun = count("SELECT COUNT(*) FROM graph_checkpoints");
-        Child child(place_, effects(), lease, 8);
-        ASSERT_TRUE(
-            eventually([&] { return open_runs() == 0 || count("SELECT COUNT(*) FROM graph_checkpoints") > begun; }));
+        auto child = worker(lease, 8);
+        ASSERT_TRUE(test::eventually(
+            [&] { return open_runs() == 0 || count("SELECT COUNT(*) FROM graph_checkpoints") > begun; },
+            fault_patience));
         std::this_thread::sleep_for(std::chrono::milliseconds(random() % 40));
         child.end();
     }
-    Child last(place_, effects(), lease, 0);
-    ASSERT_TRUE(eventually([&] { return open_runs() == 0; }));
+    auto last = worker(lease, 0);
+    ASSERT_TRUE(test::eventually([&] { return open_runs() == 0; }, fault_patience));
     last.end();
     check_effects(runs);
 }
 
 TEST_P(FaultTest, D8_AStoppedWorkersWritesAreRefusedAfterItsLease)
 {
-    const auto runs = number_from_environment("FAULT_THREADS", 60);
+    const auto runs = test::number_from_environment("FAULT_THREADS", 60);
     constexpr long lease = 400;
     start_runs(runs);
-    Child zombie(place_, effects(), lease, 30);
+    auto zombie = worker(lease, 30);
     const auto free_to_write = [this] {  // a process stopped inside a transaction of SQLite would hold everybody
         return database_
             ->run_now([](sql::Connection& c) { return c.execute("UPDATE graph_threads SET id = id WHERE id = ''"); })
             .has_value();
     };
-    ASSERT_TRUE(eventually([&] {
-        if (count("SELECT COUNT(*) FROM graph_checkpoints") == 0)
+    ASSERT_TRUE(test::eventually(
+        [&] {
+            if (count("SELECT COUNT(*) FROM graph_checkpoints") == 0)
+                return false;
+            zombie.send(SIGSTOP);
+            if (count("SELECT COUNT(*) FROM graph_runs WHERE status = 'running'") > 0 && free_to_write())
+                return true;
+            zombie.send(SIGCONT);
             return false;
-        zombie.send(SIGSTOP);
-        if (count("SELECT COUNT(*) FROM graph_runs WHERE status = 'running'") > 0 && free_to_write())
-            return true;
-        zombie.send(SIGCONT);
-        return false;
-    }));
-    Child heir(place_, effects(), lease, 1);
-    ASSERT_TRUE(eventually([&] { return open_runs() == 0; }));
+        },
+        fault_patience));
+    auto heir = worker(lease, 1);
+    ASSERT_TRUE(test::eventually([&] { return open_runs() == 0; }, fault_patience));
     heir.end();
     const auto awake_from = recorded().size();
     zombie.send(SIGCONT);
-    EXPECT_TRUE(eventually([&] { return recorded().find("lost ") != std::string::npos; }, std::chrono::seconds(20)))
+    EXPECT_TRUE(
+        test::eventually([&] { return recorded().find("lost ") != std::string::npos; }, std::chrono::seconds(20)))
         << "nobody was refused; after waking: " << recorded().substr(awake_from);
     zombie.end();
     check_effects(runs, awake_from);
