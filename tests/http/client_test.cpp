@@ -243,6 +243,8 @@ TEST_F(ClientTest, NamesHowAnExchangeFailed)
         {"reset instead of an answer", {reset()}, "error: cut"},
         {"cut head", {send("HTTP/1.1 200 OK\r\nContent-Le"), close_connection()}, "error: cut"},
         {"not HTTP", {send("SSH-2.0-OpenSSH_9\r\n\r\n")}, "error: protocol"},
+        {"not HTTP, without a line", {send("\x15\x03\x01"), test::await_peer_close()}, "error: protocol"},
+        {"not HTTP, and closed", {send("HTTQ"), close_connection()}, "error: protocol"},
         {"broken chunk size", {send(chunked_head(200, "t") + "xyz\r\n")}, "error: protocol"},
         {"chunk without its end", {send(chunked_head(200, "t") + "2\r\nabc\r\n")}, "error: protocol"},
         {"endless chunk line", {send(chunked_head(200, "t") + "5;" + std::string(5000, 'x'))}, "error: protocol"},

@@ -160,6 +160,16 @@ TEST(RelayTranslator, UsageComesOnceAndLastWhenAskedFor)
     EXPECT_EQ(estimated.chunks().back()["usage"]["prompt_tokens"], 10);
 }
 
+TEST(RelayTranslator, UsageWithoutNumbersIsAnEstimate)
+{
+    for (const auto* said : {R"(,"usage":null)", R"(,"usage":{"prompt_tokens":null,"completion_tokens":null})", ""}) {
+        const auto result =
+            relayed(role_line + event_of(R"({"content":"abcde"})") + event_of("{}", "\"stop\"", said) + done_line, true);
+        EXPECT_EQ(result.chunks().back().at("usage"), Json::parse(R"({"prompt_tokens":10,"completion_tokens":2,"total_tokens":12})"))
+            << said;
+    }
+}
+
 TEST(RelayTranslator, EverySplitGivesTheSameBytes)
 {
     const auto expected = relayed(ordinary, true).bytes;

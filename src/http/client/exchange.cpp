@@ -195,6 +195,14 @@ struct ArrivedHead {
     bool stale = false;
 };
 
+// Told by its first bytes: such a peer may never end a line.
+bool may_become_http(std::string_view arrived)
+{
+    constexpr std::string_view beginning = "HTTP/";
+    const auto length = std::min(arrived.size(), beginning.size());
+    return arrived.substr(0, length) == beginning.substr(0, length);
+}
+
 // The next whole head, interim ones too.
 Task<ArrivedHead> read_head(Connection& connection, Method method, Deadline until, bool may_be_stale)
 {
@@ -213,6 +221,10 @@ Task<ArrivedHead> read_head(Connection& connection, Method method, Deadline unti
             if (!out.head)
                 out.error = upstream_error("protocol", problem);
             connection.consume(size);
+            co_return out;
+        }
+        if (!may_become_http(arrived)) {
+            out.error = upstream_error("protocol", "not HTTP");
             co_return out;
         }
         const IoResult got = co_await connection.fill(until);

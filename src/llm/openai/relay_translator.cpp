@@ -337,7 +337,7 @@ void RelayTranslator::render(std::string& out)
 void RelayTranslator::render_usage(std::string& out)
 {
     auto usage = reader_.usage();
-    if (usage.empty())
+    if (usage.empty() || !reader_.completion().usage.reported)   // an object of nulls is none
         usage = dump(estimated_usage(prompt_tokens_, reader_.completion()));
     append_head(out);
     out += ",\"choices\":[],\"usage\":";
