@@ -42,6 +42,7 @@ public:
             co_return live.error();
         Memory memory;
         memory.turn = live->session.conversation_turns;
+        memory.last_turn_key = live->session.last_turn_key;
         if (!live->summary.empty())
             memory.history.push_back(Json{{"role", "system"}, {"content", live->summary}});
         for (const auto& message : live->messages)

@@ -136,7 +136,7 @@ Task<Result<void>> ExecutionService::State::furnish(Execution& fresh, const Call
     if (!pins)
         co_return pins.error();
     fresh.pins = std::move(*pins);
-    if (auto remembered = co_await remember(fresh); !remembered)
+    if (auto remembered = co_await remember(fresh, request.turn_key); !remembered)
         co_return remembered.error();
     if (request.history)
         fresh.facts["history"] = std::move(*request.history);
@@ -219,7 +219,7 @@ Task<Result<std::optional<Started>>> ExecutionService::State::known(const Execut
     });
 }
 
-Task<Result<void>> ExecutionService::State::remember(Execution& fresh)
+Task<Result<void>> ExecutionService::State::remember(Execution& fresh, std::string turn_key)
 {
     if (fresh.session_id.empty())
         co_return Result<void>();
@@ -229,7 +229,8 @@ Task<Result<void>> ExecutionService::State::remember(Execution& fresh)
     auto memory = co_await parts.sessions->read(fresh.owner_id, fresh.session_id);
     if (!memory)
         co_return memory.error();
-    fresh.facts = Json{{"history", std::move(memory->history)}, {"turn", memory->turn}};
+    const bool again = !turn_key.empty() && turn_key == memory->last_turn_key;   // the last turn is answered anew
+    fresh.facts = Json{{"history", std::move(memory->history)}, {"turn", memory->turn - (again ? 1 : 0)}};
     co_return Result<void>();
 }
 

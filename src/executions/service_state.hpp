@@ -24,7 +24,8 @@ struct ExecutionService::State {
     // Its row, its place in the queue and its event; or what another request with its key has begun meanwhile.
     Task<Result<Started>> store(const Execution& fresh, const model::Actor& by);
     // What the session knows, as facts of the execution.
-    Task<Result<void>> remember(Execution& fresh);
+    // turn_key: as of StartRequest.
+    Task<Result<void>> remember(Execution& fresh, std::string turn_key);
     Task<Result<Json>> session_state(const Execution& fresh, const flows::Document& document);
 
     // invalid_argument naming webhook.

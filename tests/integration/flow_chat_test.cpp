@@ -167,6 +167,23 @@ TEST_F(FlowChat, ARegeneratedAnswerBelongsToTheTurnOfItsQuestion)
     EXPECT_EQ(told, (std::vector<std::string>{"1 하나", "1 first", "1 second", "2 하나", "2 third", "2 fourth"}));
 }
 
+TEST_F(FlowChat, ARegeneratedAnswerCountsTheTurnsBeforeItsOwn)
+{
+    const auto flow = Json::parse(R"({"name":"세기","nodes":[{"id":"start","type":"start"},
+        {"id":"out","type":"reply","data":{"config":{"text":"{{session.turn}}"}}}],"edges":[{"source":"start","target":"out"}]})");
+    const auto made = send("POST", "/api/agent-builder/chatflows", flow);
+    ASSERT_EQ(made.status, 201) << made.body;
+    model = send("POST", "/api/agent-builder/flows/" + made.json().value("id", "") + "/publish").json().value("model", "");
+    std::vector<std::string> told;
+    for (const auto* id : {"m1", "m1", "m1", "m2", "m2"}) {
+        const auto answer = send("POST", "/v1/chat/completions", chat(id),
+                                 {{"X-OpenWebUI-Chat-Id", "c4"}, {"X-OpenWebUI-User-Message-Id", id}});
+        ASSERT_EQ(answer.status, 200) << answer.body;
+        told.push_back(answer.json().at("choices").at(0).at("message").at("content").get<std::string>());
+    }
+    EXPECT_EQ(told, (std::vector<std::string>{"0", "0", "0", "1", "1"}));
+}
+
 TEST_F(FlowChat, ATurnWhoseClientLeavesIsStoredAsCut)
 {
     upstream.enqueue({dure::test::send(sse_head()), dure::test::send(chunk(role_chunk())),

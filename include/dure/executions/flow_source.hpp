@@ -50,7 +50,8 @@ public:
     virtual ~SessionMemory() = default;
     struct Memory {
         Json history = Json::array();  // [{role, content}], oldest first
-        std::int64_t turn = 0;
+        std::int64_t turn = 0;   // turns that are over
+        std::string last_turn_key = {};   // of the last of them
     };
     // not_found: it is not the owner's.
     virtual Task<Result<Memory>> read(std::string owner, std::string session_id) = 0;

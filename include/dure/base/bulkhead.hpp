@@ -1,5 +1,5 @@
-// The limit of running requests towards one provider, over all cores: first come, first served, within the request's
-// deadline, with a bounded queue, so that a slow provider cannot take the sockets and memory of the others.
+// A limit of how many do something at the same time, over all cores: first come, first served, within each one's deadline, with a
+// bounded queue. So a slow provider cannot take the sockets and memory of the others.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -7,11 +7,12 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <utility>
 
 #include "dure/base/clock.hpp"
 #include "dure/base/task.hpp"
 
-namespace dure::llm {
+namespace dure {
 
 // Thread-safe.
 class Bulkhead {
@@ -58,4 +59,4 @@ private:
     std::deque<std::shared_ptr<Waiter>> waiting_;
 };
 
-}  // namespace dure::llm
+}  // namespace dure

@@ -1,5 +1,5 @@
 // A counter and a queue under one brief lock; a place that comes free is handed to the first waiter. See bulkhead.hpp.
-#include "llm/bulkhead.hpp"
+#include "dure/base/bulkhead.hpp"
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
@@ -7,7 +7,7 @@
 
 #include "dure/base/channel.hpp"
 
-namespace dure::llm {
+namespace dure {
 
 struct Bulkhead::Waiter {
     explicit Waiter(boost::asio::any_io_executor where) : executor(where), signal(where) {}
@@ -99,4 +99,4 @@ std::size_t Bulkhead::running() const
     return running_;
 }
 
-}  // namespace dure::llm
+}  // namespace dure
