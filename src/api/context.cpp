@@ -85,12 +85,28 @@ Task<Result<void>> RequestContext::respond(http::Response response)
 {
     for (const auto& header : common_headers_)
         response.headers.push_back(header);
-    return exchange_.respond(std::move(response));
+    return making ? respond_held(std::move(response)) : exchange_.respond(std::move(response));
+}
+
+Task<Result<void>> RequestContext::respond_held(http::Response response)
+{
+    const auto held = making->room.hold(response.body.size());
+    making.reset();
+    if (!held)
+        co_return held.error();
+    co_return co_await exchange_.respond(std::move(response));
 }
 
 Task<Result<void>> RequestContext::respond_json(int status, const OrderedJson& body)
 {
     return respond_json_text(status, dump(body));
+}
+
+Task<Result<void>> RequestContext::respond_json(int status, OrderedJson&& body)
+{
+    auto text = dump(body);
+    body = nullptr;
+    return respond_json_text(status, std::move(text));
 }
 
 Task<Result<void>> RequestContext::respond_json_text(int status, std::string text, QueryParameters headers)

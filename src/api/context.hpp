@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "api/answer_room.hpp"
 #include "dure/auth/principal.hpp"
 #include "dure/base/clock.hpp"
 #include "dure/base/json.hpp"
@@ -42,6 +43,8 @@ public:
 
     Task<Result<void>> respond(http::Response response);
     Task<Result<void>> respond_json(int status, const OrderedJson& body);
+    // Holds nothing but its text while it is written.
+    Task<Result<void>> respond_json(int status, OrderedJson&& body);
     Task<Result<void>> respond_json_text(int status, std::string text, QueryParameters headers = {});
     // `extra` come before the CORS headers; the stream itself goes through exchange().
     Task<Result<void>> start_event_stream(QueryParameters extra = {});
@@ -64,13 +67,17 @@ public:
     Deadline deadline = Deadline::never();
     // What metrics call this request's model; set by handlers that know one.
     std::string metrics_model;
+    // Of an answer that may be large, until it is made.
+    std::optional<AnswerRoom::Making> making;
 
 private:
+    Task<Result<void>> respond_held(http::Response response);
+
     http::Exchange& exchange_;
     std::vector<std::pair<std::string, std::string>> common_headers_;
 };
 
 // A handler answers, or returns an error that the middleware renders (before the answer started).
-using Handler = std::function<Task<Result<void>>(RequestContext&)>;
+using Handler = HandlerOfRoute;
 
 }  // namespace dure::api

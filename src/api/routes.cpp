@@ -34,6 +34,10 @@ std::vector<Route> routes(const ApiParts* parts)
     const auto add = [&](http::Method method, std::string_view pattern, Access access, auto make_handler, Doc doc) {
         table.push_back({method, pattern, access, parts ? make_handler(*parts) : Handler(), std::move(doc)});
     };
+    // Whose answers hold what users and runs have written.
+    const auto add_bounded = [&, room = std::make_shared<AnswerRoom>()](http::Method method, std::string_view pattern, Access access, auto make_handler, Doc doc) {
+        table.push_back({method, pattern, access, parts ? bounded(room, make_handler(*parts)) : Handler(), std::move(doc)});
+    };
 
     // clang-format off: one line for each route
 
@@ -50,7 +54,7 @@ std::vector<Route> routes(const ApiParts* parts)
     add(delete_, "/api/chat/sessions/{id}", chat, delete_session, {"deleteSession", "Chat", "End a session", {}, {}, 204});
     add(post, "/api/chat/message", asks_model, send_message, {"sendMessage", "Chat", "One turn of a session", "SendMessage", "MessageAnswer"});
     add(post, "/api/chat/message/stream", asks_model, stream_message, {"streamMessage", "Chat", "One turn as server-sent events: metadata, message, tool, then done or error", "SendMessage", "EventStream", 200, "text/event-stream"});
-    add(get, "/api/chat/history/{session_id}", chat, get_history, {"getHistory", "Chat", "Messages and summaries of a session", {}, "History", 200, "application/json", {"page_size", "cursor"}});
+    add_bounded(get, "/api/chat/history/{session_id}", chat, get_history, {"getHistory", "Chat", "Messages and summaries of a session", {}, "History", 200, "application/json", {"page_size", "cursor"}});
 
     // Accounts
     if (!parts || parts->settings.auth.accounts) {
@@ -124,9 +128,9 @@ std::vector<Route> routes(const ApiParts* parts)
     const auto runner = Access::permission("flows:execute");
     const std::vector<std::string_view> execution_pages{"status", "page", "page_size"};
     add(post, "/api/agent-builder/flows/{id}/execute", runner, execute_flow, Doc{"executeFlow", "Executions", "Run a flow by its id or slug; Accept: text/event-stream gives its log, Idempotency-Key starts it once", "ExecuteFlow", "Execution", 202, "application/json", {"wait", "timeout"}}.may_lack_body().takes({"Idempotency-Key"}).gives({"Location", "Idempotent-Replayed"}).or_answers({200, "It has ended, or waits for a person (wait=true)", "Execution", "application/json", {"Location", "Idempotent-Replayed"}}).or_answers({200, "Its log (Accept: text/event-stream)", "EventStream", "text/event-stream"}));
-    add(get, "/api/agent-builder/flows/{id}/executions", Access::any(), list_flow_executions, {"listFlowExecutions", "Executions", "Executions of one flow, newest first", {}, "ExecutionPage", 200, "application/json", execution_pages});
-    add(get, "/api/executions", Access::any(), list_executions, {"listExecutions", "Executions", "The caller's executions, newest first", {}, "ExecutionPage", 200, "application/json", {"status", "flow_id", "page", "page_size"}});
-    add(get, "/api/executions/{id}", Access::any(), get_execution, {"getExecution", "Executions", "One execution with its steps", {}, "Execution"});
+    add_bounded(get, "/api/agent-builder/flows/{id}/executions", Access::any(), list_flow_executions, {"listFlowExecutions", "Executions", "Executions of one flow, newest first", {}, "ExecutionPage", 200, "application/json", execution_pages});
+    add_bounded(get, "/api/executions", Access::any(), list_executions, {"listExecutions", "Executions", "The caller's executions, newest first", {}, "ExecutionPage", 200, "application/json", {"status", "flow_id", "page", "page_size"}});
+    add_bounded(get, "/api/executions/{id}", Access::any(), get_execution, {"getExecution", "Executions", "One execution with its steps", {}, "Execution"});
     add(post, "/api/executions/{id}/cancel", runner, cancel_execution, {"cancelExecution", "Executions", "End it; a running one ends soon", {}, "Execution", 202});
     add(post, "/api/executions/{id}/resume", runner, resume_execution, {"resumeExecution", "Executions", "Answer a question it waits for", "ResumeExecution", "Execution", 202});
     add(post, "/api/executions/{id}/retry", runner, retry_execution, {"retryExecution", "Executions", "Go on from the failed nodes", {}, "Execution", 202});
@@ -136,9 +140,9 @@ std::vector<Route> routes(const ApiParts* parts)
     add(post, "/ws/ticket", Access::any(), create_ticket, {"createTicket", "Executions", "A ticket for one WebSocket of a browser, good for half a minute", {}, "Ticket"});
 
     // Events: of what the caller owns, or everybody's with events:read
-    add(get, "/api/events/aggregate/{id}", Access::any(), get_aggregate_events, {"getAggregateEvents", "Events", "What happened to one aggregate, oldest first; next is the from_version of the next page", {}, "EventPage", 200, "application/json", {"aggregate_type", "from_version", "limit"}});
-    add(get, "/api/events/replay/{id}", Access::any(), replay_aggregate, {"replayAggregate", "Events", "An aggregate's state as it was", {}, "ReplayedState", 200, "application/json", {"aggregate_type", "to_version", "at"}});
-    add(get, "/api/events/audit", Access::any(), audit_events, {"auditEvents", "Events", "The audit log, newest first", {}, "AuditPage", 200, "application/json", {"user_id", "event_type", "from_date", "to_date", "limit", "cursor"}});
+    add_bounded(get, "/api/events/aggregate/{id}", Access::any(), get_aggregate_events, {"getAggregateEvents", "Events", "What happened to one aggregate, oldest first; next is the from_version of the next page", {}, "EventPage", 200, "application/json", {"aggregate_type", "from_version", "limit"}});
+    add_bounded(get, "/api/events/replay/{id}", Access::any(), replay_aggregate, {"replayAggregate", "Events", "An aggregate's state as it was", {}, "ReplayedState", 200, "application/json", {"aggregate_type", "to_version", "at"}});
+    add_bounded(get, "/api/events/audit", Access::any(), audit_events, {"auditEvents", "Events", "The audit log, newest first", {}, "AuditPage", 200, "application/json", {"user_id", "event_type", "from_date", "to_date", "limit", "cursor"}});
     add(get, "/api/events/stream", Access::any(), stream_events, Doc{"streamEvents", "Events", "Events as they happen, as server-sent events; their ids are positions, Last-Event-ID is honoured", {}, "EventStream", 200, "text/event-stream", {"after", "aggregate_id"}}.takes({"Last-Event-ID"}));
 
     // Models

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "dure/base/bulkhead.hpp"
 #include "dure/config/settings.hpp"
-#include "llm/bulkhead.hpp"
 #include "llm/provider.hpp"
 #include "llm/shares.hpp"
 

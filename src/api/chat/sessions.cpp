@@ -109,13 +109,14 @@ OrderedJson session_json(const model::Session& session)
             {"max_turns", session.max_turns}};
 }
 
-OrderedJson history_json(const std::string& session_id, const sessions::HistoryPage& page)
+// Takes the texts out of the page.
+OrderedJson history_json(const std::string& session_id, sessions::HistoryPage& page)
 {
     auto messages = OrderedJson::array();
-    for (const auto& message : page.messages)
+    for (auto& message : page.messages)
         messages.push_back({{"id", message.id},
                             {"role", message.role},
-                            {"content", message.content},
+                            {"content", std::move(message.content)},
                             {"turn", message.turn},
                             {"created_at", rfc3339(message.created_at)},
                             {"metadata", OrderedJson(message.metadata)}});
@@ -208,12 +209,12 @@ Handler get_history(const ApiParts& parts)
         if (!request)
             co_return request.error();
         co_await chat.settle(id);   // a summary under way belongs to what was said
-        const auto page = co_await service.history(context.principal.user_id, id, *request);
+        auto page = co_await service.history(context.principal.user_id, id, *request);
         if (!page)
             co_return page.error();
         auto body = history_json(id, *page);
         body["next"] = next_json(page->next, cursors, context, list);
-        co_return co_await context.respond_json(200, body);
+        co_return co_await context.respond_json(200, std::move(body));
     };
 }
 

@@ -134,11 +134,14 @@ Result<AuditRequest> read_audit(const RequestContext& context, const Cursors& cu
     return request;
 }
 
-OrderedJson events_json(const std::vector<model::Event>& events)
+// Empties the list as it goes.
+OrderedJson events_json(std::vector<model::Event>& events)
 {
     auto list = OrderedJson::array();
-    for (const auto& event : events)
+    for (auto& event : events) {
         list.push_back(event_json(event));
+        event = model::Event();
+    }
     return list;
 }
 
@@ -152,7 +155,7 @@ Handler get_aggregate_events(const ApiParts& parts)
         const auto input = event_routes::aggregate_fields().read_query(context.query);
         if (!input)
             co_return input.error();
-        const auto page = co_await service.of_aggregate(event_reader(context),
+        auto page = co_await service.of_aggregate(event_reader(context),
                                                         {context.path_parameter("id"), input->aggregate_type},
                                                         {input->from_version, input->limit});
         if (!page)
@@ -165,7 +168,7 @@ Handler get_aggregate_events(const ApiParts& parts)
                 co_return recorded.error();
         OrderedJson body{{"events", event_routes::events_json(page->events)}};
         body["next"] = page->next ? OrderedJson(*page->next) : OrderedJson(nullptr);
-        co_return co_await context.respond_json(200, body);
+        co_return co_await context.respond_json(200, std::move(body));
     };
 }
 
@@ -205,7 +208,7 @@ Handler audit_events(const ApiParts& parts)
         const auto request = event_routes::read_audit(context, cursors);
         if (!request)
             co_return request.error();
-        const auto page = co_await service.audit(event_reader(context), request->filter);
+        auto page = co_await service.audit(event_reader(context), request->filter);
         if (!page)
             co_return page.error();
         if (event_reader(context).sees_everything)
@@ -214,7 +217,7 @@ Handler audit_events(const ApiParts& parts)
         OrderedJson body{{"events", event_routes::events_json(page->events)}};
         body["next"] = page->next ? OrderedJson(cursors.write({*page->next, ""}, context.principal.user_id, request->list))
                                   : OrderedJson(nullptr);
-        co_return co_await context.respond_json(200, body);
+        co_return co_await context.respond_json(200, std::move(body));
     };
 }
 

@@ -61,13 +61,17 @@ executions::Filter filter_of(const ListInput& input, const RequestContext& conte
     return filter;
 }
 
-Task<Result<void>> respond_page(RequestContext& context, const executions::Page& page, const executions::Filter& filter)
+// Empties the page before it is written.
+Task<Result<void>> respond_page(RequestContext& context, executions::Page& page, const executions::Filter& filter)
 {
     Json body{
         {"executions", Json::array()}, {"total", page.total}, {"page", filter.page}, {"page_size", filter.page_size}};
     for (const auto& execution : page.executions)
         body["executions"].push_back(executions::to_json(execution));
-    co_return co_await context.respond_json_text(200, dump(body));
+    auto text = dump(body);
+    body = nullptr;
+    page = executions::Page();
+    co_return co_await context.respond_json_text(200, std::move(text));
 }
 
 struct ResumeInput {
@@ -120,7 +124,7 @@ Handler list_executions(const ApiParts& parts)
         if (!input)
             co_return input.error();
         const auto filter = execution_routes::filter_of(*input, context);
-        const auto page = co_await service.list(context.principal.user_id, filter);
+        auto page = co_await service.list(context.principal.user_id, filter);
         if (!page)
             co_return page.error();
         co_return co_await execution_routes::respond_page(context, *page, filter);
@@ -142,7 +146,7 @@ Handler list_flow_executions(const ApiParts& parts)
                 co_return flow.error();
             filter.flow_id = flow->id;
         }
-        const auto page = co_await service.list(context.principal.user_id, filter);
+        auto page = co_await service.list(context.principal.user_id, filter);
         if (!page)
             co_return page.error();
         // Nothing to show of a flow that is not there is a 404; executions outlive their flow.
@@ -159,10 +163,12 @@ Handler get_execution(const ApiParts& parts)
     return [&parts, &service = parts.executions](RequestContext& context) -> Task<Result<void>> {
         if (auto seen = co_await check_seen(parts, context, context.path_parameter("id")); !seen)
             co_return seen.error();
-        const auto whole = co_await service.whole(context.path_parameter("id"), context.principal.user_id);
+        auto whole = co_await service.whole(context.path_parameter("id"), context.principal.user_id);
         if (!whole)
             co_return whole.error();
-        co_return co_await context.respond_json_text(200, dump(whole_json(*whole)));
+        auto text = dump(whole_json(*whole));
+        *whole = executions::Whole();   // not kept while it is written
+        co_return co_await context.respond_json_text(200, std::move(text));
     };
 }
 
