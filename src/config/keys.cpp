@@ -296,7 +296,7 @@ void add_tools_and_flows(std::vector<Key>& all)
             "Texts that every flow may read: {name = \"text\"} is {{vars.name}}"),
         setting(
             "flows.secrets_env", [](Settings& s) { return &s.flows.secrets_env; },
-            "Secrets that every flow may send: {name = \"VARIABLE\"} is {{secrets.name}}, the value of that variable"),
+            "Secrets that flows may send: {name = \"VARIABLE@host\"} is {{secrets.name}}, the value of that variable; without @ to any host"),
         setting(
             "executions.workers", [](Settings& s) { return &s.executions.workers; }, "0: automatic")
             .between(0, 1024),

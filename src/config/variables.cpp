@@ -200,6 +200,41 @@ void keep_names_only(std::map<std::string, std::string>& names, const std::strin
 
 }  // namespace variables
 
+namespace flow_secrets {
+
+bool is_host_pattern(std::string_view host)
+{
+    if (host.starts_with("*."))
+        host.remove_prefix(2);
+    return !host.empty() && host.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.-_:[]") == std::string_view::npos;
+}
+
+// "VARIABLE" or "VARIABLE@host,*.domain": the name, and to which hosts its value may go.
+void check(std::map<std::string, std::string>& entries, Collector& collector)
+{
+    const std::string path = "flows.secrets_env";
+    for (auto& [secret, entry] : entries) {
+        const auto at = entry.find('@');
+        auto name = entry.substr(0, at);
+        variables::keep_names_only(name, path, collector);
+        if (name.empty()) {
+            entry.clear();
+            continue;
+        }
+        for (std::size_t from = at; from != std::string::npos;) {
+            const auto comma = entry.find(',', ++from);
+            if (!is_host_pattern(std::string_view(entry).substr(from, comma - from)))
+                collector.problem(collector.where(path), path + "." + secret +
+                                                             " must be VARIABLE or VARIABLE@host,host: names of hosts in "
+                                                             "small letters, or *. and the end of them");
+            from = comma;
+        }
+    }
+    std::erase_if(entries, [](const auto& entry) { return entry.second.empty(); });
+}
+
+}  // namespace flow_secrets
+
 void refuse_secrets_as_names(Collector& collector)
 {
     auto& settings = collector.loaded.settings;
@@ -214,7 +249,7 @@ void refuse_secrets_as_names(Collector& collector)
         variables::keep_names_only(settings.tools.mcp[i].secrets_env, path + "secrets_env", collector);
         variables::keep_names_only(settings.tools.mcp[i].headers_env, path + "headers_env", collector);
     }
-    variables::keep_names_only(settings.flows.secrets_env, "flows.secrets_env", collector);
+    flow_secrets::check(settings.flows.secrets_env, collector);
     variables::keep_names_only(settings.mail.smtp_url_env, "mail.smtp_url_env", collector);
 }
 
@@ -248,7 +283,8 @@ void resolve_mail_url(const Variables& all, Collector& collector)
 void resolve_flow_secrets(const Variables& all, Collector& collector)
 {
     auto& flows = collector.loaded.settings.flows;
-    for (const auto& [name, holder] : flows.secrets_env) {
+    for (const auto& [name, entry] : flows.secrets_env) {
+        const auto holder = entry.substr(0, entry.find('@'));
         if (const auto* variable = variables::filled(all, holder))
             flows.secrets.emplace(name, SecretString(variable->value));
         else

@@ -127,6 +127,41 @@ Json headers_of(const http::FetchAnswer& answer, const std::vector<std::string>&
     return headers;
 }
 
+// "VARIABLE@host,*.domain"; one without @ may go to any host.
+bool may_go_to(std::string_view entry, std::string_view host)
+{
+    auto at = entry.find('@');
+    if (at == std::string_view::npos)
+        return true;
+    while (at != std::string_view::npos) {
+        entry.remove_prefix(at + 1);
+        at = entry.find(',');
+        const auto one = entry.substr(0, at);
+        const bool fits = one.starts_with("*.") ? host.size() > one.size() - 1 && host.ends_with(one.substr(1)) : host == one;
+        if (fits)
+            return true;
+    }
+    return false;
+}
+
+// The far side of a redirect is given no credentials, so the address that is asked first decides.
+Result<void> check_secrets_go_home(const HttpPlan& plan, const config::Flows& settings)
+{
+    if (plan.secret_names.empty())
+        return {};
+    const auto url = http::parse_url(plan.request.url);
+    if (!url)
+        return url.error();
+    for (const auto& name : plan.secret_names) {
+        const auto entry = settings.secrets_env.find(name);
+        if (entry != settings.secrets_env.end() && !may_go_to(entry->second, ascii_lower(url->host)))
+            return Error(Errc::invalid_argument, "The secret " + name + " may not be sent to this host.")
+                .reason("secret_not_for_host")
+                .param("url");
+    }
+    return {};
+}
+
 }  // namespace
 
 Task<Result<Json>> run_http(const Shared& shared, flows::NodeCall& call, Services& secrets)
@@ -141,6 +176,8 @@ Task<Result<Json>> run_http(const Shared& shared, flows::NodeCall& call, Service
     auto plan = read_http_plan(call, secrets);
     if (!plan)
         co_return plan.error();
+    if (auto fine = check_secrets_go_home(*plan, shared.parts.settings.flows); !fine)
+        co_return fine.error();
     plan->request.deadline = call.context.deadline().sooner(longest_request);
     plan->request.timeouts.head = longest_request;
     auto answer = co_await http::fetch(shared.parts.client, shared.parts.egress, std::move(plan->request));

@@ -2,7 +2,6 @@
 #include "nodes/http_request.hpp"
 
 #include <algorithm>
-#include <set>
 
 #include "dure/base/text.hpp"
 #include "dure/flows/expression.hpp"
@@ -40,9 +39,8 @@ public:
 
     Result<HttpPlan> read()
     {
-        std::set<std::string> names;
-        collect_secrets(call_.node.config, names);
-        for (const auto& name : names)
+        collect_secrets(call_.node.config, plan_.secret_names);
+        for (const auto& name : plan_.secret_names)
             if (auto value = services_.secret(call_.facts.owner, name))
                 hide(std::move(*value));
         read_method();
@@ -148,6 +146,7 @@ private:
             return {};
         }
         hide(*secret);
+        plan_.secret_names.insert(value);
         return std::move(*secret);
     }
 

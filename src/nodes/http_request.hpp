@@ -1,6 +1,7 @@
 // What an `http` node sends, from its config, and the secrets in it: they go into the request and nowhere else.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@ namespace dure::nodes {
 struct HttpPlan {
     http::FetchRequest request;
     std::vector<std::string> secrets;   // values that were put in, longest first; never shown
+    std::set<std::string> secret_names;   // of these values
 };
 
 // method, url, headers, query, auth, body, max_bytes. invalid_argument names the field, never its value.

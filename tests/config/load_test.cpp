@@ -66,6 +66,22 @@ TEST_F(Load, TakesVariablesOfFlowsAndSecretsByTheNameOfTheirVariable)
     EXPECT_THAT(effective_toml(loaded.settings), Not(HasSubstr("s3cret")));
 }
 
+TEST_F(Load, TakesTheHostsASecretOfFlowsMayGoTo)
+{
+    toml("[flows]\nsecrets_env = {crm = \"CRM_KEY@api.crm.example,*.crm.example\"}\n");
+    options_.environment["CRM_KEY"] = "s3cret";
+    const auto loaded = load();
+    EXPECT_THAT(problems(), IsEmpty());
+    EXPECT_THAT(loaded.warnings, IsEmpty());
+    EXPECT_EQ(loaded.settings.flows.secrets.at("crm").reveal(), "s3cret");
+    for (const auto* entry : {"CRM_KEY@", "CRM_KEY@a.example,", "CRM_KEY@https://a.example", "CRM_KEY@*", "CRM_KEY@A.example",
+                              "CRM_KEY@a.example/x"}) {
+        toml(std::string("[flows]\nsecrets_env = {crm = \"") + entry + "\"}\n");
+        (void)load();
+        EXPECT_THAT(problems(), Contains(HasSubstr("flows.secrets_env.crm must be VARIABLE or VARIABLE@host"))) << entry;
+    }
+}
+
 TEST_F(Load, TakesLimitsOnTokensAndCostOfEachRole)
 {
     toml("[limits.user]\ntokens_per_minute = 60000\ntokens_per_day = 1000000\ncost_per_day = \"2.50\"\n");

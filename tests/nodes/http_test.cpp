@@ -203,6 +203,33 @@ TEST_F(HttpNode, ASecretThatComesBackAsTheQueryHadItIsHidden)
     EXPECT_EQ((*output)["body"], "/?key=[secret]");
 }
 
+TEST_F(HttpNode, ABoundSecretGoesToItsHostsAndNoOther)
+{
+    const Json as_auth{{"auth", {{"type", "bearer"}, {"secret", "crm"}}}};
+    const Json as_drawn{{"headers", {{"X-Key", "{{ secrets.crm }}"}}}}, as_header{{"headers", {{"X-Key", "s3cr3t-of-crm"}}}};
+    for (const auto* hosts : {"api.crm.example", "0.0.1", "*.crm.example,7.0.0.1", "*.127.0.0.1"}) {
+        settings.flows.secrets_env["crm"] = std::string("CRM_KEY@") + hosts;
+        for (const bool drawn_in_header : {false, true}) {
+            drawn_in_header ? request(as_header, as_drawn) : request(as_auth);
+            const auto output = go();
+            ASSERT_FALSE(output) << hosts;
+            EXPECT_THAT(output.error().message(), HasSubstr("The secret crm may not be sent to this host")) << hosts;
+        }
+    }
+    EXPECT_TRUE(far_side.requests().empty());
+    for (const auto* hosts : {"127.0.0.1", "api.crm.example,127.0.0.1", "*.0.0.1"}) {
+        settings.flows.secrets_env["crm"] = std::string("CRM_KEY@") + hosts;
+        far(200, "text/plain", "yes");
+        request(as_auth);
+        EXPECT_TRUE(go()) << hosts;
+        EXPECT_EQ(received().header("authorization"), "Bearer s3cr3t-of-crm");
+    }
+    settings.flows.secrets_env["crm"] = "CRM_KEY@api.crm.example";   // what has no secret in it goes anywhere
+    far(200, "text/plain", "yes");
+    request(Json::object());
+    EXPECT_TRUE(go());
+}
+
 TEST_F(HttpNode, ASecretStandsInTheQueryButInNoError)
 {
     far(500, "text/plain", "");
