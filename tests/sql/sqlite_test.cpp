@@ -3,9 +3,11 @@
 #include <sys/stat.h>
 
 #include <atomic>
+#include <cstring>
 #include <deque>
 #include <map>
 #include <thread>
+#include <vector>
 
 #include "dure/sql/file_lock.hpp"
 #include "support/databases.hpp"
@@ -181,7 +183,8 @@ TEST(Sqlite, WhatWasUndoneIsNotWrittenOverTheCommitOfAnotherProcess)
     sqlite3_close(other);
 }
 
-// Files of SQLite whose fsync, or writes of the log, can be made to fail; and whose fsync of the log can be made to last.
+// Files of SQLite whose fsync, or writes of the log, can be made to fail; and whose fsync can be made to last. It remembers the pages in
+// the log, so that a page that goes into the database file is found there.
 class FailingDisk {
 public:
     FailingDisk()
@@ -191,22 +194,27 @@ public:
         shim_.zName = "failing";
         shim_.xOpen = &FailingDisk::open;
         sqlite3_vfs_register(&shim_, 1);
-        log_writes = held_syncs = pages_before_their_log = pages_moved = synced_writes = 0;
+        log_writes = held_syncs = held_moves = pages_before_their_log = pages_moved = synced_writes = 0;
+        log_.clear();
+        written_by_.clear();
     }
     ~FailingDisk()
     {
         sqlite3_vfs_unregister(&shim_);
         sqlite3_vfs_register(base_, 1);
-        failing = full = held = false;
+        failing = failing_moves = full = held = moves_held = false;
     }
 
     static inline std::atomic<bool> failing = false;
+    static inline std::atomic<bool> failing_moves = false;  // only the fsync of the database file
     static inline std::atomic<bool> full = false;
     static inline std::atomic<int> log_writes = 0;
     static inline std::atomic<bool> held = false;  // an fsync of the log does not end
     static inline std::atomic<int> held_syncs = 0;
-    static inline std::atomic<int> pages_before_their_log =
-        0;  // written to the database while the log was not synchronised
+    static inline std::atomic<bool> moves_held = false;  // an fsync of the database file does not end
+    static inline std::atomic<int> held_moves = 0;
+    // Written to the database file and not found in what of the log was synchronised.
+    static inline std::atomic<int> pages_before_their_log = 0;
     static inline std::atomic<int> pages_moved = 0;
 
 private:
@@ -246,7 +254,12 @@ private:
             while (held)
                 std::this_thread::sleep_for(1ms);
         }
-        if (failing)
+        if (!methods.log && moves_held) {
+            ++held_moves;
+            while (moves_held)
+                std::this_thread::sleep_for(1ms);
+        }
+        if (failing || (failing_moves && !methods.log))
             return SQLITE_IOERR_FSYNC;
         const int behind = log_writes;
         const int code = methods.sync(file, flags);
@@ -258,15 +271,43 @@ private:
     static int write_database(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 to)
     {
         ++pages_moved;
-        if (synced_writes < log_writes)
+        if (!is_in_synced_log(std::string_view(static_cast<const char*>(bytes), static_cast<std::size_t>(size)), to))
             ++pages_before_their_log;
         return of(file).write(file, bytes, size, to);
     }
 
     static int write_log(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 to)
     {
-        ++log_writes;
-        return full ? SQLITE_FULL : of(file).write(file, bytes, size, to);
+        const int number = ++log_writes;
+        if (full)
+            return SQLITE_FULL;
+        {
+            const std::lock_guard lock(log_guard_);
+            const auto from = static_cast<std::size_t>(to), end = from + static_cast<std::size_t>(size);
+            log_.resize(std::max(log_.size(), end));
+            std::memcpy(log_.data() + from, bytes, static_cast<std::size_t>(size));
+            written_by_.resize(log_.size() / frame_bytes + 1);
+            for (auto frame = from < log_head_bytes ? 0 : (from - log_head_bytes) / frame_bytes;
+                 log_head_bytes + frame * frame_bytes < end; ++frame)
+                written_by_[frame] = number;
+        }
+        return of(file).write(file, bytes, size, to);
+    }
+
+    static bool is_in_synced_log(std::string_view page, sqlite3_int64 to)
+    {
+        const auto number = static_cast<std::uint32_t>(to / static_cast<sqlite3_int64>(page.size())) + 1;
+        const std::lock_guard lock(log_guard_);
+        for (std::size_t frame = 0; log_head_bytes + (frame + 1) * frame_bytes <= log_.size(); ++frame) {
+            const auto* head = log_.data() + log_head_bytes + frame * frame_bytes;
+            std::uint32_t of_page = 0;
+            for (int i = 0; i < 4; ++i)
+                of_page = of_page << 8 | static_cast<unsigned char>(head[i]);
+            if (of_page == number && written_by_[frame] <= synced_writes &&
+                page == std::string_view(head + frame_head_bytes, page.size()))
+                return true;
+        }
+        return false;
     }
 
     // Of the log of the server's writer, whose methods stand in front: those that were there before.
@@ -282,6 +323,10 @@ private:
         throw InvariantBroken("a file of no disk");
     }
 
+    static constexpr std::size_t log_head_bytes = 32, frame_head_bytes = 24, frame_bytes = frame_head_bytes + 4096;
+    static inline std::mutex log_guard_;
+    static inline std::vector<char> log_;
+    static inline std::vector<int> written_by_;  // of each page in the log: the write that brought it
     static inline std::atomic<int> synced_writes = 0;
     static inline sqlite3_vfs* base_ = nullptr;
     static inline std::mutex guard_;
@@ -441,6 +486,56 @@ TEST(Sqlite, ThePagesOfACommitAreMovedAfterTheLogIsOnTheDisk)
         EXPECT_GT(disk.pages_moved, 0);
     }
     EXPECT_EQ(disk.pages_before_their_log, 0);
+}
+
+void insert_large_items(Database& database, int from, int count)
+{
+    for (int i = from; i < from + count; ++i) {
+        const auto id = std::to_string(i) + std::string(800'000, 'x');
+        ASSERT_TRUE(database.run_now([&](Connection& c) { return insert_item(c, id); })) << i;
+    }
+}
+
+TEST(Sqlite, UnitsGoOnWhileTheLogIsMovedAndThenItBeginsAnew)
+{
+    FailingDisk disk;
+    test::TemporaryFolder folder;
+    const auto path = folder.file("dure.db");
+    {
+        const auto database = test::open_or_throw(test::sqlite_options(path));
+        ASSERT_TRUE(database->run_now(make_table));
+        disk.pages_before_their_log = disk.held_moves = 0;  // those of the new file, before it had a log
+        disk.moves_held = true;
+        int stored = 0;
+        while (disk.held_moves == 0 && stored < 13)  // 400 pages each
+            insert_large_items(*database, stored++, 1);
+        ASSERT_TRUE(comes_true([&] { return disk.held_moves == 1; }));
+        insert_large_items(*database, stored, 3);
+        EXPECT_EQ(test::read_now(*database, count_items).value(), stored + 3);
+        disk.moves_held = false;
+        insert_large_items(*database, stored + 3, 60);
+        EXPECT_LT(std::filesystem::file_size(path + "-wal"), 40'000'000u);
+        EXPECT_EQ(test::read_now(*database, count_items).value(), stored + 63);
+    }
+    EXPECT_EQ(disk.pages_before_their_log, 0);
+}
+
+TEST(Sqlite, AFailedFsyncOfTheFileWhenTheLogIsMovedIsFatal)
+{
+    FailingDisk disk;
+    test::TemporaryFolder folder;
+    std::atomic<int> fatal_calls = 0;
+    auto options = test::sqlite_options(folder.file("dure.db"));
+    options.on_fatal = [&](std::string_view) { ++fatal_calls; };
+    const auto database = test::open_or_throw(options);
+    ASSERT_TRUE(database->run_now(make_table));
+    disk.failing_moves = true;
+    insert_large_items(*database, 0, 20);
+    ASSERT_TRUE(comes_true([&] { return fatal_calls == 1; }));
+    const auto later = database->run_now([](Connection& c) { return insert_item(c, "later"); });
+    ASSERT_FALSE(later);
+    EXPECT_EQ(later.error().code(), Errc::unavailable);
+    EXPECT_EQ(fatal_calls, 1);
 }
 
 TEST(Sqlite, ALogThatFindsNoSpaceRefusesTheUnitAndPasses)

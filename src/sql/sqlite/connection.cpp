@@ -208,4 +208,13 @@ int SqliteConnection::checkpoint()
     return sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
 }
 
+int SqliteConnection::sync_database()
+{
+    sqlite3_file* file = nullptr;
+    if (const int code = sqlite3_file_control(handle_, "main", SQLITE_FCNTL_FILE_POINTER, static_cast<void*>(&file));
+        code != SQLITE_OK)
+        return code;
+    return file && file->pMethods ? file->pMethods->xSync(file, SQLITE_SYNC_NORMAL) : SQLITE_OK;
+}
+
 }  // namespace dure::sql

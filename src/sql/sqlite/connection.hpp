@@ -45,6 +45,8 @@ public:
     int logged_pages() const { return logged_pages_; }
     // Moves the log into the database file as far as readers allow. Gives SQLite's extended code.
     int checkpoint();
+    // Brings the database file (not its log) to the disk. Gives SQLite's extended code.
+    int sync_database();
 
 private:
     SqliteConnection(sqlite3* handle, std::chrono::milliseconds statement_timeout);

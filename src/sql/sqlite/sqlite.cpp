@@ -87,7 +87,10 @@ public:
         auto connection = SqliteConnection::open(options_.path, Mode::writer, options_.statement_timeout);
         if (!connection)
             return connection.error();
-        writer_.emplace(std::move(*connection), writes_, options_);
+        auto mover = SqliteConnection::open(options_.path, Mode::reader, options_.statement_timeout);
+        if (!mover)
+            return mover.error();
+        writer_.emplace(std::move(*connection), std::move(*mover), writes_, options_);
         for (std::size_t i = 0; i < std::max<std::size_t>(1, options_.readers); ++i) {
             auto reader = SqliteConnection::open(options_.path, Mode::reader, options_.statement_timeout);
             if (!reader)

@@ -8,6 +8,8 @@ namespace {
 // 16 MiB of log. Pages that many units touch are moved once in it: with a quarter of it, durable supersteps of a hundred
 // runs at once take three times as long.
 constexpr int pages_between_checkpoints = 4000;
+// That the mover may fall behind: then the writer waits for it.
+constexpr int most_pages_meanwhile = 4000;
 // That come while the log is synchronised: a switch to the writer for each of them costs as much as its work.
 constexpr std::size_t units_worth_waking = 8;
 // After a batch had to be begun again.
@@ -15,8 +17,10 @@ constexpr int batches_with_savepoints = 16;
 
 }  // namespace
 
-SqliteWriter::SqliteWriter(std::unique_ptr<SqliteConnection> connection, UnitQueue& queue, const SqliteOptions& options)
+SqliteWriter::SqliteWriter(std::unique_ptr<SqliteConnection> connection, std::unique_ptr<SqliteConnection> mover,
+                           UnitQueue& queue, const SqliteOptions& options)
     : connection_(std::move(connection)), queue_(queue), options_(options), next_checkpoint_(pages_between_checkpoints),
+      mover_(std::move(mover), [this](std::string detail) { die(std::move(detail)); }),
       log_sync_([this] { return connection_->sync_log(); }, [this] { queue_.look_again(); },
                 [this](std::string detail) { die(std::move(detail)); })
 {}
@@ -159,11 +163,20 @@ void SqliteWriter::fail_all(const std::vector<Unit*>& units, const Error& error)
 void SqliteWriter::move_log()
 {
     const int pages = connection_->logged_pages();
-    if (pages < pages_before_)  // the log began anew
+    if (pages < pages_before_) {  // the log began anew
         next_checkpoint_ = pages_between_checkpoints;
+        mover_began_ = mover_.moving();
+    }
     pages_before_ = pages;
     if (dead() || pages < next_checkpoint_)
         return;
+    if (!std::exchange(mover_began_, true))  // most of it by the mover, then what has come meanwhile
+        return mover_.begin();
+    if (pages >= next_checkpoint_ + most_pages_meanwhile)
+        mover_.wait();
+    if (mover_.moving())
+        return;
+    mover_began_ = false;
     const int code = connection_->checkpoint();
     if ((code & 0xff) == SQLITE_IOERR)
         die("sqlite " + std::to_string(code) + " at a checkpoint");

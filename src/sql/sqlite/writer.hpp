@@ -8,6 +8,7 @@
 
 #include "dure/sql/sqlite.hpp"
 #include "sql/sqlite/connection.hpp"
+#include "sql/sqlite/log_mover.hpp"
 #include "sql/sqlite/log_sync.hpp"
 #include "sql/unit_queue.hpp"
 
@@ -15,7 +16,9 @@ namespace dure::sql {
 
 class SqliteWriter {
 public:
-    SqliteWriter(std::unique_ptr<SqliteConnection> connection, UnitQueue& queue, const SqliteOptions& options);
+    // `mover`: another connection, for LogMover.
+    SqliteWriter(std::unique_ptr<SqliteConnection> connection, std::unique_ptr<SqliteConnection> mover,
+                 UnitQueue& queue, const SqliteOptions& options);
 
     // Until the queue is closed and drained.
     void work();
@@ -43,10 +46,12 @@ private:
     std::optional<Error> last_failure_;  // of a statement of the unit that ran last
     int next_checkpoint_;  // pages in the log at which it is moved
     int pages_before_ = 0;
+    bool mover_began_ = false;  // since the last checkpoint of the writer
     int careful_batches_ = 0;  // that still get savepoints
     bool must_undo_ = false;  // a unit failed after a change, without a savepoint around it
     std::atomic<bool> dead_ = false;
-    LogSync log_sync_;  // the last member: its thread uses the others
+    LogMover mover_;
+    LogSync log_sync_;  // the last members: their threads use the others
 };
 
 // Runs read units, each in a transaction of its own.
