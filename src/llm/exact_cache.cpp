@@ -7,6 +7,7 @@
 
 #include "dure/base/channel.hpp"
 #include "dure/base/text.hpp"
+#include "llm/openai/call_form.hpp"
 #include "llm/openai/request.hpp"
 
 namespace dure::llm {
@@ -208,14 +209,8 @@ std::string completion_body(const model::Completion& answer, std::string_view mo
     if (answer.reasoning_details.is_array() && !answer.reasoning_details.empty())
         message["reasoning_details"] = answer.reasoning_details;
     message["refusal"] = answer.refusal.empty() ? OrderedJson() : OrderedJson(answer.refusal);
-    for (const auto& call : answer.tool_calls) {
-        OrderedJson entry;
-        entry["id"] = call.id;
-        entry["type"] = "function";
-        entry["function"]["name"] = call.name;
-        entry["function"]["arguments"] = call.arguments;
-        message["tool_calls"].push_back(std::move(entry));
-    }
+    for (const auto& call : answer.tool_calls)
+        message["tool_calls"].push_back(openai::call_form(call));
     OrderedJson choice;
     choice["index"] = 0;
     choice["message"] = std::move(message);

@@ -7,6 +7,7 @@
 #include "dure/base/timeout.hpp"
 #include "llm/embedder.hpp"
 #include "llm/mock/answer.hpp"
+#include "llm/openai/call_form.hpp"
 
 namespace dure::llm::mock {
 
@@ -69,14 +70,8 @@ OrderedJson message_of(const Answer& answer)
     message["role"] = "assistant";
     message["content"] = answer.tool_calls.empty() ? OrderedJson(answer.text) : OrderedJson();
     message["refusal"] = nullptr;
-    for (const auto& call : answer.tool_calls) {
-        OrderedJson entry;
-        entry["id"] = call.id;
-        entry["type"] = "function";
-        entry["function"]["name"] = call.name;
-        entry["function"]["arguments"] = call.arguments;
-        message["tool_calls"].push_back(std::move(entry));
-    }
+    for (const auto& call : answer.tool_calls)
+        message["tool_calls"].push_back(openai::call_form(call));
     return message;
 }
 

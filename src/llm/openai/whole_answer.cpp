@@ -5,6 +5,7 @@
 #include "dure/base/text.hpp"
 #include "dure/schema/json_view.hpp"
 #include "llm/call_spending.hpp"
+#include "llm/openai/call_form.hpp"
 #include "llm/openai/chunk_reader.hpp"
 #include "llm/openai/whole_scanner.hpp"
 #include "llm/settlement.hpp"
@@ -52,14 +53,8 @@ void normalise_calls(OrderedJson& message, model::Completion* into)
     model::Completion joined;
     joined.append(all);
     message.erase(calls);
-    for (const auto& call : joined.tool_calls) {
-        OrderedJson entry;
-        entry["id"] = call.id;
-        entry["type"] = "function";
-        entry["function"]["name"] = call.name;
-        entry["function"]["arguments"] = call.arguments;
-        message["tool_calls"].push_back(std::move(entry));
-    }
+    for (const auto& call : joined.tool_calls)
+        message["tool_calls"].push_back(call_form(call));
     if (into != nullptr)
         into->tool_calls = std::move(joined.tool_calls);
 }
