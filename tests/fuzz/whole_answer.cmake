@@ -1,0 +1,1 @@
+dure_fuzz(whole_answer llm)
