@@ -68,6 +68,20 @@ TEST_F(Upstream, TypedRequestsStreamPieces)
     EXPECT_TRUE(sink.bytes.empty());
 }
 
+TEST_F(Upstream, TypedRequestsGetTheEndThatNobodyTold)
+{
+    const auto delta = [](const char* text) { return sse_data(R"({"choices":[{"index":0,"delta":)" + std::string(text) + "}]}"); };
+    upstream.enqueue(stream_script({delta(R"({"content":"half \ud83d"})"),
+                                    delta(R"({"tool_calls":[{"index":0,"id":"c","function":{"name":"f"}}]})")}));
+    model::Completion completion;
+    ASSERT_TRUE(stream(asking("hi", "gpt"), sink, completion));
+    EXPECT_EQ(sink.text, "half \uFFFD");
+    EXPECT_EQ(completion.text, "half \uFFFD");
+    EXPECT_EQ(completion.finish_reason, "tool_calls");
+    ASSERT_EQ(completion.tool_calls.size(), 1u);
+    EXPECT_EQ(completion.tool_calls[0].arguments, "{}");
+}
+
 TEST_F(Upstream, WholeAnswersBearTheAskedName)
 {
     upstream.enqueue(completion_script("Hallo"));

@@ -69,14 +69,17 @@ void StreamAttempt::take(const http::SseEvent& event)
 
 void StreamAttempt::collect_piece()
 {
-    for (const auto& delta : translator_.reader().deltas()) {
-        if (delta.index != 0)
-            continue;
-        piece_.text += delta.piece.text;
-        piece_.reasoning += delta.piece.reasoning;
-        piece_.refusal += delta.piece.refusal;
-        piece_.tool_calls.insert(piece_.tool_calls.end(), delta.piece.tool_calls.begin(), delta.piece.tool_calls.end());
-    }
+    for (const auto& delta : translator_.reader().deltas())
+        if (delta.index == 0)
+            add_piece(delta.piece);
+}
+
+void StreamAttempt::add_piece(const model::Piece& piece)
+{
+    piece_.text += piece.text;
+    piece_.reasoning += piece.reasoning;
+    piece_.refusal += piece.refusal;
+    piece_.tool_calls.insert(piece_.tool_calls.end(), piece.tool_calls.begin(), piece.tool_calls.end());
 }
 
 void StreamAttempt::take_document(OrderedJson chunk)
@@ -137,6 +140,9 @@ bool StreamAttempt::take_bytes(std::string_view bytes)
 MaybeFailure StreamAttempt::finish()
 {
     auto& answer = reply_.completion;
+    auto& reader = translator_.reader();
+    if (ask_.relay == nullptr && !reader.choices().empty() && !reader.choices().front().finished)
+        add_piece(reader.end_untold(0).piece);
     if (answer.finish_reason.empty())
         answer.finish_reason = answer.tool_calls.empty() ? "stop" : "tool_calls";
     if (form_ != nullptr)

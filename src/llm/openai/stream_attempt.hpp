@@ -32,6 +32,7 @@ private:
     void take_foreign(const http::SseEvent& event);
     void take_document(OrderedJson chunk);
     void collect_piece();
+    void add_piece(const model::Piece& piece);
     bool take_bytes(std::string_view bytes);
     Task<MaybeFailure> flush();
     Task<MaybeFailure> conclude(const Error* broken);
