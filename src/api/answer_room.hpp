@@ -22,9 +22,9 @@ public:
     struct Limits {
         std::size_t most_in_the_making = 16;
         std::size_t most_waiting = 4096;
-        std::size_t large = 256u << 10;         // bytes of an answer; smaller ones are not counted
+        std::size_t large = 256u << 10;  // bytes of an answer; smaller ones are not counted
         std::size_t most_unwritten = 256u << 20;
-        std::chrono::milliseconds patience{1500};   // a refusal is out within two seconds (threat-model §9)
+        std::chrono::milliseconds patience{1500};  // a refusal is out within two seconds (threat-model §9)
     };
 
     // A large answer until it is written.

@@ -137,7 +137,8 @@ bool may_go_to(std::string_view entry, std::string_view host)
         entry.remove_prefix(at + 1);
         at = entry.find(',');
         const auto one = entry.substr(0, at);
-        const bool fits = one.starts_with("*.") ? host.size() > one.size() - 1 && host.ends_with(one.substr(1)) : host == one;
+        const bool fits =
+            one.starts_with("*.") ? host.size() > one.size() - 1 && host.ends_with(one.substr(1)) : host == one;
         if (fits)
             return true;
     }

@@ -24,10 +24,35 @@ OrderedJson LiveSession::to_json() const
 
 namespace {
 
+// About what it takes: its texts, and something for each part.
+std::size_t bytes_of(const Json& json)
+{
+    constexpr std::size_t each = 32;
+    if (json.is_string())
+        return each + json.get_ref<const std::string&>().size();
+    std::size_t bytes = each;
+    if (json.is_object())
+        for (const auto& [name, value] : json.items())
+            bytes += each + name.size() + bytes_of(value);
+    else if (json.is_array())
+        for (const auto& value : json)
+            bytes += bytes_of(value);
+    return bytes;
+}
+
+std::size_t bytes_of(const LiveSession& live)
+{
+    std::size_t bytes = sizeof live + live.summary.size();
+    for (const auto& message : live.messages)
+        bytes += sizeof message + message.content.size() + bytes_of(message.metadata);
+    return bytes;
+}
+
 class InProcessSessions final : public LiveSessions {
 public:
-    InProcessSessions(const Clock& clock, std::chrono::milliseconds time_to_live, std::size_t capacity)
-        : clock_(clock), time_to_live_(time_to_live), capacity_(capacity)
+    InProcessSessions(const Clock& clock, std::chrono::milliseconds time_to_live, std::size_t capacity,
+                      std::size_t most_bytes)
+        : clock_(clock), time_to_live_(time_to_live), capacity_(capacity), most_bytes_(most_bytes)
     {
     }
 
@@ -47,17 +72,17 @@ public:
 
     Task<void> put(LiveSession session) override
     {
+        const auto bytes = bytes_of(session);
         const std::lock_guard lock(guard_);
-        const auto found = places_.find(session.session.id);
-        if (found != places_.end()) {
-            found->second->session = std::move(session);
-            touch(found->second);
+        if (const auto found = places_.find(session.session.id); found != places_.end())
+            drop(found);
+        if (bytes > largest_live_session)
             co_return;
-        }
-        while (by_use_.size() >= capacity_)
+        while (!by_use_.empty() && (by_use_.size() >= capacity_ || bytes_ + bytes > most_bytes_))
             drop(places_.find(by_use_.back().session.session.id));
         const auto id = session.session.id;
-        by_use_.push_front({std::move(session), {}});
+        by_use_.push_front({std::move(session), {}, bytes});
+        bytes_ += bytes;
         places_[id] = by_use_.begin();
         touch(by_use_.begin());
     }
@@ -75,6 +100,7 @@ private:
     struct Entry {
         LiveSession session;
         Steady::time_point expires;
+        std::size_t bytes = 0;
     };
     using Place = std::list<Entry>::iterator;
     using Places = std::unordered_map<std::string, Place>;
@@ -87,6 +113,7 @@ private:
 
     void drop(Places::iterator place)
     {
+        bytes_ -= place->second->bytes;
         by_use_.erase(place->second);
         places_.erase(place);
     }
@@ -94,6 +121,8 @@ private:
     const Clock& clock_;
     const std::chrono::milliseconds time_to_live_;
     const std::size_t capacity_;
+    const std::size_t most_bytes_;
+    std::size_t bytes_ = 0;   // of all of them
     std::mutex guard_;
     std::list<Entry> by_use_;   // newest use first
     Places places_;
@@ -102,9 +131,9 @@ private:
 }  // namespace
 
 std::unique_ptr<LiveSessions> in_process_sessions(const Clock& clock, std::chrono::milliseconds time_to_live,
-                                                  std::size_t capacity)
+                                                  std::size_t capacity, std::size_t most_bytes)
 {
-    return std::make_unique<InProcessSessions>(clock, time_to_live, capacity);
+    return std::make_unique<InProcessSessions>(clock, time_to_live, capacity, most_bytes);
 }
 
 }  // namespace dure::sessions

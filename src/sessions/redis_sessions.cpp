@@ -9,7 +9,6 @@ namespace dure::sessions {
 namespace in_redis {
 
 constexpr std::size_t longest_id = 128;
-constexpr std::size_t largest = 1u << 20;   // more than this is rebuilt from SQL rather than carried around
 
 // The public form, and under "dure" what rebuilding a conversation from it needs besides.
 std::string text_of(const LiveSession& live)
@@ -91,7 +90,7 @@ public:
     Task<void> put(LiveSession session) override
     {
         auto text = text_of(session);
-        if (text.size() > largest) {
+        if (text.size() > largest_live_session) {
             co_await forget(session.session.id);
             co_return;
         }

@@ -172,7 +172,9 @@ Result<std::vector<model::ConversationSummary>> Summaries::list(std::string_view
     static const std::string sql = "SELECT " + summary_columns +
                                    " FROM conversation_summaries WHERE session_id = $1 AND owner_id = $2 "
                                    "ORDER BY created_at DESC, id DESC LIMIT $3";
-    auto summaries = read_all(connection_.query(sql, session_id, owner_id, summaries_limit), summary_from);
+    static constexpr sql::TextBound bound{page_text_bytes, "octet_length(content)", "created_at DESC, id DESC"};
+    const std::array<sql::Param, 3> values{session_id, owner_id, summaries_limit};
+    auto summaries = read_all(connection_.query_up_to(bound, sql, values), summary_from);
     if (summaries)
         std::reverse(summaries->begin(), summaries->end());
     return summaries;

@@ -32,7 +32,8 @@ TEST(AnswerRoom, SoManyAreMadeAtOnceAndTheOthersWaitTheirTime)
 
 TEST(AnswerRoom, LargeAnswersAreCountedUntilTheyAreWritten)
 {
-    AnswerRoom room({.most_in_the_making = 1, .most_waiting = 1, .large = 100, .most_unwritten = 1000, .patience = 1ms});
+    AnswerRoom room(
+        {.most_in_the_making = 1, .most_waiting = 1, .large = 100, .most_unwritten = 1000, .patience = 1ms});
     auto first = room.hold(700);
     ASSERT_TRUE(first);
     EXPECT_EQ(room.hold(301).error().reason(), "answers_in_memory");

@@ -93,7 +93,9 @@ TEST_P(ExecutionRowsTest, StepsBehindManyLongOnesAreThereWithoutTheirTexts)
     const auto steps = in([](ExecutionRows rows) { return rows.steps_to_show("e"); });
     ASSERT_TRUE(steps) << steps.error().detail();
     ASSERT_EQ(steps->size(), 5u);
-    for (const auto& step : in([](ExecutionRows rows) { return rows.steps("e"); }).value())   // as a fork takes them over
+    const auto taken_over = in([](ExecutionRows rows) { return rows.steps("e"); });  // as a fork has them
+    ASSERT_TRUE(taken_over);
+    for (const auto& step : *taken_over)
         EXPECT_EQ(step.output, std::string(mebibyte, 'o'));
     for (std::size_t i = 0; i < 5; ++i) {
         const auto shown = to_json((*steps)[i]);

@@ -297,6 +297,32 @@ TEST(LiveSessions, SlideTheirTimeAndDropTheLeastUsed)
     });
 }
 
+TEST(LiveSessions, AreBoundedByTheirBytesEachAndTogether)
+{
+    test::run([]() -> Task<void> {
+        StepClock clock;
+        auto live = in_process_sessions(clock, std::chrono::hours(1), 100, 1'000'000);
+        const auto put = [&live](std::string id, std::size_t content, std::size_t metadata) -> Task<void> {
+            LiveSession session;
+            session.session.id = std::move(id);
+            session.messages.push_back({"user", std::string(content, 'x'), 0, 1, Json{{"tools", {std::string(metadata, 'x')}}}});
+            co_await live->put(std::move(session));
+        };
+        co_await put("a", 400'000, 0);
+        co_await put("b", 200'000, 200'000);
+        EXPECT_TRUE((co_await live->get("a")).has_value());
+        co_await put("c", 300'000, 0);   // pushes out b, which was used less recently than a
+        EXPECT_TRUE((co_await live->get("a")).has_value());
+        EXPECT_FALSE((co_await live->get("b")).has_value());
+        EXPECT_TRUE((co_await live->get("c")).has_value());
+        co_await put("c", 2'000'000, 0);   // too large: not what it was before, either
+        EXPECT_FALSE((co_await live->get("c")).has_value());
+        EXPECT_TRUE((co_await live->get("a")).has_value());
+        co_await put("d", 500'000, 0);   // c's place is free
+        EXPECT_TRUE((co_await live->get("a")).has_value());
+    });
+}
+
 TEST(LiveSessions, HaveTheJsonFormOfTheSharedStore)
 {
     LiveSession live;

@@ -238,6 +238,16 @@ TEST_P(ConversationsTest, SummariesAreKeptAndTheNewestIsFound)
     EXPECT_EQ(ids_of(from<Summaries>([](Summaries all) { return all.list("s1", "kim"); }).value()), (Ids{"x1", "x2"}));
 }
 
+TEST_P(ConversationsTest, OfVeryLongSummariesTheNewestAreTold)
+{
+    add(session_of("kim", "s1"));
+    for (int i = 1; i <= 3; ++i)
+        ASSERT_TRUE(in<Summaries>([&](Summaries all) {
+            return all.append({"x" + std::to_string(i), "s1", "kim", std::string(5 << 20, 's'), i, "mock", 100 + i});
+        }));
+    EXPECT_EQ(ids_of(from<Summaries>([](Summaries all) { return all.list("s1", "kim"); }).value()), (Ids{"x2", "x3"}));
+}
+
 TEST_P(ConversationsTest, TheViewOfTurnsHoldsARowPerTurn)
 {
     add(session_of("kim", "s1"));

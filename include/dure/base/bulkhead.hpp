@@ -19,8 +19,7 @@ class Bulkhead {
 public:
     Bulkhead(std::size_t most_running, std::size_t most_waiting)
         : most_running_(most_running), most_waiting_(most_waiting)
-    {
-    }
+    {}
     Bulkhead(const Bulkhead&) = delete;
     Bulkhead& operator=(const Bulkhead&) = delete;
 

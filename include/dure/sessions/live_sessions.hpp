@@ -59,9 +59,12 @@ public:
     virtual Task<void> forget(std::string session_id) = 0;
 };
 
-// At most `capacity` sessions; the one used least recently goes first.
+// One of more bytes is rebuilt from SQL for each turn rather than kept.
+inline constexpr std::size_t largest_live_session = 1u << 20;
+
+// At most `capacity` sessions of `most_bytes` together; the one used least recently goes first.
 std::unique_ptr<LiveSessions> in_process_sessions(const Clock& clock, std::chrono::milliseconds time_to_live,
-                                                  std::size_t capacity = 10000);
+                                                  std::size_t capacity = 10000, std::size_t most_bytes = 256u << 20);
 
 // Shared by every replica. Of `session` only id, owner, times and counters are kept: the row in SQL has the rest. While Redis
 // is away, or holds what is no session, get() finds nothing.

@@ -43,7 +43,7 @@ public:
     explicit Summaries(sql::Connection& connection) : connection_(connection) {}
 
     Result<void> append(const model::ConversationSummary& summary);
-    // The newest 100, oldest of them first.
+    // The newest 100, fewer where they are very long (page_text_bytes), oldest of them first.
     Result<std::vector<model::ConversationSummary>> list(std::string_view session_id, std::string_view owner_id);
     Result<std::optional<model::ConversationSummary>> newest(std::string_view session_id, std::string_view owner_id);
 
