@@ -11,6 +11,7 @@
 #include "llm/call_spending.hpp"
 #include "llm/gateway_state.hpp"
 #include "llm/needs.hpp"
+#include "llm/openai/whole_answer.hpp"
 #include "llm/retry_plan.hpp"
 
 namespace dure::llm {
@@ -93,6 +94,8 @@ Task<Result<void>> Gateway::State::answer_through_cache(std::string key, const C
         co_return co_await play(*found, ask, reply);
     }
     const auto hand_on = [&] {
+        if (reply.relayed_more || (!reply.body.empty() && openai::whole_has_more(reply.body)))
+            return lead.end(nullptr, false);   // a copy would lack what the completion does not keep
         auto made = std::make_shared<model::Completion>(reply.completion);
         made->drained = false;
         const auto provider = made->answered_by.substr(0, made->answered_by.find('/'));

@@ -25,6 +25,7 @@ public:
 
     model::Completion& completion;
     std::string body;                     // of a relay without stream
+    bool relayed_more = false;            // the client was sent what `completion` does not keep: images, annotations
     std::int64_t cost_of_failed = 0;      // nano-dollars that providers reported for attempts nothing came of
 
     void dropped(std::vector<std::string> params);

@@ -78,6 +78,31 @@ TEST_F(Cached, AHitHasTheDetailsOfItsUsageAndReasoning)
     EXPECT_EQ(second["choices"][0]["message"]["reasoning_details"], first["choices"][0]["message"]["reasoning_details"]);
 }
 
+TEST_F(Cached, AnAnswerWithMoreThanItsTextIsAskedForAgain)
+{
+    const auto image = R"("images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,AA"}}])";
+    upstream.handle([&](const RecordedRequest& request) {
+        const std::string rest = request.body.find("plain") == std::string::npos ? image : R"("images":[],"annotations":null)";
+        const auto choice = [&](const char* name) {
+            return R"({"id":"c","object":"x","created":1,"model":"m","choices":[{"index":0,")" + std::string(name) +
+                   R"(":{"role":"assistant","content":"a",)" + rest + R"(},"finish_reason":"stop"}]})";
+        };
+        if (request.body.find("\"stream\":true") == std::string::npos)
+            return Script{send(http_answer(200, "application/json", choice("message")))};
+        return stream_script({sse_data(choice("delta"))});
+    });
+    for (const bool streamed : {false, true}) {
+        const auto rest = cached_question + (streamed ? R"(,"seed":1,"stream":true)" : R"(,"seed":2)");
+        for (const bool plain : {false, true}) {
+            const auto question = rest + (plain ? R"(,"stop":"plain")" : "");
+            ASSERT_TRUE(ask(question, streamed));
+            ASSERT_TRUE(ask(question, streamed));
+            EXPECT_EQ(record.cache_hit, plain) << question;
+        }
+    }
+    EXPECT_EQ(upstream.request_count(), 6);
+}
+
 TEST_F(Cached, WhatDoesNotShapeTheAnswerDoesNotMatterWhatDoesIsApart)
 {
     ASSERT_TRUE(ask(cached_question + R"(,"temperature":1)"));

@@ -126,6 +126,16 @@ void join_content_parts(OrderedJson& message)
     *content = std::move(text);
 }
 
+bool brings_more(const OrderedJson& message)
+{
+    static constexpr std::array<std::string_view, 6> kept = {"role",    "content",    "reasoning_content",
+                                                             "refusal", "tool_calls", "reasoning_details"};
+    for (const auto& [key, value] : message.items())
+        if (std::find(kept.begin(), kept.end(), key) == kept.end() && !value.empty() && value != "")
+            return true;
+    return false;
+}
+
 std::string normal_finish(const std::string& raw, bool has_calls, std::string& native)
 {
     static constexpr std::array<std::string_view, 5> known = {"stop", "length", "tool_calls", "content_filter",
@@ -350,6 +360,7 @@ void ChunkReader::read_delta(OrderedJson& delta, ChoiceState& state, ChoiceDelta
         join_halves(out.piece, state);
         settle_surrogates(delta);
     }
+    has_more_ = has_more_ || brings_more(delta);
     if (!delta.empty())
         out.delta_rest = std::move(delta);
 }

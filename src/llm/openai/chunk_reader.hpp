@@ -67,6 +67,9 @@ public:
     bool output() const { return output_; }
     std::uint64_t progress() const { return progress_; }   // counts output, usage and finishes
     std::size_t skipped() const { return skipped_; }
+    // Deltas brought what the completion does not keep: images, annotations.
+    bool has_more() const { return has_more_; }
+    void took_more() { has_more_ = true; }
     const MaybeFailure& failure() const { return failure_; }
     void fail(Failure failure);
     const std::string& id() const { return id_; }
@@ -99,6 +102,7 @@ private:
     std::uint64_t progress_ = 0;
     std::size_t skipped_ = 0;
     bool surrogates_seen_ = false;
+    bool has_more_ = false;
     bool output_ = false;
     bool done_ = false;
 };
@@ -108,6 +112,8 @@ model::Usage usage_of(const OrderedJson& usage);
 model::Usage usage_of(const schema::JsonView& usage);   // of checked JSON
 // Some servers answer with a list of parts: its texts in a row; other content stays as it is.
 void join_content_parts(OrderedJson& message);
+// Of a delta or message: members that a completion does not keep.
+bool brings_more(const OrderedJson& message);
 // A finish reason in the client's words; `native` gets the raw one when it was none of them.
 std::string normal_finish(const std::string& raw, bool has_calls, std::string& native);
 // Keys of provider answers that could act in a client's browser (openai-clients §10).

@@ -120,8 +120,12 @@ private:
             return chunk_.tool_calls.empty() && peek() == '[' && value_span(chunk_.tool_calls);
         if (key == "reasoning" || key == "function_call")
             return false;
+        std::string_view value;
         chunk_.has_details = chunk_.has_details || key == "reasoning_details";
-        return skip();
+        if (!value_span(value))
+            return false;
+        chunk_.has_more = chunk_.has_more || (value != "null" && value != "[]" && value != "\"\"");
+        return true;
     }
 
     bool text_or_null(std::string_view& text, bool& present)

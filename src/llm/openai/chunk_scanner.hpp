@@ -22,6 +22,7 @@ struct ScannedChunk {
     bool has_reasoning = false;
     bool has_role = false;
     bool has_details = false;             // reasoning_details, not looked at
+    bool has_more = false;                // in the delta, of what is neither text nor a tool call (images, annotations)
     std::size_t index = 0;                // of the choice
 };
 

@@ -107,8 +107,10 @@ bool RelayTranslator::splice(std::string_view data, std::string& out)
 {
     ScannedChunk chunk;
     if (!scan_chunk(data, chunk) || chunk.id.empty() || chunk.created.empty() || chunk.model.empty() ||
-        !chunk.tool_calls.empty())
+        !chunk.tool_calls.empty() || chunk.has_details)
         return false;
+    if (chunk.has_more)
+        reader_.took_more();
     auto& state = reader_.choice(chunk.index);
     const bool calls = state.calls.any();
     if (state.finished || state.holds_half() || (calls && !chunk.finish.empty()))

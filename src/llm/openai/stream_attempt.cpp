@@ -149,6 +149,7 @@ MaybeFailure StreamAttempt::finish()
         if (auto misfit = form_->check(answer))
             return fail(*misfit);
     finished_ = true;
+    reply_.relayed_more = ask_.relay != nullptr && reader.has_more();
     if (ask_.relay != nullptr)
         translator_.finish(out_);
     return std::nullopt;

@@ -179,6 +179,14 @@ MaybeFailure read_whole(std::string_view body, std::string_view model, model::Co
     return std::nullopt;
 }
 
+bool whole_has_more(std::string_view client_body)
+{
+    const auto document = parse_whole(client_body);
+    const auto choices = document.is_object() ? document.find("choices") : document.end();
+    return document.is_object() && choices != document.end() && choices->is_array() && !choices->empty() &&
+           choices->front().is_object() && brings_more(choices->front().value("message", OrderedJson::object()));
+}
+
 OrderedJson chunk_of_whole(OrderedJson whole)
 {
     whole["object"] = "chat.completion.chunk";

@@ -17,6 +17,9 @@ namespace dure::llm::openai {
 MaybeFailure read_whole(std::string_view body, std::string_view model, model::Completion& into,
                                   std::string* client_body, const Ask* ask = nullptr);
 
+// The answer that a client gets has what the completion does not keep: images, annotations.
+bool whole_has_more(std::string_view client_body);
+
 // {"error":…} in a 200, or something that is no completion.
 MaybeFailure wrong_whole(const OrderedJson& document);
 // As one chunk: messages become deltas.
