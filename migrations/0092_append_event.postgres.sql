@@ -6,7 +6,8 @@ CREATE FUNCTION append_event(new_event_id TEXT, new_aggregate_id TEXT, new_aggre
                              new_event_type TEXT, new_data TEXT, new_metadata TEXT, new_owner_id TEXT, new_user_id TEXT,
                              new_created_at BIGINT)
 RETURNS TABLE (taken_position BIGINT, newest_version BIGINT)
-LANGUAGE plpgsql AS $append_event$
+-- Who shares a transaction does not wait long for rows, but for its turn in the order.
+LANGUAGE plpgsql SET lock_timeout = 0 AS $append_event$
 BEGIN
     UPDATE event_position SET position = position + 1 WHERE id = 1 RETURNING position INTO STRICT taken_position;
     SELECT COALESCE(MAX(version), 0) INTO newest_version FROM events

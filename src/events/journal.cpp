@@ -51,6 +51,15 @@ store::NewEvent event_by(const model::Actor& actor, std::string aggregate_type, 
     return event;
 }
 
+Result<void> Journal::Told::store(sql::Connection& connection)
+{
+    auto events = batch.store(connection);
+    if (!events)
+        return events.error();
+    stored = std::move(*events);
+    return {};
+}
+
 Journal::Journal(sql::Database& database, Bus& bus, const Clock& clock)
     : database_(database), bus_(bus), clock_(clock), appends_(std::make_shared<AppendBatches>(database, bus))
 {}

@@ -1,4 +1,4 @@
-// See recorder.hpp. Rows first, events last: an append holds the lock of the global order until the commit. What can be made
+// See recorder.hpp. Rows first, events at the end of the transaction: an append holds the lock of the global order until the commit. What can be made
 // before is made on the run's core: the database's thread is the one that all runs wait for.
 #include "executions/recorder.hpp"
 
@@ -91,9 +91,19 @@ struct ToldStep {
 // What becomes of one write, made again when its transaction was lost.
 struct Prepared {
     std::vector<ToldStep> steps;
+    std::vector<store::EventToAppend> events;   // until the end of the transaction
     std::vector<model::Event> stored;
     std::size_t first_step = 0;   // of the stored events
     std::vector<std::int64_t> visits;
+
+    Result<void> store(sql::Connection& connection)
+    {
+        auto appended = store::append_every(connection, std::move(events));
+        if (!appended)
+            return appended.error();
+        stored = std::move(*appended);
+        return {};
+    }
 };
 
 Prepared* prepared_of(const runs::WriteOfRun& what)
@@ -145,11 +155,8 @@ public:
         if (what_.ending || !touched_)
             if (auto left = what_.ending ? leave() : rows_.touch(what_.run.id, now_); !left)
                 return left;
-        auto stored = store::append_every(connection_, std::move(events_));
-        if (!stored)
-            return stored.error();
-        prepared_.stored = std::move(*stored);
-        return {};
+        prepared_.events = std::move(events_);
+        return connection_.at_end([&prepared = prepared_](sql::Connection& c) { return prepared.store(c); });
     }
 
 private:

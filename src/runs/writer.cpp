@@ -123,7 +123,8 @@ Task<Result<void>> RunWriter::write_queue(Last last)
     const bool one_statement =
         queue.size() <= 1 && !has_extra && !last.ending && is_one_statement(database_.dialect(), batch);
     auto written = co_await until_stored(
-        [&] { return one_statement ? database_.write_statement(unit) : database_.write(unit); }, limits_.give_up_after);
+        [&] { return one_statement ? database_.write_statement(unit) : database_.write_together(unit); },
+        limits_.give_up_after);
     Queue again;   // its events go out with the next write that succeeds: so does what they tell of
     for (const auto& queued : queue) {
         queued->outcome = written;

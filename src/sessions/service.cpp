@@ -219,13 +219,14 @@ Task<Result<RecordedTurn>> SessionService::record_turn(TurnRecord record)
 {
     const auto now = clock_.now();
     TurnRows rows(record, now, now + settings_.ttl.count());
-    const auto stored = co_await database_.write(
-        [&rows](sql::Connection& connection) { return store::Turns(connection).record(rows.turn()); });
-    if (!stored)
-        co_return stored.error();
-    journal_.tell([&] { return rows.event(*stored); });
-    co_await follow_turn(rows, *stored);
-    co_return RecordedTurn{stored->turn.turn, stored->turn.summary_due};
+    store::StoredTurn stored;
+    const auto done = co_await database_.write_together(
+        [&](sql::Connection& connection) { return store::Turns(connection).record(rows.turn(), stored); });
+    if (!done)
+        co_return done.error();
+    journal_.tell([&] { return rows.event(stored); });
+    co_await follow_turn(rows, stored);
+    co_return RecordedTurn{stored.turn.turn, stored.turn.summary_due};
 }
 
 // Adds the turn to a live copy that is of the version just before it; any other copy is of no use any more.

@@ -121,17 +121,29 @@ Result<void> append_messages(sql::Connection& connection, const NewTurn& turn, c
     return Messages(connection).append_turn(stored.turn.counted ? &question : nullptr, answer, facts);
 }
 
+Result<void> append_event(sql::Connection& connection, const NewTurn& turn, StoredTurn& stored)
+{
+    auto event = turn.event;
+    event.data_text = turn.event_data(stored.turn);
+    event.metadata = Json::parse(turn.event_metadata);
+    const auto appended = Events(connection).append(std::move(event));
+    if (!appended)
+        return appended.error();
+    stored.event_position = appended->position;
+    stored.event_version = appended->version;
+    return {};
+}
+
 }  // namespace
 
-Result<StoredTurn> Turns::record(const NewTurn& turn)
+Result<void> Turns::record(const NewTurn& turn, StoredTurn& stored)
 {
     if (connection_.dialect() == sql::Dialect::sqlite)
-        return record_in_chains(turn);
+        return record_in_chains(turn, stored);
     const auto known =
         Sessions(connection_).record_turn(turn.session_id, turn.owner_id, turn.turn_key, turn.now, turn.expires_at);
     if (!known)
         return known.error();
-    StoredTurn stored;
     stored.turn = known->turn;
     stored.before = {known->before.conversation_turns, known->before.turns_since_summary, known->before.updated_at};
     stored.at = known->at;
@@ -139,23 +151,15 @@ Result<StoredTurn> Turns::record(const NewTurn& turn)
         return messages.error();
     if (auto more = turn.also ? turn.also(connection_) : Result<void>(); !more)
         return more.error();
-    auto event = turn.event;
-    event.data_text = turn.event_data(stored.turn);
-    event.metadata = Json::parse(turn.event_metadata);
-    const auto appended = Events(connection_).append(std::move(event));
-    if (!appended)
-        return appended.error();
-    stored.event_position = appended->position;
-    stored.event_version = appended->version;
-    return stored;
+    return connection_.at_end([&turn, &stored](sql::Connection& c) { return append_event(c, turn, stored); });
 }
 
-Result<StoredTurn> Turns::record_in_chains(const NewTurn& turn)
+Result<void> Turns::record_in_chains(const NewTurn& turn, StoredTurn& stored)
 {
     const auto session = find_session(connection_, turn);
     if (!session)
         return session.error();
-    auto stored = counted(turn, session->version, session->max_turns, session->same_turn);
+    stored = counted(turn, session->version, session->max_turns, session->same_turn);
     if (auto messages = store_messages(connection_, turn, stored, *session); !messages)
         return messages.error();
     if (auto more = turn.also ? turn.also(connection_) : Result<void>(); !more)
@@ -169,7 +173,7 @@ Result<StoredTurn> Turns::record_in_chains(const NewTurn& turn)
         return Error(Errc::conflict, "This event id is taken.").reason("event_id_taken");
     stored.event_position = (*appended)->position;
     stored.event_version = (*appended)->version;
-    return stored;
+    return {};
 }
 
 }  // namespace dure::store

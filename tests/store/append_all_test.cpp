@@ -1,5 +1,7 @@
 // Several events appended at once: their order, an outcome for each, and no gap whatever becomes of some of them.
+#include <future>
 #include <map>
+#include <semaphore>
 #include <thread>
 
 #include "dure/store/events.hpp"
@@ -118,6 +120,36 @@ TEST_P(AppendAllTest, AppendsToOneAggregateAtTheSameTimeCountItsVersionsOnce)
         EXPECT_EQ(found[i].position, static_cast<std::int64_t>(i) + 1);
         EXPECT_EQ(found[i].version, static_cast<std::int64_t>(i) + 1);
     }
+}
+
+// Units that share a transaction wait for rows a moment only: the order of events is what they are there to wait for.
+TEST_P(AppendAllTest, AnAppendWaitsForItsTurnInTheOrderHoweverShortItsUnitWaitsForRows)
+{
+    if (database_->dialect() == sql::Dialect::sqlite)
+        GTEST_SKIP() << "one writer";
+    std::binary_semaphore appended(0), go_on(0);
+    std::thread slow([&] {
+        EXPECT_TRUE(database_->run_now([&](sql::Connection& c) -> Result<int> {
+            EXPECT_TRUE(append_every(c, {event_of("slow", 1)}));
+            appended.release();
+            go_on.acquire();
+            return 1;
+        }));
+    });
+    appended.acquire();
+    auto waiting = std::async(std::launch::async, [&] {
+        return database_->run_now([&](sql::Connection& c) -> Result<std::int64_t> {
+            EXPECT_TRUE(c.execute("SET LOCAL lock_timeout = '1ms'"));
+            const auto stored = append_every(c, {event_of("hasty", 1)});
+            return stored ? Result<std::int64_t>(stored->front().position) : stored.error();
+        });
+    });
+    EXPECT_EQ(waiting.wait_for(std::chrono::milliseconds(100)), std::future_status::timeout);
+    go_on.release();
+    slow.join();
+    const auto position = waiting.get();
+    ASSERT_TRUE(position) << position.error().detail();
+    EXPECT_EQ(*position, 2);
 }
 
 INSTANTIATE_TEST_SUITE_P(Drivers, AppendAllTest, testing::ValuesIn(test::all_drivers()), test::driver_name);

@@ -48,7 +48,9 @@ protected:
     }
     Result<StoredTurn> record(const NewTurn& turn)
     {
-        return in<Turns>([&](Turns all) { return all.record(turn); });
+        StoredTurn stored;
+        const auto done = in<Turns>([&](Turns all) { return all.record(turn, stored); });
+        return done ? Result<StoredTurn>(stored) : done.error();
     }
     model::Session session()
     {

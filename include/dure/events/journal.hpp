@@ -4,7 +4,8 @@
 //       return store::Roles(c).insert(role);
 //   });
 // What is added to the batch is stored at the end of the unit, after every other statement: that is when the lock of the
-// global order is taken, so that units hold it as briefly as can be and never wait for each other in a circle.
+// global order is taken, so that units hold it as briefly as can be and never wait for each other in a circle. Units that wait at the
+// same time may share a transaction (sql::Database::write_together).
 #pragma once
 
 #include <memory>
@@ -31,7 +32,7 @@ public:
     Result<std::vector<model::Event>> store(sql::Connection& connection);
 
 private:
-    const UnixMillis now_;
+    UnixMillis now_;
     std::vector<store::EventToAppend> added_;
 };
 
@@ -52,21 +53,19 @@ public:
     Task<std::invoke_result_t<F&, sql::Connection&, Batch&>> write(F work)
     {
         using Outcome = std::invoke_result_t<F&, sql::Connection&, Batch&>;
-        const auto now = clock_.now();
-        std::vector<model::Event> stored;
-        auto outcome = co_await database_.write([&](sql::Connection& connection) -> Outcome {
-            Batch batch(now);
-            auto worked = work(connection, batch);
+        Told told{clock_.now()};
+        auto outcome = co_await database_.write_together([&](sql::Connection& connection) -> Outcome {
+            told.batch = Batch(told.now);
+            auto worked = work(connection, told.batch);
             if (!worked)
                 return worked;
-            auto events = batch.store(connection);
-            if (!events)
-                return events.error();
-            stored = std::move(*events);
+            const auto stored = connection.at_end([&told](sql::Connection& c) { return told.store(c); });
+            if (!stored)
+                return stored.error();
             return worked;
         });
         if (outcome)
-            bus_.publish(std::move(stored));
+            bus_.publish(std::move(told.stored));
         co_return outcome;
     }
 
@@ -86,6 +85,15 @@ public:
     }
 
 private:
+    // The events of a unit, which are stored at its end.
+    struct Told {
+        UnixMillis now;
+        Batch batch = Batch(0);
+        std::vector<model::Event> stored = {};
+
+        Result<void> store(sql::Connection& connection);
+    };
+
     sql::Database& database_;
     Bus& bus_;
     const Clock& clock_;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <span>
 #include <string_view>
 
@@ -56,6 +57,10 @@ public:
     virtual Result<void> run_script(std::string_view sql) = 0;
     // SQLite: the number (INTEGER PRIMARY KEY) of the row that this connection has inserted last. 0 elsewhere: there RETURNING tells it.
     virtual std::int64_t inserted_number() const { return 0; }
+    // For what takes a lock that everybody waits for: done when everything else of the transaction is, also of the units that share it,
+    // and just before the commit. Where nobody else writes it is done at once. An error it gives now is the unit's to return; one it
+    // gives later becomes the unit's. What it refers to lives as long as the caller waits for the unit.
+    virtual Result<void> at_end(std::function<Result<void>(Connection&)> work) { return work(*this); }
     virtual Dialect dialect() const = 0;
 };
 

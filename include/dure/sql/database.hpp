@@ -33,6 +33,7 @@ public:
     Steady::time_point queued_at = Steady::now();
     bool reads_only = false;  // kept by drivers that run reads and writes on the same threads
     bool one_statement = false;  // set by the caller: needs no BEGIN and COMMIT, where the driver can
+    bool shares_transaction = false;  // set by the caller: of write_together()
     int interruptions = 0;  // kept by the driver: how often its transaction was lost
 };
 
@@ -64,6 +65,18 @@ public:
     Task<std::invoke_result_t<F&, Connection&>> write(F work)
     {
         TypedUnit<F> unit(work);
+        co_await wait_for(unit, Access::write);
+        co_return unit.take();
+    }
+
+    // The same, for short units that come in numbers: those that wait at the same time may become one transaction, with one commit. Each
+    // has its own outcome. On PostgreSQL a unit that fails among others rolls them back, and each is run again alone; what takes a lock
+    // that everybody waits for goes to Connection::at_end().
+    template <class F>
+    Task<std::invoke_result_t<F&, Connection&>> write_together(F work)
+    {
+        TypedUnit<F> unit(work);
+        unit.shares_transaction = true;
         co_await wait_for(unit, Access::write);
         co_return unit.take();
     }

@@ -1,6 +1,6 @@
 // Turns of sessions: one call counts a turn, stores its messages and appends the event that tells of it. It is a unit of its own, or the
 // end of one: the event comes last (store/events.hpp).
-//   Turns(connection).record(turn) -> the session's row -> messages -> `also` -> event
+//   Turns(connection).record(turn, stored) -> the session's row -> messages -> `also` -> event
 // On SQLite one thread writes for all: there it is one query and five rows, whose texts whoever asks has made before.
 #pragma once
 
@@ -44,7 +44,7 @@ struct StoredTurn {
     RecordedTurn turn;
     SessionVersion before;
     UnixMillis at = 0;  // of the turn's rows: behind everything so far, also when the clock has jumped back
-    std::int64_t event_position = 0;
+    std::int64_t event_position = 0;  // known when the unit is over, as the version
     std::int64_t event_version = 0;
 };
 
@@ -53,10 +53,11 @@ public:
     explicit Turns(sql::Connection& connection) : connection_(connection) {}
 
     // not_found: the session is unknown, deleted, or somebody else's. conflict: the event's id is taken by another one's.
-    Result<StoredTurn> record(const NewTurn& turn);
+    // Both live as long as the caller waits for the unit, at whose end the event is stored.
+    Result<void> record(const NewTurn& turn, StoredTurn& stored);
 
 private:
-    Result<StoredTurn> record_in_chains(const NewTurn& turn);
+    Result<void> record_in_chains(const NewTurn& turn, StoredTurn& stored);
 
     sql::Connection& connection_;
 };

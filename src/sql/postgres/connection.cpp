@@ -173,6 +173,21 @@ Result<void> PostgresConnection::run_script(std::string_view sql)
     return {};
 }
 
+Result<void> PostgresConnection::at_end(std::function<Result<void>(Connection&)> work)
+{
+    ends_.push_back(std::move(work));
+    return {};
+}
+
+Result<void> PostgresConnection::do_ends()
+{
+    const auto ends = std::exchange(ends_, {});
+    for (const auto& work : ends)
+        if (auto done = work(*this); !done)
+            return done;
+    return {};
+}
+
 Steady::duration PostgresConnection::longest_answer() const
 {
     return statement_timeout_ + answer_grace;

@@ -28,6 +28,7 @@ public:
     Result<Rows> query_with(std::string_view sql, std::span<const Param> params) override;
     Result<Rows> query_up_to(const TextBound& bound, std::string_view sql, std::span<const Param> params) override;
     Result<void> run_script(std::string_view sql) override;
+    Result<void> at_end(std::function<Result<void>(Connection&)> work) override;
     Dialect dialect() const override { return Dialect::postgres; }
 
     // For the driver: one or more statements as text; the first cell of the last one's result, or nothing. An answer that
@@ -35,6 +36,10 @@ public:
     Result<std::string> command(std::string_view sql) { return command(sql, longest_answer()); }
     Result<std::string> command(std::string_view sql, Steady::duration patience);
     Steady::duration longest_answer() const;
+    // Does what was put off to the end, in its order, until something fails; then, or before another attempt, the rest is dropped.
+    Result<void> do_ends();
+    void drop_ends() { ends_.clear(); }
+    bool has_failed() const { return failure_.has_value(); }
     // The first failure since it was last taken.
     std::optional<PostgresFailure> take_failure() { return std::exchange(failure_, std::nullopt); }
     int server_process() const { return session_.backendpid(); }
@@ -67,6 +72,7 @@ private:
     std::optional<Watchdog::Watch> watch_;
     std::unordered_map<std::string, Prepared, TextHash, std::equal_to<>> prepared_;
     std::optional<PostgresFailure> failure_;
+    std::vector<std::function<Result<void>(Connection&)>> ends_;
 };
 
 }  // namespace dure::sql

@@ -25,9 +25,9 @@ public:
         for (auto& thread : threads_)
             thread.join();
         // Left over when the server was away at the end.
-        for (auto units = pool_.queue.pop(1); !units.empty(); units = pool_.queue.pop(1)) {
-            units.front()->error = busy_error("the database was closed while its server was away");
-            finish(*units.front());
+        for (auto left = pool_.queue.pop(1); !left.units.empty(); left = pool_.queue.pop(1)) {
+            left.units.front()->error = busy_error("the database was closed while its server was away");
+            finish(*left.units.front());
         }
     }
 

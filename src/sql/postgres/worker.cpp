@@ -1,4 +1,4 @@
-// PostgresWorker: connect -> pop -> serve (begin, run, commit) -> finish; see worker.hpp.
+// PostgresWorker: connect -> pop -> serve (begin, run, ends, commit) -> finish, for one unit or a group; see worker.hpp.
 #include "sql/postgres/worker.hpp"
 
 #include <algorithm>
@@ -14,7 +14,9 @@ constexpr int most_interruptions = 4;    // of a unit that perhaps is what ends 
 constexpr std::chrono::milliseconds least_look_up{300};   // for a unit that has used up its time before its commit
 constexpr std::chrono::milliseconds least_begin{500};     // for one that has used it up in the queue
 
-void finish_stale(UnitQueue& queue, std::chrono::milliseconds queue_wait)
+constexpr std::size_t largest_group = 16;
+
+void finish_stale(WorkQueue& queue, std::chrono::milliseconds queue_wait)
 {
     for (auto* unit : queue.take_older(Steady::now() - queue_wait)) {
         unit->error = busy_error("unit waited too long for a database connection");
@@ -38,6 +40,18 @@ Steady::duration patience_at_begin(const PostgresOptions& options, const Unit& u
     return std::min<Steady::duration>(longest, std::max<Steady::duration>(left, least_begin));
 }
 
+// False: what the unit put off to the end gave an Error or threw, which is the unit's now.
+bool do_ends(Unit& unit, PostgresConnection& connection)
+{
+    try {
+        if (auto done = connection.do_ends(); !done)
+            unit.error = done.error();
+    } catch (...) {
+        unit.thrown = std::current_exception();
+    }
+    return !unit.error && !unit.thrown;
+}
+
 void pause_before_attempt(int attempt)
 {
     static thread_local std::minstd_rand random(std::random_device{}());
@@ -47,21 +61,95 @@ void pause_before_attempt(int attempt)
 }  // namespace
 
 PostgresPool::PostgresPool(PostgresOptions given, PostgresAddress place)
-    : options(std::move(given)), address(std::move(place)), queue(options.queue_limit),
+    : options(std::move(given)), address(std::move(place)),
+      queue(options.queue_limit, std::max<std::size_t>(1, options.connections / 2)),
       reachability(options.on_reachability), watchdog([this] { finish_stale(queue, options.queue_wait); }),
       outcomes(address, options.statement_timeout, watchdog)
 {}
 
+PostgresWorker::PostgresWorker(PostgresPool& pool) : pool_(pool), group_limit_(largest_group) {}
+
 void PostgresWorker::work()
 {
     while (connection_ || connect()) {
-        auto units = pool_.queue.pop(1);
-        if (units.empty())
+        auto taken = pool_.queue.pop(group_limit_);
+        if (taken.units.empty())
             return;
-        refuse_stale(units, pool_.options.queue_wait);
-        for (auto* unit : units)
-            serve(*unit);
+        refuse_stale(taken.units, pool_.options.queue_wait);
+        if (taken.units.size() > 1)
+            serve_group(taken.units);
+        else
+            serve_each(taken.units);
+        if (taken.shares)
+            pool_.queue.done_sharing();
     }
+}
+
+void PostgresWorker::serve_group(const std::vector<Unit*>& units)
+{
+    if (run_group(units)) {
+        group_limit_ = std::min(largest_group, group_limit_ + 1);
+        for (auto* unit : units)
+            finish(*unit);
+        return;
+    }
+    group_limit_ = std::max<std::size_t>(1, group_limit_ / 4);   // what fails often is better off alone
+    for (auto* unit : units)
+        unit->shares_transaction = false;
+    serve_each(units);
+}
+
+void PostgresWorker::serve_each(const std::vector<Unit*>& units)
+{
+    auto next = units.begin();
+    for (; next != units.end() && connection_; ++next)
+        serve(**next);
+    for (auto left = units.end(); left != next;)   // the connection is gone: the others go on elsewhere, in their order
+        pool_.queue.put_back(**--left);
+    if (group_limit_ == 1)
+        group_limit_ = 2;
+}
+
+bool PostgresWorker::run_group(const std::vector<Unit*>& units)
+{
+    connection_->drop_ends();
+    if (!begin(*units.front(), true)) {
+        connection_.reset();
+        return false;
+    }
+    if (run_units(units))
+        return commit_group(units);
+    connection_->take_failure();
+    if (!roll_back())
+        connection_.reset();
+    return false;
+}
+
+bool PostgresWorker::run_units(const std::vector<Unit*>& units)
+{
+    for (auto* unit : units)
+        if (!run_caught(*unit, *connection_) || connection_->has_failed())
+            return false;
+    try {
+        return connection_->do_ends().has_value() && !connection_->has_failed();
+    } catch (...) {   // thrown again when each is run alone
+        return false;
+    }
+}
+
+bool PostgresWorker::commit_group(const std::vector<Unit*>& units)
+{
+    auto& first = *units.front();
+    switch (commit(first)) {
+    case Verdict::settled: break;
+    case Verdict::lost: connection_.reset(); return false;
+    case Verdict::again:
+    case Verdict::unstarted: return false;
+    }
+    if (first.error)   // not known, or refused by the server: so it is for all of them
+        for (auto* unit : units)
+            unit->error = first.error;
+    return true;
 }
 
 bool PostgresWorker::connect()
@@ -108,11 +196,12 @@ PostgresWorker::Verdict PostgresWorker::run_once(Unit& unit)
 {
     unit.error.reset();
     unit.thrown = nullptr;
-    if (!unit.one_statement && !begin(unit)) {
+    connection_->drop_ends();
+    if (!unit.one_statement && !begin(unit, false)) {
         const auto verdict = failed(unit, *connection_->take_failure(), true);
         return verdict == Verdict::lost ? Verdict::unstarted : verdict;
     }
-    const bool good = run_caught(unit, *connection_);
+    const bool good = run_caught(unit, *connection_) && do_ends(unit, *connection_);
     if (const auto failure = connection_->take_failure())
         return failed(unit, *failure, good);
     if (unit.one_statement)
@@ -125,12 +214,16 @@ PostgresWorker::Verdict PostgresWorker::run_once(Unit& unit)
 }
 
 // A write takes its transaction's id at once, in the same exchange: a lost commit is looked up by it.
-bool PostgresWorker::begin(const Unit& unit)
+bool PostgresWorker::begin(const Unit& unit, bool in_group)
 {
+    constexpr std::string_view read = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+    constexpr std::string_view write =
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_current_xact_id()";
+    constexpr std::string_view write_group = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = "
+                                             "'50ms'; SELECT pg_current_xact_id()";
     transaction_.begun_at = Steady::now();
     const auto begun = connection_->command(
-        unit.reads_only ? std::string_view("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                        : "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_current_xact_id()",
+        in_group ? write_group : unit.reads_only ? read : write,
         patience_at_begin(pool_.options, unit, connection_->longest_answer()));
     if (!begun)
         return false;

@@ -1,11 +1,15 @@
 // PostgresWorker: one thread of the pool with its connection. Takes the oldest unit, runs it in a transaction, tells
-// its caller; what could not be run for no fault of the unit goes back to the head of the queue.
+// its caller; what could not be run for no fault of the unit goes back to the head of the queue. Writes that share a transaction
+// (Database::write_together) are run one after the other in one, then what they put off to its end, then the commit: the lock of the order
+// of events is held over one commit for all of them. When anything of it fails, nothing was done, and each is run again alone. A group does
+// not wait long for a row: it holds others, perhaps those that who holds this one waits for.
 #pragma once
 
 #include "dure/sql/postgres.hpp"
 #include "sql/postgres/connection.hpp"
 #include "sql/postgres/outcome.hpp"
 #include "sql/postgres/reachability.hpp"
+#include "sql/postgres/work_queue.hpp"
 #include "sql/unit_queue.hpp"
 
 namespace dure::sql {
@@ -16,7 +20,7 @@ struct PostgresPool {
 
     const PostgresOptions options;
     const PostgresAddress address;
-    UnitQueue queue;
+    WorkQueue queue;
     Reachability reachability;
     Watchdog watchdog;  // its thread uses the queue
     OutcomeLookup outcomes;
@@ -24,7 +28,7 @@ struct PostgresPool {
 
 class PostgresWorker {
 public:
-    explicit PostgresWorker(PostgresPool& pool) : pool_(pool) {}
+    explicit PostgresWorker(PostgresPool& pool);
 
     // Until the queue is closed and drained, or closed while the server is away.
     void work();
@@ -39,8 +43,14 @@ private:
 
     bool connect();
     void serve(Unit& unit);
+    void serve_group(const std::vector<Unit*>& units);
+    void serve_each(const std::vector<Unit*>& units);
+    // False: nothing was done.
+    bool run_group(const std::vector<Unit*>& units);
+    bool run_units(const std::vector<Unit*>& units);
+    bool commit_group(const std::vector<Unit*>& units);
     Verdict run_once(Unit& unit);
-    bool begin(const Unit& unit);
+    bool begin(const Unit& unit, bool in_group);
     Verdict commit(Unit& unit);
     Verdict look_up(Unit& unit);
     Verdict failed(Unit& unit, const PostgresFailure& failure, bool gave_value);
@@ -49,6 +59,7 @@ private:
     PostgresPool& pool_;
     std::unique_ptr<PostgresConnection> connection_;
     OutcomeLookup::Transaction transaction_;
+    std::size_t group_limit_;
 };
 
 }  // namespace dure::sql
