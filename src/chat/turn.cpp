@@ -180,8 +180,8 @@ Task<Result<void>> Turns::record_turn(const Turn& turn, Answer& answer, const En
     record.totals.cost_nano = answer.cost_nano;
     if (!answer.tools_used.empty())
         record.totals.tools_used = tools_json(answer.tools_used);
-    record.metadata["request_id"] = turn.info.request_id;
-    record.metadata["finish_reason"] = answer.completion.finish_reason;
+    record.request_id = turn.info.request_id;
+    record.finish_reason = answer.completion.finish_reason;
     if (!answer.completion.tool_calls.empty())
         record.metadata["tool_calls"] = tool_calls_json(answer.completion.tool_calls);
     auto recorded = co_await parts_.sessions.record_turn(std::move(record));

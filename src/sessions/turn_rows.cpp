@@ -10,14 +10,38 @@ namespace dure::sessions {
 
 namespace {
 
-Json metadata_of(TurnRecord& record)
+std::string_view status_of(const TurnRecord& record)
 {
+    return record.cut ? "cut" : "complete";
+}
+
+// Of the answer. Most have four members at most: those are put together without a tree.
+std::string metadata_text_of(TurnRecord& record)
+{
+    if (record.metadata.empty() && record.totals.tools_used.empty()) {
+        std::string text = "{";
+        const auto add = [&text](std::string_view name, std::string_view value) {
+            text.append(text.size() > 1 ? ",\"" : "\"").append(name).append("\":");
+            append_json_string(text, value);
+        };
+        if (record.finish_reason)
+            add("finish_reason", *record.finish_reason);
+        add("model", record.model);
+        if (record.request_id)
+            add("request_id", *record.request_id);
+        add("status", status_of(record));
+        return text + '}';
+    }
     auto metadata = std::move(record.metadata);
-    metadata["status"] = record.cut ? "cut" : "complete";
+    if (record.finish_reason)
+        metadata["finish_reason"] = *record.finish_reason;
+    if (record.request_id)
+        metadata["request_id"] = *record.request_id;
+    metadata["status"] = status_of(record);
     metadata["model"] = record.model;
     if (!record.totals.tools_used.empty())
         metadata["tools_used"] = record.totals.tools_used;
-    return metadata;
+    return json_text(metadata);
 }
 
 }  // namespace
@@ -35,7 +59,7 @@ std::string storable(std::string text)
     return out;
 }
 
-TurnRows::TurnRows(TurnRecord& record, UnixMillis now, UnixMillis expires_at) : metadata_(metadata_of(record))
+TurnRows::TurnRows(TurnRecord& record, UnixMillis now, UnixMillis expires_at)
 {
     turn_.session_id = std::move(record.session_id);
     turn_.owner_id = std::move(record.owner_id);
@@ -46,7 +70,7 @@ TurnRows::TurnRows(TurnRecord& record, UnixMillis now, UnixMillis expires_at) : 
     turn_.question = std::move(record.user_text);
     turn_.answer_id = new_id();
     turn_.answer = storable(std::move(record.assistant_text));
-    turn_.metadata = json_text(metadata_);
+    turn_.metadata = metadata_text_of(record);
     turn_.tokens_used = record.totals.tokens_used;
     turn_.cost_nano = record.totals.cost_nano;
     if (!record.totals.tools_used.empty())
@@ -60,10 +84,13 @@ void TurnRows::make_event(const TurnRecord& record)
 {
     event_facts_ = R"(],"model":)";
     append_json_string(event_facts_, record.model);
-    event_facts_ += record.cut ? R"(,"status":"cut","tokens":)" : R"(,"status":"complete","tokens":)";
+    event_facts_.append(R"(,"status":")").append(status_of(record)).append(R"(","tokens":)");
     event_facts_ += std::to_string(turn_.tokens_used);
     event_facts_ += R"(,"tools":)";
-    append_json(event_facts_, tool_runs(record.totals.tools_used));
+    if (record.totals.tools_used.empty())
+        event_facts_ += "[]";
+    else
+        append_json(event_facts_, tool_runs(record.totals.tools_used));
     event_facts_ += R"(,"turn":)";
     turn_.event.event_id = new_id();
     turn_.event.aggregate_id = turn_.session_id;
@@ -111,7 +138,8 @@ std::vector<LiveMessage> TurnRows::live_messages(const store::StoredTurn& stored
     std::vector<LiveMessage> messages;
     if (stored.turn.counted)
         messages.push_back({"user", std::move(turn_.question), stored.at, stored.turn.turn});
-    messages.push_back({"assistant", std::move(turn_.answer), stored.at, stored.turn.turn, std::move(metadata_)});
+    messages.push_back(
+        {"assistant", std::move(turn_.answer), stored.at, stored.turn.turn, Json::parse(turn_.metadata)});
     return messages;
 }
 

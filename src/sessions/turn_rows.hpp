@@ -27,7 +27,6 @@ private:
     void make_event(const TurnRecord& record);
     std::string event_data(const store::RecordedTurn& turn) const;
 
-    Json metadata_;  // of the answer
     std::string event_facts_;
     store::NewTurn turn_;
 };

@@ -166,6 +166,37 @@ TEST_F(SessionServiceTest, ACutAnswerIsMarked)
     });
 }
 
+TEST_F(SessionServiceTest, AnAnswersMetadataSayTheSameInTheStoreAndInTheLiveCopy)
+{
+    test::run([&]() -> Task<void> {
+        const auto session = (co_await service->create("u1", {})).value();
+        const auto stored = [&](sessions::TurnRecord record) -> Task<Json> {
+            EXPECT_TRUE(co_await service->record_turn(std::move(record)));
+            auto history = (co_await service->history("u1", session.id, {})).value();
+            const auto live = (co_await service->conversation("u1", session.id)).value();
+            EXPECT_EQ(live.messages.back().metadata, history.messages.back().metadata);
+            EXPECT_EQ(history.messages[history.messages.size() - 2].metadata, Json::object());
+            co_return std::move(history.messages.back().metadata);
+        };
+        auto record = turn(session, "q", "a");
+        record.model = "mock \"1\"";
+        EXPECT_EQ(co_await stored(record), (Json{{"model", "mock \"1\""}, {"status", "complete"}}));
+        record.request_id = "r1";
+        record.finish_reason = "끝\n";
+        record.cut = true;
+        EXPECT_EQ(co_await stored(record),
+                  (Json{{"model", "mock \"1\""}, {"status", "cut"}, {"request_id", "r1"}, {"finish_reason", "끝\n"}}));
+        record.metadata = Json{{"tool_calls", {1, 2}}};
+        record.totals.tools_used = Json::array({Json{{"name", "calculator"}}});
+        EXPECT_EQ(co_await stored(record), (Json{{"model", "mock \"1\""},
+                                                 {"status", "cut"},
+                                                 {"request_id", "r1"},
+                                                 {"finish_reason", "끝\n"},
+                                                 {"tool_calls", {1, 2}},
+                                                 {"tools_used", Json::array({Json{{"name", "calculator"}}})}}));
+    });
+}
+
 TEST_F(SessionServiceTest, IsRebuiltFromSqlWhenItsHourIsOver)
 {
     test::run([&]() -> Task<void> {
@@ -271,6 +302,34 @@ TEST_F(SessionServiceTest, PagesListsByPosition)
                 break;
         }
         EXPECT_EQ(titles, (std::vector<std::string>{"s4", "s3", "s2", "s1", "s0"}));
+    });
+}
+
+TEST_F(SessionServiceTest, AHistoryOfLongTurnsGoesOnWhereItsBytesEndedThePage)
+{
+    test::run([&]() -> Task<void> {
+        constexpr std::size_t five_mebibytes = 5 << 20;
+        const auto session = (co_await service->create("u1", {"", ""})).value();
+        for (const char letter : {'a', 'b', 'c', 'd'})
+            EXPECT_TRUE(co_await service->record_turn(turn(session, std::string(five_mebibytes, letter), "답")));
+        std::string letters;
+        std::size_t messages = 0, pages = 0;
+        for (PageRequest request{{}, 100};;) {
+            const auto page = (co_await service->history("u1", session.id, request)).value();
+            messages += page.messages.size();
+            for (const auto& message : page.messages)
+                if (message.content.size() == five_mebibytes)
+                    letters += message.content.back();
+            ++pages;
+            if (!page.next)
+                break;
+            request.after = page.next;
+        }
+        EXPECT_EQ(letters, "abcd");
+        EXPECT_EQ(messages, 8u);
+        EXPECT_EQ(pages, 3u);   // a, answer, b | answer, c, answer, d | answer
+        const auto live = (co_await service->conversation("u1", session.id)).value();
+        EXPECT_EQ(live.messages.size(), 6u) << "rebuilt for each turn";
     });
 }
 

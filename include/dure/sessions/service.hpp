@@ -78,7 +78,9 @@ struct TurnRecord {
     bool cut = false;              // the answer did not come to its end
     std::string model;
     TurnTotals totals;
-    Json metadata = Json::object();
+    std::optional<std::string> finish_reason = {};  // these two go into the answer's metadata
+    std::optional<std::string> request_id = {};
+    Json metadata = nullptr;       // an object of more of it, or null
     model::Actor by;
     // Null, or what becomes durable with the turn, in the same unit; it may be called again, its error undoes the turn.
     std::function<Result<void>(sql::Connection&)> also = nullptr;
