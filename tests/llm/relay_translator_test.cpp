@@ -70,6 +70,15 @@ TEST(RelayTranslator, UsageComesOnceAndLastWhenAskedFor)
     EXPECT_EQ(estimated.chunks().back()["usage"]["prompt_tokens"], 10);
 }
 
+TEST(RelayTranslator, ChoicesThatNeverCameHaveNoEnd)
+{
+    const auto result = relayed(R"(data: {"choices":[{"index":3,"delta":{"content":"a"}}]})" "\n\n" + done_line);
+    ASSERT_TRUE(result.complete);
+    for (const auto& chunk : result.chunks())
+        EXPECT_EQ(chunk.at("choices").at(0).at("index"), 3);
+    EXPECT_EQ(result.finishes(), std::vector<std::string>{"stop"});
+}
+
 TEST(RelayTranslator, UsageWithoutNumbersIsAnEstimate)
 {
     for (const auto* said : {R"(,"usage":null)", R"(,"usage":{"prompt_tokens":null,"completion_tokens":null})", ""}) {

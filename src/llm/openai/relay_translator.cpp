@@ -350,7 +350,8 @@ void RelayTranslator::render_usage(std::string& out)
 void RelayTranslator::finish(std::string& out)
 {
     for (std::size_t index = 0; index < reader_.choices().size(); ++index) {
-        if (!reader_.choices()[index].finished)   // [DONE] without a finish: clients need one
+        // [DONE] without a finish: clients need one; of a choice that never came they know nothing
+        if (const auto& state = reader_.choices()[index]; !state.finished && state.role_sent)
             render_delta(reader_.end_untold(index), out);
     }
     if (include_usage_)
