@@ -95,8 +95,8 @@ private:
             return SQLITE_IOERR_FSYNC;
         const int behind = log_writes;
         const int code = methods.sync(file, flags);
-        if (methods.log)
-            synced_writes = behind;
+        if (methods.log)   // two threads synchronise: the one that began first may end last
+            for (int known = synced_writes; known < behind && !synced_writes.compare_exchange_weak(known, behind);) {}
         return code;
     }
 
