@@ -206,7 +206,7 @@ bool is_host_pattern(std::string_view host)
 {
     if (host.starts_with("*."))
         host.remove_prefix(2);
-    return !host.empty() && host.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.-_:[]") == std::string_view::npos;
+    return !host.empty() && host.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.-_") == std::string_view::npos;
 }
 
 // "VARIABLE" or "VARIABLE@host,*.domain": the name, and to which hosts its value may go.

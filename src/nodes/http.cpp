@@ -127,12 +127,10 @@ Json headers_of(const http::FetchAnswer& answer, const std::vector<std::string>&
     return headers;
 }
 
-// "VARIABLE@host,*.domain"; one without @ may go to any host.
+// "VARIABLE@host,*.domain", on every port of them.
 bool may_go_to(std::string_view entry, std::string_view host)
 {
     auto at = entry.find('@');
-    if (at == std::string_view::npos)
-        return true;
     while (at != std::string_view::npos) {
         entry.remove_prefix(at + 1);
         at = entry.find(',');
@@ -145,8 +143,8 @@ bool may_go_to(std::string_view entry, std::string_view host)
     return false;
 }
 
-// The far side of a redirect is given no credentials, so the address that is asked first decides.
-Result<void> check_secrets_go_home(const HttpPlan& plan, const config::Flows& settings)
+// The address that is asked first decides; where a secret is bound to hosts, a redirect to another origin is given nothing.
+Result<void> check_secrets_go_home(HttpPlan& plan, const config::Flows& settings)
 {
     if (plan.secret_names.empty())
         return {};
@@ -155,7 +153,10 @@ Result<void> check_secrets_go_home(const HttpPlan& plan, const config::Flows& se
         return url.error();
     for (const auto& name : plan.secret_names) {
         const auto entry = settings.secrets_env.find(name);
-        if (entry != settings.secrets_env.end() && !may_go_to(entry->second, ascii_lower(url->host)))
+        if (entry == settings.secrets_env.end() || entry->second.find('@') == std::string::npos)
+            continue;
+        plan.request.only_for_first_origin = true;
+        if (!may_go_to(entry->second, ascii_lower(url->host)))
             return Error(Errc::invalid_argument, "The secret " + name + " may not be sent to this host.")
                 .reason("secret_not_for_host")
                 .param("url");

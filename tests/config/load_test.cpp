@@ -75,7 +75,7 @@ TEST_F(Load, TakesTheHostsASecretOfFlowsMayGoTo)
     EXPECT_THAT(loaded.warnings, IsEmpty());
     EXPECT_EQ(loaded.settings.flows.secrets.at("crm").reveal(), "s3cret");
     for (const auto* entry : {"CRM_KEY@", "CRM_KEY@a.example,", "CRM_KEY@https://a.example", "CRM_KEY@*", "CRM_KEY@A.example",
-                              "CRM_KEY@a.example/x"}) {
+                              "CRM_KEY@a.example/x", "CRM_KEY@a.example:8443", "CRM_KEY@[::1]"}) {
         toml(std::string("[flows]\nsecrets_env = {crm = \"") + entry + "\"}\n");
         (void)load();
         EXPECT_THAT(problems(), Contains(HasSubstr("flows.secrets_env.crm must be VARIABLE or VARIABLE@host"))) << entry;

@@ -93,6 +93,25 @@ TEST_F(FetchTest, AnotherOriginIsCheckedAnewAndGetsNoCredentials)
     EXPECT_EQ(other.requests().at(0).header("accept"), "text/plain");
 }
 
+TEST_F(FetchTest, WhatIsOnlyForTheFirstOriginDoesNotCrossToAnother)
+{
+    test::ScriptedUpstream other;
+    const std::string there = "127.0.0.1:" + std::to_string(other.port());
+    other.handle([](const auto&) { return test::Script{send(http_answer(200, "text/plain", "other"))}; });
+    FetchRequest request{.method = Method::post, .url = upstream.base() + "/", .only_for_first_origin = true};
+    request.headers = {{"Accept-Language", "k"}, {"Content-Type", "text/plain"}};
+    request.body = "k";
+    upstream.enqueue({send(redirect(307, "http://" + there + "/stolen"))});
+    const auto refused = fetched(policy_for({here(), there}), request);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().reason(), "redirect");
+    EXPECT_EQ(other.accepted(), 0);
+    upstream.enqueue({send(redirect(303, "http://" + there + "/told"))});
+    ASSERT_TRUE(fetched(policy_for({here(), there}), request));
+    EXPECT_EQ(other.requests().at(0).header("accept-language"), "");
+    EXPECT_EQ(other.requests().at(0).body, "");
+}
+
 TEST_F(FetchTest, RedirectsInsideARefusedNetworkAreNotFollowed)
 {
     for (const char* target :

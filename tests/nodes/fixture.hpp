@@ -175,7 +175,9 @@ protected:
     {
         if (services_)
             return *services_;
-        auto policy = http::EgressPolicy::make({{"127.0.0.1:" + std::to_string(far_side.port())}, {80, 443}, "", 0});
+        auto reachable = also_reachable;
+        reachable.push_back("127.0.0.1:" + std::to_string(far_side.port()));
+        auto policy = http::EgressPolicy::make({reachable, {80, 443}, "", 0});
         egress_.emplace(*policy);
         gateway_ = std::make_unique<llm::Gateway>(cores, client, metrics, logger, settings);
         registry_ = std::make_unique<tools::Registry>(logger, settings.tools);
@@ -281,6 +283,7 @@ protected:
         caller.may_execute = true;
         return caller;
     }();
+    std::vector<std::string> also_reachable;   // hosts with ports, beside the far side; before services()
     std::vector<std::unique_ptr<CountingTool>> extra_tools;
     std::vector<model::UsageRow> usage;
     std::vector<ToolRun> audited;

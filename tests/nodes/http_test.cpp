@@ -230,6 +230,22 @@ TEST_F(HttpNode, ABoundSecretGoesToItsHostsAndNoOther)
     EXPECT_TRUE(go());
 }
 
+TEST_F(HttpNode, ABoundSecretDoesNotFollowARedirectToAnotherServer)
+{
+    dure::test::ScriptedUpstream elsewhere;
+    also_reachable = {"127.0.0.1:" + std::to_string(elsewhere.port())};
+    const Json as_drawn{{"headers", {{"Accept-Language", "{{ secrets.crm }}"}}}};
+    const Json as_header{{"headers", {{"Accept-Language", "s3cr3t-of-crm"}}}};
+    for (const bool bound : {true, false}) {
+        settings.flows.secrets_env["crm"] = bound ? "CRM_KEY@127.0.0.1" : "CRM_KEY";
+        far(302, "text/plain", "", {{"Location", elsewhere.base() + "/"}});
+        elsewhere.enqueue({dure::test::send(dure::test::http_answer(200, "text/plain", "yes"))});
+        request(as_header, as_drawn);
+        ASSERT_TRUE(go()) << bound;
+        EXPECT_EQ(elsewhere.requests().back().header("accept-language"), bound ? "" : "s3cr3t-of-crm");
+    }
+}
+
 TEST_F(HttpNode, ASecretStandsInTheQueryButInNoError)
 {
     far(500, "text/plain", "");

@@ -15,6 +15,7 @@ struct FetchRequest {
     Deadline deadline = Deadline::never();
     ClientTimeouts timeouts = {};
     std::size_t largest_answer = 4u << 20;  // bytes; compressed answers are neither asked for nor taken
+    bool only_for_first_origin = false;  // a redirect to another one gets no headers, and is not followed if the body would go along
 };
 
 struct FetchAnswer {

@@ -34,9 +34,14 @@ Result<Url> follow(const Url& from, int status, std::string_view location, Fetch
         return bad_redirect("its address is not valid");
     if (from.tls && !to->tls)
         return bad_redirect("it leads from https to http");
-    if (to->origin() != from.origin())
-        std::erase_if(request.headers, [](const auto& field) { return !may_cross_origins(field.first); });
     const bool asks_again = status == 303 || ((status == 301 || status == 302) && request.method == Method::post);
+    if (to->origin() != from.origin()) {
+        const bool nothing_crosses = request.only_for_first_origin;
+        if (nothing_crosses && !asks_again && !request.body.empty())
+            return bad_redirect("it leads to another server, which may not have the body");
+        std::erase_if(request.headers,
+                      [&](const auto& field) { return nothing_crosses || !may_cross_origins(field.first); });
+    }
     if (asks_again && request.method != Method::head) {
         request.method = Method::get;
         request.body.clear();
