@@ -62,7 +62,8 @@ bool declares_json(const http::RequestHead& head)
 Task<Result<std::string_view>> RequestContext::json_text(std::size_t limit)
 {
     if (!declares_json(head()))
-        co_return Error(Errc::unsupported_media_type, "The body must be application/json in UTF-8.").reason("unsupported_media_type");
+        co_return Error(Errc::unsupported_media_type, "The body must be application/json in UTF-8.")
+            .reason("unsupported_media_type");
     if (head().header("content-encoding"))
         co_return Error(Errc::unsupported_media_type, "Encoded request bodies are not accepted.")
             .reason("unsupported_content_encoding");
@@ -85,13 +86,13 @@ Task<Result<void>> RequestContext::respond(http::Response response)
 {
     for (const auto& header : common_headers_)
         response.headers.push_back(header);
-    return making ? respond_held(std::move(response)) : exchange_.respond(std::move(response));
+    return visit ? respond_held(std::move(response)) : exchange_.respond(std::move(response));
 }
 
 Task<Result<void>> RequestContext::respond_held(http::Response response)
 {
-    const auto held = making->room.hold(response.body.size());
-    making.reset();
+    const auto held = visit->hold(response.body.size());
+    visit.reset();
     if (!held)
         co_return held.error();
     co_return co_await exchange_.respond(std::move(response));

@@ -25,8 +25,7 @@ class RequestContext {
 public:
     RequestContext(http::Exchange& exchange, std::vector<std::pair<std::string, std::string>> common_headers)
         : exchange_(exchange), common_headers_(std::move(common_headers))
-    {
-    }
+    {}
 
     const http::RequestHead& head() const { return exchange_.head(); }
     const std::string& request_id() const { return exchange_.head().request_id; }
@@ -59,16 +58,16 @@ public:
     auth::Principal principal;
     // What the caller showed, as the Authorization header has it; for who has to ask again whether it is still good.
     std::optional<std::string> credential;
-    std::string subprotocol;           // of a WebSocket whose credential came as one: the answer names it
-    std::string_view route;            // pattern of the route; empty: none fits the address
-    std::string_view permission;       // what the route asks for; empty: nothing beyond a credential
+    std::string subprotocol;  // of a WebSocket whose credential came as one: the answer names it
+    std::string_view route;  // pattern of the route; empty: none fits the address
+    std::string_view permission;  // what the route asks for; empty: nothing beyond a credential
     http::PathParameters path;
     QueryParameters query;
     Deadline deadline = Deadline::never();
     // What metrics call this request's model; set by handlers that know one.
     std::string metrics_model;
     // Of an answer that may be large, until it is made.
-    std::optional<AnswerRoom::Making> making;
+    std::optional<AnswerRoom::Visit> visit;
 
 private:
     Task<Result<void>> respond_held(http::Response response);

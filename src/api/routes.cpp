@@ -35,8 +35,16 @@ std::vector<Route> routes(const ApiParts* parts)
         table.push_back({method, pattern, access, parts ? make_handler(*parts) : Handler(), std::move(doc)});
     };
     // Whose answers hold what users and runs have written.
-    const auto add_bounded = [&, room = std::make_shared<AnswerRoom>()](http::Method method, std::string_view pattern, Access access, auto make_handler, Doc doc) {
-        table.push_back({method, pattern, access, parts ? bounded(room, make_handler(*parts)) : Handler(), std::move(doc)});
+    const auto room = std::make_shared<AnswerRoom>();
+    const auto add_bounded = [&](http::Method method, std::string_view pattern, Access access, auto make_handler,
+                                 Doc doc, AnswerOf what = AnswerOf::page) {
+        table.push_back(
+            {method, pattern, access, parts ? bounded(room, what, make_handler(*parts)) : Handler(), std::move(doc)});
+    };
+    const auto add_visiting = [&](http::Method method, std::string_view pattern, Access access, auto make_handler,
+                                  Doc doc) {
+        table.push_back({method, pattern, access,
+                         parts ? visiting(room, AnswerOf::page, make_handler(*parts)) : Handler(), std::move(doc)});
     };
 
     // clang-format off: one line for each route
@@ -54,7 +62,7 @@ std::vector<Route> routes(const ApiParts* parts)
     add(delete_, "/api/chat/sessions/{id}", chat, delete_session, {"deleteSession", "Chat", "End a session", {}, {}, 204});
     add(post, "/api/chat/message", asks_model, send_message, {"sendMessage", "Chat", "One turn of a session", "SendMessage", "MessageAnswer"});
     add(post, "/api/chat/message/stream", asks_model, stream_message, {"streamMessage", "Chat", "One turn as server-sent events: metadata, message, tool, then done or error", "SendMessage", "EventStream", 200, "text/event-stream"});
-    add_bounded(get, "/api/chat/history/{session_id}", chat, get_history, {"getHistory", "Chat", "Messages and summaries of a session", {}, "History", 200, "application/json", {"page_size", "cursor"}});
+    add_visiting(get, "/api/chat/history/{session_id}", chat, get_history, {"getHistory", "Chat", "Messages and summaries of a session", {}, "History", 200, "application/json", {"page_size", "cursor"}});
 
     // Accounts
     if (!parts || parts->settings.auth.accounts) {
@@ -141,7 +149,7 @@ std::vector<Route> routes(const ApiParts* parts)
 
     // Events: of what the caller owns, or everybody's with events:read
     add_bounded(get, "/api/events/aggregate/{id}", Access::any(), get_aggregate_events, {"getAggregateEvents", "Events", "What happened to one aggregate, oldest first; next is the from_version of the next page", {}, "EventPage", 200, "application/json", {"aggregate_type", "from_version", "limit"}});
-    add_bounded(get, "/api/events/replay/{id}", Access::any(), replay_aggregate, {"replayAggregate", "Events", "An aggregate's state as it was", {}, "ReplayedState", 200, "application/json", {"aggregate_type", "to_version", "at"}});
+    add_bounded(get, "/api/events/replay/{id}", Access::any(), replay_aggregate, {"replayAggregate", "Events", "An aggregate's state as it was", {}, "ReplayedState", 200, "application/json", {"aggregate_type", "to_version", "at"}}, AnswerOf::whole);
     add_bounded(get, "/api/events/audit", Access::any(), audit_events, {"auditEvents", "Events", "The audit log, newest first", {}, "AuditPage", 200, "application/json", {"user_id", "event_type", "from_date", "to_date", "limit", "cursor"}});
     add(get, "/api/events/stream", Access::any(), stream_events, Doc{"streamEvents", "Events", "Events as they happen, as server-sent events; their ids are positions, Last-Event-ID is honoured", {}, "EventStream", 200, "text/event-stream", {"after", "aggregate_id"}}.takes({"Last-Event-ID"}));
 

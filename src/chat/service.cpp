@@ -27,11 +27,10 @@ struct ChatService::State {
     explicit State(ServiceParts given)
         : parts(given), summaries(given.gateway, given.sessions, given.settings.agent, given.logger),
           turn_runs(given.runs, given.logger, given.settings), turns(given, summaries, turn_runs)
-    {
-    }
+    {}
 
     Task<Result<sessions::LiveSession>> open_session(const MessageCall& call, const Caller& caller,
-                                                      const RequestInfo& info, bool& left);
+                                                     const RequestInfo& info, bool& left);
 
     Task<Result<void>> join_session(const CompletionCall& call, Turn& turn, Answer& answer);
     Task<Result<void>> ask_agent(const CompletionCall& call, Turn& turn, const llm::CallContext& context,
@@ -83,8 +82,13 @@ llm::CallContext call_of(const Caller& caller, const RequestInfo& info)
 
 ModelEntry agent_entry()
 {
-    return {std::string(agents::agent_model), "Dure agent", "dure", "An agent with tools: it selects, runs and sums up.",
-            false, true, true};
+    return {std::string(agents::agent_model),
+            "Dure agent",
+            "dure",
+            "An agent with tools: it selects, runs and sums up.",
+            false,
+            true,
+            true};
 }
 
 ModelEntry entry_of(const llm::ModelInfo& info)
@@ -181,7 +185,9 @@ Task<Result<void>> ChatService::complete(const CompletionCall& call, const Calle
         co_return unknown_model(call.model);
     answer.model = call.model;
     if (!call.strategy.empty() && !state.parts.agents.knows_strategy(call.strategy))
-        co_return Error(Errc::invalid_argument, "There is no strategy `" + call.strategy + "`.").param("dure_strategy").reason("invalid_value");
+        co_return Error(Errc::invalid_argument, "There is no strategy `" + call.strategy + "`.")
+            .param("dure_strategy")
+            .reason("invalid_value");
     Turn turn(caller, info);
     auto context = call_of(caller, info);
     context.background_task = std::move(task);
@@ -194,11 +200,12 @@ Task<Result<void>> ChatService::complete(const CompletionCall& call, const Calle
     co_return co_await state.turns.relay(turn, as_sent, context, sink, answer);
 }
 
-Task<Result<void>> ChatService::State::ask_agent(const CompletionCall& call, Turn& turn, const llm::CallContext& context,
-                                                 model::AnswerSink& sink, Answer& answer)
+Task<Result<void>> ChatService::State::ask_agent(const CompletionCall& call, Turn& turn,
+                                                 const llm::CallContext& context, model::AnswerSink& sink,
+                                                 Answer& answer)
 {
     const bool in_background = !context.background_task.empty();
-    auto request = agent_request(call);   // checked before a session is made for it
+    auto request = agent_request(call);  // checked before a session is made for it
     if (!request)
         co_return request.error();
     if (auto fine = parts.agents.check(*request); !fine && !in_background)
@@ -213,8 +220,8 @@ Task<Result<void>> ChatService::State::ask_agent(const CompletionCall& call, Tur
 // The session that belongs to a chat of the client's own.
 Task<Result<void>> ChatService::State::join_session(const CompletionCall& call, Turn& turn, Answer& answer)
 {
-    auto session = co_await shielded(parts.sessions.id_for_client_chat(turn.caller.user_id, call.hints.chat_id, call.model,
-                                                                       actor_of(turn.caller, turn.info)),
+    auto session = co_await shielded(parts.sessions.id_for_client_chat(turn.caller.user_id, call.hints.chat_id,
+                                                                       call.model, actor_of(turn.caller, turn.info)),
                                      turn.left);
     if (!session)
         co_return session.error();
@@ -230,16 +237,16 @@ Task<Result<sessions::LiveSession>> ChatService::State::open_session(const Messa
                                                                      const RequestInfo& info, bool& left)
 {
     if (call.session_id.empty()) {
-        auto made = co_await shielded(parts.sessions.create(caller.user_id, {title_from(call.message), call.model},
-                                                            actor_of(caller, info)),
-                                      left);
+        auto made = co_await shielded(
+            parts.sessions.create(caller.user_id, {title_from(call.message), call.model}, actor_of(caller, info)),
+            left);
         if (!made)
             co_return made.error();
         sessions::LiveSession live;
         live.session = std::move(*made);
         co_return live;
     }
-    co_await summaries.settle(call.session_id, std::chrono::seconds(30));
+    co_await summaries.settle(caller.user_id, call.session_id, std::chrono::seconds(30));
     auto session = co_await parts.sessions.conversation(caller.user_id, call.session_id);
     if (!session || session->session.turns_since_summary < session->session.max_turns)
         co_return session;
@@ -262,7 +269,9 @@ Task<Result<void>> ChatService::message(const MessageCall& call, const Caller& c
     auto session = co_await state.open_session(call, caller, info, left);
     if (!session)
         co_return session.error();
-    answer.model = !call.model.empty() ? call.model : !session->session.model.empty() ? session->session.model : std::string(agents::agent_model);
+    answer.model = !call.model.empty()               ? call.model
+                   : !session->session.model.empty() ? session->session.model
+                                                     : std::string(agents::agent_model);
     answer.session_id = session->session.id;
     answer.turn = session->session.conversation_turns + 1;
     if (is_flow(answer.model)) {
@@ -313,9 +322,14 @@ Task<Result<model::EmbeddingAnswer>> ChatService::embed(const model::EmbeddingRe
     co_return vectors;
 }
 
-Task<void> ChatService::settle(std::string session_id)
+bool ChatService::summarizes(std::string_view owner_id, const std::string& session_id) const
 {
-    co_await state_->summaries.settle(std::move(session_id), std::chrono::seconds(5));
+    return state_->summaries.under_way(owner_id, session_id);
+}
+
+Task<void> ChatService::settle(std::string owner_id, std::string session_id)
+{
+    co_await state_->summaries.settle(std::move(owner_id), std::move(session_id), std::chrono::seconds(5));
 }
 
 std::size_t ChatService::background_work() const

@@ -28,7 +28,8 @@ llm::CompletionRequest summary_request(const sessions::LiveSession& session, con
     model::Message instruction;
     instruction.role = model::Role::system;
     instruction.content =
-        "Summarize the conversation so that it can go on from the summary alone. Keep names, numbers, decisions and open "
+        "Summarize the conversation so that it can go on from the summary alone. Keep names, numbers, decisions and "
+        "open "
         "questions. Write in the language of the conversation, in at most ten sentences, without a preface.";
     model::Message conversation;
     conversation.role = model::Role::user;
@@ -43,20 +44,20 @@ llm::CompletionRequest summary_request(const sessions::LiveSession& session, con
 Summaries::Summaries(llm::Gateway& gateway, sessions::SessionService& sessions, const config::Agent& settings,
                      Logger& logger)
     : gateway_(gateway), sessions_(sessions), settings_(settings), logger_(logger), background_(logger)
-{
-}
+{}
 
-bool Summaries::under_way(const std::string& session_id) const
+bool Summaries::under_way(std::string_view owner_id, const std::string& session_id) const
 {
     const std::lock_guard lock(guard_);
-    return under_way_.contains(session_id);
+    const auto found = under_way_.find(session_id);
+    return found != under_way_.end() && found->second == owner_id;
 }
 
 void Summaries::start(boost::asio::any_io_executor executor, std::string owner_id, std::string session_id)
 {
     {
         const std::lock_guard lock(guard_);
-        if (!under_way_.insert(session_id).second)
+        if (!under_way_.try_emplace(session_id, owner_id).second)
             return;
     }
     if (background_.start(std::move(executor), make(std::move(owner_id), session_id)))
@@ -65,10 +66,10 @@ void Summaries::start(boost::asio::any_io_executor executor, std::string owner_i
     under_way_.erase(session_id);
 }
 
-Task<void> Summaries::settle(std::string session_id, Steady::duration patience)
+Task<void> Summaries::settle(std::string owner_id, std::string session_id, Steady::duration patience)
 {
     const auto deadline = Deadline::after(patience);
-    while (under_way(session_id) && !deadline.passed())
+    while (under_way(owner_id, session_id) && !deadline.passed())
         co_await sleep_for(std::chrono::milliseconds(5));
 }
 
@@ -78,7 +79,7 @@ Task<void> Summaries::catch_up(const sessions::LiveSession& session)
         co_return;
     {
         const std::lock_guard lock(guard_);
-        if (!under_way_.insert(session.session.id).second)
+        if (!under_way_.try_emplace(session.session.id, session.session.owner_id).second)
             co_return;
     }
     co_await make(session.session.owner_id, session.session.id);
@@ -110,9 +111,11 @@ Task<void> Summaries::make(std::string owner_id, std::string session_id)
         co_return;   // turns keep counting; the next turn tries again
     }
     const auto up_to = session->session.conversation_turns;
-    const auto stored = co_await sessions_.add_summary(owner_id, session_id, completion.text, up_to, completion.answered_by);
+    const auto stored =
+        co_await sessions_.add_summary(owner_id, session_id, completion.text, up_to, completion.answered_by);
     if (!stored)
-        logger_.warn("a summary could not be stored", {{"session_id", session_id}, {"detail", stored.error().message()}});
+        logger_.warn("a summary could not be stored",
+                     {{"session_id", session_id}, {"detail", stored.error().message()}});
 }
 
 }  // namespace dure::chat

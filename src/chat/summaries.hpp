@@ -5,7 +5,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <mutex>
 #include <string>
-#include <unordered_set>
+#include <unordered_map>
 
 #include "chat/background.hpp"
 #include "dure/config/settings.hpp"
@@ -20,8 +20,10 @@ public:
 
     // Makes the summary on the calling core without being waited for.
     void start(boost::asio::any_io_executor executor, std::string owner_id, std::string session_id);
-    // Until no summary of the session is under way, at most `patience`.
-    Task<void> settle(std::string session_id, Steady::duration patience);
+    // False for a session of somebody else.
+    bool under_way(std::string_view owner_id, const std::string& session_id) const;
+    // Until no summary of the owner's session is under way, at most `patience`.
+    Task<void> settle(std::string owner_id, std::string session_id, Steady::duration patience);
     // Makes one now if the session's turns since the last have come to the limit.
     Task<void> catch_up(const sessions::LiveSession& session);
 
@@ -29,7 +31,6 @@ public:
 
 private:
     Task<void> make(std::string owner_id, std::string session_id);
-    bool under_way(const std::string& session_id) const;
 
     llm::Gateway& gateway_;
     sessions::SessionService& sessions_;
@@ -37,7 +38,7 @@ private:
     Logger& logger_;
     Background background_;
     mutable std::mutex guard_;
-    std::unordered_set<std::string> under_way_;
+    std::unordered_map<std::string, std::string> under_way_;  // sessions, each with its owner
 };
 
 }  // namespace dure::chat

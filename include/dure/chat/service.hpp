@@ -45,29 +45,29 @@ namespace dure::chat {
 // Whose rights a call has.
 struct Caller {
     std::string user_id;
-    std::string key_id;                                // empty: no key (local user)
-    std::optional<std::vector<std::string>> models;    // the key's models; empty: all
+    std::string key_id;  // empty: no key (local user)
+    std::optional<std::vector<std::string>> models;  // the key's models; empty: all
     bool may_use_tools = false;
-    std::vector<std::string> permissions = {};         // all of them, for tools that ask for more than tools:execute
-    std::string role = {};                             // whose limits on tokens and cost count; empty: looked up
-    model::SpendLimits key_limits = {};                // of the key's own
+    std::vector<std::string> permissions = {};  // all of them, for tools that ask for more than tools:execute
+    std::string role = {};  // whose limits on tokens and cost count; empty: looked up
+    model::SpendLimits key_limits = {};  // of the key's own
 
     bool may_use_model(std::string_view id) const;
 };
 
 struct RequestInfo {
     std::string request_id;
-    std::string endpoint;          // "/v1/chat/completions", for usage rows and metrics
+    std::string endpoint;  // "/v1/chat/completions", for usage rows and metrics
     Deadline deadline = Deadline::never();
-    std::string address;           // of the client, for the events it causes
+    std::string address;  // of the client, for the events it causes
 };
 
 // What chat clients say in headers (openai-clients §2); empty means absent.
 struct ClientHints {
     std::string chat_id;
-    std::string task;              // a background request of the client
+    std::string task;  // a background request of the client
     std::string user_message_id;
-    bool open_webui = false;       // understands progress events in the stream
+    bool open_webui = false;  // understands progress events in the stream
 };
 
 // A checked /v1/chat/completions request. Views point into the body, which outlives the call.
@@ -76,21 +76,21 @@ struct CompletionCall {
     std::string model;
     bool stream = false;
     bool include_usage = false;
-    schema::JsonView messages;                         // a non-empty array of message objects
+    schema::JsonView messages;  // a non-empty array of message objects
     std::optional<schema::JsonView> tools;
     std::optional<schema::JsonView> tool_choice;
     std::optional<double> temperature;
     std::optional<std::int64_t> max_tokens;
     std::int64_t n = 1;
-    std::string strategy;                              // dure_strategy
+    std::string strategy;  // dure_strategy
     ClientHints hints;
 };
 
 struct MessageCall {
     std::string message;
-    std::string session_id;        // empty: a new session
+    std::string session_id;  // empty: a new session
     bool use_tools = true;
-    std::string model;             // empty: the session's, else the agent
+    std::string model;  // empty: the session's, else the agent
     std::string strategy;
     double temperature = 0.7;
     std::int64_t max_tokens = 1000;
@@ -99,12 +99,12 @@ struct MessageCall {
 // What a call leaves; valid up to where it came, also after an error.
 struct Answer : model::RelayRecord {
     std::vector<model::ToolUse> tools_used;
-    std::string model;             // name the client asked for, or the one chosen
+    std::string model;  // name the client asked for, or the one chosen
     std::string session_id;
     std::int64_t turn = 0;
-    bool by_flow = false;          // see message()
-    std::string flow_id = {};      // empty: the published flow of the model flow:<slug>
-    std::int64_t cost_nano = 0;    // USD * 1e-9
+    bool by_flow = false;  // see message()
+    std::string flow_id = {};  // empty: the published flow of the model flow:<slug>
+    std::int64_t cost_nano = 0;  // USD * 1e-9
 };
 
 struct ModelEntry {
@@ -113,11 +113,11 @@ struct ModelEntry {
     std::string owned_by;
     std::string description;
     bool vision = false;
-    bool agent = false;            // runs its own tools
-    bool tools = true;             // takes tools of the client
+    bool agent = false;  // runs its own tools
+    bool tools = true;  // takes tools of the client
 };
 
-enum class ModelKind { unknown, agent, proxied };   // unknown: also one that the caller may not use
+enum class ModelKind { unknown, agent, proxied };  // unknown: also one that the caller may not use
 
 struct ServiceParts {
     llm::Gateway& gateway;
@@ -161,10 +161,12 @@ public:
     Task<Result<void>> message(const MessageCall& call, const Caller& caller, const RequestInfo& info,
                                model::AnswerSink& sink, Answer& answer);
     Task<Result<model::EmbeddingAnswer>> embed(const model::EmbeddingRequest& request, const Caller& caller,
-                                             const RequestInfo& info);
+                                               const RequestInfo& info);
 
-    // Until no summary of the session is under way (bounded): who reads its history right behind a turn sees it.
-    Task<void> settle(std::string session_id);
+    // Whether a summary of the owner's session is under way; false for a session of somebody else.
+    bool summarizes(std::string_view owner_id, const std::string& session_id) const;
+    // Until that is no longer so (at most 5 s): who reads its history right behind a turn sees the summary.
+    Task<void> settle(std::string owner_id, std::string session_id);
 
     // Summaries under way; the shutdown waits for zero.
     std::size_t background_work() const;

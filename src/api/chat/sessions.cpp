@@ -61,9 +61,10 @@ struct PageInput {
 
 const auto& page_fields()
 {
-    static const auto fields = schema::object<PageInput>(schema::UnknownFields::refuse)
-                                   .optional("limit", &PageInput::limit, schema::range(1, 100), schema::alias("page_size"))
-                                   .optional("cursor", &PageInput::cursor, schema::length(0, 256));
+    static const auto fields =
+        schema::object<PageInput>(schema::UnknownFields::refuse)
+            .optional("limit", &PageInput::limit, schema::range(1, 100), schema::alias("page_size"))
+            .optional("cursor", &PageInput::cursor, schema::length(0, 256));
     return fields;
 }
 
@@ -160,7 +161,8 @@ Handler create_session(const ApiParts& parts)
 
 Handler list_sessions(const ApiParts& parts)
 {
-    return [&service = parts.sessions, cursors = Cursors(parts.cursor_key)](RequestContext& context) -> Task<Result<void>> {
+    return [&service = parts.sessions,
+            cursors = Cursors(parts.cursor_key)](RequestContext& context) -> Task<Result<void>> {
         const auto request = read_page(context, cursors, "sessions");
         if (!request)
             co_return request.error();
@@ -189,8 +191,8 @@ Handler get_session(const ApiParts& parts)
 Handler delete_session(const ApiParts& parts)
 {
     return [&service = parts.sessions](RequestContext& context) -> Task<Result<void>> {
-        auto removed = co_await service.remove(context.principal.user_id, context.path_parameter("id"),
-                                               actor_of(context));
+        auto removed =
+            co_await service.remove(context.principal.user_id, context.path_parameter("id"), actor_of(context));
         if (!removed)
             co_return removed;
         http::Response response;
@@ -208,12 +210,20 @@ Handler get_history(const ApiParts& parts)
         const auto request = read_page(context, cursors, list);
         if (!request)
             co_return request.error();
-        co_await chat.settle(id);   // a summary under way belongs to what was said
-        auto page = co_await service.history(context.principal.user_id, id, *request);
+        const auto& owner = context.principal.user_id;
+        if (chat.summarizes(owner, id)) {   // belongs to what was said; waited for without a place
+            if (auto room = context.visit->check_room(); !room)
+                co_return room;
+            co_await chat.settle(owner, id);
+        }
+        if (auto entered = co_await context.visit->enter(context.deadline); !entered)
+            co_return entered;
+        auto page = co_await service.history(owner, id, *request);
         if (!page)
             co_return page.error();
         auto body = history_json(id, *page);
         body["next"] = next_json(page->next, cursors, context, list);
+        *page = {};   // not kept while it is written
         co_return co_await context.respond_json(200, std::move(body));
     };
 }

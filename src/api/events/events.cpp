@@ -17,7 +17,8 @@ events::Reader event_reader(const RequestContext& context)
     return {context.principal.user_id, context.principal.may("events:read")};
 }
 
-Task<Result<void>> check_bound_reader(const ApiParts& parts, const RequestContext& context, const std::string& aggregate_id)
+Task<Result<void>> check_bound_reader(const ApiParts& parts, const RequestContext& context,
+                                      const std::string& aggregate_id)
 {
     if (!context.principal.models || event_reader(context).sees_everything)
         co_return Result<void>();
@@ -108,7 +109,7 @@ const auto& audit_fields()
 
 struct AuditRequest {
     events::AuditFilter filter;
-    std::string list;   // what a cursor is bound to: the same question
+    std::string list;  // what a cursor is bound to: the same question
 };
 
 Result<AuditRequest> read_audit(const RequestContext& context, const Cursors& cursors)
@@ -123,14 +124,14 @@ Result<AuditRequest> read_audit(const RequestContext& context, const Cursors& cu
     if (!to)
         return to.error();
     AuditRequest request{{input->user_id, input->event_type, *from, *to, {}, input->limit}, {}};
-    request.list = dump(Json{"audit", input->user_id.value_or(""), input->event_type.value_or(""), input->from_date,
-                             input->to_date});
+    request.list = dump(
+        Json{"audit", input->user_id.value_or(""), input->event_type.value_or(""), input->from_date, input->to_date});
     if (input->cursor.empty())
         return request;
     const auto position = cursors.read(input->cursor, context.principal.user_id, request.list);
     if (!position)
         return position.error();
-    request.filter.before = position->created_at;   // of events the place in the order, not the time
+    request.filter.before = position->created_at;  // of events the place in the order, not the time
     return request;
 }
 
@@ -155,9 +156,9 @@ Handler get_aggregate_events(const ApiParts& parts)
         const auto input = event_routes::aggregate_fields().read_query(context.query);
         if (!input)
             co_return input.error();
-        auto page = co_await service.of_aggregate(event_reader(context),
-                                                        {context.path_parameter("id"), input->aggregate_type},
-                                                        {input->from_version, input->limit});
+        auto page =
+            co_await service.of_aggregate(event_reader(context), {context.path_parameter("id"), input->aggregate_type},
+                                          {input->from_version, input->limit});
         if (!page)
             co_return page.error();
         const bool all_own = std::all_of(page->events.begin(), page->events.end(), [&](const model::Event& event) {
@@ -183,19 +184,23 @@ Handler replay_aggregate(const ApiParts& parts)
         const auto time = read_time(input->at, "at", DayMeans::its_end);
         if (!time)
             co_return time.error();
-        const auto replayed = co_await service.replay(event_reader(context),
-                                                      {context.path_parameter("id"), input->aggregate_type},
-                                                      {input->to_version, *time}, context.deadline);
+        if (auto room = context.visit->check_room(); !room)  // a refusal comes before the work
+            co_return room;
+        auto replayed =
+            co_await service.replay(event_reader(context), {context.path_parameter("id"), input->aggregate_type},
+                                    {input->to_version, *time}, context.deadline);
         if (!replayed)
             co_return replayed.error();
         if (replayed->owner_id != context.principal.user_id)
             if (auto recorded = co_await record_read_of_others(audit, context, replayed->aggregate_id); !recorded)
                 co_return recorded.error();
-        co_return co_await context.respond_json(200, {{"aggregate_id", replayed->aggregate_id},
-                                                      {"aggregate_type", replayed->aggregate_type},
-                                                      {"version", replayed->version},
-                                                      {"state", OrderedJson(replayed->state)},
-                                                      {"at", rfc3339(replayed->at)}});
+        OrderedJson body{{"aggregate_id", replayed->aggregate_id},
+                         {"aggregate_type", replayed->aggregate_type},
+                         {"version", replayed->version},
+                         {"state", OrderedJson(replayed->state)},
+                         {"at", rfc3339(replayed->at)}};
+        replayed->state = nullptr;  // not kept while it is written
+        co_return co_await context.respond_json(200, std::move(body));
     };
 }
 
@@ -212,11 +217,13 @@ Handler audit_events(const ApiParts& parts)
         if (!page)
             co_return page.error();
         if (event_reader(context).sees_everything)
-            if (auto recorded = co_await record_read_of_others(audit, context, request->filter.user_id.value_or("")); !recorded)
+            if (auto recorded = co_await record_read_of_others(audit, context, request->filter.user_id.value_or(""));
+                !recorded)
                 co_return recorded.error();
         OrderedJson body{{"events", event_routes::events_json(page->events)}};
-        body["next"] = page->next ? OrderedJson(cursors.write({*page->next, ""}, context.principal.user_id, request->list))
-                                  : OrderedJson(nullptr);
+        body["next"] = page->next
+                           ? OrderedJson(cursors.write({*page->next, ""}, context.principal.user_id, request->list))
+                           : OrderedJson(nullptr);
         co_return co_await context.respond_json(200, std::move(body));
     };
 }
