@@ -8,6 +8,7 @@
 #include "dure/base/channel.hpp"
 #include "dure/base/text.hpp"
 #include "llm/openai/call_form.hpp"
+#include "llm/openai/json_text.hpp"
 #include "llm/openai/request.hpp"
 
 namespace dure::llm {
@@ -40,6 +41,8 @@ std::size_t size_of(const model::Completion& answer)
     std::size_t bytes = sizeof answer + answer.text.size() + answer.reasoning.size() + answer.refusal.size();
     for (const auto& call : answer.tool_calls)
         bytes += call.id.size() + call.name.size() + call.arguments.size();
+    if (!answer.reasoning_details.empty())
+        bytes += openai::room_of(answer.reasoning_details);
     return bytes;
 }
 

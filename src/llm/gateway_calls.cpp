@@ -11,7 +11,6 @@
 #include "llm/call_spending.hpp"
 #include "llm/gateway_state.hpp"
 #include "llm/needs.hpp"
-#include "llm/openai/whole_answer.hpp"
 #include "llm/retry_plan.hpp"
 
 namespace dure::llm {
@@ -37,6 +36,13 @@ void forget_attempt(Reply& reply)
     reply.completion = model::Completion();
     reply.completion.attempts = attempts;
     reply.body.clear();
+    reply.has_more = false;
+}
+
+// A streamed copy has no place for what signs the model's thoughts, and it has to come back unchanged (llm-upstreams §4).
+bool loses_details(const Ask& ask, const model::Completion& stored)
+{
+    return ask.relay != nullptr && ask.stream && !stored.reasoning_details.empty();
 }
 
 }  // namespace
@@ -54,7 +60,7 @@ Task<Result<void>> Gateway::State::serve(const Catalog& catalog, const ModelEntr
         thrown = std::current_exception();
     }
     const bool cancelled = is_cancelled(co_await boost::asio::this_coro::cancellation_state);
-    if (reply.stop_ticks()) {   // a tick hangs at a slow reader: it is waited for whatever happens
+    if (reply.stop_ticks()) {  // a tick hangs at a slow reader: it is waited for whatever happens
         co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
         co_await reply.quiet();
         co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::enable_terminal_cancellation());
@@ -81,12 +87,15 @@ Task<Result<void>> Gateway::State::answer(const Catalog& catalog, const ModelEnt
     return try_targets(catalog, model, ask, reply);
 }
 
-Task<Result<void>> Gateway::State::answer_through_cache(std::string key, const Catalog& catalog, const ModelEntry& model,
-                                                        const Ask& ask, Reply& reply, CallEnd& end)
+Task<Result<void>> Gateway::State::answer_through_cache(std::string key, const Catalog& catalog,
+                                                        const ModelEntry& model, const Ask& ask, Reply& reply,
+                                                        CallEnd& end)
 {
     ExactCache::Lead lead;
     bool shared = false;
-    const auto found = co_await cache.find(std::move(key), ask.context.deadline, lead, shared);
+    auto found = co_await cache.find(std::move(key), ask.context.deadline, lead, shared);
+    if (found && loses_details(ask, *found))
+        found = nullptr;
     metrics.cache_request(!found ? "miss" : shared ? "shared" : "hit");
     reply.cache_hit(found != nullptr);
     if (found) {
@@ -94,8 +103,8 @@ Task<Result<void>> Gateway::State::answer_through_cache(std::string key, const C
         co_return co_await play(*found, ask, reply);
     }
     const auto hand_on = [&] {
-        if (reply.relayed_more || (!reply.body.empty() && openai::whole_has_more(reply.body)))
-            return lead.end(nullptr, false);   // a copy would lack what the completion does not keep
+        if (reply.has_more)
+            return lead.end(nullptr, false);  // a copy would lack what the completion does not keep
         auto made = std::make_shared<model::Completion>(reply.completion);
         made->drained = false;
         const auto provider = made->answered_by.substr(0, made->answered_by.find('/'));
@@ -111,7 +120,7 @@ Task<Result<void>> Gateway::State::answer_through_cache(std::string key, const C
         co_return result;
     } catch (...) {
         if (reply.completion.drained && reply.completion.complete())
-            hand_on();   // its client had left: those who wait for the same have it
+            hand_on();  // its client had left: those who wait for the same have it
         throw;
     }
 }
@@ -146,7 +155,8 @@ Task<Result<void>> Gateway::State::play(const model::Completion& stored, const A
     co_return Result<void>();
 }
 
-Task<Result<void>> Gateway::State::try_targets(const Catalog& catalog, const ModelEntry& model, const Ask& ask, Reply& reply)
+Task<Result<void>> Gateway::State::try_targets(const Catalog& catalog, const ModelEntry& model, const Ask& ask,
+                                               Reply& reply)
 {
     const auto capable = capable_targets(model, ask);
     if (!capable)
@@ -159,8 +169,8 @@ Task<Result<void>> Gateway::State::try_targets(const Catalog& catalog, const Mod
         spending.holds(std::move(*reserved));
     }
     ModelAdmissions admissions(model, *capable);
-    RetryPlan plan(candidates_of(model, *capable, admissions), {model.attempts, model.next_after_content_filter}, random_fraction,
-                   &admissions);
+    RetryPlan plan(candidates_of(model, *capable, admissions), {model.attempts, model.next_after_content_filter},
+                   random_fraction, &admissions);
     const Target* before = nullptr;
     std::optional<FailureClass> left_for;
     for (auto step = plan.first(ask.context.deadline.left());;) {
@@ -194,7 +204,7 @@ Task<Result<void>> Gateway::State::try_targets(const Catalog& catalog, const Mod
 }
 
 Task<MaybeFailure> Gateway::State::attempt(const Catalog& catalog, const ModelEntry& model, const Target& target,
-                                                     std::size_t key, const Ask& ask, Reply& reply)
+                                           std::size_t key, const Ask& ask, Reply& reply)
 {
     const auto& entry = catalog.provider(target.provider);
     Admitted admitted(*target.health, key);
@@ -206,8 +216,8 @@ Task<MaybeFailure> Gateway::State::attempt(const Catalog& catalog, const ModelEn
     reply.from_mock_fallback(entry.settings.dialect == "mock" && &target != &model.targets.front());
     AttemptNote note(attempt_log, target, key, model.info.id, ask, reply);
     if (target.drains && ask.context.from_client)
-        co_return co_await drained(entry.provider->attempt(target, key, ask, reply), {target, key, ask, admitted, note, entry.settings},
-                                   reply);
+        co_return co_await drained(entry.provider->attempt(target, key, ask, reply),
+                                   {target, key, ask, admitted, note, entry.settings}, reply);
     auto failure = co_await entry.provider->attempt(target, key, ask, reply);
     if (failure)
         hide_own_secrets(*failure, entry.settings);

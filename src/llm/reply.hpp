@@ -24,9 +24,9 @@ public:
     ~Reply();
 
     model::Completion& completion;
-    std::string body;                     // of a relay without stream
-    bool relayed_more = false;            // the client was sent what `completion` does not keep: images, annotations
-    std::int64_t cost_of_failed = 0;      // nano-dollars that providers reported for attempts nothing came of
+    std::string body;  // of a relay without stream
+    bool has_more = false;  // the answer has what `completion` does not keep: images, annotations, citations
+    std::int64_t cost_of_failed = 0;  // nano-dollars that providers reported for attempts nothing came of
 
     void dropped(std::vector<std::string> params);
     void from_mock_fallback(bool yes);
@@ -99,7 +99,7 @@ private:
     Steady::duration upstream_time_{};
     std::size_t writes_ = 0;
     boost::asio::any_io_executor executor_;
-    std::shared_ptr<Ticker> ticker_;   // null: no ticks
+    std::shared_ptr<Ticker> ticker_;  // null: no ticks
     Signal tick_done_;
 };
 

@@ -33,6 +33,33 @@ TEST_F(AnswerSize, AStreamWithoutEndIsEndedBeforeItFillsTheMemory)
     EXPECT_TRUE(upstream.wait_until([&] { return !upstream.peer_closes().empty(); }));
 }
 
+// 64 MiB in all for what is kept, and the text alone is short.
+TEST_F(AnswerSize, ThoughtsWithTheirSignaturesCountToo)
+{
+    const auto detail = Json{{"type", "reasoning.encrypted"}, {"data", std::string(60'000, 'x')}};
+    upstream.enqueue(endless(Json{{"content", "x"}, {"reasoning_details", Json::array({detail})}}));
+    KeepingSink watched;
+    model::Completion answer;
+    const auto result = stream(asking("hi", "gpt"), watched, answer);
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().reason(), "upstream_protocol_error");
+    EXPECT_LT(answer.reasoning_details.size(), 50u * 24u);
+}
+
+TEST_F(AnswerSize, ARelayKeepsNoneOfThem)
+{
+    const auto detail = Json{{"type", "reasoning.encrypted"}, {"data", "abc"}};
+    upstream.enqueue(stream_script({role_chunk(), delta_chunk({{"reasoning_details", Json::array({detail})}}),
+                                    delta_chunk({{"reasoning", "hm"}, {"reasoning_details", Json::array({detail})}}),
+                                    text_chunk("done"), finish_chunk("stop")}));
+    ASSERT_TRUE(stream_now());
+    EXPECT_EQ(record.completion.text, "done");
+    EXPECT_TRUE(record.completion.reasoning_details.empty());
+    const auto first = sink.bytes.find(R"("reasoning_details":[{)");
+    ASSERT_NE(first, std::string::npos);
+    EXPECT_NE(sink.bytes.find(R"("reasoning_details":[{)", first + 1), std::string::npos) << "the client has both";
+}
+
 }  // namespace answer_size
 
 }  // namespace dure::llm::test

@@ -63,7 +63,8 @@ TEST_F(Cached, TheSameRequestIsAnsweredFromMemoryAtNoCost)
 TEST_F(Cached, AHitHasTheDetailsOfItsUsageAndReasoning)
 {
     upstream.handle([](const RecordedRequest&) {
-        return Script{send(http_answer(200, "application/json", R"({"id":"c","object":"chat.completion","created":1,"model":"m",
+        return Script{
+            send(http_answer(200, "application/json", R"({"id":"c","object":"chat.completion","created":1,"model":"m",
             "choices":[{"index":0,"message":{"role":"assistant","content":"a","reasoning_content":"r",
               "reasoning_details":[{"type":"reasoning.text","text":"r","signature":"s"}]},"finish_reason":"stop"}],
             "usage":{"prompt_tokens":9,"completion_tokens":4,"total_tokens":13,"prompt_tokens_details":{"cached_tokens":3},
@@ -75,14 +76,16 @@ TEST_F(Cached, AHitHasTheDetailsOfItsUsageAndReasoning)
     EXPECT_EQ(record.cache_hit, true);
     const auto second = Json::parse(record.body);
     EXPECT_EQ(second["usage"], first["usage"]);
-    EXPECT_EQ(second["choices"][0]["message"]["reasoning_details"], first["choices"][0]["message"]["reasoning_details"]);
+    EXPECT_EQ(second["choices"][0]["message"]["reasoning_details"],
+              first["choices"][0]["message"]["reasoning_details"]);
 }
 
 TEST_F(Cached, AnAnswerWithMoreThanItsTextIsAskedForAgain)
 {
     const auto image = R"("images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,AA"}}])";
     upstream.handle([&](const RecordedRequest& request) {
-        const std::string rest = request.body.find("plain") == std::string::npos ? image : R"("images":[],"annotations":null)";
+        const std::string rest =
+            request.body.find("plain") == std::string::npos ? image : R"("images":[],"annotations":null)";
         const auto choice = [&](const char* name) {
             return R"({"id":"c","object":"x","created":1,"model":"m","choices":[{"index":0,")" + std::string(name) +
                    R"(":{"role":"assistant","content":"a",)" + rest + R"(},"finish_reason":"stop"}]})";
@@ -101,6 +104,98 @@ TEST_F(Cached, AnAnswerWithMoreThanItsTextIsAskedForAgain)
         }
     }
     EXPECT_EQ(upstream.request_count(), 6);
+}
+
+// Signed thoughts go back unchanged with the tool results: a stream that lost them would be refused by the provider.
+TEST_F(Cached, AStreamNeverLosesTheDetailsOfThoughts)
+{
+    const auto details = R"("reasoning_details":[{"type":"reasoning.text","text":"r","signature":"s"}])";
+    upstream.handle([&](const RecordedRequest& request) {
+        const auto choice = [&](const char* name) {
+            return R"({"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,")" +
+                   std::string(name) + R"(":{"role":"assistant","content":"a",)" + details +
+                   R"(},"finish_reason":"stop"}]})";
+        };
+        if (request.body.find("\"stream\":true") == std::string::npos)
+            return Script{send(http_answer(200, "application/json", choice("message")))};
+        return stream_script({sse_data(choice("delta"))});
+    });
+    for (int i = 0; i < 2; ++i) {
+        ASSERT_TRUE(ask(cached_question + R"(,"seed":1,"stream":true)", true));
+        EXPECT_EQ(record.cache_hit, false);
+        EXPECT_THAT(sink.bytes, ::testing::HasSubstr(details));
+    }
+    ASSERT_TRUE(ask(cached_question));
+    ASSERT_TRUE(ask(cached_question));
+    EXPECT_EQ(record.cache_hit, true) << "a whole answer has room for them";
+    ASSERT_TRUE(ask(cached_question + R"(,"stream":true)", true));
+    EXPECT_EQ(record.cache_hit, false);
+    EXPECT_THAT(sink.bytes, ::testing::HasSubstr(details));
+    EXPECT_EQ(upstream.request_count(), 4);
+}
+
+TEST_F(Cached, AnAnswerWithMoreBesideItsTextIsAskedForAgain)
+{
+    struct Row {
+        const char* top;
+        const char* choice;
+        bool kept;
+    };
+    static const Row rows[] = {
+        {R"("citations":["https://a.example"],)", "", false},
+        {R"("search_results":[{"title":"t"}],)", "", false},
+        {"", R"("grounding":{"a":1},)", false},
+        {R"("citations":[],"x_groq":{"id":"r"},"provider":"P",)", R"("content_filter_results":{"hate":{}},)", true},
+        {R"("prompt_filter_results":[{"prompt_index":0}],)", R"("logprobs":null,)", true}};
+    for (const bool streamed : {false, true}) {
+        for (const auto& row : rows) {
+            upstream.handle([&, streamed](const RecordedRequest&) {
+                const auto text = std::string(R"({"id":"c","object":"chat.completion)") + (streamed ? ".chunk" : "") +
+                                  R"(","created":1,"model":"m",)" + row.top + R"("choices":[{"index":0,)" + row.choice +
+                                  (streamed ? R"("delta")" : R"("message")") +
+                                  R"(:{"role":"assistant","content":"a"},"finish_reason":"stop"}],"usage":)" +
+                                  (streamed ? "null}" : R"({"prompt_tokens":1,"completion_tokens":1}})");
+                if (streamed)
+                    return stream_script({sse_data(text)});
+                return Script{send(http_answer(200, "application/json", text))};
+            });
+            const auto question = cached_question + R"(,"seed":)" + std::to_string(&row - rows) +
+                                  (streamed ? R"(,"top_p":1,"stream":true)" : "");
+            ASSERT_TRUE(ask(question, streamed));
+            ASSERT_TRUE(ask(question, streamed));
+            EXPECT_EQ(record.cache_hit, row.kept) << streamed << row.top << row.choice;
+        }
+    }
+}
+
+// Whoever makes the answer first: a client behind it has to see all of it.
+TEST_F(Cached, AnAnswerMadeForOurselvesIsNotGivenToAClientThatWouldLoseAPart)
+{
+    upstream.handle([](const RecordedRequest&) {
+        return Script{
+            send(http_answer(200, "application/json", R"({"id":"c","object":"chat.completion","created":1,"model":"m",
+            "citations":["https://a.example"],"choices":[{"index":0,"message":{"role":"assistant","content":"a"},"finish_reason":"stop"}],
+            "usage":{"prompt_tokens":1,"completion_tokens":1}})"))};
+    });
+    for (int i = 0; i < 2; ++i) {
+        model::Completion answer;
+        ASSERT_TRUE(complete(asking("hi", "gpt"), answer));
+        EXPECT_EQ(answer.text, "a");
+        EXPECT_EQ(upstream.request_count(), i + 1);
+    }
+}
+
+TEST_F(Cached, AnAnswerOfPartsThatAreNotTextIsAskedForAgain)
+{
+    upstream.handle([](const RecordedRequest&) {
+        return Script{send(http_answer(200, "application/json", R"({"id":"c","choices":[{"message":{"content":[
+            {"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"data:,"}}]},"finish_reason":"stop"}]})"))};
+    });
+    for (int i = 0; i < 2; ++i) {
+        ASSERT_TRUE(ask(cached_question));
+        EXPECT_EQ(record.cache_hit, false);
+        EXPECT_EQ(Json::parse(record.body)["choices"][0]["message"]["content"].size(), 2u);
+    }
 }
 
 TEST_F(Cached, WhatDoesNotShapeTheAnswerDoesNotMatterWhatDoesIsApart)

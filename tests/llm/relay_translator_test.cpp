@@ -13,10 +13,12 @@ using openai::RelayTranslator;
 const std::string role_line = event_of(R"({"role":"assistant","content":""})");
 const std::string done_line = "data: [DONE]\n\n";
 const std::string usage_line =
-    "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":17,\"model\":\"up\",\"choices\":[],\"usage\":"
+    "data: "
+    "{\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":17,\"model\":\"up\",\"choices\":[],\"usage\":"
     "{\"prompt_tokens\":7,\"completion_tokens\":5,\"total_tokens\":12,\"cost\":0.5}}\n\n";
 const std::string ordinary = role_line + event_of(R"({"content":"안녕 \"하"})") + event_of(R"({"content":"세\n요"})") +
-                             event_of(R"({"content":" \ud83d\ude42"})") + event_of("{}", "\"stop\"") + usage_line + done_line;
+                             event_of(R"({"content":" \ud83d\ude42"})") + event_of("{}", "\"stop\"") + usage_line +
+                             done_line;
 
 TEST(RelayTranslator, AnOrdinaryStreamPassesWithTheAskedModelAndWithoutUsage)
 {
@@ -45,7 +47,7 @@ TEST(RelayTranslator, ChunksWithNothingToReplaceGoOutAsTheyCame)
     RelayTranslator translator(options, completion);
     std::string out;
     const std::pair<std::string, std::string> came_and_goes[] = {
-        {role_line, role_line}, {first, first},          {second, second},  {thought, thought},
+        {role_line, role_line}, {first, first},          {second, second}, {thought, thought},
         {thought, thought},     {later(second), second}, {second, second}, {first, first},
     };
     for (const auto& [came, goes] : came_and_goes) {
@@ -65,14 +67,17 @@ TEST(RelayTranslator, UsageComesOnceAndLastWhenAskedFor)
     EXPECT_TRUE(last["choices"].empty());
     EXPECT_EQ(last["usage"]["total_tokens"], 12);
     EXPECT_EQ(last["usage"]["cost"], 0.5);
-    const auto estimated = relayed(role_line + event_of(R"({"content":"12345678"})") + event_of("{}", "\"stop\"") + done_line, true);
+    const auto estimated =
+        relayed(role_line + event_of(R"({"content":"12345678"})") + event_of("{}", "\"stop\"") + done_line, true);
     EXPECT_EQ(estimated.chunks().back()["usage"]["completion_tokens"], 2);
     EXPECT_EQ(estimated.chunks().back()["usage"]["prompt_tokens"], 10);
 }
 
 TEST(RelayTranslator, ChoicesThatNeverCameHaveNoEnd)
 {
-    const auto result = relayed(R"(data: {"choices":[{"index":3,"delta":{"content":"a"}}]})" "\n\n" + done_line);
+    const auto result = relayed(R"(data: {"choices":[{"index":3,"delta":{"content":"a"}}]})"
+                                "\n\n" +
+                                done_line);
     ASSERT_TRUE(result.complete);
     for (const auto& chunk : result.chunks())
         EXPECT_EQ(chunk.at("choices").at(0).at("index"), 3);
@@ -82,9 +87,10 @@ TEST(RelayTranslator, ChoicesThatNeverCameHaveNoEnd)
 TEST(RelayTranslator, UsageWithoutNumbersIsAnEstimate)
 {
     for (const auto* said : {R"(,"usage":null)", R"(,"usage":{"prompt_tokens":null,"completion_tokens":null})", ""}) {
-        const auto result =
-            relayed(role_line + event_of(R"({"content":"abcde"})") + event_of("{}", "\"stop\"", said) + done_line, true);
-        EXPECT_EQ(result.chunks().back().at("usage"), Json::parse(R"({"prompt_tokens":10,"completion_tokens":2,"total_tokens":12})"))
+        const auto result = relayed(
+            role_line + event_of(R"({"content":"abcde"})") + event_of("{}", "\"stop\"", said) + done_line, true);
+        EXPECT_EQ(result.chunks().back().at("usage"),
+                  Json::parse(R"({"prompt_tokens":10,"completion_tokens":2,"total_tokens":12})"))
             << said;
     }
 }
@@ -102,12 +108,13 @@ TEST(RelayTranslator, CumulativeUsageOnEveryChunkIsRemovedAndTheLastOneCounts)
     std::string stream = role_line;
     for (int i = 1; i <= 4; ++i)
         stream += event_of(R"({"content":"x"})", i == 4 ? "\"stop\"" : "null",
-                        ",\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":" + std::to_string(i) + "}");
+                           ",\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":" + std::to_string(i) + "}");
     EXPECT_EQ(relayed(stream + done_line).usages(), 0);
     const auto asked = relayed(stream + done_line, true);
     EXPECT_EQ(asked.usages(), 1);
     EXPECT_EQ(asked.completion.usage.completion_tokens, 4);
-    const auto nulls = relayed(role_line + event_of(R"({"content":"x"})", "null", ",\"usage\":null") + event_of("{}", "\"stop\"") + done_line);
+    const auto nulls = relayed(role_line + event_of(R"({"content":"x"})", "null", ",\"usage\":null") +
+                               event_of("{}", "\"stop\"") + done_line);
     EXPECT_EQ(nulls.usages(), 0);
     EXPECT_EQ(nulls.text(), "x");
 }
@@ -120,30 +127,33 @@ TEST(RelayTranslator, ATokenAndWhatCameWithItStayOneEvent)
     const struct {
         const char* name;
         std::string event;
-        std::string choice;   // without its index
+        std::string choice;  // without its index
     } cases[] = {
         {"thinking and its details (OpenRouter)",
          event_of(R"({"content":"","reasoning":"hm","reasoning_details":)" + details + "}"),
          R"("delta":{"reasoning_content":"hm","reasoning_details":)" + details + R"(},"logprobs":null)"},
         {"log-probabilities and running usage (vLLM)",
          head + R"("choices":[{"index":0,"delta":{"content":"x"},"logprobs":)" + probabilities +
-             R"(,"finish_reason":null,"stop_reason":null}],"usage":{"prompt_tokens":7,"completion_tokens":1}})" + "\n\n",
+             R"(,"finish_reason":null,"stop_reason":null}],"usage":{"prompt_tokens":7,"completion_tokens":1}})" +
+             "\n\n",
          R"("delta":{"content":"x"},"logprobs":)" + probabilities + R"(,"stop_reason":null)"},
     };
     for (const auto& one : cases) {
         SCOPED_TRACE(one.name);
         const auto chunks = relayed(role_line + one.event + event_of("{}", "\"stop\"") + done_line).chunks();
         ASSERT_EQ(chunks.size(), 3u) << "role, token, finish";
-        EXPECT_EQ(chunks[1]["choices"], Json::array({Json::parse("{\"index\":0," + one.choice + ",\"finish_reason\":null}")}));
+        EXPECT_EQ(chunks[1]["choices"],
+                  Json::array({Json::parse("{\"index\":0," + one.choice + ",\"finish_reason\":null}")}));
         EXPECT_FALSE(chunks[1].contains("usage"));
     }
 }
 
 TEST(RelayTranslator, TheRoleComesFirstAlways)
 {
-    for (const auto& first : {event_of(R"({"content":"x"})"), event_of(R"({"role":"assistant","content":"x"})"),
-                              event_of(R"({"role":"assistant","content":null})") + event_of(R"({"content":"x"})"),
-                              event_of(R"({"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}]})")}) {
+    for (const auto& first :
+         {event_of(R"({"content":"x"})"), event_of(R"({"role":"assistant","content":"x"})"),
+          event_of(R"({"role":"assistant","content":null})") + event_of(R"({"content":"x"})"),
+          event_of(R"({"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}]})")}) {
         const auto chunks = relayed(first + done_line).chunks();
         ASSERT_FALSE(chunks.empty());
         EXPECT_EQ(chunks[0]["choices"][0]["delta"], Json::parse(R"({"role":"assistant","content":""})")) << first;
@@ -152,32 +162,42 @@ TEST(RelayTranslator, TheRoleComesFirstAlways)
 
 struct CallCase {
     const char* name;
-    std::vector<const char*> deltas;      // entries of tool_calls
-    std::vector<std::pair<std::string, std::string>> calls;   // name, arguments
+    std::vector<const char*> deltas;  // entries of tool_calls
+    std::vector<std::pair<std::string, std::string>> calls;  // name, arguments
 };
 
 TEST(RelayTranslator, ToolCallQuirksAreMadeRegular)
 {
     const CallCase cases[] = {
-        {"regular", {R"({"index":0,"id":"a","type":"function","function":{"name":"f","arguments":""}})",
-                     R"({"index":0,"function":{"arguments":"{\"x\""}})", R"({"index":0,"function":{"arguments":":1}"}})"},
+        {"regular",
+         {R"({"index":0,"id":"a","type":"function","function":{"name":"f","arguments":""}})",
+          R"({"index":0,"function":{"arguments":"{\"x\""}})", R"({"index":0,"function":{"arguments":":1}"}})"},
          {{"f", R"({"x":1})"}}},
-        {"no index", {R"({"id":"a","function":{"name":"f","arguments":"{}"}})", R"({"id":"b","function":{"name":"g","arguments":"{}"}})"},
+        {"no index",
+         {R"({"id":"a","function":{"name":"f","arguments":"{}"}})",
+          R"({"id":"b","function":{"name":"g","arguments":"{}"}})"},
          {{"f", "{}"}, {"g", "{}"}}},
-        {"all zero indexes", {R"({"index":0,"id":"a","function":{"name":"f","arguments":"{}"}})",
-                              R"({"index":0,"id":"b","function":{"name":"g","arguments":"[1"}})",
-                              R"({"index":0,"function":{"arguments":"]"}})"},
+        {"all zero indexes",
+         {R"({"index":0,"id":"a","function":{"name":"f","arguments":"{}"}})",
+          R"({"index":0,"id":"b","function":{"name":"g","arguments":"[1"}})",
+          R"({"index":0,"function":{"arguments":"]"}})"},
          {{"f", "{}"}, {"g", "[1]"}}},
-        {"repeated id and name", {R"({"index":0,"id":"a","function":{"name":"f","arguments":"{"}})",
-                                  R"({"index":0,"id":"a","function":{"name":"f","arguments":"}"}})"},
+        {"repeated id and name",
+         {R"({"index":0,"id":"a","function":{"name":"f","arguments":"{"}})",
+          R"({"index":0,"id":"a","function":{"name":"f","arguments":"}"}})"},
          {{"f", "{}"}}},
-        {"empty id later", {R"({"index":0,"id":"a","function":{"name":"f","arguments":"{"}})",
-                            R"({"index":0,"id":"","function":{"name":"","arguments":"}"}})"},
+        {"empty id later",
+         {R"({"index":0,"id":"a","function":{"name":"f","arguments":"{"}})",
+          R"({"index":0,"id":"","function":{"name":"","arguments":"}"}})"},
          {{"f", "{}"}}},
-        {"object arguments", {R"({"index":0,"id":"a","function":{"name":"f","arguments":{"x":1}}})"}, {{"f", R"({"x":1})"}}},
+        {"object arguments",
+         {R"({"index":0,"id":"a","function":{"name":"f","arguments":{"x":1}}})"},
+         {{"f", R"({"x":1})"}}},
         {"no id at all", {R"({"index":0,"function":{"name":"f","arguments":"{}"}})"}, {{"f", "{}"}}},
         {"no arguments", {R"({"index":0,"id":"a","function":{"name":"f"}})"}, {{"f", "{}"}}},
-        {"not JSON is passed on", {R"({"index":0,"id":"a","function":{"name":"f","arguments":"{oops"}})"}, {{"f", "{oops"}}},
+        {"not JSON is passed on",
+         {R"({"index":0,"id":"a","function":{"name":"f","arguments":"{oops"}})"},
+         {{"f", "{oops"}}},
         {"starts at one", {R"({"index":1,"id":"a","function":{"name":"f","arguments":"{}"}})"}, {{"f", "{}"}}},
     };
     for (const auto& one : cases) {
@@ -187,13 +207,14 @@ TEST(RelayTranslator, ToolCallQuirksAreMadeRegular)
         const auto result = relayed(stream + event_of("{}", "\"stop\"") + done_line);
         EXPECT_EQ(result.finishes(), std::vector<std::string>{"tool_calls"}) << one.name;
         ASSERT_EQ(result.completion.tool_calls.size(), one.calls.size()) << one.name;
-        model::Completion seen;   // what a client puts together
+        model::Completion seen;  // what a client puts together
         for (const auto& sent : result.chunks())
             for (const auto& choice : sent["choices"])
                 for (const auto& call : choice["delta"].value("tool_calls", Json::array())) {
                     model::Piece piece;
                     piece.tool_calls.push_back({call["index"].get<int>(), call.value("id", ""),
-                                                call["function"].value("name", ""), call["function"].value("arguments", "")});
+                                                call["function"].value("name", ""),
+                                                call["function"].value("arguments", "")});
                     seen.append(piece);
                 }
         for (std::size_t i = 0; i < one.calls.size(); ++i) {
@@ -207,14 +228,16 @@ TEST(RelayTranslator, ToolCallQuirksAreMadeRegular)
 
 TEST(RelayTranslator, FinishReasonsAreNormalised)
 {
-    const std::pair<const char*, const char*> cases[] = {{"\"stop\"", "stop"}, {"\"length\"", "length"},
-                                                         {"\"content_filter\"", "content_filter"}, {"\"eos\"", "stop"}};
+    const std::pair<const char*, const char*> cases[] = {
+        {"\"stop\"", "stop"}, {"\"length\"", "length"}, {"\"content_filter\"", "content_filter"}, {"\"eos\"", "stop"}};
     for (const auto& [raw, wanted] : cases)
         EXPECT_EQ(relayed(role_line + event_of(R"({"content":"x"})") + event_of("{}", raw) + done_line).finishes(),
                   std::vector<std::string>{wanted});
-    const auto empty = relayed(role_line + event_of(R"({"content":"x"})", "\"\"") + event_of("{}", "\"stop\"") + event_of("{}", "\"length\"") + done_line);
+    const auto empty = relayed(role_line + event_of(R"({"content":"x"})", "\"\"") + event_of("{}", "\"stop\"") +
+                               event_of("{}", "\"length\"") + done_line);
     EXPECT_EQ(empty.finishes(), std::vector<std::string>{"stop"});
-    EXPECT_EQ(relayed(role_line + event_of(R"({"content":"x"})") + done_line).finishes(), std::vector<std::string>{"stop"});
+    EXPECT_EQ(relayed(role_line + event_of(R"({"content":"x"})") + done_line).finishes(),
+              std::vector<std::string>{"stop"});
 }
 
 TEST(RelayTranslator, AStreamIsCompleteOnlyWithAnEndSignal)
@@ -230,11 +253,16 @@ TEST(RelayTranslator, ErrorsInTheStreamEndItByTheirClass)
 {
     const std::pair<std::string, FailureClass> cases[] = {
         {"data: {\"error\":{\"message\":\"boom\",\"type\":\"server_error\"}}\n\n", FailureClass::server},
-        {"event: error\ndata: {\"error\":{\"message\":\"slow down\",\"code\":\"rate_limit_exceeded\"}}\n\n", FailureClass::rate_limit},
-        {"data: {\"error\":{\"message\":\"busy\",\"code\":503},\"choices\":[{\"delta\":{\"content\":\"\"},\"finish_reason\":\"error\"}]}\n\n",
+        {"event: error\ndata: {\"error\":{\"message\":\"slow down\",\"code\":\"rate_limit_exceeded\"}}\n\n",
+         FailureClass::rate_limit},
+        {"data: "
+         "{\"error\":{\"message\":\"busy\",\"code\":503},\"choices\":[{\"delta\":{\"content\":\"\"},\"finish_reason\":"
+         "\"error\"}]}\n\n",
          FailureClass::overloaded},
-        {"data: {\"choices\":[{\"index\":0,\"delta\":{},\"error\":{\"code\":429,\"message\":\"x\"}}]}\n\n", FailureClass::rate_limit},
-        {"data: {\"object\":\"error\",\"message\":\"too long: maximum context length is 5\",\"code\":400}\n\n", FailureClass::context_length},
+        {"data: {\"choices\":[{\"index\":0,\"delta\":{},\"error\":{\"code\":429,\"message\":\"x\"}}]}\n\n",
+         FailureClass::rate_limit},
+        {"data: {\"object\":\"error\",\"message\":\"too long: maximum context length is 5\",\"code\":400}\n\n",
+         FailureClass::context_length},
     };
     for (const auto& [event, kind] : cases) {
         const auto result = relayed(role_line + event_of(R"({"content":"x"})") + event + done_line);
@@ -249,7 +277,8 @@ TEST(RelayTranslator, ErrorsInTheStreamEndItByTheirClass)
 TEST(RelayTranslator, EventsThatAreNotJsonAreSkippedUntilTheThird)
 {
     const std::string bad = "data: {\"id\":\"c1\",\"choices\":[{\"delta\":{\"content\":\"x}\n\n";
-    const auto two = relayed(role_line + bad + event_of(R"({"content":"a"})") + bad + event_of("{}", "\"stop\"") + done_line);
+    const auto two =
+        relayed(role_line + bad + event_of(R"({"content":"a"})") + bad + event_of("{}", "\"stop\"") + done_line);
     EXPECT_TRUE(two.complete);
     EXPECT_EQ(two.text(), "a");
     const auto three = relayed(role_line + bad + bad + bad + done_line);
@@ -261,8 +290,12 @@ TEST(RelayTranslator, EventsThatAreNotJsonAreSkippedUntilTheThird)
 
 TEST(RelayTranslator, KeysThatActInABrowserAreStripped)
 {
-    const auto result = relayed(role_line + event_of(R"({"content":"x"})", "null", R"(,"event":{"type":"execute"},"sources":[1],"selected_model_id":"m","output":[2],"type":"response.created")") +
-                                event_of("{}", "\"stop\"") + done_line);
+    const auto result = relayed(
+        role_line +
+        event_of(
+            R"({"content":"x"})", "null",
+            R"(,"event":{"type":"execute"},"sources":[1],"selected_model_id":"m","output":[2],"type":"response.created")") +
+        event_of("{}", "\"stop\"") + done_line);
     EXPECT_EQ(result.text(), "x");
     for (const auto* key : {"\"event\"", "\"sources\"", "\"selected_model_id\"", "\"output\"", "response.created"})
         EXPECT_EQ(result.bytes.find(key), std::string::npos) << key;
@@ -273,7 +306,8 @@ TEST(RelayTranslator, LongDeltasAreSplitIntoShortLines)
     std::string text;
     for (int i = 0; i < 30000; ++i)
         text += "가\\n";
-    const auto result = relayed(role_line + event_of("{\"content\":\"" + text + "\"}") + event_of("{}", "\"stop\"") + done_line);
+    const auto result =
+        relayed(role_line + event_of("{\"content\":\"" + text + "\"}") + event_of("{}", "\"stop\"") + done_line);
     EXPECT_EQ(result.text().size(), 30000u * 4);
     for (std::size_t start = 0, end = 0; (end = result.bytes.find('\n', start)) != std::string::npos; start = end + 1)
         EXPECT_LE(end - start, 64u << 10);
@@ -285,13 +319,13 @@ TEST(RelayTranslator, LargePiecesHaveLinesOfTheirOwnAndWhatFitsNoLineIsNamed)
     const auto image = [](std::size_t size) {
         return R"({"type":"image_url","image_url":{"url":"data:image/png;base64,)" + std::string(size, 'A') + "\"}}";
     };
-    const auto result =
-        relayed(role_line + event_of("{\"content\":\"둘\",\"images\":[" + image(60000) + "," + image(110000) + "]}") +
-                event_of("{\"images\":[" + image(200000) + "]}") +
-                "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":17,\"model\":\"up\",\"choices\":[{\"index\":0,"
-                "\"delta\":{\"content\":\"x\"},\"logprobs\":{\"content\":[\"" + std::string(100000, 'B') +
-                "\"]},\"finish_reason\":null}]}\n\n" +
-                event_of("{}", "\"stop\"") + done_line);
+    const auto result = relayed(
+        role_line + event_of("{\"content\":\"둘\",\"images\":[" + image(60000) + "," + image(110000) + "]}") +
+        event_of("{\"images\":[" + image(200000) + "]}") +
+        "data: "
+        "{\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":17,\"model\":\"up\",\"choices\":[{\"index\":0,"
+        "\"delta\":{\"content\":\"x\"},\"logprobs\":{\"content\":[\"" +
+        std::string(100000, 'B') + "\"]},\"finish_reason\":null}]}\n\n" + event_of("{}", "\"stop\"") + done_line);
     EXPECT_TRUE(result.complete);
     EXPECT_EQ(result.text(), "둘x");
     std::vector<std::size_t> images;
@@ -312,11 +346,14 @@ TEST(RelayTranslator, LargePiecesHaveLinesOfTheirOwnAndWhatFitsNoLineIsNamed)
 
 TEST(RelayTranslator, LoneSurrogatesNeverKillAStream)
 {
-    const auto joined = relayed(role_line + event_of(R"({"content":"a\ud83d"})") + event_of(R"({"content":"\ude42b"})") + event_of("{}", "\"stop\"") + done_line);
+    const auto joined = relayed(role_line + event_of(R"({"content":"a\ud83d"})") +
+                                event_of(R"({"content":"\ude42b"})") + event_of("{}", "\"stop\"") + done_line);
     EXPECT_TRUE(joined.complete);
     EXPECT_EQ(joined.text(), "a🙂b");
-    const auto lone = relayed(role_line + event_of(R"({"content":"a\ud83db"})") + event_of("{}", "\"stop\"") + done_line);
-    EXPECT_EQ(lone.text(), "a\xef\xbf\xbd" "b");
+    const auto lone =
+        relayed(role_line + event_of(R"({"content":"a\ud83db"})") + event_of("{}", "\"stop\"") + done_line);
+    EXPECT_EQ(lone.text(), "a\xef\xbf\xbd"
+                           "b");
 }
 
 TEST(RelayTranslator, HalfACharacterIsNotForgottenBetweenOrdinaryPieces)
@@ -334,8 +371,8 @@ TEST(RelayTranslator, HalfACharacterIsNotForgottenBetweenOrdinaryPieces)
 TEST(RelayTranslator, HalvesOfCharactersAreSettledInEveryFieldOfAnEvent)
 {
     const auto call = [](const char* arguments) {
-        return event_of(std::string(R"({"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":")") + arguments +
-                        "\"}}]}");
+        return event_of(std::string(R"({"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":")") +
+                        arguments + "\"}}]}");
     };
     const auto result = relayed(role_line + call(R"({\"a\":\"\ud83d)") + call(R"(\ude42\ud83d)") + call("b") +
                                 event_of(R"({"refusal":"r\ud83d","x":{"k\ude42":["\ud83d\ude42","\ud83d"]}})") +
@@ -348,7 +385,9 @@ TEST(RelayTranslator, HalvesOfCharactersAreSettledInEveryFieldOfAnEvent)
     EXPECT_EQ(untold.text(), "a\uFFFD");
     EXPECT_EQ(untold.completion.text, "a\uFFFD");
     EXPECT_EQ(untold.finishes(), std::vector<std::string>{"stop"});
-    const auto refused = relayed("data: " R"({"error":{"message":"bad \ud83d","type":"invalid_request_error"}})" "\n\n");
+    const auto refused = relayed("data: "
+                                 R"({"error":{"message":"bad \ud83d","type":"invalid_request_error"}})"
+                                 "\n\n");
     ASSERT_TRUE(refused.failure);
     EXPECT_EQ(refused.failure->message, "bad \uFFFD");
 }
@@ -360,6 +399,34 @@ TEST(RelayTranslator, PartsOfContentAreOneText)
                 event_of(R"({"content":[]})") + event_of("{}", "\"stop\"") + done_line);
     EXPECT_EQ(result.text(), "ab");
     EXPECT_TRUE(result.complete);
+}
+
+TEST(RelayTranslator, ThinkingPartsAreReasoningAndPartsWithoutAPlaceAreNamed)
+{
+    const auto result = relayed(
+        event_of(
+            R"({"content":[{"type":"thinking","thinking":[{"type":"text","text":"h"},{"type":"text","text":"m"}],"closed":true}]})") +
+        event_of(
+            R"({"content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"data:,"}},{"type":"text","text":"b"}]})") +
+        event_of("{}", "\"stop\"") + done_line);
+    EXPECT_EQ(result.text("reasoning_content"), "hm");
+    EXPECT_EQ(result.completion.reasoning, "hm");
+    EXPECT_EQ(result.text(), "ab");
+    EXPECT_EQ(result.completion.text, "ab");
+    std::size_t named = 0;
+    for (const auto& chunk : result.chunks())
+        named += chunk["choices"][0]["delta"].value("dure_left_out", Json()) == Json::array({"content"}) ? 1 : 0;
+    EXPECT_EQ(named, 1u);
+}
+
+TEST(RelayTranslator, DetailsOfThoughtsPassWithoutATree)
+{
+    const std::string details = R"({ "content":"a","reasoning_details":[ {"type":"reasoning.text","signature":"s"} ]})";
+    const auto result = relayed(event_of(R"({"role":"assistant","content":""})") + event_of(details) +
+                                event_of("{}", "\"stop\"") + done_line);
+    EXPECT_NE(result.bytes.find(details), std::string::npos) << "as it was written, blanks and all: " << result.bytes;
+    EXPECT_EQ(result.completion.text, "a");
+    EXPECT_TRUE(result.completion.reasoning_details.empty());
 }
 
 TEST(RelayTranslator, NothingCountsBehindAFinishOfAnUnknownName)
@@ -383,8 +450,9 @@ TEST(RelayTranslator, ARoleWithoutContentGoesOutOnce)
 
 TEST(RelayTranslator, ReasoningIsWrittenUnderOneName)
 {
-    const auto result = relayed(role_line + event_of(R"({"reasoning":"hm "})") + event_of(R"({"reasoning_content":"ok"})") +
-                                event_of(R"({"content":"x"})") + event_of("{}", "\"stop\"") + done_line);
+    const auto result =
+        relayed(role_line + event_of(R"({"reasoning":"hm "})") + event_of(R"({"reasoning_content":"ok"})") +
+                event_of(R"({"content":"x"})") + event_of("{}", "\"stop\"") + done_line);
     EXPECT_EQ(result.text("reasoning_content"), "hm ok");
     EXPECT_EQ(result.completion.reasoning, "hm ok");
     EXPECT_EQ(result.text("reasoning"), "");
@@ -392,8 +460,10 @@ TEST(RelayTranslator, ReasoningIsWrittenUnderOneName)
 
 TEST(RelayTranslator, UnknownFieldsSurviveAndIdAndTimeStayTheSame)
 {
-    const std::string other = "data: {\"id\":\"c2\",\"object\":\"chat.completion.chunk\",\"created\":18,\"model\":\"up\",\"choices\":[{\"index\":0,"
-                              "\"delta\":{\"content\":\"y\",\"odd\":[1]},\"finish_reason\":null}],\"obfuscation\":\"zz\"}\n\n";
+    const std::string other =
+        "data: "
+        "{\"id\":\"c2\",\"object\":\"chat.completion.chunk\",\"created\":18,\"model\":\"up\",\"choices\":[{\"index\":0,"
+        "\"delta\":{\"content\":\"y\",\"odd\":[1]},\"finish_reason\":null}],\"obfuscation\":\"zz\"}\n\n";
     const auto chunks = relayed(role_line + other + event_of("{}", "\"stop\"") + done_line).chunks();
     ASSERT_EQ(chunks.size(), 3u);
     EXPECT_EQ(chunks[1]["id"], "c1");
@@ -404,10 +474,12 @@ TEST(RelayTranslator, UnknownFieldsSurviveAndIdAndTimeStayTheSame)
 
 TEST(RelayTranslator, AnOpeningChunkWithoutChoicesIsJoinedToTheFirstThatHasOne)
 {
-    const std::string opening = R"(data: {"choices":[],"created":0,"id":"","model":"","object":"chat.completion.chunk",)"
-                                R"("prompt_filter_results":[{"prompt_index":0}]})"
-                                "\n\n";
-    const auto chunks = relayed(opening + role_line + event_of(R"({"content":"x"})") + event_of("{}", "\"stop\"") + done_line).chunks();
+    const std::string opening =
+        R"(data: {"choices":[],"created":0,"id":"","model":"","object":"chat.completion.chunk",)"
+        R"("prompt_filter_results":[{"prompt_index":0}]})"
+        "\n\n";
+    const auto chunks =
+        relayed(opening + role_line + event_of(R"({"content":"x"})") + event_of("{}", "\"stop\"") + done_line).chunks();
     ASSERT_EQ(chunks.size(), 3u);
     EXPECT_EQ(chunks[0]["prompt_filter_results"], Json::parse(R"([{"prompt_index":0}])"));
     EXPECT_EQ(chunks[0]["choices"][0]["delta"]["role"], "assistant");

@@ -16,8 +16,8 @@ const std::string usage =
 
 std::string answer(const std::string& message, const std::string& rest = usage)
 {
-    return R"({"id":"c1","object":"chat.completion","created":17,"model":"m","choices":[{"index":0,"message":)" + message + R"(,"finish_reason":"stop"}],)" +
-           rest + "}";
+    return R"({"id":"c1","object":"chat.completion","created":17,"model":"m","choices":[{"index":0,"message":)" +
+           message + R"(,"finish_reason":"stop"}],)" + rest + "}";
 }
 
 std::string without(std::string text, std::string_view part)
@@ -83,10 +83,48 @@ TEST(WholeAnswer, GetsWhatClientsReadAndTheServerLeftOut)
         EXPECT_EQ(body.at("object"), "chat.completion") << row;
         EXPECT_GT(body.at("created").get<std::int64_t>(), 0) << row;
         EXPECT_EQ(body.at("model"), "asked") << row;
-        EXPECT_EQ(body["choices"].at(0), Json::parse(R"({"index":0,"message":{"role":"assistant","content":"abcde","refusal":null},
-            "logprobs":null,"finish_reason":"stop"})")) << row;
-        EXPECT_EQ(body.at("usage"), Json::parse(R"({"prompt_tokens":4,"completion_tokens":2,"total_tokens":6})")) << row;
+        EXPECT_EQ(body["choices"].at(0),
+                  Json::parse(R"({"index":0,"message":{"role":"assistant","content":"abcde","refusal":null},
+            "logprobs":null,"finish_reason":"stop"})"))
+            << row;
+        EXPECT_EQ(body.at("usage"), Json::parse(R"({"prompt_tokens":4,"completion_tokens":2,"total_tokens":6})"))
+            << row;
         EXPECT_FALSE(into.usage.reported) << row;
+    }
+}
+
+TEST(WholeAnswer, OfPartsIsJoinedWhenTextCanStandForThem)
+{
+    struct Row {
+        const char* content;
+        const char* text;
+        const char* reasoning;
+        bool joined;
+    };
+    for (const auto& [content, said, thought, joined] :
+         {Row{R"([{"type":"text","text":"a"},{"type":"text","text":"b","annotations":[]}])", "ab", "", true},
+          Row{R"([{"type":"thinking","thinking":[{"type":"text","text":"hm"}]},{"type":"text","text":"a"}])", "a", "hm",
+              true},
+          Row{R"([{"type":"thinking","thinking":"hm"},{"type":"text","text":"a"}])", "a", "hm", true},
+          Row{"[]", "", "", true},
+          Row{R"([{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"data:,"}}])", "a", "", false},
+          Row{R"([{"type":"thinking","thinking":[{"type":"reference","reference_ids":[1]}]}])", "", "", false},
+          Row{R"([{"type":"thinking","thinking":"hm","signature":"s"}])", "", "hm", false},
+          Row{R"([{"type":"text","text":"a","annotations":[{"url":"u"}]}])", "a", "", false},
+          Row{R"(["a"])", "", "", false}, Row{R"([{"type":"text","text":7}])", "", "", false}}) {
+        model::Completion into;
+        std::string text;
+        bool more = joined;
+        const auto body = std::string(R"({"choices":[{"message":{"content":)") + content + "}}]}";
+        ASSERT_FALSE(read_whole(body, "m", into, &text, nullptr, &more)) << content;
+        const auto message = Json::parse(text)["choices"][0]["message"];
+        EXPECT_EQ(message["content"], joined ? Json(said) : Json::parse(content));
+        if (joined && *thought != '\0') {
+            EXPECT_EQ(message["reasoning_content"], thought) << content;
+        }
+        EXPECT_EQ(into.text, said) << content;
+        EXPECT_EQ(into.reasoning, thought) << content;
+        EXPECT_EQ(more, !joined) << content;
     }
 }
 
@@ -95,7 +133,8 @@ TEST(WholeAnswer, HasNoHalvesOfCharacters)
     model::Completion into;
     std::string text;
     ASSERT_FALSE(read_whole(R"({"choices":[{"message":{"content":"a\ud83d","refusal":"\ude42","tool_calls":[{"id":"c",
-        "function":{"name":"f","arguments":"\ud83d"}}]}}],"x\ud83d":"\ud83d\ude42"})", "m", into, &text));
+        "function":{"name":"f","arguments":"\ud83d"}}]}}],"x\ud83d":"\ud83d\ude42"})",
+                            "m", into, &text));
     const auto body = Json::parse(text);
     EXPECT_EQ(body["choices"][0]["message"]["content"], "a\uFFFD");
     EXPECT_EQ(body["choices"][0]["message"]["refusal"], "\uFFFD");

@@ -49,7 +49,7 @@ public:
 
     Task<MaybeFailure> attempt(const Target& target, std::size_t key, const Ask& ask, Reply& reply) override;
     Task<MaybeFailure> embed(const Target&, std::size_t, const EmbeddingRequest&, const CallContext&,
-                                       EmbeddingAnswer&) override
+                             EmbeddingAnswer&) override
     {
         co_return Failure(FailureClass::model_missing, "");
     }
@@ -66,12 +66,13 @@ private:
     Result<TranslatedRequest> translate(const Target& target, const Ask& ask);
     // A coroutine of its own: what is sent is not kept for as long as the answer lasts.
     Task<MaybeFailure> send(const Target& target, std::size_t key, const Ask& ask, Reply& reply, Deadline deadline,
-                                      Answering& into);
+                            Answering& into);
     http::ClientRequest make_request(std::size_t key, std::string_view body, bool stream, Deadline deadline) const;
-    openai::StreamTimers timers(const Answering& answering, const Target& target, const Ask& ask, const Reply& reply) const;
+    openai::StreamTimers timers(const Answering& answering, const Target& target, const Ask& ask,
+                                const Reply& reply) const;
     Task<MaybeFailure> streamed(Answering& answering, const Target& target, const Ask& ask, Reply& reply);
     Task<MaybeFailure> whole(Answering& answering, const Target& target, const Ask& ask, Reply& reply,
-                                       Deadline deadline);
+                             Deadline deadline);
     Deadline attempt_deadline(const Ask& ask) const { return ask.context.deadline.sooner(settings_.timeouts.total); }
 
     const config::Provider settings_;
@@ -107,9 +108,10 @@ Result<TranslatedRequest> AnthropicProvider::translate(const Target& target, con
     options.json_schema = target.json_schema;
     options.stream = ask.stream;
     openai::BodyNotes notes;
-    auto request = ask.relay != nullptr
-                       ? OrderedJson::parse(ask.relay->body, nullptr, false)
-                       : OrderedJson::parse(openai::typed_body(*ask.typed, target.model, false, {}, notes), nullptr, false);
+    auto request =
+        ask.relay != nullptr
+            ? OrderedJson::parse(ask.relay->body, nullptr, false)
+            : OrderedJson::parse(openai::typed_body(*ask.typed, target.model, false, {}, notes), nullptr, false);
     auto translated = translate_request(std::move(request), options);
     if (!translated)
         return translated;
@@ -121,7 +123,8 @@ Result<TranslatedRequest> AnthropicProvider::translate(const Target& target, con
     return translated;
 }
 
-http::ClientRequest AnthropicProvider::make_request(std::size_t key, std::string_view body, bool stream, Deadline deadline) const
+http::ClientRequest AnthropicProvider::make_request(std::size_t key, std::string_view body, bool stream,
+                                                    Deadline deadline) const
 {
     http::ClientRequest request(http::Method::post, url_);
     request.headers.emplace_back("Content-Type", "application/json");
@@ -140,7 +143,7 @@ http::ClientRequest AnthropicProvider::make_request(std::size_t key, std::string
 }
 
 Task<MaybeFailure> AnthropicProvider::send(const Target& target, std::size_t key, const Ask& ask, Reply& reply,
-                                                     Deadline deadline, Answering& into)
+                                           Deadline deadline, Answering& into)
 {
     auto translated = translate(target, ask);
     if (!translated)
@@ -167,8 +170,7 @@ Task<MaybeFailure> AnthropicProvider::send(const Target& target, std::size_t key
     co_return std::nullopt;
 }
 
-Task<MaybeFailure> AnthropicProvider::attempt(const Target& target, std::size_t key, const Ask& ask,
-                                                        Reply& reply)
+Task<MaybeFailure> AnthropicProvider::attempt(const Target& target, std::size_t key, const Ask& ask, Reply& reply)
 {
     const auto deadline = ask.stream ? ask.context.deadline : attempt_deadline(ask);
     Answering answering;
@@ -195,8 +197,7 @@ openai::StreamTimers AnthropicProvider::timers(const Answering& answering, const
     return {settings_.timeouts, answering.sent, ask.context.deadline, !shown_as_it_comes, target.reasoning};
 }
 
-Task<MaybeFailure> AnthropicProvider::streamed(Answering& answering, const Target& target, const Ask& ask,
-                                                         Reply& reply)
+Task<MaybeFailure> AnthropicProvider::streamed(Answering& answering, const Target& target, const Ask& ask, Reply& reply)
 {
     auto& response = *answering.response;
     if (!is_type(response, "text/event-stream") && !response.header("content-type").empty())
@@ -212,8 +213,8 @@ Task<MaybeFailure> AnthropicProvider::streamed(Answering& answering, const Targe
     co_return failure;
 }
 
-Task<MaybeFailure> AnthropicProvider::whole(Answering& answering, const Target& target, const Ask& ask,
-                                                      Reply& reply, Deadline deadline)
+Task<MaybeFailure> AnthropicProvider::whole(Answering& answering, const Target& target, const Ask& ask, Reply& reply,
+                                            Deadline deadline)
 {
     std::optional<Reply::Wait> waiting(reply);
     const auto body = co_await answering.response->read_all(largest_answer, deadline);
@@ -223,7 +224,7 @@ Task<MaybeFailure> AnthropicProvider::whole(Answering& answering, const Target& 
     auto document = completion_of(openai::parse_whole(*body), answering.answer_tool);
     if (!ask.stream) {
         auto failure = openai::read_whole(dump(document), ask.model_id, reply.completion,
-                                          ask.relay != nullptr ? &reply.body : nullptr, &ask);
+                                          ask.relay != nullptr ? &reply.body : nullptr, &ask, &reply.has_more);
         if (!failure && answering.form)
             failure = answering.form->check(reply.completion);
         co_return failure;

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "dure/base/text.hpp"
+#include "llm/openai/answer_members.hpp"
 
 namespace dure::llm::openai {
 
@@ -114,28 +115,6 @@ model::Usage usage_of(const schema::JsonView& usage)
     return numbers;
 }
 
-void join_content_parts(OrderedJson& message)
-{
-    const auto content = message.find("content");
-    if (content == message.end() || !content->is_array())
-        return;
-    std::string text;
-    for (auto& part : *content)
-        if (part.is_object())
-            text += take_text(part, "text");
-    *content = std::move(text);
-}
-
-bool brings_more(const OrderedJson& message)
-{
-    static constexpr std::array<std::string_view, 6> kept = {"role",    "content",    "reasoning_content",
-                                                             "refusal", "tool_calls", "reasoning_details"};
-    for (const auto& [key, value] : message.items())
-        if (std::find(kept.begin(), kept.end(), key) == kept.end() && !value.empty() && value != "")
-            return true;
-    return false;
-}
-
 std::string normal_finish(const std::string& raw, bool has_calls, std::string& native)
 {
     static constexpr std::array<std::string_view, 5> known = {"stop", "length", "tool_calls", "content_filter",
@@ -204,7 +183,7 @@ bool ChunkReader::take_quick(const ScannedChunk& chunk)
 {
     auto& state = choice(chunk.index);
     const bool ends_calls = !chunk.finish.empty() && (state.calls.any() || !chunk.tool_calls.empty());
-    if (state.finished || state.holds_half() || ends_calls || chunk.has_details)
+    if (state.finished || state.holds_half() || ends_calls || (chunk.has_details && keeps_details_))
         return false;
     ChoiceDelta out;
     out.index = chunk.index;
@@ -225,6 +204,7 @@ bool ChunkReader::take_quick(const ScannedChunk& chunk)
         state.finished = true;
         ++progress_;
     }
+    has_more_ = has_more_ || chunk.has_more;
     deltas_.clear();
     rest_ = nullptr;
     collect(out);
@@ -252,7 +232,8 @@ bool ChunkReader::is_error(std::string_view event, const OrderedJson& document)
             holder = &document;
         if (document.value("object", OrderedJson()) == "error" || document.value("type", OrderedJson()) == "error")
             holder = &document;
-        if (const auto choices = document.find("choices"); holder == nullptr && choices != document.end() && choices->is_array())
+        if (const auto choices = document.find("choices");
+            holder == nullptr && choices != document.end() && choices->is_array())
             for (const auto& choice : *choices)
                 if (choice.is_object() && (truthy(choice.value("error", OrderedJson())) ||
                                            choice.value("finish_reason", OrderedJson()) == "error"))
@@ -293,6 +274,7 @@ void ChunkReader::read_document(OrderedJson document)
     strip_active_keys(document);
     if (surrogates_seen_)
         settle_surrogates(document);
+    has_more_ = has_more_ || brings_more_beside(document);
     rest_ = document.empty() ? OrderedJson() : std::move(document);
 }
 
@@ -333,6 +315,7 @@ void ChunkReader::read_choice(OrderedJson& choice_json)
         choice_json.erase(name);
     if (surrogates_seen_)
         settle_surrogates(choice_json);
+    has_more_ = has_more_ || brings_more_beside(choice_json);
     if (!choice_json.empty())
         out.choice_rest = std::move(choice_json);
     collect(out);
@@ -341,7 +324,11 @@ void ChunkReader::read_choice(OrderedJson& choice_json)
 
 void ChunkReader::read_delta(OrderedJson& delta, ChoiceState& state, ChoiceDelta& out)
 {
-    join_content_parts(delta);
+    if (const auto parts = content_parts(delta)) {
+        join_content(delta, *parts);
+        if (parts->has_others)   // no place in a stream of text: said, and never kept as the whole answer
+            delta["dure_left_out"] = OrderedJson::array({"content"});
+    }
     out.piece.text = take_text(delta, "content");
     out.piece.refusal = take_text(delta, "refusal");
     const auto newer = take_text(delta, "reasoning");
@@ -360,7 +347,8 @@ void ChunkReader::read_delta(OrderedJson& delta, ChoiceState& state, ChoiceDelta
         join_halves(out.piece, state);
         settle_surrogates(delta);
     }
-    has_more_ = has_more_ || brings_more(delta);
+    const auto details = delta.find("reasoning_details");
+    has_more_ = has_more_ || brings_more(delta) || (!keeps_details_ && details != delta.end() && !details->empty());
     if (!delta.empty())
         out.delta_rest = std::move(delta);
 }
@@ -409,11 +397,13 @@ void ChunkReader::collect(const ChoiceDelta& delta)
     if (delta.index != 0)
         return;   // further choices are the client's own; what is stored is the first
     completion_.append(delta.piece);
-    if (delta.delta_rest.is_object())
+    if (keeps_details_ && delta.delta_rest.is_object())
         if (const auto details = delta.delta_rest.find("reasoning_details");
             details != delta.delta_rest.end() && details->is_array())
-            for (const auto& detail : *details)
+            for (const auto& detail : *details) {
+                details_bytes_ += room_of(detail);
                 completion_.reasoning_details.push_back(detail);
+            }
     if (!delta.finish.empty())
         completion_.finish_reason = delta.finish;
 }

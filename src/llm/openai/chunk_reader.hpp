@@ -21,27 +21,30 @@ namespace dure::llm::openai {
 struct ChoiceDelta {
     std::size_t index = 0;
     model::Piece piece;
-    std::string finish;             // normalised; empty: none
-    std::string native_finish;      // the provider's own word when it is not one of ours
-    OrderedJson delta_rest;         // unknown keys of the delta, or null
-    OrderedJson choice_rest;        // unknown keys of the choice, or null
+    std::string finish;  // normalised; empty: none
+    std::string native_finish;  // the provider's own word when it is not one of ours
+    OrderedJson delta_rest;  // unknown keys of the delta, or null
+    OrderedJson choice_rest;  // unknown keys of the choice, or null
 };
 
 struct ChoiceState {
     ToolCallJoiner calls;
-    std::uint32_t text_half = 0;    // surrogate halves waiting for their partners
+    std::uint32_t text_half = 0;  // surrogate halves waiting for their partners
     std::uint32_t reasoning_half = 0;
     std::uint32_t refusal_half = 0;
-    std::map<int, std::uint32_t> call_halves;   // of arguments, by our number of the call
+    std::map<int, std::uint32_t> call_halves;  // of arguments, by our number of the call
 
     bool holds_half() const { return (text_half | reasoning_half | refusal_half) != 0 || !call_halves.empty(); }
-    bool role_sent = false;         // kept by the renderer
+    bool role_sent = false;  // kept by the renderer
     bool finished = false;
 };
 
 class ChunkReader {
 public:
-    ChunkReader(model::Completion& into, std::size_t choices) : completion_(into), expected_choices_(choices) {}
+    // keeps_details: reasoning_details are collected; without, they count as what the completion does not keep.
+    ChunkReader(model::Completion& into, std::size_t choices, bool keeps_details = true)
+        : completion_(into), expected_choices_(choices), keeps_details_(keeps_details)
+    {}
 
     // Reads one event. What it brings is in deltas() and rest() until the next call.
     void read(std::string_view event, std::string_view data);
@@ -52,30 +55,32 @@ public:
     // Halves of characters may stand in the documents that follow (json_text.hpp).
     void expect_halves() { surrogates_seen_ = true; }
     const std::vector<ChoiceDelta>& deltas() const { return deltas_; }
-    const OrderedJson& rest() const { return rest_; }   // unknown top-level keys; null
+    const OrderedJson& rest() const { return rest_; }  // unknown top-level keys; null
 
     // For the fast path, which has read a text delta itself.
     ChoiceState& choice(std::size_t index);
     void took_text(std::size_t index, std::string_view raw_text, std::string_view raw_reasoning);
     void took_finish(std::size_t index, std::string_view reason);
-    void took_usage(std::string_view json);        // an object, checked
+    void took_usage(std::string_view json);  // an object, checked
     // Ends a choice whose stream told no finish; gives what the client has to be told.
     ChoiceDelta end_untold(std::size_t index);
 
-    bool done() const { return done_; }            // [DONE] has come
-    bool complete() const;                         // an end signal has come (llm-upstreams §2.9)
+    bool done() const { return done_; }  // [DONE] has come
+    bool complete() const;  // an end signal has come (llm-upstreams §2.9)
     bool output() const { return output_; }
-    std::uint64_t progress() const { return progress_; }   // counts output, usage and finishes
+    std::uint64_t progress() const { return progress_; }  // counts output, usage and finishes
     std::size_t skipped() const { return skipped_; }
-    // Deltas brought what the completion does not keep: images, annotations.
+    // What came has more than the completion keeps: images, annotations, citations.
     bool has_more() const { return has_more_; }
     void took_more() { has_more_ = true; }
+    bool keeps_details() const { return keeps_details_; }
+    std::size_t details_bytes() const { return details_bytes_; }  // of reasoning_details in memory
     const MaybeFailure& failure() const { return failure_; }
     void fail(Failure failure);
     const std::string& id() const { return id_; }
-    const std::string& created() const { return created_; }   // as JSON text
+    const std::string& created() const { return created_; }  // as JSON text
     void note_head(std::string id, std::string created);
-    const std::string& usage() const { return usage_; }        // the last one as JSON text; empty: none came
+    const std::string& usage() const { return usage_; }  // the last one as JSON text; empty: none came
     std::vector<ChoiceState>& choices() { return choices_; }
     const model::Completion& completion() const { return completion_; }
 
@@ -92,6 +97,8 @@ private:
 
     model::Completion& completion_;
     std::size_t expected_choices_;
+    bool keeps_details_;
+    std::size_t details_bytes_ = 0;
     std::vector<ChoiceState> choices_;
     std::vector<ChoiceDelta> deltas_;
     OrderedJson rest_;
@@ -109,11 +116,7 @@ private:
 
 // usage of the OpenAI form into our numbers.
 model::Usage usage_of(const OrderedJson& usage);
-model::Usage usage_of(const schema::JsonView& usage);   // of checked JSON
-// Some servers answer with a list of parts: its texts in a row; other content stays as it is.
-void join_content_parts(OrderedJson& message);
-// Of a delta or message: members that a completion does not keep.
-bool brings_more(const OrderedJson& message);
+model::Usage usage_of(const schema::JsonView& usage);  // of checked JSON
 // A finish reason in the client's words; `native` gets the raw one when it was none of them.
 std::string normal_finish(const std::string& raw, bool has_calls, std::string& native);
 // Keys of provider answers that could act in a client's browser (openai-clients §10).

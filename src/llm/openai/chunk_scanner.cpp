@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "llm/openai/answer_members.hpp"
 #include "llm/openai/json_cursor.hpp"
 
 namespace dure::llm::openai {
@@ -52,7 +53,7 @@ private:
         }
         if (key == "usage")
             return null_usage(start, comma);
-        return !acts(key) && skip();
+        return !acts(key) && beside(key);
     }
 
     bool null_usage(std::size_t start, std::size_t comma)
@@ -72,8 +73,8 @@ private:
 
     bool choices()
     {
-        return take('[') && object([&](std::string_view key, std::size_t, std::size_t) { return choice_member(key); }) &&
-               take(']');
+        return take('[') &&
+               object([&](std::string_view key, std::size_t, std::size_t) { return choice_member(key); }) && take(']');
     }
 
     bool choice_member(std::string_view key)
@@ -82,8 +83,8 @@ private:
             const char digit = peek();
             chunk_.index = static_cast<std::size_t>(digit - '0');
             ++at_;
-            return digit >= '0' && digit <= '9' && !(peek() >= '0' && peek() <= '9') && peek() != '.' && peek() != 'e' &&
-                   peek() != 'E';
+            return digit >= '0' && digit <= '9' && !(peek() >= '0' && peek() <= '9') && peek() != '.' &&
+                   peek() != 'e' && peek() != 'E';
         }
         if (key == "delta")
             return !std::exchange(has_delta_, true) &&
@@ -92,7 +93,17 @@ private:
             return !std::exchange(has_finish_, true) && finish();
         if (key == "error" || key == "message")
             return false;
-        return skip();
+        return beside(key);
+    }
+
+    // A member beside the delta: passed over, but seen.
+    bool beside(std::string_view key)
+    {
+        std::string_view value;
+        if (!value_span(value))
+            return false;
+        chunk_.has_more = chunk_.has_more || brings_more_beside(key, value);
+        return true;
     }
 
     bool finish()
@@ -124,7 +135,7 @@ private:
         chunk_.has_details = chunk_.has_details || key == "reasoning_details";
         if (!value_span(value))
             return false;
-        chunk_.has_more = chunk_.has_more || (value != "null" && value != "[]" && value != "\"\"");
+        chunk_.has_more = chunk_.has_more || (value != "null" && value != "[]" && value != "{}" && value != "\"\"");
         return true;
     }
 

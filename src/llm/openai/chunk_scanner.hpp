@@ -9,21 +9,21 @@
 namespace dure::llm::openai {
 
 struct ScannedChunk {
-    std::string_view text;                // what was scanned; all views below are parts of it
-    std::string_view id;                  // raw values, strings with their quotes; empty: absent
+    std::string_view text;  // what was scanned; all views below are parts of it
+    std::string_view id;  // raw values, strings with their quotes; empty: absent
     std::string_view created;
     std::string_view model;
-    std::string_view usage;               // the member `"usage":null` with one of its commas
-    std::string_view content;             // raw text without quotes
-    std::string_view reasoning;           // of reasoning_content
-    std::string_view tool_calls;          // raw, an array
-    std::string_view finish;              // stop, length, tool_calls, content_filter; empty: null
+    std::string_view usage;  // the member `"usage":null` with one of its commas
+    std::string_view content;  // raw text without quotes
+    std::string_view reasoning;  // of reasoning_content
+    std::string_view tool_calls;  // raw, an array
+    std::string_view finish;  // stop, length, tool_calls, content_filter; empty: null
     bool has_content = false;
     bool has_reasoning = false;
     bool has_role = false;
-    bool has_details = false;             // reasoning_details, not looked at
-    bool has_more = false;                // in the delta, of what is neither text nor a tool call (images, annotations)
-    std::size_t index = 0;                // of the choice
+    bool has_details = false;  // reasoning_details, not looked at
+    bool has_more = false;  // beside text and tool calls: images, annotations, citations
+    std::size_t index = 0;  // of the choice
 };
 
 // False: not an ordinary chunk.

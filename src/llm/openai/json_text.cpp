@@ -39,7 +39,10 @@ std::optional<std::uint32_t> hex_escape(std::string_view text, std::size_t at)
         return std::nullopt;
     std::uint32_t code = 0;
     for (const char c : text.substr(at + 2, 4)) {
-        const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+        const int digit = c >= '0' && c <= '9'   ? c - '0'
+                          : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                          : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                                 : -1;
         if (digit < 0)
             return std::nullopt;
         code = code * 16 + static_cast<std::uint32_t>(digit);
@@ -178,6 +181,20 @@ OrderedJson parse_whole(std::string_view text)
     if (parsed.lone_surrogates)
         settle_surrogates(parsed.document);
     return std::move(parsed.document);
+}
+
+std::size_t room_of(const OrderedJson& document)
+{
+    std::size_t bytes = sizeof document;
+    if (document.is_string())
+        bytes += document.get_ref<const std::string&>().size();
+    else if (document.is_object())
+        for (const auto& [key, value] : document.items())
+            bytes += sizeof key + key.size() + room_of(value);
+    else if (document.is_array())
+        for (const auto& one : document)
+            bytes += room_of(one);
+    return bytes;
 }
 
 void append_decoded(std::string& out, std::string_view raw)

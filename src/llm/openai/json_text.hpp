@@ -29,6 +29,9 @@ void settle_surrogates(std::string& text);
 // parse_foreign() of a whole document: no halves are left in it.
 OrderedJson parse_whole(std::string_view text);
 
+// Bytes that a document takes in memory, about: lists of small values take many times their text.
+std::size_t room_of(const OrderedJson& document);
+
 // Appends a JSON string's text without its quotes, decoded. The text has been checked.
 void append_decoded(std::string& out, std::string_view raw);
 

@@ -40,12 +40,11 @@ public:
     OpenAiProvider(const config::Provider& settings, http::Client& client, Logger& logger)
         : settings_(settings), client_(client), logger_(logger), chat_(endpoint_url(settings, "/chat/completions")),
           embeddings_(endpoint_url(settings, "/embeddings")), headers_(with_both_titles(settings.headers))
-    {
-    }
+    {}
 
     Task<MaybeFailure> attempt(const Target& target, std::size_t key, const Ask& ask, Reply& reply) override;
     Task<MaybeFailure> embed(const Target& target, std::size_t key, const EmbeddingRequest& request,
-                                       const CallContext& context, EmbeddingAnswer& into) override;
+                             const CallContext& context, EmbeddingAnswer& into) override;
     bool repair(const Target& target, const Failure& failure) override;
 
 private:
@@ -57,7 +56,7 @@ private:
     };
     // A coroutine of its own: what is sent is not kept for as long as the answer lasts.
     Task<MaybeFailure> send(const Target& target, std::size_t key, const Ask& ask, Reply& reply, Deadline deadline,
-                                      Answering& into);
+                            Answering& into);
     http::ClientRequest make_request(const http::Url& url, std::size_t key, std::string_view body, Deadline deadline,
                                      bool stream) const;
     Repairs repairs_of(const Target& target);
@@ -109,9 +108,10 @@ bool OpenAiProvider::repair(const Target& target, const Failure& failure)
 }
 
 Task<MaybeFailure> OpenAiProvider::send(const Target& target, std::size_t key, const Ask& ask, Reply& reply,
-                                                  Deadline deadline, Answering& into)
+                                        Deadline deadline, Answering& into)
 {
-    const BodyRules rules{target.developer_role, target.reasoning, target.json_schema, target.in_chain, repairs_of(target)};
+    const BodyRules rules{target.developer_role, target.reasoning, target.json_schema, target.in_chain,
+                          repairs_of(target)};
     BodyNotes notes;
     const auto body = ask.relay != nullptr ? relay_body(*ask.relay, target.model, rules, notes)
                                            : typed_body(*ask.typed, target.model, ask.stream, rules, notes);
@@ -139,7 +139,7 @@ Task<MaybeFailure> OpenAiProvider::attempt(const Target& target, std::size_t key
     auto& response = *answering.response;
     const auto id = response.header("x-request-id");
     reply.completion.upstream_request_id =
-        std::string(utf8_prefix(id.empty() ? response.header("x-generation-id") : id, 200));   // the latter: OpenRouter
+        std::string(utf8_prefix(id.empty() ? response.header("x-generation-id") : id, 200));  // the latter: OpenRouter
     if (response.status() < 200 || response.status() > 299)
         co_return co_await failed_answer(response, deadline);
     if (!ask.stream)
@@ -149,7 +149,8 @@ Task<MaybeFailure> OpenAiProvider::attempt(const Target& target, std::size_t key
 
 Task<Failure> OpenAiProvider::failed_answer(http::ResponseStream& response, Deadline deadline) const
 {
-    const auto body = co_await response.read_all(largest_error_answer, deadline.sooner(settings_.timeouts.byte_silence));
+    const auto body =
+        co_await response.read_all(largest_error_answer, deadline.sooner(settings_.timeouts.byte_silence));
     auto failure = classify_answer(response.status(), body ? std::string_view(*body) : std::string_view());
     note_limits(response, failure);
     co_return failure;
@@ -164,7 +165,7 @@ Task<MaybeFailure> OpenAiProvider::streamed(Answering& answering, const Target& 
         ask, reply,
         StreamTimers(settings_.timeouts, answering.sent, ask.context.deadline, !shown_as_it_comes, target.reasoning),
         nullptr, form);
-    if (is_type(response, "application/json")) {   // a stream was asked for, a whole answer came
+    if (is_type(response, "application/json")) {  // a stream was asked for, a whole answer came
         const Reply::Wait waiting(reply);
         const auto body = co_await response.read_all(largest_answer, attempt_deadline(ask));
         if (!body)
@@ -175,9 +176,9 @@ Task<MaybeFailure> OpenAiProvider::streamed(Answering& answering, const Target& 
         co_return Failure(FailureClass::protocol, "");
     auto failure = co_await attempt.run(response);
     if (attempt.skipped() > 0)
-        logger_.warn("stream events that are not JSON", {{"request_id", ask.context.request_id},
-                                                         {"provider", settings_.name},
-                                                         {"count", attempt.skipped()}});
+        logger_.warn(
+            "stream events that are not JSON",
+            {{"request_id", ask.context.request_id}, {"provider", settings_.name}, {"count", attempt.skipped()}});
     co_return failure;
 }
 
@@ -188,14 +189,15 @@ Task<MaybeFailure> OpenAiProvider::whole(Answering& answering, const Ask& ask, R
     waiting.reset();
     if (!body)
         co_return failure_of_body(body.error());
-    auto failure = read_whole(*body, ask.model_id, reply.completion, ask.relay != nullptr ? &reply.body : nullptr, &ask);
+    auto failure = read_whole(*body, ask.model_id, reply.completion, ask.relay != nullptr ? &reply.body : nullptr, &ask,
+                              &reply.has_more);
     if (!failure && answering.form)
         failure = answering.form->check(reply.completion);
     co_return failure;
 }
 
 Task<MaybeFailure> OpenAiProvider::embed(const Target& target, std::size_t key, const EmbeddingRequest& request,
-                                                   const CallContext& context, EmbeddingAnswer& into)
+                                         const CallContext& context, EmbeddingAnswer& into)
 {
     const auto deadline = context.deadline.sooner(settings_.timeouts.total);
     for (const auto& batch : embedding_batches(request)) {

@@ -15,8 +15,8 @@ namespace {
 
 constexpr std::size_t longest_line = 64 << 10;
 constexpr std::size_t longest_fast_chunk = longest_line - 1024;   // room for a longer model name
-constexpr std::size_t longest_piece = 120 << 10;                  // of what cannot be cut: clients break at lines of 128 KiB
-constexpr std::size_t text_per_chunk = 9 << 10;                   // even when every byte becomes \u00xx
+constexpr std::size_t longest_piece = 120 << 10;  // of what cannot be cut: clients break at lines of 128 KiB
+constexpr std::size_t text_per_chunk = 9 << 10;  // even when every byte becomes \u00xx
 constexpr std::size_t text_beside_more = 1 << 10;  // of a chunk that has more than text: a few tokens
 
 OrderedJson call_json(const model::ToolCallPiece& piece, std::string_view arguments, bool first)
@@ -59,7 +59,8 @@ void leave_out(const OrderedJson& rest, OrderedJson& named)
 }  // namespace
 
 RelayTranslator::RelayTranslator(const Options& options, model::Completion& into)
-    : reader_(into, options.choices), include_usage_(options.include_usage), prompt_tokens_(options.prompt_tokens)
+    : reader_(into, options.choices, options.keeps_details), include_usage_(options.include_usage),
+      prompt_tokens_(options.prompt_tokens)
 {
     append_json_string(model_json_, options.model);
 }
@@ -71,7 +72,7 @@ void RelayTranslator::event(std::string_view name, std::string_view data, std::s
     if (name.empty() && data.size() <= longest_fast_chunk && opening_rest_.is_null() &&
         (repeat(data, out) || splice(data, out) || take_usage(data)))
         return;
-    template_.usable = false;   // what makes this event special (a finish, half a character) counts for the next one too
+    template_.usable = false;  // what makes this event special (a finish, half a character) counts for the next one too
     reader_.read(name, data);
     if (!reader_.failure())
         render(out);
@@ -95,11 +96,12 @@ bool RelayTranslator::repeat(std::string_view data, std::string& out)
     if (end == std::string_view::npos || data.substr(end) != last.came_after)
         return false;
     const auto text = data.substr(start, end - start);
-    if (last.unchanged)   // copied from what has just come, not from what was kept
+    if (last.unchanged)  // copied from what has just come, not from what was kept
         out.append("data: ").append(data).append("\n\n");
     else
         out.append(last.goes_before).append(text).append(last.goes_after);
-    reader_.took_text(last.index, last.reasoning ? std::string_view() : text, last.reasoning ? text : std::string_view());
+    reader_.took_text(last.index, last.reasoning ? std::string_view() : text,
+                      last.reasoning ? text : std::string_view());
     return true;
 }
 
@@ -107,7 +109,7 @@ bool RelayTranslator::splice(std::string_view data, std::string& out)
 {
     ScannedChunk chunk;
     if (!scan_chunk(data, chunk) || chunk.id.empty() || chunk.created.empty() || chunk.model.empty() ||
-        !chunk.tool_calls.empty() || chunk.has_details)
+        !chunk.tool_calls.empty() || (chunk.has_details && reader_.keeps_details()))
         return false;
     if (chunk.has_more)
         reader_.took_more();
@@ -119,7 +121,7 @@ bool RelayTranslator::splice(std::string_view data, std::string& out)
         reader_.note_head(OrderedJson::parse(chunk.id).get<std::string>(), std::string(chunk.created));
     const bool bare_role = chunk.has_role && chunk.content.empty() && chunk.reasoning.empty() && chunk.finish.empty();
     if (bare_role && !chunk.has_content)
-        return false;   // our own role chunk goes out instead
+        return false;  // our own role chunk goes out instead
     if (bare_role)
         state.role_sent = true;
     role_first(chunk.index, out);
@@ -222,7 +224,8 @@ void RelayTranslator::role_first(std::size_t index, std::string& out)
     out += ",\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"logprobs\":null,\"finish_reason\":null}]}\n\n";
 }
 
-void RelayTranslator::render_chunk(std::size_t index, const OrderedJson& delta, const ChoiceDelta* last, std::string& out)
+void RelayTranslator::render_chunk(std::size_t index, const OrderedJson& delta, const ChoiceDelta* last,
+                                   std::string& out)
 {
     append_head(out);
     auto left_out = OrderedJson::array();
@@ -339,7 +342,7 @@ void RelayTranslator::render(std::string& out)
 void RelayTranslator::render_usage(std::string& out)
 {
     auto usage = reader_.usage();
-    if (usage.empty() || !reader_.completion().usage.reported)   // an object of nulls is none
+    if (usage.empty() || !reader_.completion().usage.reported)  // an object of nulls is none
         usage = dump(estimated_usage(prompt_tokens_, reader_.completion()));
     append_head(out);
     out += ",\"choices\":[],\"usage\":";

@@ -16,10 +16,11 @@ namespace dure::llm::openai {
 class RelayTranslator {
 public:
     struct Options {
-        std::string_view model;           // the name the client asked for
+        std::string_view model;  // the name the client asked for
         bool include_usage = false;
-        std::size_t choices = 1;          // n
-        std::int64_t prompt_tokens = 0;   // for the estimate when no usage comes
+        std::size_t choices = 1;  // n
+        bool keeps_details = false;  // reasoning_details are wanted in the completion, not only by the client
+        std::int64_t prompt_tokens = 0;  // for the estimate when no usage comes
     };
     RelayTranslator(const Options& options, model::Completion& into);
 
@@ -36,8 +37,8 @@ private:
     // The last ordinary text chunk around its text, as it came and as it went out.
     struct Template {
         std::string came_before, came_after;
-        std::string goes_before, goes_after;   // empty when unchanged
-        bool unchanged = false;                // goes out as it comes, in a line of its own
+        std::string goes_before, goes_after;  // empty when unchanged
+        bool unchanged = false;  // goes out as it comes, in a line of its own
         std::size_t index = 0;
         bool reasoning = false;
         bool usable = false;
@@ -58,11 +59,11 @@ private:
     void render_usage(std::string& out);
 
     ChunkReader reader_;
-    std::string model_json_;              // the client's name for the model as a JSON string
+    std::string model_json_;  // the client's name for the model as a JSON string
     bool include_usage_;
     std::int64_t prompt_tokens_;
     Template template_;
-    OrderedJson opening_rest_;            // unknown keys of chunks without choices before the first of ours
+    OrderedJson opening_rest_;  // unknown keys of chunks without choices before the first of ours
 };
 
 }  // namespace dure::llm::openai

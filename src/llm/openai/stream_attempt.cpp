@@ -19,6 +19,7 @@ RelayTranslator::Options translator_options(const Ask& ask)
 {
     RelayTranslator::Options options;
     options.model = ask.model_id;
+    options.keeps_details = ask.relay == nullptr;   // a relay's client has them and sends them back itself
     if (ask.relay == nullptr)
         return options;
     options.include_usage = ask.relay->include_usage;
@@ -30,9 +31,10 @@ RelayTranslator::Options translator_options(const Ask& ask)
 }
 
 // What is held of an answer while it streams: a model that never ends must not fill the memory.
-std::size_t kept_of(const model::Completion& answer)
+std::size_t kept_of(const ChunkReader& reader)
 {
-    auto size = answer.text.size() + answer.reasoning.size() + answer.refusal.size();
+    const auto& answer = reader.completion();
+    auto size = reader.details_bytes() + answer.text.size() + answer.reasoning.size() + answer.refusal.size();
     for (const auto& call : answer.tool_calls)
         size += call.arguments.size();
     return size;
@@ -123,7 +125,7 @@ bool StreamAttempt::take_bytes(std::string_view bytes)
         while (!reader.failure() && !reader.done() && events_.next(event))
             take(event);
     }
-    if (events_.overflowed() || kept_of(reader.completion()) > largest_answer ||
+    if (events_.overflowed() || kept_of(reader) > largest_answer ||
         (form_ != nullptr && out_.size() + piece_.text.size() > most_unchecked_bytes))
         reader.fail(Failure(FailureClass::protocol, ""));
     if (reader.progress() != seen_progress_)
@@ -149,7 +151,7 @@ MaybeFailure StreamAttempt::finish()
         if (auto misfit = form_->check(answer))
             return fail(*misfit);
     finished_ = true;
-    reply_.relayed_more = ask_.relay != nullptr && reader.has_more();
+    reply_.has_more = reader.has_more();
     if (ask_.relay != nullptr)
         translator_.finish(out_);
     return std::nullopt;

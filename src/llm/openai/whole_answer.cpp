@@ -5,6 +5,7 @@
 #include "dure/base/text.hpp"
 #include "dure/schema/json_view.hpp"
 #include "llm/call_spending.hpp"
+#include "llm/openai/answer_members.hpp"
 #include "llm/openai/call_form.hpp"
 #include "llm/openai/chunk_reader.hpp"
 #include "llm/openai/whole_scanner.hpp"
@@ -15,11 +16,13 @@ namespace dure::llm::openai {
 namespace {
 
 // The ordinary answer needs another model's name and nothing else. False: it is something else, nothing was touched.
-bool splice_whole(std::string_view body, std::string_view model, model::Completion& into, std::string& client_body)
+bool splice_whole(std::string_view body, std::string_view model, model::Completion& into, std::string& client_body,
+                  bool& has_more)
 {
     ScannedWhole whole;
     if (!scan_whole(body, whole))
         return false;
+    has_more = whole.has_more;
     into.text.clear();
     append_decoded(into.text, whole.content);
     into.finish_reason = whole.finish;
@@ -66,13 +69,18 @@ std::string text_of_key(const OrderedJson& object, const char* name)
 }
 
 // The choice's finish and native finish.
-std::pair<std::string, std::string> normalise_message(OrderedJson& message, const std::string& told, model::Completion* into)
+std::pair<std::string, std::string> normalise_message(OrderedJson& message, const std::string& told,
+                                                      model::Completion* into)
 {
     message["role"] = "assistant";
-    join_content_parts(message);
+    const auto parts = content_parts(message);
+    const bool as_sent = parts && parts->has_others;  // a list that text cannot stand for: clients get it as it came
+    if (parts && !as_sent)
+        join_content(message, *parts);
     if (!message.contains("content"))
         message["content"] = nullptr;
-    if (const auto newer = text_of_key(message, "reasoning"); !newer.empty() && text_of_key(message, "reasoning_content").empty())
+    if (const auto newer = text_of_key(message, "reasoning");
+        !newer.empty() && text_of_key(message, "reasoning_content").empty())
         message["reasoning_content"] = newer;
     message.erase("reasoning");
     normalise_calls(message, into);
@@ -81,8 +89,8 @@ std::pair<std::string, std::string> normalise_message(OrderedJson& message, cons
     if (finish.empty())
         finish = message.contains("tool_calls") ? "tool_calls" : "stop";
     if (into != nullptr) {
-        into->text = text_of_key(message, "content");
-        into->reasoning = text_of_key(message, "reasoning_content");
+        into->text = as_sent ? parts->text : text_of_key(message, "content");
+        into->reasoning = text_of_key(message, "reasoning_content") + (as_sent ? parts->thinking : std::string());
         into->refusal = text_of_key(message, "refusal");
         if (const auto details = message.find("reasoning_details"); details != message.end() && details->is_array())
             into->reasoning_details = *details;
@@ -122,6 +130,16 @@ void complete_form(OrderedJson& document)
         complete_choice(document["choices"][i], i);
 }
 
+// Of a document whose form is sound and that has not been changed yet.
+bool document_has_more(const OrderedJson& document)
+{
+    const auto& choice = document["choices"].front();
+    const auto& message = choice["message"];
+    const auto parts = content_parts(message);
+    return brings_more_beside(document) || brings_more_beside(choice) || brings_more(message) ||
+           (parts && parts->has_others);
+}
+
 bool truthy_error(const OrderedJson& object)
 {
     const auto error = object.find("error");
@@ -149,10 +167,13 @@ MaybeFailure wrong_whole(const OrderedJson& document)
 }
 
 MaybeFailure read_whole(std::string_view body, std::string_view model, model::Completion& into,
-                                  std::string* client_body, const Ask* ask)
+                        std::string* client_body, const Ask* ask, bool* has_more)
 {
     std::string spliced;
-    if (splice_whole(body, model, into, spliced)) {
+    bool more = false;
+    if (splice_whole(body, model, into, spliced, more)) {
+        if (has_more != nullptr)
+            *has_more = more;
         if (client_body != nullptr)
             *client_body = std::move(spliced);
         return std::nullopt;
@@ -163,6 +184,8 @@ MaybeFailure read_whole(std::string_view body, std::string_view model, model::Co
     document["model"] = model;
     document.erase("error");
     strip_active_keys(document);
+    if (has_more != nullptr)
+        *has_more = document_has_more(document);
     bool first = true;
     for (auto& choice : document["choices"]) {
         normalise_choice(choice, first ? &into : nullptr);
@@ -177,14 +200,6 @@ MaybeFailure read_whole(std::string_view body, std::string_view model, model::Co
         document["usage"] = estimated_usage(prompt_tokens_of(*ask), into);
     *client_body = dump(document);
     return std::nullopt;
-}
-
-bool whole_has_more(std::string_view client_body)
-{
-    const auto document = parse_whole(client_body);
-    const auto choices = document.is_object() ? document.find("choices") : document.end();
-    return document.is_object() && choices != document.end() && choices->is_array() && !choices->empty() &&
-           choices->front().is_object() && brings_more(choices->front().value("message", OrderedJson::object()));
 }
 
 OrderedJson chunk_of_whole(OrderedJson whole)

@@ -14,11 +14,9 @@ namespace dure::llm::openai {
 
 // Fills `into`; client_body, when given, gets the answer in the client's form with `model` as its model. An ordinary answer
 // is spliced, others are rebuilt; what clients read and the provider left out is added, usage as the estimate for `ask`.
+// has_more: the answer has what `into` does not keep (images, annotations, citations).
 MaybeFailure read_whole(std::string_view body, std::string_view model, model::Completion& into,
-                                  std::string* client_body, const Ask* ask = nullptr);
-
-// The answer that a client gets has what the completion does not keep: images, annotations.
-bool whole_has_more(std::string_view client_body);
+                        std::string* client_body, const Ask* ask = nullptr, bool* has_more = nullptr);
 
 // {"error":…} in a 200, or something that is no completion.
 MaybeFailure wrong_whole(const OrderedJson& document);

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "llm/openai/answer_members.hpp"
 #include "llm/openai/json_cursor.hpp"
 
 namespace dure::llm::openai {
@@ -45,7 +46,17 @@ private:
         if (key == "error" || key == "event" || key == "selected_model_id" || key == "sources" || key == "output" ||
             key == "type")
             return false;
-        return skip();
+        return beside(key);
+    }
+
+    // A member beside the message: passed over, but seen.
+    bool beside(std::string_view key)
+    {
+        std::string_view value;
+        if (!value_span(value))
+            return false;
+        whole_.has_more = whole_.has_more || brings_more_beside(key, value);
+        return true;
     }
 
     bool named()
@@ -69,7 +80,7 @@ private:
                    (whole_.finish == "stop" || whole_.finish == "length");
         if (key == "index")
             return has_index_ = number();
-        return key != "error" && skip();
+        return key != "error" && beside(key);
     }
 
     bool message_member(std::string_view key)
@@ -82,7 +93,11 @@ private:
         }
         if (key == "refusal" || key == "tool_calls")
             return literal("null");
-        return !key.starts_with("reasoning") && skip();   // reasoning, reasoning_content, reasoning_details
+        std::string_view value;
+        if (key.starts_with("reasoning") || !value_span(value))   // reasoning, reasoning_content, reasoning_details
+            return false;
+        whole_.has_more = whole_.has_more || (value != "null" && value != "[]" && value != "{}" && value != "\"\"");
+        return true;
     }
 
     ScannedWhole& whole_;

@@ -11,6 +11,7 @@ struct ScannedWhole {
     std::string_view content;  // raw text without quotes
     std::string_view finish;  // stop, length
     std::string_view usage;  // raw, an object
+    bool has_more = false;  // beside the text: images, annotations, citations
 };
 
 // False: not an ordinary answer.
