@@ -52,6 +52,11 @@ Json tool_calls_json(const std::vector<model::ToolCall>& calls)
     return list;
 }
 
+Task<Result<void>> not_begun(Error why)
+{
+    co_return why;
+}
+
 bool has_output(const model::Completion& answer)
 {
     return !answer.text.empty() || !answer.reasoning.empty() || !answer.refusal.empty() || !answer.tool_calls.empty();
@@ -276,8 +281,10 @@ Task<Result<void>> Turns::agent(const Turn& turn, const agents::AgentRequest& re
 {
     if (turn.session_id.empty() || turn.left || turn.run)
         co_return co_await run_and_record(turn, answer, run_agent(turn, request, context, sink, answer));
-    auto fresh = runs_.fresh(turn.caller.user_id, turn_input(turn, answer.model, request));
-    TurnRun run(runs_, co_await boost::asio::this_coro::executor, std::move(fresh), runs_.mode());
+    auto fresh = co_await runs_.fresh(turn.caller.user_id, turn_input(turn, answer.model, request));
+    if (!fresh)
+        co_return co_await run_and_record(turn, answer, not_begun(fresh.error()));
+    TurnRun run(runs_, co_await boost::asio::this_coro::executor, std::move(*fresh), runs_.mode());
     auto durable = turn;
     durable.run = &run;
     co_return co_await run_and_record(durable, answer, run_agent(durable, request, context, sink, answer));

@@ -1,6 +1,7 @@
 // See turn_runs.hpp.
 #include "chat/turn_runs.hpp"
 
+#include "dure/base/task_group.hpp"
 #include "dure/base/timeout.hpp"
 
 namespace dure::chat {
@@ -126,13 +127,16 @@ TurnRuns::TurnRuns(runs::Runs& runs, Logger& logger, const config::Settings& set
       lease_(settings.executions.lease), worker_(new_id())
 {}
 
-runs::Run TurnRuns::fresh(const std::string& owner, Json input) const
+Task<Result<runs::Run>> TurnRuns::fresh(std::string owner, Json input) const
 {
+    if (!co_await runs_.lease_clock().known())   // else another replica could take it for a dead process' at once
+        co_return Error(Errc::unavailable, "The storage cannot be reached, try again shortly.")
+            .retry_after(std::chrono::seconds(1));
     runs::Run run;
     run.id = new_id();
     run.thread =
         "turn:" + run.id;   // in the order of time, as the run's id: all turns of a moment write to the same pages
-    run.owner = owner;
+    run.owner = std::move(owner);
     run.graph = graph_name;
     run.input = std::move(input);
     run.status = runs::Status::running;
@@ -140,7 +144,7 @@ runs::Run TurnRuns::fresh(const std::string& owner, Json input) const
     run.epoch = run.attempts = 1;
     run.created_at = runs_.clock().now();
     run.lease_until = runs_.lease_clock().now() + lease_.count();
-    return run;
+    co_return run;
 }
 
 runs::WorkerOptions TurnRuns::worker_options() const
@@ -168,18 +172,28 @@ void TurnRuns::remove(const std::string& run)
 
 Task<void> TurnRuns::look_after()
 {
-    auto forget_at = Steady::now();
-    for (;;) {
-        co_await sleep_for(lease_ / 3);
-        co_await renew_leases();
-        if (Steady::now() < forget_at)
-            continue;
-        co_await forget_old_ones();
-        forget_at = Steady::now() + forget_interval;
+    TaskGroup keepers(co_await boost::asio::this_coro::executor);
+    keepers.spawn(keep_leases());
+    keepers.spawn(keep_forgetting());   // beside it: a unit that hangs must not cost the leases
+    co_await keepers.wait();
+}
+
+Task<void> TurnRuns::keep_leases()
+{
+    bool failing = false;
+    for (auto renewal = Steady::now() + lease_ / 3;;) {
+        co_await sleep_for(std::max(Steady::duration::zero(), renewal - Steady::now()));
+        const auto begun = Steady::now();
+        const auto renewed = co_await renew_leases();
+        if (!renewed && !failing)
+            logger_.warn("leases of turns could not be renewed",
+                         {{"cause", renewed.error().message() + " " + renewed.error().detail()}});
+        failing = !renewed;
+        renewal = runs::next_renewal(begun, renewed.has_value(), lease_);
     }
 }
 
-Task<void> TurnRuns::renew_leases()
+Task<Result<void>> TurnRuns::renew_leases()
 {
     std::vector<std::string> held;
     {
@@ -187,11 +201,17 @@ Task<void> TurnRuns::renew_leases()
         held.assign(active_.begin(), active_.end());
     }
     if (held.empty())
-        co_return;
-    const auto until = runs_.lease_clock().now() + lease_.count();
-    if (auto kept_on = co_await runs_.hold(worker_, std::move(held), until); !kept_on)
-        logger_.warn("leases of turns could not be renewed",
-                     {{"cause", kept_on.error().message() + " " + kept_on.error().detail()}});
+        co_return Result<void>();
+    co_return co_await runs_.hold(worker_, std::move(held), runs_.lease_clock().now() + lease_.count());
+}
+
+Task<void> TurnRuns::keep_forgetting()
+{
+    for (;;) {
+        co_await sleep_for(lease_ / 3);
+        co_await forget_old_ones();
+        co_await sleep_for(forget_interval);
+    }
 }
 
 Task<void> TurnRuns::forget_old_ones()

@@ -78,8 +78,8 @@ public:
 
     runs::Runs& runs() { return runs_; }
     graph::Durability mode() const { return mode_; }
-    // A run that TurnRun::begin() stores.
-    runs::Run fresh(const std::string& owner, Json input) const;
+    // A run that TurnRun::begin() stores. unavailable: the database was not reached yet, whose clock leases are counted in.
+    Task<Result<runs::Run>> fresh(std::string owner, Json input) const;
 
     // Renews the leases of what this process executes and forgets what is old; ends by cancellation.
     Task<void> look_after();
@@ -90,7 +90,9 @@ public:
     void remove(const std::string& run);
 
 private:
-    Task<void> renew_leases();
+    Task<void> keep_leases();
+    Task<Result<void>> renew_leases();
+    Task<void> keep_forgetting();
     Task<void> forget_old_ones();
 
     runs::Runs& runs_;

@@ -1,21 +1,29 @@
 // The clock of leases; see lease_clock.hpp.
 #include "dure/runs/lease_clock.hpp"
 
+#include <time.h>
+
+#include <limits>
+
 namespace dure::runs {
 
 namespace {
 
 constexpr UnixMillis late_answer = 1'000;   // it says too little of now
+constexpr UnixMillis never = -1;
 
 }  // namespace
 
 LeaseClock::LeaseClock(sql::Database& database, const Clock& clock)
     : database_(database), clock_(clock), ahead_(clock.now() - monotonic()),
-      known_(database.dialect() == sql::Dialect::sqlite)
+      seen_(database.dialect() == sql::Dialect::sqlite ? std::numeric_limits<UnixMillis>::max() : never)
 {}
 
 UnixMillis LeaseClock::monotonic() const
 {
+    timespec since_boot{};
+    if (database_.dialect() != sql::Dialect::sqlite && ::clock_gettime(CLOCK_BOOTTIME, &since_boot) == 0)
+        return UnixMillis{since_boot.tv_sec} * 1000 + since_boot.tv_nsec / 1'000'000;
     return std::chrono::duration_cast<std::chrono::milliseconds>(clock_.steady_now().time_since_epoch()).count();
 }
 
@@ -31,14 +39,15 @@ Task<void> LeaseClock::look()
     if (!told || answered - asked > late_answer)
         co_return;
     ahead_ = told->front().integer(0) - asked - (answered - asked) / 2;
-    known_ = true;
+    seen_ = asked;
 }
 
-Task<bool> LeaseClock::known()
+Task<bool> LeaseClock::known(std::chrono::milliseconds oldest)
 {
-    if (!known_)
+    const auto seen = seen_.load();
+    if (seen == never || monotonic() - seen > oldest.count())
         co_await look();
-    co_return known_.load();
+    co_return seen_.load() != never;
 }
 
 }  // namespace dure::runs

@@ -5,6 +5,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 
+#include "dure/base/timeout.hpp"
 #include "runs/run_rows.hpp"
 
 namespace dure::runs {
@@ -159,6 +160,7 @@ void Worker::drain(Deadline deadline)
 Task<void> Worker::work()
 {
     keepers_.spawn(keep_leases());
+    keepers_.spawn(keep_looking());
     bool cancelled = false;
     try {
         co_await claim_until_drained();
@@ -212,7 +214,7 @@ Task<void> Worker::claim_and_spawn()
 {
     const auto most = room();
     wakes_->left_some = most == 0;
-    if (most == 0 || !co_await runs_.lease_clock().known())
+    if (most == 0 || !co_await runs_.lease_clock().known(options_.lease / 3))   // after a suspended VM it is old
         co_return;
     Claim claim;
     claim.worker = id_;
@@ -356,20 +358,37 @@ Task<void> Worker::finish(Active& active, RunWriter& writer, Ending ending)
                   {{"run", active.run.id}, {"reason", written.error().reason()}, {"cause", written.error().detail()}});
 }
 
+// Waits for nothing but time, stops and the renewal itself: a read that hangs must not cost the leases.
 Task<void> Worker::keep_leases()
 {
-    for (;;) {
-        const auto renewal = Steady::now() + options_.lease / 3;
-        while (!wakes_->there_are_stops && Steady::now() < renewal) {
-            co_await wakes_->leases.wait(std::min<Steady::time_point>(renewal, Steady::now() + options_.look_interval));
-            if (!wakes_->there_are_stops && !options_.only_process && !active_.empty() && Steady::now() < renewal)
-                wakes_->there_are_stops = co_await is_asked_to_stop();
-        }
+    bool failing = false;
+    for (auto renewal = Steady::now() + options_.lease / 3;;) {
+        while (!wakes_->there_are_stops && Steady::now() < renewal)
+            co_await wakes_->leases.wait(renewal);
         wakes_->there_are_stops = false;
+        const auto begun = Steady::now();
+        auto renewed = Result<void>();
         if (!active_.empty())
-            co_await renew_leases();
-        if (Steady::now() >= renewal)
-            co_await runs_.lease_clock().look();
+            renewed = co_await renew_leases();
+        if (!renewed && !failing)
+            log_.warn("leases could not be renewed",
+                      {{"cause", renewed.error().message() + " " + renewed.error().detail()}});
+        failing = !renewed;
+        renewal = next_renewal(begun, renewed.has_value(), options_.lease);
+    }
+}
+
+// At the database's clock, and at the rows for stops.
+Task<void> Worker::keep_looking()
+{
+    const auto pause = std::min(options_.look_interval, options_.lease / 6);
+    for (;;) {
+        co_await sleep_for(pause);
+        co_await runs_.lease_clock().known(options_.lease / 8);   // all workers of a process have one clock
+        if (options_.only_process || active_.empty() || wakes_->there_are_stops || !co_await is_asked_to_stop())
+            continue;
+        wakes_->there_are_stops = true;
+        wakes_->leases.notify();
     }
 }
 
@@ -380,15 +399,13 @@ Task<bool> Worker::is_asked_to_stop()
     co_return asked && *asked;
 }
 
-Task<void> Worker::renew_leases()
+Task<Result<void>> Worker::renew_leases()
 {
     const auto asked_for = active_;   // runs claimed meanwhile are not judged by this answer
     const auto until = runs_.lease_clock().now() + options_.lease.count();
     const auto held = co_await runs_.database().write([&](sql::Connection& c) { return RunRows(c).renew(id_, until); });
-    if (!held) {
-        log_.warn("leases could not be renewed", {{"cause", held.error().message() + " " + held.error().detail()}});
-        co_return;
-    }
+    if (!held)
+        co_return held.error();
     std::map<std::string_view, const Held*> by_run;
     for (const auto& one : *held)
         by_run[one.run] = &one;
@@ -401,6 +418,7 @@ Task<void> Worker::renew_leases()
         else if (found->second->stop != Stop::no)
             stop(*active, found->second->stop);
     }
+    co_return Result<void>();
 }
 
 void Worker::stop(Active& active, Stop how)

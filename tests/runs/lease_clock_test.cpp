@@ -1,6 +1,7 @@
 // Leases are counted in a time that no process' wall clock moves, and that all replicas of a database share.
 #include "dure/runs/lease_clock.hpp"
 
+#include "runs/held_reads.hpp"
 #include "runs/runs_fixture.hpp"
 
 namespace dure::runs {
@@ -49,6 +50,22 @@ TEST_P(LeaseClockTest, IsTheDatabasesOnEveryReplica)
         EXPECT_TRUE(co_await there.known());
     });
     EXPECT_LT(std::abs(here.now() - there.now()), an_hour / 2);
+}
+
+TEST_P(LeaseClockTest, LooksAgainWhenTheLastLookIsOld)
+{
+    HeldReads counted(*database_);
+    const SystemClock clock;
+    LeaseClock leases(counted, clock);
+    const int a_look = GetParam().name == "sqlite" ? 0 : 1;   // SQLite's is its process' own
+    test::run([&]() -> Task<void> {
+        EXPECT_TRUE(co_await leases.known());
+        EXPECT_EQ(counted.reads(), a_look);
+        EXPECT_TRUE(co_await leases.known(std::chrono::hours(1)));
+        EXPECT_EQ(counted.reads(), a_look);
+        EXPECT_TRUE(co_await leases.known(std::chrono::milliseconds(-1)));
+        EXPECT_EQ(counted.reads(), 2 * a_look);
+    });
 }
 
 INSTANTIATE_TEST_SUITE_P(Drivers, LeaseClockTest, testing::ValuesIn(test::all_drivers()), test::driver_name);

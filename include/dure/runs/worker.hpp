@@ -97,8 +97,9 @@ private:
     Task<Ending> run_body(Active& active, RunWriter& writer);
     Task<void> finish(Active& active, RunWriter& writer, Ending ending);
     Task<void> keep_leases();
+    Task<void> keep_looking();
     Task<bool> is_asked_to_stop();
-    Task<void> renew_leases();
+    Task<Result<void>> renew_leases();
     void stop(Active& active, Stop how);
     void abandon(Active& active);
 
