@@ -209,29 +209,30 @@ Task<Result<Execution>> ExecutionService::State::answer(std::string id, std::str
 {
     const auto interrupt = question.at("id").get<std::string>();
     const Json input{{"resume", {{interrupt, answer}}}};
-    auto resumed = co_await parts.journal.write([&](sql::Connection& c, events::Batch& batch) -> Result<Execution> {
-        ExecutionRows rows(c);
-        if (auto run = runs::Runs::resume_in(c, id, owner, input); !run)
-            return run.error().code() == Errc::conflict ? not_waiting() : run.error();
-        auto execution = rows.find_for_update(id, owner);
-        if (!execution)
-            return execution;
-        const bool open = execution->status == Status::waiting && execution->waiting &&
-                          std::any_of(execution->waiting->begin(), execution->waiting->end(),
-                                      [&](const Json& one) { return one.at("id") == interrupt; });
-        if (!open)
-            return not_waiting();
-        auto still_asked = Json::array();
-        for (const auto& one : *execution->waiting)
-            if (one.at("id") != interrupt)
-                still_asked.push_back(one);
-        const auto beside = still_asked.empty() ? std::nullopt : std::optional(std::move(still_asked));
-        if (auto queued = rows.queue_again(id, parts.clock.now(), beside); !queued)
-            return queued.error();
-        batch.add(execution_queued(*execution, "ExecutionResumed",
-                                   Json{{"node_id", question.at("node_id")}, {"answer", answer}}, by));
-        return rows.find(id, owner);
-    });
+    auto resumed =
+        co_await parts.journal.write_together([&](sql::Connection& c, events::Batch& batch) -> Result<Execution> {
+            ExecutionRows rows(c);
+            if (auto run = runs::Runs::resume_in(c, id, owner, input); !run)
+                return run.error().code() == Errc::conflict ? not_waiting() : run.error();
+            auto execution = rows.find_for_update(id, owner);
+            if (!execution)
+                return execution;
+            const bool open = execution->status == Status::waiting && execution->waiting &&
+                              std::any_of(execution->waiting->begin(), execution->waiting->end(),
+                                          [&](const Json& one) { return one.at("id") == interrupt; });
+            if (!open)
+                return not_waiting();
+            auto still_asked = Json::array();
+            for (const auto& one : *execution->waiting)
+                if (one.at("id") != interrupt)
+                    still_asked.push_back(one);
+            const auto beside = still_asked.empty() ? std::nullopt : std::optional(std::move(still_asked));
+            if (auto queued = rows.queue_again(id, parts.clock.now(), beside); !queued)
+                return queued.error();
+            batch.add(execution_queued(*execution, "ExecutionResumed",
+                                       Json{{"node_id", question.at("node_id")}, {"answer", answer}}, by));
+            return rows.find(id, owner);
+        });
     if (resumed)
         parts.runs.announce(id, false, owner);
     co_return resumed;

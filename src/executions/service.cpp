@@ -156,22 +156,23 @@ Task<Result<void>> ExecutionService::State::furnish(Execution& fresh, const Call
 Task<Result<Started>> ExecutionService::State::store(const Execution& fresh, const model::Actor& by)
 {
     const auto run = run_of(fresh, Json{{"input", parts.compiler.input(facts_of(fresh))}});
-    auto started = co_await parts.journal.write([&](sql::Connection& c, events::Batch& batch) -> Result<Started> {
-        ExecutionRows rows(c);
-        auto known = known_start(rows, fresh);
-        if (!known)
-            return known.error();
-        if (*known)
-            return std::move(**known);
-        if (auto place = check_queue(rows, fresh.owner_id); !place)
-            return place.error();
-        if (auto queued = runs::Runs::start_in(c, run, runs::Multitask::reject); !queued)
-            return queued.error();
-        if (auto stored = rows.insert(fresh); !stored)
-            return stored.error();
-        batch.add(execution_started(fresh, by));
-        return Started{fresh, false};
-    });
+    auto started =
+        co_await parts.journal.write_together([&](sql::Connection& c, events::Batch& batch) -> Result<Started> {
+            ExecutionRows rows(c);
+            auto known = known_start(rows, fresh);
+            if (!known)
+                return known.error();
+            if (*known)
+                return std::move(**known);
+            if (auto place = check_queue(rows, fresh.owner_id); !place)
+                return place.error();
+            if (auto queued = runs::Runs::start_in(c, run, runs::Multitask::reject); !queued)
+                return queued.error();
+            if (auto stored = rows.insert(fresh); !stored)
+                return stored.error();
+            batch.add(execution_started(fresh, by));
+            return Started{fresh, false};
+        });
     // Two requests with one key at the same time: the second finds the first's row taken.
     if (!started && started.error().code() == Errc::conflict && fresh.idempotency_key &&
         started.error().reason() != "idempotency_key_reused") {
@@ -300,38 +301,39 @@ Task<Result<Execution>> ExecutionService::cancel(std::string id, Caller caller)
 {
     auto& parts = state_->parts;
     const auto now = parts.clock.now();
-    auto cancelled = co_await parts.journal.write([&](sql::Connection& c, events::Batch& batch) -> Result<Execution> {
-        if (caller.models) {
-            const auto seen = ExecutionRows(c).find(id, caller.user_id);
-            if (!seen)
-                return seen.error();
-            if (auto opened = opened_by(caller, *seen); !opened)
-                return opened.error();
-        }
-        const auto run = runs::Runs::stop_in(c, id, caller.user_id, runs::Stop::cancel, now);
-        if (!run)
-            return run.error();
-        ExecutionRows rows(c);
-        auto execution = rows.find_for_update(id, caller.user_id);
-        if (!execution || execution->status == Status::cancelled)
-            return execution;
-        if (has_ended(execution->status))
-            return Error(Errc::conflict, "The execution has ended already.").reason("already_ended");
-        if (run->status !=
-            runs::Status::cancelled) {  // its worker is told, and stores the end; who wanted it is said here
-            batch.add(execution_cancel_requested(*execution, caller.by));
-            return execution;
-        }
-        Outcome outcome;
-        outcome.status = Status::cancelled;
-        auto ended = rows.leave(id, outcome, now);
-        if (!ended)
+    auto cancelled =
+        co_await parts.journal.write_together([&](sql::Connection& c, events::Batch& batch) -> Result<Execution> {
+            if (caller.models) {
+                const auto seen = ExecutionRows(c).find(id, caller.user_id);
+                if (!seen)
+                    return seen.error();
+                if (auto opened = opened_by(caller, *seen); !opened)
+                    return opened.error();
+            }
+            const auto run = runs::Runs::stop_in(c, id, caller.user_id, runs::Stop::cancel, now);
+            if (!run)
+                return run.error();
+            ExecutionRows rows(c);
+            auto execution = rows.find_for_update(id, caller.user_id);
+            if (!execution || execution->status == Status::cancelled)
+                return execution;
+            if (has_ended(execution->status))
+                return Error(Errc::conflict, "The execution has ended already.").reason("already_ended");
+            if (run->status !=
+                runs::Status::cancelled) {  // its worker is told, and stores the end; who wanted it is said here
+                batch.add(execution_cancel_requested(*execution, caller.by));
+                return execution;
+            }
+            Outcome outcome;
+            outcome.status = Status::cancelled;
+            auto ended = rows.leave(id, outcome, now);
+            if (!ended)
+                return ended;
+            batch.add(execution_left(*execution, outcome, now, caller.by));
+            if (auto told = tell_webhook(c, *ended, now); !told)
+                return told.error();
             return ended;
-        batch.add(execution_left(*execution, outcome, now, caller.by));
-        if (auto told = tell_webhook(c, *ended, now); !told)
-            return told.error();
-        return ended;
-    });
+        });
     if (cancelled)
         parts.runs.announce(id, true);
     co_return cancelled;

@@ -227,23 +227,37 @@ TEST(Postgres, AServerThatStopsAnsweringIsGivenUpAtTheLimit)
     ::kill(frozen, SIGCONT);
 }
 
-// Its transaction cannot begin, and for that nobody waits as long as for a statement.
+// A transaction cannot begin, and for that nobody waits as long as for a statement; nor for a read that is one statement.
 TEST(Postgres, AFrozenServerIsToldLongBeforeTheLimitOfAStatement)
 {
     test::PostgresProcess server;
     const auto database =
         test::open_or_throw(test::postgres_options(server.url(), {.statement_timeout = 60s, .queue_wait = 200ms}));
     ASSERT_TRUE(database->run_now(make_items));
+    const auto read = [&] {
+        std::optional<Result<Rows>> rows;
+        test::run([&]() -> Task<void> {
+            rows.emplace(
+                co_await database->read_statement([](Connection& c) { return c.query("SELECT id FROM item"); }));
+        });
+        return std::move(*rows);
+    };
+    ASSERT_TRUE(read());
     server.freeze();
     const auto begin = Steady::now();
+    const auto rows = read();
+    EXPECT_LT(Steady::now() - begin, 30s);
     const auto outcome = database->run_now([](Connection& c) { return add_item(c, "lost"); });
     EXPECT_LT(Steady::now() - begin, 30s);
     server.thaw();
+    ASSERT_FALSE(rows);
+    EXPECT_EQ(rows.error().code(), Errc::unavailable);
+    EXPECT_TRUE(rows.error().extra().retry_after.has_value());
     ASSERT_FALSE(outcome);
     EXPECT_EQ(outcome.error().code(), Errc::unavailable);
     EXPECT_TRUE(outcome.error().extra().retry_after.has_value());
     const auto until = Steady::now() + 20s;
-    bool back = false;   // a refusal has waited itself
+    bool back = false;  // a refusal has waited itself
     while (!back && Steady::now() < until)
         back = database->run_now([](Connection& c) { return add_item(c, "after"); }).has_value();
     EXPECT_TRUE(back);

@@ -197,7 +197,49 @@ INSTANTIATE_TEST_SUITE_P(Drivers, TogetherTest, testing::ValuesIn(test::all_driv
 
 class PostgresTogetherTest : public TogetherTest {
 protected:
-    void SetUp() override { open(test::open_or_throw(test::postgres_options(place_))); }
+    // What waits for a row waits for longer than a test takes.
+    void SetUp() override { open(test::open_or_throw(test::postgres_options(place_, {.statement_timeout = 60s}))); }
+
+    std::future<Outcome> start(Body body)
+    {
+        return boost::asio::co_spawn(cores_.at(0), share(*database_, std::move(body)), boost::asio::use_future);
+    }
+    static Result<void> change_shared(Connection& c)
+    {
+        const auto changed = c.execute("UPDATE item SET n = n + 1 WHERE id = 'shared'");
+        return changed ? Result<void>() : changed.error();
+    }
+
+    // Somebody else, who holds the row 'shared'.
+    class RowHolder {
+    public:
+        explicit RowHolder(const std::string& place) : database_(test::open_or_throw(test::postgres_options(place)))
+        {
+            thread_ = std::thread([this] {
+                EXPECT_TRUE(database_->run_now([this](Connection& c) -> Result<int> {
+                    EXPECT_TRUE(c.execute("UPDATE item SET n = 5 WHERE id = 'shared'"));
+                    held_.release();
+                    while (!go_on_.try_acquire_for(100ms))  // the server ends a transaction that is idle for long
+                        EXPECT_TRUE(c.query("SELECT 1"));
+                    return 1;
+                }));
+            });
+            held_.acquire();
+        }
+        ~RowHolder() { let_go(); }
+        void let_go()
+        {
+            if (!thread_.joinable())
+                return;
+            go_on_.release();
+            thread_.join();
+        }
+
+    private:
+        std::unique_ptr<Database> database_;
+        std::counting_semaphore<> held_{0}, go_on_{0};
+        std::thread thread_;
+    };
 
     const std::string place_ = test::PostgresSchemas::make();
 };
@@ -211,37 +253,36 @@ TEST_P(PostgresTogetherTest, UnitsThatWaitAtTheSameTimeAreOneTransaction)
     EXPECT_EQ(transactions.size(), 1u);
 }
 
-// Otherwise those of the group would wait for it with their locks held, and who holds it perhaps for one of them.
+// Otherwise those of the group would wait for it with their locks held, and who holds it perhaps for one of them; and behind it those that
+// come later, as it would be at a place of those that share.
 TEST_P(PostgresTogetherTest, OneThatWaitsForARowOfSomebodyElseDoesNotHoldTheOthersUp)
 {
-    const auto other = test::open_or_throw(test::postgres_options(place_));
-    std::binary_semaphore held(0), go_on(0);
-    std::thread holder([&] {
-        EXPECT_TRUE(other->run_now([&](Connection& c) -> Result<int> {
-            EXPECT_TRUE(c.execute("UPDATE item SET n = 5 WHERE id = 'shared'"));
-            held.release();
-            go_on.acquire();
-            return 1;
-        }));
-    });
-    held.acquire();
-    auto outcomes = at_once({insert("a"),
-                             [](Connection& c) -> Result<void> {
-                                 const auto changed = c.execute("UPDATE item SET n = n + 1 WHERE id = 'shared'");
-                                 return changed ? Result<void>() : changed.error();
-                             },
-                             insert("b")});
-    EXPECT_EQ(outcomes[0].wait_for(20s), std::future_status::ready);
-    EXPECT_EQ(outcomes[1].wait_for(0s), std::future_status::timeout);
-    go_on.release();
-    holder.join();
+    RowHolder holder(place_);
+    auto outcomes = at_once({change_shared, insert("a"), insert("b"), insert("c")});
+    outcomes.push_back(start(insert("later")));
+    for (std::size_t i = 1; i < outcomes.size(); ++i)
+        EXPECT_EQ(outcomes[i].wait_for(20s), std::future_status::ready) << i;
+    EXPECT_EQ(outcomes[0].wait_for(0s), std::future_status::timeout);
+    holder.let_go();
     for (auto& outcome : outcomes)
         EXPECT_TRUE(outcome.get());
-    EXPECT_EQ(
-        test::read_now(*database_, [](Connection& c) { return c.query("SELECT n FROM item WHERE id = 'shared'"); })
-            ->front()
-            .integer(0),
-        6);
+    EXPECT_EQ(texts("SELECT CAST(n AS TEXT) FROM item WHERE id = 'shared'"), std::vector<std::string>{"6"});
+}
+
+TEST_P(PostgresTogetherTest, OneAloneThatWaitsForARowDoesNotKeepThePlaceOfThoseThatShare)
+{
+    RowHolder holder(place_);
+    auto waits = start(change_shared);
+    const auto until = Deadline::after(20s);
+    while (database_->threads().idle == database_->threads().all && !until.passed())
+        std::this_thread::sleep_for(1ms);
+    auto goes_on = start(insert("a"));
+    EXPECT_EQ(goes_on.wait_for(20s), std::future_status::ready);
+    EXPECT_EQ(waits.wait_for(0s), std::future_status::timeout);
+    holder.let_go();
+    EXPECT_TRUE(waits.get());
+    EXPECT_TRUE(goes_on.get());
+    EXPECT_EQ(texts("SELECT CAST(n AS TEXT) FROM item WHERE id = 'shared'"), std::vector<std::string>{"6"});
 }
 
 INSTANTIATE_TEST_SUITE_P(Drivers, PostgresTogetherTest, testing::Values(test::all_drivers().back()), test::driver_name);

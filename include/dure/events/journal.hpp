@@ -4,8 +4,7 @@
 //       return store::Roles(c).insert(role);
 //   });
 // What is added to the batch is stored at the end of the unit, after every other statement: that is when the lock of the
-// global order is taken, so that units hold it as briefly as can be and never wait for each other in a circle. Units that wait at the
-// same time may share a transaction (sql::Database::write_together).
+// global order is taken, so that units hold it as briefly as can be and never wait for each other in a circle.
 #pragma once
 
 #include <memory>
@@ -52,18 +51,22 @@ public:
     template <class F>
     Task<std::invoke_result_t<F&, sql::Connection&, Batch&>> write(F work)
     {
-        using Outcome = std::invoke_result_t<F&, sql::Connection&, Batch&>;
         Told told{clock_.now()};
-        auto outcome = co_await database_.write_together([&](sql::Connection& connection) -> Outcome {
-            told.batch = Batch(told.now);
-            auto worked = work(connection, told.batch);
-            if (!worked)
-                return worked;
-            const auto stored = connection.at_end([&told](sql::Connection& c) { return told.store(c); });
-            if (!stored)
-                return stored.error();
-            return worked;
-        });
+        auto outcome =
+            co_await database_.write([&](sql::Connection& connection) { return told.run(work, connection); });
+        if (outcome)
+            bus_.publish(std::move(told.stored));
+        co_return outcome;
+    }
+
+    // The same, for short units that come in numbers: those that wait at the same time may share a transaction (see
+    // sql::Database::write_together). Not for one that decides by events: those of the others in its transaction are not stored yet.
+    template <class F>
+    Task<std::invoke_result_t<F&, sql::Connection&, Batch&>> write_together(F work)
+    {
+        Told told{clock_.now()};
+        auto outcome =
+            co_await database_.write_together([&](sql::Connection& connection) { return told.run(work, connection); });
         if (outcome)
             bus_.publish(std::move(told.stored));
         co_return outcome;
@@ -91,6 +94,18 @@ private:
         Batch batch = Batch(0);
         std::vector<model::Event> stored = {};
 
+        template <class F>
+        std::invoke_result_t<F&, sql::Connection&, Batch&> run(F& work, sql::Connection& connection)
+        {
+            batch = Batch(now);
+            auto worked = work(connection, batch);
+            if (!worked)
+                return worked;
+            const auto put_off = connection.at_end([this](sql::Connection& c) { return store(c); });
+            if (!put_off)
+                return put_off.error();
+            return worked;
+        }
         Result<void> store(sql::Connection& connection);
     };
 

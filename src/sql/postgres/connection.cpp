@@ -29,7 +29,7 @@ std::string session_settings(std::chrono::milliseconds statement_timeout)
 
 PostgresConnection::PostgresConnection(const std::string& text, std::chrono::milliseconds statement_timeout,
                                        Watchdog& dog)
-    : statement_timeout_(statement_timeout), session_(text)
+    : statement_timeout_(statement_timeout), session_(text), answer_limit_(longest_answer())
 {
     session_.set_verbosity(pqxx::connection_base::terse);  // what a message explains further holds values
     watch_.emplace(dog, session_.sock());
@@ -100,7 +100,7 @@ Result<pqxx::result> PostgresConnection::run(std::string_view sql, std::span<con
     for (const auto& param : params)
         if (auto fine = check_param(param.value()); !fine)
             return fail(fine.error());
-    return guarded(sql, longest_answer(), [&] {
+    return guarded(sql, answer_limit_, [&] {
         const auto bound = pqxx::prepare::make_dynamic_params(params.begin(), params.end());
         if (const auto* statement = prepared(sql))
             return commands_.exec_prepared(statement->name, bound);

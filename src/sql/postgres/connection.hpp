@@ -36,6 +36,8 @@ public:
     Result<std::string> command(std::string_view sql) { return command(sql, longest_answer()); }
     Result<std::string> command(std::string_view sql, Steady::duration patience);
     Steady::duration longest_answer() const;
+    // How long the statements of a unit may take to answer, where it is less than longest_answer(); until another one is given.
+    void limit_answers(Steady::duration limit) { answer_limit_ = limit; }
     // Does what was put off to the end, in its order, until something fails; then, or before another attempt, the rest is dropped.
     Result<void> do_ends();
     void drop_ends() { ends_.clear(); }
@@ -73,6 +75,7 @@ private:
     std::unordered_map<std::string, Prepared, TextHash, std::equal_to<>> prepared_;
     std::optional<PostgresFailure> failure_;
     std::vector<std::function<Result<void>(Connection&)>> ends_;
+    Steady::duration answer_limit_;
 };
 
 }  // namespace dure::sql

@@ -54,7 +54,10 @@ void WorkQueue::put_back(Unit& unit)
 {
     {
         const std::lock_guard lock(guard_);
-        home_of(unit).push_front(&unit);
+        auto& units = home_of(unit);
+        const auto younger = std::find_if(units.begin(), units.end(),
+                                          [&unit](const Unit* other) { return other->queued_at > unit.queued_at; });
+        units.insert(younger, &unit);
     }
     filled_.notify_one();
 }

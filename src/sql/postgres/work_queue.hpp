@@ -25,7 +25,7 @@ public:
     // Waits for work: the oldest unit, with it up to `together` shared writes if it is one. Empty when the queue is closed and drained.
     Taken pop(std::size_t together);
     void done_sharing();
-    // To the head of the queue, for a unit that was taken and could not be run; also when the queue is full or closed.
+    // To the place of its age, for a unit that was taken and could not be run; also when the queue is full or closed.
     void put_back(Unit& unit);
     // Takes the units that wait since before `moment`.
     std::vector<Unit*> take_older(Steady::time_point moment);

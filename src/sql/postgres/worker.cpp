@@ -15,6 +15,7 @@ constexpr std::chrono::milliseconds least_look_up{300};   // for a unit that has
 constexpr std::chrono::milliseconds least_begin{500};     // for one that has used it up in the queue
 
 constexpr std::size_t largest_group = 16;
+constexpr std::string_view lock_not_available = "55P03";
 
 void finish_stale(WorkQueue& queue, std::chrono::milliseconds queue_wait)
 {
@@ -38,6 +39,12 @@ Steady::duration patience_at_begin(const PostgresOptions& options, const Unit& u
 {
     const auto left = unit.queued_at + options.queue_wait - Steady::now();
     return std::min<Steady::duration>(longest, std::max<Steady::duration>(left, least_begin));
+}
+
+// A read of one statement has no beginning at which a frozen server is found; when it is cut off, nothing is lost.
+Steady::duration answer_limit(const PostgresOptions& options, const Unit& unit, Steady::duration longest)
+{
+    return unit.reads_only && unit.one_statement ? patience_at_begin(options, unit, longest) : longest;
 }
 
 // False: what the unit put off to the end gave an Error or threw, which is the unit's now.
@@ -76,10 +83,12 @@ void PostgresWorker::work()
         if (taken.units.empty())
             return;
         refuse_stale(taken.units, pool_.options.queue_wait);
-        if (taken.units.size() > 1)
+        if (taken.units.size() > 1) {
             serve_group(taken.units);
-        else
-            serve_each(taken.units);
+        } else if (!taken.units.empty()) {
+            serve(*taken.units.front());
+            group_limit_ = std::max<std::size_t>(2, group_limit_);
+        }
         if (taken.shares)
             pool_.queue.done_sharing();
     }
@@ -94,26 +103,24 @@ void PostgresWorker::serve_group(const std::vector<Unit*>& units)
         return;
     }
     group_limit_ = std::max<std::size_t>(1, group_limit_ / 4);   // what fails often is better off alone
-    for (auto* unit : units)
+    for (auto* unit : units) {  // one that waits holds nobody up: others are taken by who is free, or refused in time
         unit->shares_transaction = false;
-    serve_each(units);
+        give_back(*unit);
+    }
 }
 
-void PostgresWorker::serve_each(const std::vector<Unit*>& units)
+void PostgresWorker::give_back(Unit& unit)
 {
-    auto next = units.begin();
-    for (; next != units.end() && connection_; ++next)
-        serve(**next);
-    for (auto left = units.end(); left != next;)   // the connection is gone: the others go on elsewhere, in their order
-        pool_.queue.put_back(**--left);
-    if (group_limit_ == 1)
-        group_limit_ = 2;
+    unit.error.reset();
+    unit.thrown = nullptr;
+    pool_.queue.put_back(unit);
 }
 
 bool PostgresWorker::run_group(const std::vector<Unit*>& units)
 {
     connection_->drop_ends();
-    if (!begin(*units.front(), true)) {
+    connection_->limit_answers(connection_->longest_answer());
+    if (!begin(*units.front())) {
         connection_.reset();
         return false;
     }
@@ -144,6 +151,7 @@ bool PostgresWorker::commit_group(const std::vector<Unit*>& units)
     case Verdict::settled: break;
     case Verdict::lost: connection_.reset(); return false;
     case Verdict::again:
+    case Verdict::apart:
     case Verdict::unstarted: return false;
     }
     if (first.error)   // not known, or refused by the server: so it is for all of them
@@ -173,14 +181,18 @@ void PostgresWorker::serve(Unit& unit)
         switch (run_once(unit)) {
         case Verdict::settled: finish(unit); return;
         case Verdict::again: pause_before_attempt(attempt); break;
+        case Verdict::apart:
+            unit.shares_transaction = false;
+            give_back(unit);
+            return;
         case Verdict::unstarted:
             connection_.reset();
-            pool_.queue.put_back(unit);
+            give_back(unit);
             return;
         case Verdict::lost:
             connection_.reset();
             if (++unit.interruptions < most_interruptions) {
-                pool_.queue.put_back(unit);
+                give_back(unit);
                 return;
             }
             unit.error = busy_error("the unit's transaction was lost again and again");
@@ -197,7 +209,8 @@ PostgresWorker::Verdict PostgresWorker::run_once(Unit& unit)
     unit.error.reset();
     unit.thrown = nullptr;
     connection_->drop_ends();
-    if (!unit.one_statement && !begin(unit, false)) {
+    connection_->limit_answers(answer_limit(pool_.options, unit, connection_->longest_answer()));
+    if (!unit.one_statement && !begin(unit)) {
         const auto verdict = failed(unit, *connection_->take_failure(), true);
         return verdict == Verdict::lost ? Verdict::unstarted : verdict;
     }
@@ -214,17 +227,17 @@ PostgresWorker::Verdict PostgresWorker::run_once(Unit& unit)
 }
 
 // A write takes its transaction's id at once, in the same exchange: a lost commit is looked up by it.
-bool PostgresWorker::begin(const Unit& unit, bool in_group)
+bool PostgresWorker::begin(const Unit& unit)
 {
     constexpr std::string_view read = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-    constexpr std::string_view write =
-        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_current_xact_id()";
-    constexpr std::string_view write_group = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = "
-                                             "'50ms'; SELECT pg_current_xact_id()";
+    constexpr std::string_view write = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_current_xact_id()";
+    constexpr std::string_view shared = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = "
+                                        "'50ms'; SELECT pg_current_xact_id()";
     transaction_.begun_at = Steady::now();
-    const auto begun = connection_->command(
-        in_group ? write_group : unit.reads_only ? read : write,
-        patience_at_begin(pool_.options, unit, connection_->longest_answer()));
+    const auto begun = connection_->command(unit.shares_transaction ? shared
+                                            : unit.reads_only       ? read
+                                                                    : write,
+                                            patience_at_begin(pool_.options, unit, connection_->longest_answer()));
     if (!begun)
         return false;
     transaction_.id = *begun;
@@ -267,6 +280,8 @@ PostgresWorker::Verdict PostgresWorker::failed(Unit& unit, const PostgresFailure
         return Verdict::lost;
     if (failure.kind == Kind::again)
         return Verdict::again;
+    if (unit.shares_transaction && failure.state == lock_not_available)
+        return Verdict::apart;
     if (failure.kind == Kind::unclear)   // the connection is good after all: the statement was not
         unit.error = Error(Errc::internal, "The storage failed.").detail(failure.error.detail());
     else if (gave_value)

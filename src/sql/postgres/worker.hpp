@@ -1,8 +1,9 @@
 // PostgresWorker: one thread of the pool with its connection. Takes the oldest unit, runs it in a transaction, tells
 // its caller; what could not be run for no fault of the unit goes back to the head of the queue. Writes that share a transaction
 // (Database::write_together) are run one after the other in one, then what they put off to its end, then the commit: the lock of the order
-// of events is held over one commit for all of them. When anything of it fails, nothing was done, and each is run again alone. A group does
-// not wait long for a row: it holds others, perhaps those that who holds this one waits for.
+// of events is held over one commit for all of them. When anything of it fails, nothing was done, and each goes back to the queue, to be run
+// alone by whoever is free. What shares does not wait long for a row: a group holds others, perhaps those that who holds this one waits for,
+// and one that is alone holds a place of the few workers that share.
 #pragma once
 
 #include "dure/sql/postgres.hpp"
@@ -38,19 +39,21 @@ private:
         settled,  // the unit has its outcome
         unstarted,  // the connection was gone before the unit began
         again,  // rolled back; run it once more on this connection
+        apart,  // rolled back; it waits for a row of somebody else, and is run again as one that does not share
         lost,  // rolled back, and the connection is gone
     };
 
     bool connect();
     void serve(Unit& unit);
     void serve_group(const std::vector<Unit*>& units);
-    void serve_each(const std::vector<Unit*>& units);
+    // To the queue, as if it had not been run.
+    void give_back(Unit& unit);
     // False: nothing was done.
     bool run_group(const std::vector<Unit*>& units);
     bool run_units(const std::vector<Unit*>& units);
     bool commit_group(const std::vector<Unit*>& units);
     Verdict run_once(Unit& unit);
-    bool begin(const Unit& unit, bool in_group);
+    bool begin(const Unit& unit);
     Verdict commit(Unit& unit);
     Verdict look_up(Unit& unit);
     Verdict failed(Unit& unit, const PostgresFailure& failure, bool gave_value);
