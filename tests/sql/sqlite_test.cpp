@@ -377,7 +377,12 @@ TEST(Sqlite, AFailedFsyncOfTheFileWhenTheLogIsMovedIsFatal)
     const auto database = test::open_or_throw(options);
     ASSERT_TRUE(database->run_now(make_table));
     disk.failing_moves = true;
-    insert_large_items(*database, 0, 20);
+    bool stores = true;  // until the move has failed, which is another thread's
+    for (int i = 0; stores && i < 20; ++i)
+        stores =
+            database
+                ->run_now([&](Connection& c) { return insert_item(c, std::to_string(i) + std::string(800'000, 'x')); })
+                .has_value();
     ASSERT_TRUE(comes_true([&] { return fatal_calls == 1; }));
     const auto later = database->run_now([](Connection& c) { return insert_item(c, "later"); });
     ASSERT_FALSE(later);
