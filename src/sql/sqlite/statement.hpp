@@ -28,7 +28,6 @@ public:
     // Gives the bytes of its texts.
     std::size_t append_row(Rows& rows) const;
     Rows empty_rows() const { return Rows(columns_); }
-    bool returns_rows() const { return !columns_->empty(); }
     void reset();
 
 private:
