@@ -26,7 +26,6 @@ public:
     bool is_array() const { return kind() == JsonKind::array; }
     bool is_string() const { return kind() == JsonKind::string; }
     bool is_number() const { return kind() == JsonKind::number; }
-    bool is_bool() const { return kind() == JsonKind::boolean; }
 
     // The text of the value exactly as written: a part of the document's text.
     std::string_view raw() const { return text_; }
