@@ -1,4 +1,5 @@
-# Scans every #include "dure/…" and "<module>/…" of include/ and src/ against the modules' declared dependencies.
+# Scans every #include "dure/…" and "<module>/…" of include/ and src/ against the modules' declared dependencies: none is
+# included that is not declared, and none is declared that is not included.
 # Run as a CTest: cmake -DRULES=file -DROOT=source -P check_includes.cmake. Each line of RULES is "module: dep dep …".
 cmake_minimum_required(VERSION 3.25)
 file(STRINGS "${RULES}" rules)
@@ -8,6 +9,7 @@ foreach(rule IN LISTS rules)
     set(module ${CMAKE_MATCH_1})
     list(APPEND modules ${module})
     string(REPLACE " " ";" allowed_${module} "${CMAKE_MATCH_2}")
+    set(unused_${module} ${allowed_${module}})
     list(APPEND allowed_${module} ${module})
 endforeach()
 
@@ -18,6 +20,7 @@ foreach(module IN LISTS modules)
         file(STRINGS "${file}" includes REGEX "^[ \t]*#[ \t]*include[ \t]*\"")
         foreach(line IN LISTS includes)
             if(line MATCHES "\"dure/([a-z_]+)/")
+                list(REMOVE_ITEM unused_${module} ${CMAKE_MATCH_1})
                 if(NOT CMAKE_MATCH_1 IN_LIST allowed_${module})
                     string(APPEND violations "${file}: module ${module} may not include ${CMAKE_MATCH_1}: ${line}\n")
                 endif()
@@ -25,6 +28,9 @@ foreach(module IN LISTS modules)
                 string(APPEND violations "${file}: private header of ${CMAKE_MATCH_1} included from ${module}: ${line}\n")
             endif()
         endforeach()
+    endforeach()
+    foreach(dependency IN LISTS unused_${module})
+        string(APPEND violations "CMakeLists.txt: module ${module} declares ${dependency} and includes nothing of it\n")
     endforeach()
 endforeach()
 if(violations)

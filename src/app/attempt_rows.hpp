@@ -2,6 +2,7 @@
 #pragma once
 
 #include "dure/llm/attempt_log.hpp"
+#include "dure/model/attempt.hpp"
 #include "dure/store/attempt_writer.hpp"
 
 namespace dure::app {

@@ -12,6 +12,7 @@
 #include "dure/base/cores.hpp"
 #include "dure/config/settings.hpp"
 #include "dure/events/bus.hpp"
+#include "dure/model/spending.hpp"
 #include "dure/redis/client.hpp"
 #include "dure/sessions/live_sessions.hpp"
 

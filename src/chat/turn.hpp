@@ -9,6 +9,7 @@
 #include "dure/agents/agent.hpp"
 #include "dure/chat/service.hpp"
 #include "dure/model/event.hpp"
+#include "dure/tools/tool.hpp"
 
 namespace dure::chat {
 

@@ -15,6 +15,7 @@
 
 #include "dure/agents/agent.hpp"
 #include "dure/config/settings.hpp"
+#include "dure/graph/checkpointer.hpp"
 #include "dure/runs/worker.hpp"
 
 namespace dure::chat {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "dure/base/timeout.hpp"
+#include "dure/graph/run.hpp"
 #include "dure/runs/graph_body.hpp"
 #include "executions/budget.hpp"
 #include "executions/execution_rows.hpp"

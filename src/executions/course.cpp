@@ -2,6 +2,7 @@
 // goes back into the queue, the row says so, the event tells it.
 #include <algorithm>
 
+#include "dure/graph/checkpointer.hpp"
 #include "dure/runs/sql_checkpointer.hpp"
 #include "executions/body.hpp"
 #include "executions/execution_events.hpp"

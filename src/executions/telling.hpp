@@ -6,6 +6,7 @@
 
 #include "dure/executions/execution.hpp"
 #include "dure/flows/compiler.hpp"
+#include "dure/graph/events.hpp"
 #include "dure/runs/graph_body.hpp"
 
 namespace dure::executions {

@@ -1,6 +1,7 @@
 // Asking models for nodes: every call is charged to the run's owner, and words go to whoever follows the run.
 #pragma once
 
+#include "dure/graph/node.hpp"
 #include "nodes/question.hpp"
 
 namespace dure::nodes {

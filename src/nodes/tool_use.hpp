@@ -1,6 +1,7 @@
 // Using tools for nodes: in the name of the run's owner, once however often the node is executed again, told to the audit.
 #pragma once
 
+#include "dure/graph/node.hpp"
 #include "nodes/state.hpp"
 
 namespace dure::nodes {
