@@ -71,6 +71,12 @@ Json error_of_step(const Json& error)
                 {"message", flows::in_drawn_words(error.value("message", std::string()))}};
 }
 
+// Of what runs below a task, as the engine names it.
+std::string inner_namespace(const std::string& ns, const std::string& name, const std::string& id)
+{
+    return (ns.empty() ? "" : ns + "|") + name + ":" + id;
+}
+
 // Milliseconds since the epoch, or RFC 3339.
 std::optional<UnixMillis> time_of(const Json& value)
 {
@@ -147,18 +153,17 @@ std::optional<Telling::Told> Telling::task_ended(const graph::Event& event)
     const auto id = event.data.at("id").get<std::string>();
     const auto name = event.data.at("name").get<std::string>();
     const auto node_id = flow_.flow_node(event.ns, name);
-    const auto blamed = node_id.empty() && name == flows::closing_node ? container_of(event.ns) : node_id;
+    const auto result = event.data.find("result"), error = event.data.find("error");
     std::vector<Step> steps;
-    if (const auto result = event.data.find("result"); result != event.data.end()) {
+    if (result != event.data.end()) {
         for (const auto* record : records_of(*result))
             steps.push_back(step_of(*record, id));
-    } else if (const auto error = event.data.find("error"); error != event.data.end() && !blamed.empty()) {
-        failed_node_ = blamed;
-        auto said = error_of_step(*error);
-        if (said.at("code") != wrapped_error)
-            cause_ = Json{{"node_id", blamed}, {"code", said.at("code")}, {"message", said.at("message")}};
-        steps.push_back(plain_step(blamed, id, "failed"));
-        steps.back().error = std::move(said);
+        unclosed_.erase(id);
+        if (!failed_node_.empty())
+            forget_failure_in(inner_namespace(event.ns, name, id));
+    } else if (error != event.data.end()) {
+        if (auto step = failed_step(event, node_id, error_of_step(*error)))
+            steps.push_back(std::move(*step));
     } else if (!node_id.empty()) {
         // The questions of a container's body belong to the nodes that ask.
         for (const auto& open : event.data.value("interrupts", Json::array()))
@@ -181,14 +186,54 @@ std::optional<Telling::Told> Telling::task_ended(const graph::Event& event)
     return Told{std::string(mode_tasks), std::move(told)};
 }
 
-// Whose body the namespace is: "b.out:task|b.loop:task" is the loop's.
-std::string Telling::container_of(std::string_view ns) const
+// Nothing: what failed is no node of the flow, or its container decides yet whether that is a failure.
+std::optional<Step> Telling::failed_step(const graph::Event& event, const std::string& node_id, Json error)
+{
+    const auto id = event.data.at("id").get<std::string>();
+    const bool closing = node_id.empty() && event.data.at("name") == flows::closing_node;
+    if (node_id.empty() && !closing) {
+        auto held = unclosed_.extract(id);
+        const bool ended_so = !held.empty() && error.at("code") == wrapped_error;
+        return ended_so ? std::optional(std::move(held.mapped())) : std::nullopt;
+    }
+    const auto round = closing ? round_of(event.ns) : Round{node_id, {}};
+    note_failure(event.ns, round.container, error);
+    auto step = plain_step(round.container, id, "failed");
+    step.error = std::move(error);
+    if (!closing)
+        return step;
+    unclosed_.insert_or_assign(round.task, std::move(step));
+    return std::nullopt;
+}
+
+void Telling::note_failure(const std::string& ns, const std::string& node_id, const Json& error)
+{
+    failed_node_ = node_id;
+    failed_ns_ = ns;
+    if (error.at("code") != wrapped_error)
+        cause_ = Json{{"node_id", node_id}, {"code", error.at("code")}, {"message", error.at("message")}};
+}
+
+// Of a round that has a result nevertheless: its container goes on.
+void Telling::forget_failure_in(std::string_view ns)
+{
+    if (!failed_ns_.starts_with(ns))
+        return;
+    failed_node_.clear();
+    failed_ns_.clear();
+    cause_ = Json();
+}
+
+// "b.out:task|b.loop:task" is a round of the loop.
+Telling::Round Telling::round_of(std::string_view ns) const
 {
     const auto bar = ns.rfind('|');
     const auto outside = bar == std::string_view::npos ? std::string_view() : ns.substr(0, bar);
     const auto inmost = bar == std::string_view::npos ? ns : ns.substr(bar + 1);
-    const auto name = inmost.substr(0, inmost.find(':'));
-    return name.size() < 2 ? std::string() : flow_.flow_node(outside, "n" + std::string(name.substr(1)));
+    const auto colon = std::min(inmost.find(':'), inmost.size());
+    const auto name = inmost.substr(0, colon);
+    return {name.size() < 2 ? std::string() : flow_.flow_node(outside, "n" + std::string(name.substr(1))),
+            std::string(inmost.substr(std::min(colon + 1, inmost.size())))};
 }
 
 Json Telling::question(const Json& interrupt) const

@@ -22,7 +22,7 @@ public:
     std::optional<runs::PreparedRun::Told> tell(const graph::Event& event);
     // {id, node_id, value} of an open question as the engine shows it ({id, value, node, ns}).
     Json question(const Json& interrupt) const;
-    // The node of the flow whose failure was told last; empty: none.
+    // The node of the flow that failed last, unless a container around it goes on; empty: none.
     const std::string& failed_node() const { return failed_node_; }
     // {node_id, code, message}: what a node said itself when it failed, not the container around it; null: none did.
     const Json& cause() const { return cause_; }
@@ -33,7 +33,13 @@ private:
     std::optional<Told> task_ended(const graph::Event& event);
     std::optional<Told> updated(const graph::Event& event) const;
     std::optional<Told> message(const graph::Event& event) const;
-    std::string container_of(std::string_view ns) const;
+    struct Round {
+        std::string container, task;
+    };
+    Round round_of(std::string_view ns) const;
+    std::optional<Step> failed_step(const graph::Event& event, const std::string& node_id, Json error);
+    void note_failure(const std::string& ns, const std::string& node_id, const Json& error);
+    void forget_failure_in(std::string_view ns);
     Step step_of(const Json& record, const std::string& node_id) const;
     Step plain_step(const std::string& node_id, const std::string& task, std::string status) const;
 
@@ -45,7 +51,9 @@ private:
         std::int64_t attempts = 1;
     };
     std::unordered_map<std::string, Begun> started_;  // open tasks
-    std::string failed_node_;
+    // Of containers whose round failed at its end, by the round's task: whether it may is known when that ends.
+    std::unordered_map<std::string, Step> unclosed_;
+    std::string failed_node_, failed_ns_;
     Json cause_;
 };
 
