@@ -1,10 +1,9 @@
-// Messages and summaries of a session: SQL beside each method, the session's owner checked first. A turn's messages come after
-// Sessions::record_turn in the same unit, which has checked it. On SQLite they are a chain; see message_chains.hpp.
+// Messages and summaries of a session: SQL beside each method, the session's owner checked first. On SQLite
+// messages are a chain; see message_chains.hpp.
 #include "dure/store/messages.hpp"
 
 #include <array>
 
-#include "dure/base/json_write.hpp"
 #include "store/columns.hpp"
 #include "store/message_chains.hpp"
 #include "store/session_access.hpp"
@@ -15,15 +14,6 @@ namespace {
 
 const std::string message_columns = "id, session_id, owner_id, role, content, turn, created_at, metadata";
 const std::string summary_columns = "id, session_id, owner_id, content, up_to_turn, model, created_at";
-const std::string more_of_answer = ", tokens_used, cost_nano, model_used, tools_used, asked";
-const std::string insert_answer = "INSERT INTO chat_messages (" + message_columns + more_of_answer + ") VALUES ";
-const std::string values_of_answer = "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
-// SQLite: the columns of the chain, behind the session's last message or behind the one that was just inserted.
-const std::string insert_in_chain = "INSERT INTO chat_messages (previous, place, " + message_columns;
-const std::string behind_last =
-    "(SELECT last_message FROM sessions WHERE id = $2), (SELECT messages FROM sessions WHERE id = $2) + 1, ";
-const std::string behind_inserted =
-    "last_insert_rowid(), (SELECT place FROM chat_messages WHERE number = last_insert_rowid()) + 1, ";
 // PostgreSQL knows it of a text without reading the text.
 constexpr sql::TextBound page_of_messages{page_text_bytes, "octet_length(content) + octet_length(metadata)", "created_at, id"};
 constexpr std::int64_t newest_messages_limit = 1000;
@@ -55,64 +45,7 @@ bool is_chained(const sql::Connection& connection)
     return connection.dialect() == sql::Dialect::sqlite;
 }
 
-std::string metadata_of(const model::ChatMessage& answer, const TurnFacts& facts)
-{
-    return facts.metadata.empty() ? json_text(answer.metadata) : std::string(facts.metadata);
-}
-
-// The message that was just inserted is the session's last.
-Result<void> end_chain(sql::Connection& connection, std::string_view session_id, std::int64_t messages)
-{
-    return without_count(connection.execute(
-        "UPDATE sessions SET messages = messages + $2, last_message = last_insert_rowid() WHERE id = $1", session_id,
-        messages));
-}
-
-// Two inserts of one row each: one of two rows copies every page it touches, so that it can be undone alone.
-Result<void> append_to_chain(sql::Connection& connection, const model::ChatMessage* question,
-                             const model::ChatMessage& answer, const TurnFacts& facts)
-{
-    static const std::string asks = insert_in_chain + ") VALUES (" + behind_last + "$1, $2, $3, $4, $5, $6, $7, $8)";
-    static const std::string answers = insert_in_chain + more_of_answer + ") VALUES (";
-    static const std::string to_question = answers + behind_inserted + values_of_answer.substr(1);
-    static const std::string again = answers + behind_last + values_of_answer.substr(1);
-    if (question)
-        if (auto stored = connection.execute(asks, question->id, question->session_id, question->owner_id,
-                                             question->role, question->content, question->turn, question->created_at,
-                                             json_text(question->metadata));
-            !stored)
-            return stored.error();
-    const auto asked = question ? std::nullopt : std::optional(facts.user_text);
-    if (auto stored =
-            connection.execute(question ? to_question : again, answer.id, answer.session_id, answer.owner_id,
-                               answer.role, answer.content, answer.turn, answer.created_at, metadata_of(answer, facts),
-                               facts.tokens_used, facts.cost_nano, facts.model, facts.tools_used, asked);
-        !stored)
-        return stored.error();
-    return end_chain(connection, answer.session_id, question ? 2 : 1);
-}
-
 }  // namespace
-
-Result<void> Messages::append_turn(const model::ChatMessage* question, const model::ChatMessage& answer,
-                                   const TurnFacts& facts)
-{
-    if (is_chained(connection_))
-        return append_to_chain(connection_, question, answer, facts);
-    static const std::string two_rows =
-        insert_answer + values_of_answer + ", ($14, $2, $3, $15, $16, $6, $7, $17, NULL, NULL, NULL, NULL, NULL)";
-    const auto metadata = metadata_of(answer, facts);
-    if (question)
-        return without_count(connection_.execute(
-            two_rows, answer.id, answer.session_id, answer.owner_id, answer.role, answer.content, answer.turn,
-            answer.created_at, metadata, facts.tokens_used, facts.cost_nano, facts.model, facts.tools_used, nullptr,
-            question->id, question->role, question->content, json_text(question->metadata)));
-    static const std::string one_row = insert_answer + values_of_answer;
-    return without_count(connection_.execute(one_row, answer.id, answer.session_id, answer.owner_id, answer.role,
-                                             answer.content, answer.turn, answer.created_at, metadata,
-                                             facts.tokens_used, facts.cost_nano, facts.model, facts.tools_used,
-                                             facts.user_text));
-}
 
 // On SQLite in the order of the numbers, which is that of time and id in a session: so nothing is sorted, and what lies behind the
 // page's last message is not read.

@@ -1,6 +1,4 @@
 // Sessions: SQL beside each method; every one of them names the owner and sees live sessions only.
-#include <algorithm>
-
 #include "dure/store/sessions.hpp"
 
 #include "store/columns.hpp"
@@ -111,55 +109,6 @@ Result<void> Sessions::remove(std::string_view id, std::string_view owner_id, Un
     return must_change(changed, session_word);
 }
 
-namespace {
-
-// In one round trip. Given as it was before, and locked: turns of one session are counted one after the other.
-Result<CountedTurn> lock_and_count(sql::Connection& connection, std::string_view id, std::string_view owner_id,
-                                   std::string_view turn_key, UnixMillis now, UnixMillis expires_at)
-{
-    static const std::string sql =
-        "WITH earlier AS (SELECT " + session_columns +
-        ", CASE WHEN $3 <> '' AND last_turn_key = $3 THEN 0 ELSE 1 END AS counted FROM sessions "
-        "WHERE id = $1 AND owner_id = $2 AND is_active = 1 FOR UPDATE) "
-        "UPDATE sessions SET conversation_turns = earlier.conversation_turns + counted, "
-        "turns_since_summary = earlier.turns_since_summary + counted, last_turn_key = $3, "
-        "updated_at = GREATEST($4, earlier.updated_at + 1), expires_at = $5 "
-        "FROM earlier WHERE sessions.id = earlier.id RETURNING earlier.*";
-    const auto rows = connection.query(sql, id, owner_id, turn_key, now, expires_at);
-    auto before = read_one(rows, session_from, session_word);
-    if (!before)
-        return before.error();
-    const auto counted = rows->front().integer("counted");
-    const bool due = before->max_turns > 0 && before->turns_since_summary + counted >= before->max_turns;
-    const RecordedTurn turn{before->conversation_turns + counted, counted == 1, due};
-    const auto at = std::max(now, before->updated_at + 1);
-    return CountedTurn{std::move(*before), turn, at};
-}
-
-}  // namespace
-
-Result<CountedTurn> Sessions::record_turn(std::string_view id, std::string_view owner_id, std::string_view turn_key,
-                                          UnixMillis now, UnixMillis expires_at)
-{
-    if (connection_.dialect() == sql::Dialect::postgres)
-        return lock_and_count(connection_, id, owner_id, turn_key, now, expires_at);
-    auto found = find(id, owner_id);   // SQLite has one writer
-    if (!found)
-        return found.error();
-    const bool again = !turn_key.empty() && found->last_turn_key == turn_key;
-    const auto turns = found->conversation_turns + (again ? 0 : 1);
-    const auto since_summary = found->turns_since_summary + (again ? 0 : 1);
-    const auto at = std::max(now, found->updated_at + 1);
-    const auto changed =
-        connection_.execute("UPDATE sessions SET conversation_turns = $2, turns_since_summary = $3, last_turn_key = $4, "
-                            "updated_at = $5, expires_at = $6 WHERE id = $1",
-                            id, turns, since_summary, turn_key, at, expires_at);
-    if (!changed)
-        return changed.error();
-    const bool due = found->max_turns > 0 && since_summary >= found->max_turns;
-    return CountedTurn{std::move(*found), {turns, !again, due}, at};
-}
-
 Result<bool> Sessions::reset_turns_since_summary(std::string_view id, std::string_view owner_id,
                                                  std::int64_t up_to_turn, UnixMillis now)
 {
@@ -176,15 +125,6 @@ Result<bool> Sessions::reset_turns_since_summary(std::string_view id, std::strin
     if (auto there = find(id, owner_id); !there)
         return there.error();
     return false;
-}
-
-Result<void> Sessions::set_title(std::string_view id, std::string_view owner_id, std::string_view title, UnixMillis now)
-{
-    const auto changed = connection_.execute("UPDATE sessions SET title = $3, "
-                                             "updated_at = CASE WHEN updated_at > $4 THEN updated_at ELSE $4 END "
-                                             "WHERE id = $1 AND owner_id = $2 AND is_active = 1",
-                                             id, owner_id, title, now);
-    return must_change(changed, session_word);
 }
 
 }  // namespace dure::store

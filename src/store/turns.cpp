@@ -1,8 +1,8 @@
 // See turns.hpp. On SQLite messages and events are chains (message_chains.hpp, event_chains.hpp), and the rows name each other by their
-// numbers, which the connection tells: no statement looks for what another has just written.
+// numbers, which the connection tells: no statement looks for what another has just written. On PostgreSQL the session's row is counted
+// and locked by one statement, and its messages are stored by one.
 #include "dure/store/turns.hpp"
 
-#include "dure/store/messages.hpp"
 #include "store/columns.hpp"
 #include "store/event_chains.hpp"
 
@@ -109,16 +109,46 @@ Result<void> store_messages(sql::Connection& connection, const NewTurn& turn, co
         stored.at, turn.expires_at, place, connection.inserted_number()));
 }
 
-// What Messages stores of a turn.
+// PostgreSQL: the session as it was, and locked: turns of one are counted one after the other.
+Result<StoredTurn> lock_and_count(sql::Connection& connection, const NewTurn& turn)
+{
+    const auto rows = connection.query(
+        "WITH earlier AS (SELECT id, conversation_turns, max_turns, turns_since_summary, updated_at, "
+        "CASE WHEN $3 <> '' AND last_turn_key = $3 THEN 0 ELSE 1 END AS counted FROM sessions "
+        "WHERE id = $1 AND owner_id = $2 AND is_active = 1 FOR UPDATE) "
+        "UPDATE sessions SET conversation_turns = earlier.conversation_turns + counted, "
+        "turns_since_summary = earlier.turns_since_summary + counted, last_turn_key = $3, "
+        "updated_at = GREATEST($4, earlier.updated_at + 1), expires_at = $5 "
+        "FROM earlier WHERE sessions.id = earlier.id RETURNING earlier.*",
+        turn.session_id, turn.owner_id, turn.turn_key, turn.now, turn.expires_at);
+    if (!rows)
+        return rows.error();
+    if (rows->empty())
+        return missing(recorded_in);
+    const auto row = rows->front();
+    const SessionVersion before{row.integer("conversation_turns"), row.integer("turns_since_summary"),
+                                row.integer("updated_at")};
+    return counted(turn, before, row.integer("max_turns"), row.integer("counted") == 0);
+}
+
+// PostgreSQL. The messages have the question of a turn recorded again: what was asked this time stands in the answer's row.
 Result<void> append_messages(sql::Connection& connection, const NewTurn& turn, const StoredTurn& stored)
 {
-    const auto message = [&](const std::string& id, const char* role, const std::string& content) {
-        return model::ChatMessage{id, turn.session_id, turn.owner_id, role, content, stored.turn.turn, stored.at};
+    static const std::string answer =
+        "INSERT INTO chat_messages (id, session_id, owner_id, turn, created_at, role, content, metadata, tokens_used, "
+        "cost_nano, model_used, tools_used, asked) "
+        "VALUES ($1, $2, $3, $4, $5, 'assistant', $6, $7, $8, $9, $10, $11, ";
+    static const std::string alone = answer + "$12)";
+    static const std::string with_question =
+        answer + "NULL), ($12, $2, $3, $4, $5, 'user', $13, '{}', NULL, NULL, NULL, NULL, NULL)";
+    const auto execute = [&](const std::string& sql, const auto&... asked) {
+        return without_count(connection.execute(sql, turn.answer_id, turn.session_id, turn.owner_id, stored.turn.turn,
+                                                stored.at, turn.answer, turn.metadata, turn.tokens_used, turn.cost_nano,
+                                                turn.model, turn.tools_used, asked...));
     };
-    const auto question = message(turn.question_id, "user", turn.question);
-    const auto answer = message(turn.answer_id, "assistant", turn.answer);
-    const TurnFacts facts{turn.question, turn.model, turn.tokens_used, turn.cost_nano, turn.tools_used, turn.metadata};
-    return Messages(connection).append_turn(stored.turn.counted ? &question : nullptr, answer, facts);
+    if (stored.turn.counted)
+        return execute(with_question, turn.question_id, turn.question);
+    return execute(alone, turn.question);
 }
 
 Result<void> append_event(sql::Connection& connection, const NewTurn& turn, StoredTurn& stored)
@@ -140,13 +170,10 @@ Result<void> Turns::record(const NewTurn& turn, StoredTurn& stored)
 {
     if (connection_.dialect() == sql::Dialect::sqlite)
         return record_in_chains(turn, stored);
-    const auto known =
-        Sessions(connection_).record_turn(turn.session_id, turn.owner_id, turn.turn_key, turn.now, turn.expires_at);
+    auto known = lock_and_count(connection_, turn);
     if (!known)
         return known.error();
-    stored.turn = known->turn;
-    stored.before = {known->before.conversation_turns, known->before.turns_since_summary, known->before.updated_at};
-    stored.at = known->at;
+    stored = *known;
     if (auto messages = append_messages(connection_, turn, stored); !messages)
         return messages.error();
     if (auto more = turn.also ? turn.also(connection_) : Result<void>(); !more)

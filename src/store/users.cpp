@@ -112,14 +112,6 @@ Result<void> Users::update(const model::User& user)
     return must_change(changed, "user");
 }
 
-Result<void> Users::set_password(std::string_view id, std::string_view password_hash, UnixMillis now)
-{
-    const auto changed = connection_.execute("UPDATE users SET password_hash = $2, token_version = token_version + 1, "
-                                             "updated_at = $3 WHERE id = $1",
-                                             id, password_hash, now);
-    return must_change(changed, "user");
-}
-
 Result<void> Users::replace_hash(std::string_view id, std::string_view old_hash, std::string_view new_hash)
 {
     return without_count(connection_.execute("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2",

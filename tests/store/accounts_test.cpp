@@ -173,9 +173,10 @@ TEST_P(AccountsTest, ChangesReachTheNamedUserOnly)
     EXPECT_FALSE(from<Users>([](Users users) { return users.any_admin(); }).value());
     auto changed = user_named("u1", "new@example.kr");
     changed.role = "admin";
-    changed.token_version = 2;
+    changed.password_hash = "hash";
+    changed.token_version = 3;
+    changed.updated_at = 900;
     ASSERT_TRUE(in<Users>([&](Users users) { return users.update(changed); }));
-    ASSERT_TRUE(in<Users>([](Users users) { return users.set_password("u1", "hash", 900); }));
     const auto found = from<Users>([](Users users) { return users.find_by_email("new@example.kr"); });
     EXPECT_EQ(found->password_hash, "hash");
     EXPECT_EQ(found->token_version, 3);
@@ -184,7 +185,6 @@ TEST_P(AccountsTest, ChangesReachTheNamedUserOnly)
     EXPECT_TRUE(from<Users>([](Users users) { return users.any_admin(); }).value());
     const auto missing = user_named("u3", "c@example.kr");
     EXPECT_EQ(in<Users>([&](Users users) { return users.update(missing); }).error().code(), Errc::not_found);
-    EXPECT_EQ(in<Users>([](Users users) { return users.set_password("u3", "x", 1); }).error().code(), Errc::not_found);
     EXPECT_EQ(in<Users>([](Users users) { return users.remove("u3"); }).error().code(), Errc::not_found);
     auto collision = user_named("u2", "NEW@example.kr");
     EXPECT_EQ(in<Users>([&](Users users) { return users.update(collision); }).error().code(), Errc::conflict);

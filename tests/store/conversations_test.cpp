@@ -15,22 +15,11 @@ protected:
         const auto added = in<Sessions>([&](Sessions all) { return all.insert(session); });
         ASSERT_TRUE(added) << added.error().detail();
     }
-    void say(const std::string& session, const std::string& id, std::int64_t turn, UnixMillis at)
+    RecordedTurn turn(const std::string& name) { return record(turn_of("s1", name)).value().turn; }
+    void say(const NewTurn& turn)
     {
-        const auto message = message_in(session, id, turn, at);
-        const auto added = in<Messages>([&](Messages all) { return all.append_turn(nullptr, message, {"", "mock"}); });
-        ASSERT_TRUE(added) << added.error().detail();
-    }
-    static model::ChatMessage message_in(const std::string& session, const std::string& id, std::int64_t turn,
-                                         UnixMillis at, const std::string& owner = "kim")
-    {
-        return {id, session, owner, "user", "안녕 " + id, turn, at, Json{{"status", "complete"}}};
-    }
-    RecordedTurn turn(const std::string& key, UnixMillis at = 200)
-    {
-        return in<Sessions>([&](Sessions all) { return all.record_turn("s1", "kim", key, at, at + 1000); })
-            .value()
-            .turn;
+        const auto stored = record(turn);
+        ASSERT_TRUE(stored) << stored.error().detail();
     }
     sql::Rows turns_of(const std::string& session)
     {
@@ -84,11 +73,8 @@ TEST_P(ConversationsTest, AForeignAMissingAndADeletedSessionAreAlikeForEveryMeth
     const std::vector<std::pair<std::string, Call>> calls{
         {"find", [&](auto& c, auto& id, auto& who) { return code(Sessions(c).find(id, who)); }},
         {"remove", [&](auto& c, auto& id, auto& who) { return code(Sessions(c).remove(id, who, 9)); }},
-        {"record_turn",
-         [&](auto& c, auto& id, auto& who) { return code(Sessions(c).record_turn(id, who, "k", 9, 99)); }},
         {"reset",
          [&](auto& c, auto& id, auto& who) { return code(Sessions(c).reset_turns_since_summary(id, who, 1, 9)); }},
-        {"set_title", [&](auto& c, auto& id, auto& who) { return code(Sessions(c).set_title(id, who, "x", 9)); }},
         {"messages", [&](auto& c, auto& id, auto& who) { return code(Messages(c).list(id, who, {})); }},
         {"newest", [&](auto& c, auto& id, auto& who) { return code(Messages(c).newest(id, who, 5)); }},
         {"summary",
@@ -149,25 +135,11 @@ TEST_P(ConversationsTest, SessionsAreListedNewestFirstInPages)
     EXPECT_EQ(from<Sessions>([](Sessions all) { return all.count("kim"); }).value(), 5);
 }
 
-TEST_P(ConversationsTest, TurnsAreCountedOnceForOneTurnKey)
-{
-    add(session_of("kim", "s1"));
-    EXPECT_EQ(turn("a").turn, 1);
-    const auto again = turn("a");
-    EXPECT_EQ(again.turn, 1);
-    EXPECT_FALSE(again.counted);
-    EXPECT_TRUE(turn("b").counted);
-    const auto third = turn("");
-    EXPECT_EQ(third.turn, 3);
-    EXPECT_TRUE(third.summary_due);
-    EXPECT_EQ(turn("").turn, 4);
-}
-
 TEST_P(ConversationsTest, ASummaryStartsTheCountAgainFromTheTurnItCovers)
 {
     add(session_of("kim", "s1"));
-    for (const auto* key : {"a", "b", "c", "d"})
-        turn(key);
+    for (const auto* name : {"a", "b", "c", "d"})
+        turn(name);
     ASSERT_TRUE(in<Sessions>([](Sessions all) { return all.reset_turns_since_summary("s1", "kim", 3, 300); }));
     const auto found = from<Sessions>([](Sessions all) { return all.find("s1", "kim"); });
     EXPECT_EQ(found->turns_since_summary, 1);
@@ -181,44 +153,33 @@ TEST_P(ConversationsTest, ASummaryStartsTheCountAgainFromTheTurnItCovers)
     EXPECT_EQ(from<Sessions>([](Sessions all) { return all.find("s1", "kim"); })->turns_since_summary, 0);
 }
 
-TEST_P(ConversationsTest, ATurnMovesTheExpiryAndTheTitleCanChange)
-{
-    add(session_of("kim", "s1"));
-    turn("k", 700);
-    ASSERT_TRUE(in<Sessions>([](Sessions all) { return all.set_title("s1", "kim", "새 제목", 800); }));
-    const auto found = from<Sessions>([](Sessions all) { return all.find("s1", "kim"); });
-    EXPECT_EQ(found->expires_at, 1700);
-    EXPECT_EQ(found->updated_at, 800);
-    EXPECT_EQ(found->title, "새 제목");
-}
-
 TEST_P(ConversationsTest, MessagesAreListedOldestFirstInPages)
 {
     add(session_of("kim", "s1"));
     add(session_of("kim", "s2"));
-    say("s2", "elsewhere", 1, 1);
-    for (int i = 0; i < 5; ++i)
-        say("s1", "m" + std::to_string(i), 1 + i, 100 + i / 2);
+    say(turn_of("s2", "elsewhere"));
+    for (const auto* name : {"m1", "m2", "m3"})
+        say(turn_of("s1", name));
     const auto first = from<Messages>([](Messages all) { return all.list("s1", "kim", Page{{}, 3}); }).value();
-    EXPECT_EQ(ids_of(first), (Ids{"m0", "m1", "m2"}));
-    EXPECT_EQ(first[0].content, "안녕 m0");
-    EXPECT_EQ(first[0].metadata, (Json{{"status", "complete"}}));
-    EXPECT_EQ(first[0].role, "user");
+    EXPECT_EQ(ids_of(first), (Ids{"m1-1q", "m1-2a", "m2-1q"}));
+    EXPECT_EQ(first[1].content, "답 m1");
+    EXPECT_EQ(first[1].metadata, (Json{{"status", "complete"}}));
+    EXPECT_EQ(first[1].role, "assistant");
     const Page next{Position{first.back().created_at, first.back().id}, 3};
     EXPECT_EQ(ids_of(from<Messages>([&](Messages all) { return all.list("s1", "kim", next); }).value()),
-              (Ids{"m3", "m4"}));
+              (Ids{"m2-2a", "m3-1q", "m3-2a"}));
 }
 
 TEST_P(ConversationsTest, TheNewestMessagesComeInTheOrderTheyWereSaid)
 {
     add(session_of("kim", "s1"));
-    for (int i = 0; i < 5; ++i)
-        say("s1", "m" + std::to_string(i), 1 + i, 100 + i);
+    for (const auto* name : {"m1", "m2", "m3"})
+        say(turn_of("s1", name));
     const auto newest = [this](std::int64_t count, std::int64_t after) {
         return ids_of(from<Messages>([&](Messages all) { return all.newest("s1", "kim", count, after); }).value());
     };
-    EXPECT_EQ(newest(2, 0), (Ids{"m3", "m4"}));
-    EXPECT_EQ(newest(100, 3), (Ids{"m3", "m4"}));
+    EXPECT_EQ(newest(3, 0), (Ids{"m2-2a", "m3-1q", "m3-2a"}));
+    EXPECT_EQ(newest(100, 2), (Ids{"m3-1q", "m3-2a"}));
     EXPECT_EQ(newest(0, 0), Ids{});
     EXPECT_EQ(newest(-1, 0), Ids{});
 }
@@ -252,33 +213,30 @@ TEST_P(ConversationsTest, TheViewOfTurnsHoldsARowPerTurn)
 {
     add(session_of("kim", "s1"));
     add(session_of("kim", "s2"));
-    auto question = message_in("s1", "m1", 1, 100);
-    question.content = "12 * 7?";
-    auto answer = message_in("s1", "m2", 1, 100);
-    answer.role = "assistant";
-    answer.content = "84";
-    answer.metadata = {{"status", "cut"},
-                       {"note", std::string("a\0b", 3)},
-                       {"tools_used", Json::array({Json{{"name", "calculator"}, {"result", std::string("x\0", 2)}}})}};
-    auto again = message_in("s1", "m3", 1, 200);   // the question was changed
-    again.role = "assistant";
-    again.content = "91";
-    ASSERT_TRUE(in<Messages>([&](Messages all) {
-        return all.append_turn(&question, answer, {"12 * 7?", "mock", 42, 1500, dump(answer.metadata["tools_used"])});
-    }));
-    ASSERT_TRUE(
-        in<Messages>([&](Messages all) { return all.append_turn(nullptr, again, {"13 * 7?", "other", 0, 0}); }));
+    const auto tools = Json::array({Json{{"name", "calculator"}, {"result", std::string("x\0", 2)}}});
+    const Json metadata{{"status", "cut"}, {"note", std::string("a\0b", 3)}, {"tools_used", tools}};
+    auto turn = turn_of("s1", "m1", "key");
+    turn.question = "12 * 7?";
+    turn.answer = "84";
+    turn.metadata = dump(metadata);
+    turn.tools_used = dump(tools);
+    say(turn);
+    auto again = turn_of("s1", "m2", "key");  // the question was changed
+    again.question = "13 * 7?";
+    again.answer = "91";
+    again.model = "other";
+    say(again);
     ASSERT_EQ(from<Messages>([](Messages all) { return all.list("s1", "kim", {}); })->size(), 3u);
     const auto found = turns_of("s1");
     ASSERT_EQ(found.size(), 2u);
-    EXPECT_EQ(found[0].text("id"), "m2");
+    EXPECT_EQ(found[0].text("id"), "m1-2a");
     EXPECT_EQ(found[0].text("user_message"), "12 * 7?");
     EXPECT_EQ(found[0].text("assistant_message"), "84");
-    EXPECT_EQ(Json::parse(found[0].text("tools_used")), answer.metadata["tools_used"]);
+    EXPECT_EQ(Json::parse(found[0].text("tools_used")), tools);
     EXPECT_EQ(found[0].text("model_used"), "mock");
-    EXPECT_EQ(found[0].integer("tokens_used"), 42);
-    EXPECT_EQ(found[0].integer("cost_nano"), 1500);
-    EXPECT_EQ(Json::parse(found[0].text("metadata")), answer.metadata);
+    EXPECT_EQ(found[0].integer("tokens_used"), 7);
+    EXPECT_EQ(found[0].integer("cost_nano"), 11);
+    EXPECT_EQ(Json::parse(found[0].text("metadata")), metadata);
     EXPECT_EQ(found[1].text("user_message"), "13 * 7?");
     EXPECT_EQ(found[1].text("assistant_message"), "91");
     EXPECT_EQ(found[1].text("tools_used"), "[]");
@@ -290,10 +248,14 @@ TEST_P(ConversationsTest, APageOfLongMessagesEndsByTheirBytesAndTheNextGoesOnThe
 {
     add(session_of("kim", "s1"));
     const std::vector<std::size_t> kibibytes{3000, 1, 6000, 9000, 20, 8192, 1, 1};
-    for (std::size_t i = 0; i < kibibytes.size(); ++i) {
-        auto message = message_in("s1", "m" + std::to_string(i), 1, 100 + static_cast<std::int64_t>(i));
-        message.content.assign(kibibytes[i] * 1024, static_cast<char>('a' + i));
-        ASSERT_TRUE(in<Messages>([&](Messages all) { return all.append_turn(nullptr, message, {"", "mock"}); }));
+    const auto text = [&](std::size_t i) { return std::string(kibibytes[i] * 1024, static_cast<char>('a' + i)); };
+    for (std::size_t i = 0; i < kibibytes.size(); i += 2) {
+        auto turn = turn_of("s1", std::to_string(i));
+        turn.question_id = "m" + std::to_string(i);
+        turn.question = text(i);
+        turn.answer_id = "m" + std::to_string(i + 1);
+        turn.answer = text(i + 1);
+        say(turn);
     }
     std::vector<Ids> pages;
     std::vector<bool> cut;
@@ -302,10 +264,8 @@ TEST_P(ConversationsTest, APageOfLongMessagesEndsByTheirBytesAndTheNextGoesOnThe
         ASSERT_FALSE(part.empty());
         pages.push_back(ids_of(part));
         cut.push_back(part.cut);
-        for (const auto& message : part) {
-            const auto number = static_cast<std::size_t>(message.id[1] - '0');
-            EXPECT_EQ(message.content, std::string(kibibytes[number] * 1024, static_cast<char>('a' + number)));
-        }
+        for (const auto& message : part)
+            EXPECT_EQ(message.content, text(static_cast<std::size_t>(message.id[1] - '0')));
         page.after = Position{part.back().created_at, part.back().id};
     }
     EXPECT_EQ(pages, (std::vector<Ids>{{"m0", "m1", "m2"}, {"m3"}, {"m4", "m5"}, {"m6", "m7"}}));
@@ -314,28 +274,20 @@ TEST_P(ConversationsTest, APageOfLongMessagesEndsByTheirBytesAndTheNextGoesOnThe
 
 TEST_P(ConversationsTest, ALongSessionIsReadInPagesOfAnySize)
 {
-    constexpr std::int64_t turns = 90;
+    constexpr int told = 90;  // two of them again
+    const auto again = [](int number) { return number == 2 || number == 40; };
     add(session_of("kim", "s1"));
     add(session_of("kim", "s2"));
-    const auto stored = database_->run_now([](sql::Connection& c) -> Result<void> {
-        for (std::int64_t turn = 1; turn <= turns; ++turn)
-            for (const std::string session : {"s1", "s2"}) {
-                const auto name = std::to_string(1000 + turn);
-                const auto question = message_in(session, session + "-" + name + "-a", turn, turn);
-                auto answer = message_in(session, session + "-" + name + "-b", turn, turn);
-                answer.role = "assistant";
-                const bool again = turn == 1 || turn == 40;
-                if (auto done = Messages(c).append_turn(again ? nullptr : &question, answer, {"asked", "mock"}); !done)
-                    return done;
-            }
-        return {};
-    });
-    ASSERT_TRUE(stored) << stored.error().detail();
     Ids all;
-    for (std::int64_t turn = 1; turn <= turns; ++turn)
-        for (const auto* part : {"a", "b"})
-            if (part[0] == 'b' || (turn != 1 && turn != 40))
-                all.push_back("s1-" + std::to_string(1000 + turn) + "-" + part);
+    for (int number = 1; number <= told; ++number) {
+        const auto name = std::to_string(1000 + number);
+        const auto key = std::to_string(again(number) ? number - 1 : number);
+        for (const std::string session : {"s1", "s2"})
+            say(turn_of(session, session + "-" + name, key, number));
+        if (!again(number))
+            all.push_back("s1-" + name + "-1q");
+        all.push_back("s1-" + name + "-2a");
+    }
     for (const std::int64_t size : {1, 31, 32, 33, 100}) {
         Ids found;
         for (Page page{.after = {}, .limit = size};;) {
@@ -355,12 +307,12 @@ TEST_P(ConversationsTest, ALongSessionIsReadInPagesOfAnySize)
         EXPECT_EQ(ids_of(newest.value()),
                   Ids(all.end() - static_cast<std::ptrdiff_t>(std::min(count, all.size())), all.end()));
     }
-    EXPECT_EQ(from<Messages>([](Messages messages) { return messages.newest("s1", "kim", 100, 85); })->size(), 10u);
+    EXPECT_EQ(from<Messages>([](Messages messages) { return messages.newest("s1", "kim", 100, 83); })->size(), 10u);
     const auto history = turns_of("s1");
     ASSERT_EQ(history.size(), 90u);
-    EXPECT_EQ(history[0].text("user_message"), "asked");
-    EXPECT_EQ(history[1].text("user_message"), "안녕 s1-1002-a");
-    EXPECT_EQ(history[89].text("user_message"), "안녕 s1-1090-a");
+    EXPECT_EQ(history[0].text("user_message"), "질문 s1-1001");
+    EXPECT_EQ(history[1].text("user_message"), "질문 s1-1002");
+    EXPECT_EQ(history[89].text("user_message"), "질문 s1-1090");
 }
 
 // On SQLite, where a page is found by a walk over its neighbours: what stands behind a long text is read page by page.
@@ -383,15 +335,15 @@ TEST_P(ConversationsTest, SeveralRepositoriesShareOneTransaction)
 {
     add(session_of("kim", "s1"));
     const auto outcome = database_->run_now([](sql::Connection& c) -> Result<void> {
-        if (auto counted = Sessions(c).record_turn("s1", "kim", "a", 5, 99); !counted)
-            return counted.error();
-        if (auto said = Messages(c).append_turn(nullptr, message_in("s1", "m1", 1, 5), {"", "mock"}); !said)
-            return said;
+        if (auto added = Sessions(c).insert(session_of("kim", "s2")); !added)
+            return added;
+        if (auto summed = Summaries(c).append({"x1", "s1", "kim", "요약", 1, "mock", 5}); !summed)
+            return summed;
         return Sessions(c).insert(session_of("kim", "s1"));  // the same id
     });
     EXPECT_EQ(outcome.error().code(), Errc::conflict);
-    EXPECT_EQ(from<Sessions>([](Sessions all) { return all.find("s1", "kim"); })->conversation_turns, 0);
-    EXPECT_TRUE(from<Messages>([](Messages all) { return all.list("s1", "kim", {}); })->empty());
+    EXPECT_EQ(from<Sessions>([](Sessions all) { return all.count("kim"); }).value(), 1);
+    EXPECT_TRUE(from<Summaries>([](Summaries all) { return all.list("s1", "kim"); })->empty());
 }
 
 INSTANTIATE_TEST_SUITE_P(Drivers, ConversationsTest, testing::ValuesIn(test::all_drivers()), test::driver_name);

@@ -116,11 +116,9 @@ TEST_P(TurnsMigrationTest, LongSessionsAndAggregatesStayInOrderAndGoOn)
 
     migrate(migrations());
 
-    model::ChatMessage next{"n1", "s1", "kim", "user", "text", 2, 500, Json::object()};
-    ASSERT_TRUE(in<Messages>([&](Messages all) { return all.append_turn(nullptr, next, {"", "mock"}); }));
-    ids.push_back("n1");
-    next = {"n2", "s2", "kim", "user", "text", 1, 500, Json::object()};
-    ASSERT_TRUE(in<Messages>([&](Messages all) { return all.append_turn(nullptr, next, {"", "mock"}); }));
+    ASSERT_TRUE(record(turn_of("s1", "n1")));
+    ids.insert(ids.end(), {"n1-1q", "n1-2a"});
+    ASSERT_TRUE(record(turn_of("s2", "n2")));
     std::vector<std::string> listed;
     for (Page page{.after = {}, .limit = 30}; listed.size() < ids.size();) {
         const auto part = from<Messages>([&](Messages all) { return all.list("s1", "kim", page); }).value();
@@ -130,14 +128,14 @@ TEST_P(TurnsMigrationTest, LongSessionsAndAggregatesStayInOrderAndGoOn)
         page.after = Position{part.back().created_at, part.back().id};
     }
     EXPECT_EQ(listed, ids);
-    EXPECT_EQ(from<Messages>([](Messages all) { return all.list("s2", "kim", {}); })->size(), 1u);
+    EXPECT_EQ(from<Messages>([](Messages all) { return all.list("s2", "kim", {}); })->size(), 2u);
 
     NewEvent event;
     event.aggregate_id = "b";
     event.aggregate_type = "Session";
     event.event_type = "TurnRecorded";
     event.owner_id = "kim";
-    EXPECT_EQ(in<Events>([&](Events events) { return events.append(event, 40); })->position, 81);
+    EXPECT_EQ(in<Events>([&](Events events) { return events.append(event, 40); })->position, 83);
     const auto read = from<Events>([](Events events) { return events.of_aggregate({"b", {}, {}, 20, 100}); }).value();
     ASSERT_EQ(read.size(), 22u);
     for (std::size_t i = 0; i < read.size(); ++i)

@@ -2,6 +2,7 @@
 #include "dure/store/turns.hpp"
 
 #include "dure/store/messages.hpp"
+#include "dure/store/sessions.hpp"
 #include "store/store_fixture.hpp"
 
 namespace dure::store {
@@ -18,39 +19,7 @@ protected:
     }
     static NewTurn turn_of(const std::string& name, const std::string& key = "", UnixMillis now = 500)
     {
-        NewTurn turn;
-        turn.session_id = "s1";
-        turn.owner_id = "kim";
-        turn.turn_key = key;
-        turn.now = now;
-        turn.expires_at = now + 1000;
-        turn.question_id = name + "-1q";
-        turn.question = "질문 " + name;
-        turn.answer_id = name + "-2a";
-        turn.answer = "답 " + name;
-        turn.metadata = R"({"status":"complete"})";
-        turn.model = "mock";
-        turn.tokens_used = 7;
-        turn.cost_nano = 11;
-        turn.event.event_id = name + "-e";
-        turn.event.aggregate_id = "s1";
-        turn.event.aggregate_type = "Session";
-        turn.event.event_type = "TurnRecorded";
-        turn.event.owner_id = "kim";
-        turn.event.user_id = "lee";
-        turn.event.created_at = now;
-        turn.event_metadata = R"({"request_id":"r"})";
-        turn.event_data = [](const RecordedTurn& counted) {
-            return R"({"turn":)" + std::to_string(counted.turn) + R"(,"counted":)" +
-                   (counted.counted ? "true}" : "false}");
-        };
-        return turn;
-    }
-    Result<StoredTurn> record(const NewTurn& turn)
-    {
-        StoredTurn stored;
-        const auto done = in<Turns>([&](Turns all) { return all.record(turn, stored); });
-        return done ? Result<StoredTurn>(stored) : done.error();
+        return store::turn_of("s1", name, key, now);
     }
     model::Session session()
     {
@@ -167,9 +136,11 @@ TEST_P(TurnsTest, TurnsAndOtherEventsOfASessionAreOneAggregate)
 TEST_P(TurnsTest, WhatGoesWithATurnIsDurableWithItOrNotAtAll)
 {
     auto turn = turn_of("one");
-    turn.also = [](sql::Connection& c) { return Sessions(c).set_title("s1", "kim", "with the turn", 400); };
+    turn.also = [](sql::Connection& c) {
+        return Summaries(c).append({"x1", "s1", "kim", "with the turn", 1, "mock", 400});
+    };
     ASSERT_TRUE(record(turn));
-    EXPECT_EQ(session().title, "with the turn");
+    EXPECT_EQ(from<Summaries>([](Summaries all) { return all.list("s1", "kim"); })->size(), 1u);
 
     auto refused = turn_of("two", "", 600);
     refused.also = [](sql::Connection&) -> Result<void> { return Error(Errc::conflict, "no").reason("LEASE_LOST"); };

@@ -63,7 +63,7 @@ struct Session {
     std::int64_t conversation_turns = 0;
     std::int64_t max_turns = 3;
     std::int64_t turns_since_summary = 0;
-    std::string last_turn_key;                     // see store::Sessions::record_turn
+    std::string last_turn_key;                     // see store::Turns
 };
 
 struct ChatMessage {

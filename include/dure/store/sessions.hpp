@@ -1,4 +1,4 @@
-// Durable sessions. Every method names the owner; somebody else's session is not_found, as is a deleted one.
+// Durable sessions. Every method names the owner; somebody else's session is not_found, as is a deleted one. Turns are counted by Turns.
 #pragma once
 
 #include <vector>
@@ -8,18 +8,6 @@
 #include "dure/store/page.hpp"
 
 namespace dure::store {
-
-struct RecordedTurn {
-    std::int64_t turn = 0;          // number of the turn
-    bool counted = true;            // false: the same turn again (regenerated, continued, a tool loop)
-    bool summary_due = false;       // turns_since_summary has reached max_turns
-};
-
-struct CountedTurn {
-    model::Session before;          // the row as it was
-    RecordedTurn turn;
-    UnixMillis at = 0;              // of the turn's rows: behind everything so far, also when the clock has jumped back
-};
 
 class Sessions {
 public:
@@ -36,15 +24,10 @@ public:
     Result<std::int64_t> count(std::string_view owner_id);
     // Soft: the rows stay, nobody sees them.
     Result<void> remove(std::string_view id, std::string_view owner_id, UnixMillis now);
-    // Counts a turn, and the session's time begins anew. A turn_key that is not empty and equals the one recorded last is
-    // the same turn again. The row is locked until the end of the unit.
-    Result<CountedTurn> record_turn(std::string_view id, std::string_view owner_id, std::string_view turn_key,
-                                    UnixMillis now, UnixMillis expires_at);
     // A summary covers everything up to a turn; later turns count towards the next. False: one that covers them is there
     // (of another replica), and nothing has changed. The row is locked until the end of the unit.
     Result<bool> reset_turns_since_summary(std::string_view id, std::string_view owner_id, std::int64_t up_to_turn,
                                            UnixMillis now);
-    Result<void> set_title(std::string_view id, std::string_view owner_id, std::string_view title, UnixMillis now);
 
 private:
     sql::Connection& connection_;

@@ -7,9 +7,14 @@
 #include <functional>
 
 #include "dure/store/events.hpp"
-#include "dure/store/sessions.hpp"
 
 namespace dure::store {
+
+struct RecordedTurn {
+    std::int64_t turn = 0;     // number of the turn
+    bool counted = true;       // false: the same turn again (regenerated, continued, a tool loop)
+    bool summary_due = false;  // turns_since_summary has reached max_turns
+};
 
 struct NewTurn {
     std::string session_id;

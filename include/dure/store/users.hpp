@@ -27,8 +27,6 @@ public:
     Result<bool> any_admin();                                // an active one
     // Every column but id and created_at. conflict as above.
     Result<void> update(const model::User& user);
-    // Also raises token_version: a new password ends every token.
-    Result<void> set_password(std::string_view id, std::string_view password_hash, UnixMillis now);
     // The same password under stronger parameters: tokens live on. Nothing happens when it was changed meanwhile.
     Result<void> replace_hash(std::string_view id, std::string_view old_hash, std::string_view new_hash);
     Result<void> remove(std::string_view id);                // with its keys
