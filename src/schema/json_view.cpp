@@ -183,14 +183,6 @@ std::string JsonView::string() const
     return inner ? decode_json_string(*inner) : std::string();
 }
 
-std::optional<std::string_view> JsonView::string_if_plain() const
-{
-    const auto inner = view::inside_quotes(text_);
-    if (!inner || inner->find('\\') != std::string_view::npos)
-        return std::nullopt;
-    return inner;
-}
-
 bool JsonView::string_is(std::string_view text) const
 {
     const auto inner = view::inside_quotes(text_);

@@ -35,8 +35,6 @@ public:
     std::optional<std::int64_t> as_int64() const;  // whole numbers without fraction and exponent, in range
     std::optional<double> as_double() const;  // any number that a double can hold
     std::string string() const;  // decoded; empty when this is no string. Bad escapes become U+FFFD
-    // The string's text when it holds no escape, a part of the document.
-    std::optional<std::string_view> string_if_plain() const;
     bool string_is(std::string_view text) const;  // compares decoded, without a copy when there is no escape
 
     // Value of an object's key, compared decoded; the first one when a key occurs twice. Empty on other kinds.
