@@ -110,7 +110,7 @@ struct FlowRunning::State {
                    parts.logger, [&policy = parts.egress](const std::string& url) { return check_webhook(policy, url); }}),
           workers(service, parts.nodes, parts.bus, parts.cores, workers_options(parts.settings)), logger(parts.logger),
           core(parts.cores.at(0)),
-          webhooks(parts.database, parts.clock, core.get_executor(), parts.logger, webhook_post(parts.client, parts.egress), {},
+          webhooks(runs, core.get_executor(), parts.logger, webhook_post(parts.client, parts.egress), {},
                    [this](runs::Webhook webhook, std::string cause) {
                        return service.webhook_given_up(std::move(webhook), std::move(cause));
                    })

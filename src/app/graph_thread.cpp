@@ -171,8 +171,7 @@ public:
                       return runs::PreparedRun{wanted.graph, graph::RunOptions(), nullptr};
                   }),
                   worker_options(wanted.thread)),
-          webhooks_(*database_, clock_, cores_.at(0).get_executor(), log_, webhook_post(client_, egress),
-                    webhook_options(wanted.thread)),
+          webhooks_(runs_, cores_.at(0).get_executor(), log_, webhook_post(client_, egress), webhook_options(wanted.thread)),
           command_(runs_, wanted)
     {}
 

@@ -57,10 +57,12 @@ Result<void> WebhookRows::add(const Webhook& webhook)
         webhook.id, webhook.run, webhook.graph, webhook.url, webhook.body, webhook.created_at));
 }
 
-Result<bool> WebhookRows::any_due(UnixMillis now, const std::string& graphs)
+Result<bool> WebhookRows::any_due(const WebhookMoment& moment, const std::string& graphs)
 {
-    return found_any(connection_.query(
-        "SELECT 1 FROM graph_webhooks WHERE due_at <= $1 AND substr(graph, 1, length($2)) = $2 LIMIT 1", now, graphs));
+    return found_any(connection_.query("SELECT 1 FROM graph_webhooks WHERE due_at <= $1 AND "
+                                       "(lease_until <= $2 OR lease_until > $3) AND "
+                                       "substr(graph, 1, length($4)) = $4 LIMIT 1",
+                                       moment.now, moment.lease_now, moment.lease_longest, graphs));
 }
 
 Result<std::vector<Webhook>> WebhookRows::claim(const Claim& claim)
@@ -68,20 +70,22 @@ Result<std::vector<Webhook>> WebhookRows::claim(const Claim& claim)
     const bool postgres = connection_.dialect() == sql::Dialect::postgres;
     const std::string without =
         postgres ? "SELECT json_array_elements_text($5::json)" : "SELECT value FROM json_each($5)";
-    // The middle one looks at due_at again: another sender may have changed a row since the inner one saw it.
+    // The middle one looks again: another sender may have changed a row since the inner one saw it.
     const auto sql =
-        "UPDATE graph_webhooks SET tries = tries + 1, due_at = $2 WHERE id IN (SELECT id FROM graph_webhooks WHERE "
-        "due_at <= $1 "
-        "AND id IN (SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY owner ORDER BY due_at) AS place FROM "
-        "(SELECT w.id, w.due_at, COALESCE(r.owner_id, '') AS owner FROM graph_webhooks w LEFT JOIN graph_runs r ON "
-        "r.id = "
-        "w.run_id WHERE w.due_at <= $1 AND substr(w.graph, 1, length($4)) = $4 AND COALESCE(r.owner_id, '') NOT IN (" +
+        "UPDATE graph_webhooks SET tries = tries + 1, lease_until = $2 WHERE id IN (SELECT id FROM graph_webhooks "
+        "WHERE due_at <= $1 AND (lease_until <= $7 OR lease_until > $8) AND id IN (SELECT id FROM (SELECT id, "
+        "row_number() OVER (PARTITION BY owner ORDER BY due_at) AS place FROM (SELECT w.id, w.due_at, "
+        "COALESCE(r.owner_id, '') AS owner FROM graph_webhooks w LEFT JOIN graph_runs r ON r.id = w.run_id "
+        "WHERE w.due_at <= $1 AND (w.lease_until <= $7 OR w.lease_until > $8) AND "
+        "substr(w.graph, 1, length($4)) = $4 AND COALESCE(r.owner_id, '') NOT IN (" +
         without + ") ORDER BY w.due_at LIMIT 1000) AS due) AS placed WHERE place <= $6) ORDER BY due_at LIMIT $3" +
         (postgres ? " FOR UPDATE SKIP LOCKED" : "") +
         ") RETURNING id, run_id, graph, url, body, tries, created_at, "
         "COALESCE((SELECT owner_id FROM graph_runs WHERE graph_runs.id = graph_webhooks.run_id), '')";
-    const auto rows = connection_.query(sql, claim.now, claim.until, claim.limit, claim.graphs,
-                                        json_text(Json(claim.without_owners)), claim.limit_of_one);
+    const auto& moment = claim.moment;
+    const auto rows = connection_.query(sql, moment.now, moment.lease_until, claim.limit, claim.graphs,
+                                        json_text(Json(claim.without_owners)), claim.limit_of_one, moment.lease_now,
+                                        moment.lease_longest);
     if (!rows)
         return rows.error();
     std::vector<Webhook> claimed;
@@ -93,7 +97,7 @@ Result<std::vector<Webhook>> WebhookRows::claim(const Claim& claim)
 
 Result<void> WebhookRows::put_off(const Webhook& webhook, UnixMillis due_at)
 {
-    return changed_rows(connection_.execute("UPDATE graph_webhooks SET due_at = $3 WHERE id = $1 AND tries = $2",
+    return changed_rows(connection_.execute("UPDATE graph_webhooks SET due_at = $3, lease_until = 0 WHERE id = $1 AND tries = $2",
                                             webhook.id, webhook.tries, due_at));
 }
 

@@ -6,16 +6,22 @@
 
 namespace dure::runs {
 
+struct WebhookMoment {
+    UnixMillis now = 0;   // of the wall clock: what is due
+    // Of LeaseClock: nobody else makes the try before its lease ends.
+    UnixMillis lease_now = 0, lease_until = 0;
+    UnixMillis lease_longest = 0;   // one that ends later is not of this clock, and over
+};
+
 class WebhookRows {
 public:
     explicit WebhookRows(sql::Connection& connection) : connection_(connection) {}
 
     // An end that is there already is left as it is.
     Result<void> add(const Webhook& webhook);
-    Result<bool> any_due(UnixMillis now, const std::string& graphs);
+    Result<bool> any_due(const WebhookMoment& moment, const std::string& graphs);
     struct Claim {
-        UnixMillis now = 0;
-        UnixMillis until = 0;   // nobody else takes them before
+        WebhookMoment moment;
         std::int64_t limit = 1;
         std::int64_t limit_of_one = 1;   // owner
         std::vector<std::string> without_owners;

@@ -4,6 +4,7 @@
 #include <boost/asio/this_coro.hpp>
 
 #include <algorithm>
+#include <limits>
 #include <random>
 
 #include "runs/storage_retry.hpp"
@@ -33,10 +34,10 @@ std::chrono::milliseconds pause_behind(std::int64_t tries, const WebhookOptions&
 
 }  // namespace
 
-Webhooks::Webhooks(sql::Database& database, const Clock& clock, boost::asio::any_io_executor executor, Logger& log,
-                   Post post, WebhookOptions options, GivenUp given_up)
-    : database_(database), clock_(clock), log_(log), post_(std::move(post)), options_(std::move(options)),
-      given_up_(std::move(given_up)), woken_(executor), posts_(executor)
+Webhooks::Webhooks(Runs& runs, boost::asio::any_io_executor executor, Logger& log, Post post, WebhookOptions options,
+                   GivenUp given_up)
+    : database_(runs.database()), clock_(runs.clock()), leases_(runs.lease_clock()), log_(log), post_(std::move(post)),
+      options_(std::move(options)), given_up_(std::move(given_up)), woken_(executor), posts_(executor)
 {}
 
 Result<void> Webhooks::add_in(sql::Connection& connection, const Webhook& webhook)
@@ -82,13 +83,22 @@ Task<void> Webhooks::work()
 // Usually there is nothing, which a read tells.
 Task<void> Webhooks::take_and_post()
 {
-    if (posts_.size() >= options_.most_at_once)
+    if (posts_.size() >= options_.most_at_once || !co_await leases_.known(options_.lease / 3))
         co_return;
-    const auto now = clock_.now();
+    const auto now = moment();
     const auto due = co_await database_.read([&](sql::Connection& c) { return WebhookRows(c).any_due(now, options_.graphs); });
     if (!due || !*due)
         co_return;   // what cannot be read now is read at the next look
     while (!draining_ && co_await take_some() > 0) {}
+}
+
+WebhookMoment Webhooks::moment() const
+{
+    const auto now = leases_.now();
+    // SQLite's clock of leases begins anew with each process: a lease that a dead one left may end anywhere in it.
+    const auto longest = database_.dialect() == sql::Dialect::sqlite ? now + 2 * options_.lease.count()
+                                                                     : std::numeric_limits<UnixMillis>::max();
+    return {clock_.now(), now, now + options_.lease.count(), longest};
 }
 
 Task<std::size_t> Webhooks::take_some()
@@ -107,8 +117,7 @@ Task<std::size_t> Webhooks::take_some()
     }
     claim.limit_of_one = static_cast<std::int64_t>(options_.most_of_one - most_of_another);
     claim.graphs = options_.graphs;
-    claim.now = clock_.now();
-    claim.until = claim.now + options_.lease.count();
+    claim.moment = moment();
     auto taken = co_await database_.write([&](sql::Connection& c) { return WebhookRows(c).claim(claim); });
     if (!taken) {
         log_.warn("webhooks could not be taken", {{"cause", taken.error().message() + " " + taken.error().detail()}});

@@ -47,8 +47,22 @@ struct Receiver {
     }
 };
 
+// Goes with the system's, and jumps when the test says so.
+class JumpingClock final : public Clock {
+public:
+    UnixMillis now() const override { return SystemClock().now() + ahead; }
+    Steady::time_point steady_now() const override { return Steady::now(); }
+
+    std::atomic<UnixMillis> ahead = 0;
+};
+
 class WebhooksTest : public WorkerTest {
 protected:
+    void SetUp() override
+    {
+        WorkerTest::SetUp();
+        sending_.emplace(*database_, wall_);
+    }
     WebhooksTest()
     {
         quick_.first_pause = std::chrono::milliseconds(2);
@@ -62,7 +76,7 @@ protected:
     std::unique_ptr<Webhooks> sender(asio::any_io_executor executor)
     {
         return std::make_unique<Webhooks>(
-            *database_, clock_, executor, log_,
+            *sending_, executor, log_,
             [this](const Webhook& webhook, Deadline) { return receiver_.take(webhook); }, quick_,
             [this](Webhook webhook, std::string cause) { return gave_up(std::move(webhook), std::move(cause)); });
     }
@@ -96,6 +110,12 @@ protected:
     {
         return until([this] { return rows() == 0; });
     }
+    // All that were started so far are of an owner of that name.
+    void make_them_slow()
+    {
+        ASSERT_TRUE(
+            database_->run_now([](sql::Connection& c) { return c.execute("UPDATE graph_runs SET owner_id = 'slow'"); }));
+    }
     // A run that succeeded, its end not posted yet.
     std::string an_end()
     {
@@ -108,6 +128,8 @@ protected:
         return id;
     }
 
+    JumpingClock wall_;
+    std::optional<Runs> sending_;
     WebhookOptions quick_;
     Receiver receiver_;
     std::vector<std::pair<std::string, std::string>> given_up_;
@@ -259,15 +281,44 @@ TEST_P(WebhooksTest, X5_ManySendersPostEachEndOnce)
     EXPECT_EQ(receiver_.posted.size(), static_cast<std::size_t>(ends));
 }
 
-// The first one dies in the middle of its try: nobody else makes that try while its lease lasts, then the next one does.
+TEST_P(WebhooksTest, X5_AJumpOfTheWallClockEndsNoLease)
+{
+    an_end();
+    make_them_slow();
+    receiver_.silent = {"slow"};
+    send([&]() -> Task<void> {
+        co_await until([this] { return receiver_.posted.size() == 1; });
+        for (const UnixMillis jump : {3'600'000, -3'600'000}) {
+            wall_.ahead += jump;
+            co_await sleep_for(20 * quick_.look_interval);
+        }
+        EXPECT_EQ(receiver_.posted.size(), 1U) << "the first try is still being made";
+        receiver_.silent.clear();
+        co_await until_all_went();
+    }, 2);
+    EXPECT_EQ(receiver_.posted.size(), 1U);
+}
+
+// Its clock of leases was ahead, as a wall clock that was put back since.
+TEST_P(WebhooksTest, X5_ALeaseOfAProcessBeforeIsOverOnSqlite)
+{
+    if (GetParam().name != "sqlite")
+        return;
+    an_end();
+    ASSERT_TRUE(database_->run_now([this](sql::Connection& c) {
+        return c.execute("UPDATE graph_webhooks SET tries = 1, lease_until = $1", clock_.now() + 3'600'000);
+    }));
+    send([&]() -> Task<void> { co_await until_all_went(); });
+    EXPECT_EQ(receiver_.posted.size(), 1U);
+}
+
 TEST_P(WebhooksTest, X5_SlowReceiversOfOneOwnerLeaveRoomForOthers)
 {
     quick_.most_at_once = 4;
     quick_.most_of_one = 2;
     for (int i = 0; i < 5; ++i)
         an_end();
-    ASSERT_TRUE(
-        database_->run_now([](sql::Connection& c) { return c.execute("UPDATE graph_runs SET owner_id = 'slow'"); }));
+    make_them_slow();
     an_end();
     receiver_.silent = {"slow"};
     const auto of_slow = [&] {
@@ -283,6 +334,7 @@ TEST_P(WebhooksTest, X5_SlowReceiversOfOneOwnerLeaveRoomForOthers)
     EXPECT_EQ(receiver_.posted.size(), 6U) << "each of them once";
 }
 
+// The first one dies in the middle of its try: nobody else makes that try while its lease lasts, then the next one does.
 TEST_P(WebhooksTest, X5_ASenderThatDiedIsFollowedByTheNextBehindItsLease)
 {
     (void)an_end();

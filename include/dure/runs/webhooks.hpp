@@ -1,7 +1,7 @@
 // Webhooks (X5): the end of a run is posted to the address it began with. What ends the run leaves a row in the same unit of
 // work (add_in); the sender of any process that works on the database takes it under a lease and posts it until the receiver
 // takes it or the last try was made. Once in ordinary operation, again after a crash: each end has an id of its own.
-//   Webhooks sender(database, clock, executor, log, post, options); co_spawn(executor, sender.work()); … sender.drain(deadline);
+//   Webhooks sender(runs, executor, log, post, options); co_spawn(executor, sender.work()); … sender.drain(deadline);
 #pragma once
 
 #include <functional>
@@ -9,8 +9,7 @@
 
 #include "dure/base/log.hpp"
 #include "dure/base/task_group.hpp"
-#include "dure/runs/run.hpp"
-#include "dure/sql/database.hpp"
+#include "dure/runs/runs.hpp"
 
 namespace dure::runs {
 
@@ -49,6 +48,8 @@ struct WebhookOptions {
     std::string graphs = {};   // posts for runs whose graph's name begins so; empty: all
 };
 
+struct WebhookMoment;
+
 class Webhooks {
 public:
     // One try, over by the deadline. Awaited on the sender's executor.
@@ -56,9 +57,9 @@ public:
     // Told before the row of an end goes that nobody took; again when that fails.
     using GivenUp = std::function<Task<Result<void>>(Webhook webhook, std::string cause)>;
 
-    // Made, run and destroyed on one executor; database, clock and log outlive it.
-    Webhooks(sql::Database& database, const Clock& clock, boost::asio::any_io_executor executor, Logger& log, Post post,
-             WebhookOptions options, GivenUp given_up = nullptr);
+    // Made, run and destroyed on one executor; runs and log outlive it.
+    Webhooks(Runs& runs, boost::asio::any_io_executor executor, Logger& log, Post post, WebhookOptions options,
+             GivenUp given_up = nullptr);
 
     // Within the unit of work that ends the run.
     static Result<void> add_in(sql::Connection& connection, const Webhook& webhook);
@@ -73,6 +74,7 @@ public:
 
 private:
     Task<void> take_and_post();
+    WebhookMoment moment() const;
     // How many were begun; 0: there is nothing, no room or no storage.
     Task<std::size_t> take_some();
     Task<void> post(Webhook webhook);
@@ -82,6 +84,7 @@ private:
 
     sql::Database& database_;
     const Clock& clock_;
+    LeaseClock& leases_;
     Logger& log_;
     const Post post_;
     const WebhookOptions options_;
