@@ -27,7 +27,8 @@ public:
 private:
     void problem(const std::string& where, const std::string& text)
     {
-        problems.push_back(place_ + (place_.empty() || where.empty() ? "" : ".") + where + " " + text);
+        const auto place = place_ + (place_.empty() || where.empty() ? "" : ".") + where;
+        problems.push_back(place + (place.empty() ? "" : " ") + text);
     }
     void only_keys(const Json& object, const std::string& where, std::initializer_list<const char*> known);
     std::vector<std::string> names(const Json& object, const char* key, const std::string& where);
@@ -278,7 +279,7 @@ void Reader::read_conditional(const Json& edges, const std::string& where)
 std::optional<CompiledGraph> Reader::read(const Json& document)
 {
     if (!document.is_object()) {
-        problem("", "must be an object");
+        problem("", place_.empty() ? "it must be an object" : "must be an object");
         return std::nullopt;
     }
     only_keys(
@@ -300,7 +301,8 @@ std::optional<CompiledGraph> Reader::read(const Json& document)
     auto compiled = graph_.compile(options);
     if (compiled)
         return std::move(*compiled);
-    problem("", compiled.error().message());
+    for (const auto& one : compiled.error().extra().problems)
+        problem("", one.message);
     return std::nullopt;
 }
 

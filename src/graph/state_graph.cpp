@@ -329,9 +329,12 @@ Result<CompiledGraph> StateGraph::compile(const CompileOptions& options) const
     if (problems.empty())
         return CompiledGraph(std::make_shared<const Definition>(draft_->build(options)));
     std::string text = "The graph is not valid: ";
-    for (std::size_t i = 0; i < problems.size(); ++i)
+    std::vector<FieldProblem> each;
+    for (std::size_t i = 0; i < problems.size(); ++i) {
         text += (i == 0 ? "" : "; ") + problems[i];
-    return Error(Errc::invalid_argument, text + ".").reason("INVALID_GRAPH");
+        each.push_back(FieldProblem{{}, problems[i], "INVALID_GRAPH"});
+    }
+    return Error(Errc::invalid_argument, text + ".").reason("INVALID_GRAPH").problems(std::move(each));
 }
 
 }  // namespace dure::graph

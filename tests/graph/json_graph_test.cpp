@@ -87,5 +87,18 @@ TEST(JsonGraph, EveryProblemIsNamedAtOnce)
     EXPECT_FALSE(compile_json(Json(3), standard_functions()));
 }
 
+TEST(JsonGraph, WhatTheBuilderFindsIsSaidOnceWithItsPlace)
+{
+    const auto said = [](const char* text) {
+        const auto wrong = compile_json(Json::parse(text), standard_functions());
+        return wrong ? std::string() : wrong.error().message();
+    };
+    EXPECT_EQ(said(R"({"nodes": {"p": {"function": "write", "config": {"values": {}}}}})"),
+              "The graph is not valid: the graph has no entry.");
+    EXPECT_EQ(said(R"({"nodes": {"s": {"graph": {"nodes": {}}}}, "edges": [["START", "s"]]})"),
+              "The graph is not valid: nodes.s.graph the graph has no entry.");
+    EXPECT_EQ(said("3"), "The graph is not valid: it must be an object.");
+}
+
 }  // namespace
 }  // namespace dure::graph
