@@ -1,19 +1,9 @@
 // Two replicas that remember the same key: what one forgets, the other forgets too, by announcement.
-#include <gtest/gtest.h>
-
-#include "dure/auth/api_key.hpp"
+#include "auth/key_fixture.hpp"
 #include "dure/auth/authenticator.hpp"
-#include "dure/base/log.hpp"
 #include "dure/redis/client.hpp"
-#include "dure/sql/migrator.hpp"
-#include "dure/sql/sqlite.hpp"
-#include "dure/store/api_keys.hpp"
-#include "dure/store/migrations.hpp"
-#include "dure/store/users.hpp"
-#include "support/databases.hpp"
 #include "support/redis_client.hpp"
 #include "support/redis_process.hpp"
-#include "support/run_on_core.hpp"
 
 namespace dure::auth {
 namespace revocations {
@@ -26,37 +16,9 @@ Authenticator::Options long_memory()
     return options;
 }
 
-class Revocations : public testing::Test {
+class Revocations : public OneKeyFixture {
 protected:
-    Revocations()
-    {
-        sql::SqliteOptions options;
-        options.path = ":memory:";
-        database = sql::open_sqlite(std::move(options)).value();
-        EXPECT_TRUE(sql::migrate(*database, store::migrations(), 1));
-        model::User user;
-        user.id = "u1";
-        user.email = "u1@example.org";
-        model::ApiKey record;
-        record.id = "k1";
-        record.owner_id = user.id;
-        record.name = "k";
-        record.hash = hash_of_key(key.reveal());
-        record.prefix = prefix_of_key(key.reveal());
-        EXPECT_TRUE(database->run_now([&](sql::Connection& connection) -> Result<void> {
-            if (auto stored = store::Users(connection).insert(user); !stored)
-                return stored;
-            return store::ApiKeys(connection).insert(record);
-        }));
-        first.emplace(*database, clock, logger, settings, long_memory());
-        second.emplace(*database, clock, logger, settings, long_memory());
-        cores.start();
-    }
-    ~Revocations() override
-    {
-        cores.stop();
-        cores.join();
-    }
+    Revocations() : OneKeyFixture(test::open_or_throw(test::sqlite_options(":memory:"))) {}
 
     bool lets_in(Authenticator& replica)
     {
@@ -75,42 +37,35 @@ protected:
             [](sql::Connection& connection) { return store::ApiKeys(connection).revoke("k1", "u1", 5); }));
     }
 
-    SecretString key = make_api_key();
-    SystemClock clock;
-    Logger logger{test::errors_only()};
-    config::Auth settings;
-    std::unique_ptr<sql::Database> database;
-    std::optional<Authenticator> first;
-    std::optional<Authenticator> second;
-    Cores cores{1};
-    const test::ClosesFirst closing{database};
+    Authenticator first{*database, clock, logger, settings, long_memory()};
+    Authenticator second{*database, clock, logger, settings, long_memory()};
 };
 
 TEST_F(Revocations, AreAnnouncedOnceAndHeard)
 {
     std::vector<std::string> said;
-    first->announce_with([&](std::string announcement) {
+    first.announce_with([&](std::string announcement) {
         said.push_back(announcement);
-        second->hear(announcement);
+        second.hear(announcement);
     });
-    second->announce_with([&](std::string announcement) { said.push_back("echo " + announcement); });
-    EXPECT_TRUE(lets_in(*first));
-    EXPECT_TRUE(lets_in(*second));
+    second.announce_with([&](std::string announcement) { said.push_back("echo " + announcement); });
+    EXPECT_TRUE(lets_in(first));
+    EXPECT_TRUE(lets_in(second));
     revoke_in_database();
-    EXPECT_TRUE(lets_in(*second)) << "remembered: the test would show nothing otherwise";
-    first->forget_key(hash_of_key(key.reveal()));
-    EXPECT_FALSE(lets_in(*first));
-    EXPECT_FALSE(lets_in(*second));
+    EXPECT_TRUE(lets_in(second)) << "remembered: the test would show nothing otherwise";
+    first.forget_key(hash_of_key(key.reveal()));
+    EXPECT_FALSE(lets_in(first));
+    EXPECT_FALSE(lets_in(second));
     EXPECT_EQ(said, std::vector<std::string>{"key:" + hash_of_key(key.reveal())});
 }
 
 TEST_F(Revocations, OfUsersAndRolesAreHeardToo)
 {
     for (const auto* announcement : {"user:u1", "role:user"}) {
-        EXPECT_TRUE(lets_in(*second));
+        EXPECT_TRUE(lets_in(second));
         revoke_in_database();
-        second->hear(announcement);
-        EXPECT_FALSE(lets_in(*second)) << announcement;
+        second.hear(announcement);
+        EXPECT_FALSE(lets_in(second)) << announcement;
         EXPECT_TRUE(database->run_now([](sql::Connection& connection) {
             return connection.execute("UPDATE api_keys SET revoked_at = NULL");
         }));
@@ -119,11 +74,11 @@ TEST_F(Revocations, OfUsersAndRolesAreHeardToo)
 
 TEST_F(Revocations, NonsenseIsNotHeard)
 {
-    EXPECT_TRUE(lets_in(*second));
+    EXPECT_TRUE(lets_in(second));
     revoke_in_database();
     for (const auto* announcement : {"", ":", "key", "key:", "keys:u1", "user:", "user:U1", "\xff:\xff"})
-        second->hear(announcement);
-    EXPECT_TRUE(lets_in(*second));
+        second.hear(announcement);
+    EXPECT_TRUE(lets_in(second));
 }
 
 TEST_F(Revocations, ReachOtherReplicasThroughRedis)
@@ -132,8 +87,8 @@ TEST_F(Revocations, ReachOtherReplicasThroughRedis)
     redis::Client here(cores, redis::parse_address(server.url()).value(), logger);
     redis::Client there(cores, redis::parse_address(server.url()).value(), logger);
     std::atomic<bool> listening{false};
-    first->announce_with([&](std::string announcement) { here.publish("revocations", std::move(announcement)); });
-    there.subscribe("revocations", {[&](std::string_view announcement) { second->hear(announcement); },
+    first.announce_with([&](std::string announcement) { here.publish("revocations", std::move(announcement)); });
+    there.subscribe("revocations", {[&](std::string_view announcement) { second.hear(announcement); },
                                     [&] { listening = true; }});
     const auto soon = [](auto holds) {
         const auto end = Steady::now() + std::chrono::seconds(10);
@@ -142,11 +97,11 @@ TEST_F(Revocations, ReachOtherReplicasThroughRedis)
         return holds();
     };
     ASSERT_TRUE(soon([&] { return listening.load(); }));
-    EXPECT_TRUE(lets_in(*second));
+    EXPECT_TRUE(lets_in(second));
     revoke_in_database();
     EXPECT_TRUE(soon([&] {   // the first connection may take longer than an announcement waits
-        first->forget_key(hash_of_key(key.reveal()));
-        return !lets_in(*second);
+        first.forget_key(hash_of_key(key.reveal()));
+        return !lets_in(second);
     }));
     cores.stop();   // the clients' coroutines end before them
     cores.join();

@@ -1,63 +1,21 @@
 // Rotations of one key at the same time, on PostgreSQL, whose writes run side by side and may share a transaction.
-#include <gtest/gtest.h>
-
 #include <boost/asio/use_future.hpp>
 #include <thread>
 
-#include "dure/auth/api_key.hpp"
+#include "auth/key_fixture.hpp"
 #include "dure/auth/authenticator.hpp"
 #include "dure/auth/key_service.hpp"
-#include "dure/base/cores.hpp"
-#include "dure/base/log.hpp"
 #include "dure/events/journal.hpp"
-#include "dure/sql/migrator.hpp"
-#include "dure/store/api_keys.hpp"
-#include "dure/store/migrations.hpp"
-#include "dure/store/users.hpp"
-#include "support/databases.hpp"
-#include "support/run_on_core.hpp"
 
 namespace dure::auth {
 namespace rotations {
 
 using namespace std::chrono_literals;
 
-class RotationOnPostgres : public testing::Test {
+class RotationOnPostgres : public OneKeyFixture {
 protected:
-    RotationOnPostgres()
-    {
-        EXPECT_TRUE(sql::migrate(*database, store::migrations(), 1));
-        model::User user;
-        user.id = "u1";
-        user.email = "u1@example.org";
-        user.role = "admin";
-        const auto key = make_api_key();
-        model::ApiKey record;
-        record.id = "k1";
-        record.owner_id = user.id;
-        record.name = "k";
-        record.hash = hash_of_key(key.reveal());
-        record.prefix = prefix_of_key(key.reveal());
-        EXPECT_TRUE(database->run_now([&](sql::Connection& connection) -> Result<void> {
-            if (auto stored = store::Users(connection).insert(user); !stored)
-                return stored;
-            return store::ApiKeys(connection).insert(record);
-        }));
-        cores.start();
-    }
-    ~RotationOnPostgres() override
-    {
-        database.reset();
-        cores.stop();
-        cores.join();
-    }
+    RotationOnPostgres() : OneKeyFixture(test::open_or_throw(test::postgres_options(test::PostgresSchemas::make()))) {}
 
-    Cores cores{1};
-    SystemClock clock;
-    Logger logger{test::errors_only()};
-    config::Auth settings;
-    std::unique_ptr<sql::Database> database =
-        test::open_or_throw(test::postgres_options(test::PostgresSchemas::make()));
     std::unique_ptr<events::Bus> bus = events::in_process_bus();
     events::Journal journal{*database, *bus, clock};
     Authenticator authenticator{*database, clock, logger, settings, {}};
