@@ -1,7 +1,9 @@
 // Runs as rows: starts on busy threads (X4), claims and epochs (D8), crashes (D9), events (T3).
 #include "runs/run_rows.hpp"
 
+#include "dure/runs/runs.hpp"
 #include "runs/runs_fixture.hpp"
+#include "support/run_task.hpp"
 
 namespace dure::runs {
 
@@ -159,6 +161,36 @@ TEST_P(RunRowsTest, D8_AnOvertakenWorkerCannotWrite)
         if (!written)
             EXPECT_EQ(written.error().reason(), "LEASE_LOST");
     }
+    EXPECT_TRUE(finish("r1", 2));
+}
+
+// A machine that its host had paused: its clock of leases is behind until its next look, and what it claims until then another
+// may take over at once. Its run begins twice; nothing that the first one writes, parks or ends is stored.
+TEST_P(RunRowsTest, D8_AClaimThatWasOverWhenItWasMadeIsRefusedEveryWrite)
+{
+    start("r1");
+    EXPECT_EQ(claim("paused", 1000), Taken{"r1@1"});
+    EXPECT_EQ(claim("w2", 5000), Taken{"r1@2"});
+    auto overtaken = in([](RunRows rows) { return rows.find("r1", ""); }).value();
+    overtaken.epoch = 1;
+    Ending ending;
+    ending.now = 99;
+    const auto refused = [&](auto write) {
+        const auto written = database_->run_now([&](sql::Connection& c) -> Result<void> { return write(c); });
+        return written ? "written" : written.error().reason();
+    };
+    EXPECT_EQ(refused([&](sql::Connection& c) { return check_fence(c, {"r1", 1}); }), "LEASE_LOST");
+    EXPECT_EQ(refused([&](sql::Connection& c) { return Runs::end_in(c, overtaken, {}, ending); }), "LEASE_LOST");
+    EXPECT_EQ(finish("r1", 1).error().reason(), "LEASE_LOST");
+    EXPECT_TRUE(in([](RunRows rows) { return rows.release({"r1", 1}); }));
+    EXPECT_TRUE(in([](RunRows rows) { return rows.renew("paused", 9000); })->empty());
+    SystemClock clock;
+    Runs runs(*database_, clock);
+    test::run([&]() -> Task<void> { EXPECT_TRUE(co_await runs.hold("paused", {"r1"}, 9000)); });
+    const auto now = in([](RunRows rows) { return rows.find("r1", ""); }).value();
+    EXPECT_EQ(now.status, Status::running);
+    EXPECT_EQ(now.worker, "w2");
+    EXPECT_EQ(now.lease_until, 5100);
     EXPECT_TRUE(finish("r1", 2));
 }
 
