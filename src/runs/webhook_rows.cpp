@@ -97,8 +97,9 @@ Result<std::vector<Webhook>> WebhookRows::claim(const Claim& claim)
 
 Result<void> WebhookRows::put_off(const Webhook& webhook, UnixMillis due_at)
 {
-    return changed_rows(connection_.execute("UPDATE graph_webhooks SET due_at = $3, lease_until = 0 WHERE id = $1 AND tries = $2",
-                                            webhook.id, webhook.tries, due_at));
+    return changed_rows(
+        connection_.execute("UPDATE graph_webhooks SET due_at = $3, lease_until = 0 WHERE id = $1 AND tries = $2",
+                            webhook.id, webhook.tries, due_at));
 }
 
 Result<void> WebhookRows::remove(const std::string& id)
