@@ -75,13 +75,7 @@ Result<Account> with_permissions(sql::Connection& connection, model::User user)
 
 Result<void> check_names(const std::optional<std::string>& email, const std::optional<std::string>& username)
 {
-    std::vector<FieldProblem> problems;
-    if (email && !mail::valid_address(*email))
-        problems.push_back({{"body", "email"}, "value is not a valid email address", "value_error"});
-    if (username && !valid_user_name(*username))
-        problems.push_back({{"body", "username"},
-                            "a user name has 3 to 64 letters, digits, dots, hyphens or underscores (2 with Hangul)",
-                            "value_error"});
+    auto problems = problems_of_names(email, username);
     if (problems.empty())
         return {};
     return Error(Errc::invalid_argument, "Some fields are not valid.")
@@ -188,3 +182,20 @@ store::NewEvent user_event(const model::Actor& actor, const model::User& user, s
 }
 
 }  // namespace dure::auth::rules
+
+namespace dure::auth {
+
+std::vector<FieldProblem> problems_of_names(const std::optional<std::string>& email,
+                                            const std::optional<std::string>& username)
+{
+    std::vector<FieldProblem> problems;
+    if (email && !mail::valid_address(*email))
+        problems.push_back({{"body", "email"}, "value is not a valid email address", "value_error"});
+    if (username && !rules::valid_user_name(*username))
+        problems.push_back({{"body", "username"},
+                            "a user name has 3 to 64 letters, digits, dots, hyphens or underscores (2 with Hangul)",
+                            "value_error"});
+    return problems;
+}
+
+}  // namespace dure::auth

@@ -67,6 +67,37 @@ protected:
     ServerProcess server;
 };
 
+TEST_F(AccountRoutes, OneAnswerNamesEveryWrongField)
+{
+    using Names = std::vector<std::string>;
+    const auto token = admin_token();
+    struct Case {
+        std::string_view method;
+        const char* path;
+        Json body;
+        Names wrong;
+    };
+    const Case cases[] = {
+        {"POST", "/auth/register", {{"email", "kim"}, {"username", "!"}}, {"password", "email", "username"}},
+        {"POST", "/auth/register", {{"email", 5}, {"password", good_password}, {"username", "!"}}, {"email", "username"}},
+        {"PATCH", "/users/me", {{"email", "kim"}, {"password", 5}}, {"password", "email"}},
+        {"POST", "/api/keys", {{"permissions", {"fly"}}, {"expires_at", "soon"}}, {"name", "permissions", "expires_at"}},
+        {"POST",
+         "/api/keys",
+         {{"name", "k"}, {"permissions", {"chat:create", "fly"}}, {"expires_at", "soon"}},
+         {"permissions", "expires_at"}},
+    };
+    for (const auto& [method, path, body, wrong] : cases) {
+        const auto answer = ask(method, path, token, body);
+        EXPECT_EQ(answer.status, 422) << answer.body;
+        const auto told = answer.json();
+        Names names;
+        for (const auto& problem : told.at("errors"))
+            names.push_back(problem.at("loc").at(1).get<std::string>());
+        EXPECT_EQ(names, wrong) << answer.body;
+    }
+}
+
 TEST_F(AccountRoutes, TheFirstAdministratorLogsInWithThePrintedPassword)
 {
     const auto answer = ask("GET", "/users/me", admin_token());

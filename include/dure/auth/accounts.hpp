@@ -44,6 +44,10 @@ struct Account {
     std::vector<std::string> permissions;
 };
 
+// What is wrong with an address and a user name, each where it stands in a body.
+std::vector<FieldProblem> problems_of_names(const std::optional<std::string>& email,
+                                            const std::optional<std::string>& username);
+
 struct Registration {
     std::string email;
     SecretString password;

@@ -1,6 +1,8 @@
 // See common.hpp.
 #include "api/accounts/common.hpp"
 
+#include <algorithm>
+
 #include "api/errors.hpp"
 
 namespace dure::api {
@@ -48,6 +50,32 @@ Task<Result<void>> respond_refused(RequestContext& context, Error error, std::st
     response.headers.emplace_back("Cache-Control", "no-store");
     response.body = dump(body);
     co_return co_await context.respond(std::move(response));
+}
+
+std::vector<FieldProblem> names_problems(const schema::JsonView& body)
+{
+    const auto text = [&body](std::string_view name) {
+        const auto value = body.find(name);
+        return value && value->is_string() ? std::optional(value->string()) : std::nullopt;
+    };
+    return auth::problems_of_names(text("email"), text("username"));
+}
+
+std::vector<FieldProblem> joined_problems(std::vector<FieldProblem> found, std::vector<FieldProblem> more)
+{
+    const auto from_table = static_cast<std::ptrdiff_t>(found.size());
+    for (auto& one : more)
+        if (std::none_of(found.begin(), found.begin() + from_table,
+                         [&one](const FieldProblem& known) { return known.location == one.location; }))
+            found.push_back(std::move(one));
+    return found;
+}
+
+Error wrong_fields(std::vector<FieldProblem> problems)
+{
+    return Error(Errc::invalid_argument, "Some fields are not valid.")
+        .reason("validation_error")
+        .problems(std::move(problems));
 }
 
 }  // namespace dure::api

@@ -18,14 +18,32 @@ Task<Result<void>> respond_account(RequestContext& context, int status, const au
 // A password the rules refuse: 400 with FastAPI Users' word as detail and the sentence as reason; other errors pass.
 Task<Result<void>> respond_refused(RequestContext& context, Error error, std::string_view word);
 
-// A JSON body read by its table of fields.
+// What is wrong with a body by rules that no table of fields can tell.
+using MoreRules = std::vector<FieldProblem> (*)(const schema::JsonView& body);
+// Of "email" and "username".
+std::vector<FieldProblem> names_problems(const schema::JsonView& body);
+// Those of `more` behind those of the table, so that one answer names every wrong field; none for a field already named.
+std::vector<FieldProblem> joined_problems(std::vector<FieldProblem> found, std::vector<FieldProblem> more);
+Error wrong_fields(std::vector<FieldProblem> problems);
+
+// A JSON body read by its table of fields, and by `rules`.
 template <class Input>
-Task<Result<Input>> read_fields(RequestContext& context, const schema::ObjectFields<Input>& fields, std::int64_t limit)
+Task<Result<Input>> read_fields(RequestContext& context, const schema::ObjectFields<Input>& fields, std::int64_t limit,
+                                MoreRules rules = nullptr)
 {
     const auto body = co_await context.json_body(static_cast<std::size_t>(limit));
     if (!body)
         co_return body.error();
-    co_return fields.read_body(schema::JsonView(*body));
+    const schema::JsonView view(*body);
+    auto input = fields.read_body(view);
+    if (!rules || (!input && input.error().extra().problems.empty()))
+        co_return input;
+    auto more = rules(view);
+    if (more.empty())
+        co_return input;
+    if (input)
+        co_return wrong_fields(std::move(more));
+    co_return Error(input.error()).problems(joined_problems(input.error().extra().problems, std::move(more)));
 }
 
 }  // namespace dure::api

@@ -71,9 +71,7 @@ Error missing_fields(const Form& form)
     for (const auto* name : {"username", "password"})
         if (!form.find(name))
             problems.push_back({{"body", name}, "Field required", "missing"});
-    return Error(Errc::invalid_argument, "Some fields are not valid.")
-        .reason("validation_error")
-        .problems(std::move(problems));
+    return wrong_fields(std::move(problems));
 }
 
 // Registration happens elsewhere.
@@ -95,7 +93,7 @@ Handler register_user(const ApiParts& parts)
             co_return co_await send_elsewhere(context, settings.auth.signup_url);
         if (settings.auth.registration != "open")
             co_return Error(Errc::permission_denied, "Registration is closed.").reason("registration_closed");
-        auto input = co_await read_fields(context, register_fields(), settings.server.limits.json_body);
+        auto input = co_await read_fields(context, register_fields(), settings.server.limits.json_body, names_problems);
         if (!input)
             co_return input.error();
         auth::Registration wanted{std::move(input->email), SecretString(std::move(input->password)),

@@ -7,6 +7,8 @@
 #include "api/accounts/common.hpp"
 #include "api/page.hpp"
 #include "dure/auth/key_service.hpp"
+#include "dure/auth/roles.hpp"
+#include "dure/base/text.hpp"
 #include "dure/chat/service.hpp"
 
 namespace dure::api {
@@ -68,16 +70,35 @@ const auto& key_list_fields()
     return fields;
 }
 
+constexpr auto not_a_time = "value is not an RFC 3339 time";
+
 Result<std::optional<UnixMillis>> time_of(const std::optional<std::string>& text, const char* field)
 {
     if (!text)
         return std::optional<UnixMillis>();
     const auto time = parse_rfc3339(*text);
     if (!time)
-        return Error(Errc::invalid_argument, "Some fields are not valid.")
-            .reason("validation_error")
-            .problem({{"body", field}, "value is not an RFC 3339 time", "value_error"});
+        return wrong_fields({{{"body", field}, not_a_time, "value_error"}});
     return time;
+}
+
+std::vector<FieldProblem> key_problems(const schema::JsonView& body)
+{
+    std::vector<FieldProblem> problems;
+    if (const auto permissions = body.find("permissions"))
+        permissions->for_each_element([&problems](const schema::JsonView& one) {
+            const auto name = one.string();
+            if (!one.is_string() || auth::is_permission(name))
+                return true;
+            problems.push_back({{"body", "permissions"},
+                                "There is no permission " + to_valid_utf8(utf8_prefix(name, 60)) + ".",
+                                "value_error"});
+            return false;
+        });
+    const auto expires_at = body.find("expires_at");
+    if (expires_at && expires_at->is_string() && !parse_rfc3339(expires_at->string()))
+        problems.push_back({{"body", "expires_at"}, not_a_time, "value_error"});
+    return problems;
 }
 
 // Rules that the service checks name the field; they are validation problems here.
@@ -171,7 +192,7 @@ Handler create_key(const ApiParts& parts)
 {
     return [&keys = parts.keys, &limits = parts.settings.server.limits,
             &chat = parts.chat](RequestContext& context) -> Task<Result<void>> {
-        auto input = co_await read_fields(context, key_fields(), limits.json_body);
+        auto input = co_await read_fields(context, key_fields(), limits.json_body, key_problems);
         if (!input)
             co_return input.error();
         const auto expires_at = time_of(input->expires_at, "expires_at");

@@ -105,7 +105,7 @@ Handler patch_me(const ApiParts& parts)
 {
     return [&accounts = parts.accounts,
             &limits = parts.settings.server.limits](RequestContext& context) -> Task<Result<void>> {
-        auto input = co_await read_fields(context, me_fields(), limits.json_body);
+        auto input = co_await read_fields(context, me_fields(), limits.json_body, names_problems);
         if (!input)
             co_return input.error();
         const auto account =
@@ -157,7 +157,7 @@ Handler patch_user(const ApiParts& parts)
 {
     return [&administration = parts.administration,
             &limits = parts.settings.server.limits](RequestContext& context) -> Task<Result<void>> {
-        auto input = co_await read_fields(context, user_fields(), limits.json_body);
+        auto input = co_await read_fields(context, user_fields(), limits.json_body, names_problems);
         if (!input)
             co_return input.error();
         const auto account = co_await administration.change(context.principal, context.path_parameter("id"),
