@@ -13,6 +13,8 @@
 #include "app/version.hpp"
 #include "dure/api/api.hpp"
 #include "dure/config/load.hpp"
+#include "dure/redis/address.hpp"
+#include "dure/sql/postgres.hpp"
 
 namespace dure::app {
 
@@ -37,9 +39,28 @@ struct Options {
     FlowCommand flow;
 };
 
+std::string fault_of_postgres_url(const config::Settings& settings)
+{
+    const auto url = settings.database.url.reveal();
+    if (!url.starts_with("postgresql://") && !url.starts_with("postgres://"))
+        return {};
+    const auto checked = sql::check_postgres_url(url);
+    return checked ? std::string() : checked.error().message();
+}
+
+std::string fault_of_redis_url(const config::Settings& settings)
+{
+    const auto url = settings.redis.url.reveal();
+    if (!url.starts_with("redis://") && !url.starts_with("rediss://"))
+        return {};
+    const auto address = redis::parse_address(url);
+    return address ? std::string() : address.error().message();
+}
+
 config::LoadOptions load_options(const Options& options)
 {
     config::LoadOptions load;
+    load.rules = {{"database.url", fault_of_postgres_url}, {"redis.url", fault_of_redis_url}};
     load.environment = config::process_environment();
     if (!options.config_file.empty())
         load.file = options.config_file;

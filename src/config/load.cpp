@@ -41,6 +41,13 @@ void apply_overrides(const LoadOptions& options, Collector& collector)
     }
 }
 
+void apply_rules(const LoadOptions& options, Collector& collector)
+{
+    for (const auto& rule : options.rules)
+        if (auto fault = rule.fault(collector.loaded.settings); !fault.empty())
+            collector.problem(collector.where(rule.key), std::move(fault));
+}
+
 }  // namespace loading
 
 Loaded load(const LoadOptions& options)
@@ -63,6 +70,7 @@ Loaded load(const LoadOptions& options)
     for (const auto& [name, variable] : variables)
         loaded.settings.tools.variables.emplace(name, SecretString(variable.value));
     check_together(collector);
+    loading::apply_rules(options, collector);
     return loaded;
 }
 

@@ -86,14 +86,32 @@ std::string check_range(const Key& key, std::int64_t number, bool duration = fal
     return {};
 }
 
+// "@host/name?a=b&sslpassword=c" with *** for what a password has.
+std::string with_parameters_hidden(std::string_view text)
+{
+    std::string out;
+    for (std::size_t from = 0; from < text.size();) {
+        const auto end = std::min(text.find_first_of("?&", from + 1), text.size());
+        const auto part = text.substr(from, end - from);
+        const auto equals = part.find('=');
+        const bool password = equals != part.npos && part.substr(0, equals).find("password") != part.npos;
+        out.append(password ? part.substr(0, equals + 1) : part).append(password ? "***" : "");
+        from = end;
+    }
+    return out;
+}
+
+// A text that is no URL is hidden as a whole: nobody knows what of it is secret.
 std::string with_password_hidden(std::string_view url)
 {
     const auto scheme = url.find("://");
+    if (scheme == std::string_view::npos)
+        return url.empty() || url.starts_with("sqlite:") ? std::string(url) : "***";
     const auto at = url.rfind('@');
-    const auto colon = scheme == std::string_view::npos ? scheme : url.find(':', scheme + 3);
+    const auto colon = url.find(':', scheme + 3);
     if (at == std::string_view::npos || colon == std::string_view::npos || colon > at)
-        return std::string(url);
-    return std::string(url.substr(0, colon + 1)) + "***" + std::string(url.substr(at));
+        return with_parameters_hidden(url);
+    return std::string(url.substr(0, colon + 1)) + "***" + with_parameters_hidden(url.substr(at));
 }
 
 std::string show_list(const Texts& texts)

@@ -96,11 +96,14 @@ void apply_database_parts(const Variables& all, Collector& collector)
                 collector.problem(other->where, "needs DB_HOST too");
         return;
     }
+    const auto port = part("DB_PORT", "5432");
+    if (port.size() > 5 || port.find_first_not_of("0123456789") != port.npos || std::stoi(port) > 65535)
+        return collector.problem(all.at("DB_PORT").where, "must be the number of a port");
     const auto user = part("DB_USER", "postgres");
     const auto password = part("DB_PASSWORD", "");
     const auto url = "postgresql://" + percent_encoded(user) +
                      (password.empty() ? "" : ":" + percent_encoded(password)) + "@" + host->value + ":" +
-                     part("DB_PORT", "5432") + "/" + percent_encoded(part("DB_NAME", user.c_str()));
+                     port + "/" + percent_encoded(part("DB_NAME", user.c_str()));
     set_key(*find_key(setting_keys(), "database.url"), {url, host->where}, collector);
 }
 

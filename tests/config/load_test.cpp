@@ -376,6 +376,23 @@ TEST_F(Load, BuildsTheDatabaseAddressFromItsParts)
     EXPECT_EQ(load().settings.database.url.reveal(), "sqlite:x.db");
     options_.environment = {{"DB_NAME", "dure"}};
     EXPECT_THAT(problems(), ElementsAre("DB_NAME: needs DB_HOST too"));
+    for (const auto* port : {"x", "70000", "-1", "54 32", "99999999999999999999"}) {
+        options_.environment = {{"DB_HOST", "db"}, {"DB_PORT", port}};
+        EXPECT_THAT(problems(), ElementsAre("DB_PORT: must be the number of a port")) << port;
+    }
+}
+
+TEST_F(Load, NamesWhatOtherPartsFindWrong)
+{
+    options_.rules = {{"database.url", [](const Settings&) { return std::string(); }},
+                      {"redis.url", [](const Settings& settings) -> std::string {
+                           return settings.redis.url.reveal() == "redis://h:x" ? "the port is wrong" : "";
+                       }}};
+    options_.environment = {{"REDIS_URL", "redis://h:x"}, {"BACKEND_PORT", "x"}};
+    EXPECT_THAT(problems(),
+                ElementsAre("BACKEND_PORT: server.port must be a whole number", "REDIS_URL: the port is wrong"));
+    options_.environment = {{"REDIS_URL", "redis://h:1"}};
+    EXPECT_THAT(problems(), IsEmpty());
 }
 
 TEST_F(Load, TakesTheFirstAdministrator)

@@ -107,6 +107,30 @@ TEST(EffectiveToml, CanBeReadAgainAndHidesSecrets)
     EXPECT_EQ(loaded.settings.model.at(0).prices.input, 2'500'000'000);
 }
 
+TEST(EffectiveToml, HidesPasswordsInEveryPartOfAnAddress)
+{
+    const std::pair<const char*, const char*> addresses[] = {
+        {"postgresql://me:hunter22@db/dure?sslmode=require", "\"postgresql://me:***@db/dure?sslmode=require\""},
+        {"postgresql://me:hunter@22@db/dure", "\"postgresql://me:***@db/dure\""},
+        {"postgresql://me@db/dure?sslpassword=hunter22&sslmode=require",
+         "\"postgresql://me@db/dure?sslpassword=***&sslmode=require\""},
+        {"postgresql://me:x@db/dure?a=b&password=hunter22", "\"postgresql://me:***@db/dure?a=b&password=***\""},
+        {"postgresql://db/dure?password=hunter22", "\"postgresql://db/dure?password=***\""},
+        {"postgresql://me:x@db/dure?application_name=a@b&sslpassword=hunter22",
+         "\"postgresql://me:***@b&sslpassword=***\""},
+        {"postgresql://db/dure", "\"postgresql://db/dure\""},
+        {"host=db password=hunter22", "\"***\""},
+        {"sqlite:data/a?b@c.db", "\"sqlite:data/a?b@c.db\""},
+    };
+    for (const auto& [address, shown] : addresses) {
+        Settings settings;
+        settings.database.url = SecretString(address);
+        const auto text = effective_toml(settings);
+        EXPECT_THAT(text, HasSubstr("url = " + std::string(shown))) << address;
+        EXPECT_THAT(text, Not(HasSubstr("hunter"))) << address;
+    }
+}
+
 TEST(Values, ParseDurationsSizesAndAmounts)
 {
     EXPECT_EQ(parse_duration("250ms"), Milliseconds(250));

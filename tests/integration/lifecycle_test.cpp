@@ -195,6 +195,25 @@ TEST(Start, EveryProblemOfTheConfigurationIsNamedAtOnce)
     }
 }
 
+TEST(Start, WhatAnAddressOfAStoreIsRefusedForIsNamedByTheCheckToo)
+{
+    const TemporaryFolder folder;
+    const std::pair<Environment, const char*> cases[] = {
+        {{{"DATABASE_URL", "postgresql://me@db/dure?password=hunter22"}, {"REDIS_URL", "redis://:hunter22@h:x"}},
+         "REDIS_URL: the Redis URL has no port"},
+        {{{"DATABASE_URL", "postgresql://me:hunter22@db:x/dure"}},
+         "DATABASE_URL: database.url: the port is not a number"},
+        {{{"DB_HOST", "db"}, {"DB_PORT", "x"}}, "DB_PORT: must be the number of a port"},
+    };
+    for (const auto& [environment, problem] : cases)
+        for (const auto& command : {std::vector<std::string>{"serve", "--port", "0"}, {"config", "check"}}) {
+            const auto refused = run_command(folder.path(), command, environment);
+            EXPECT_EQ(refused.code, 1) << problem;
+            EXPECT_NE(refused.err.find(problem), std::string::npos) << refused.err;
+            EXPECT_EQ((refused.out + refused.err).find("hunter22"), std::string::npos) << refused.out << refused.err;
+        }
+}
+
 TEST(Start, MetricsOnTheirOwnAddressNeedNoKey)
 {
     ServerProcess server({.configuration = "[metrics]\nlisten = \"127.0.0.1:0\"\n"});

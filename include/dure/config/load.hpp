@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -15,11 +16,18 @@ namespace dure::config {
 
 using Environment = std::map<std::string, std::string>;
 
+// What other parts know of a key: what is wrong with its value; empty: nothing.
+struct Rule {
+    std::string key;
+    std::function<std::string(const Settings&)> fault;
+};
+
 struct LoadOptions {
     std::optional<std::filesystem::path> file;  // --config; else DURE_CONFIG, else config/dure.toml if it is there
     std::filesystem::path directory = ".";  // where .env and config/dure.toml are looked for
     Environment environment;  // of the process: process_environment()
     std::vector<std::pair<std::string, std::string>> overrides;  // from the command line: {"server.port", "0"}
+    std::vector<Rule> rules;
 };
 
 struct Problem {

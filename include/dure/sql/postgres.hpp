@@ -34,6 +34,9 @@ struct PostgresOptions {
 // cannot be used; the message says why and never holds a credential.
 Result<std::unique_ptr<Database>> open_postgres(PostgresOptions options);
 
+// Whether open_postgres() can read the URL; the message never holds a credential.
+Result<void> check_postgres_url(std::string_view url);
+
 // "host:port/database" of a URL, without credentials; empty when it is none.
 std::string postgres_place(std::string_view url);
 

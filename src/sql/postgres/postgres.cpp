@@ -102,6 +102,12 @@ Result<std::unique_ptr<Database>> open_postgres(PostgresOptions options)
     return std::unique_ptr<Database>(std::move(database));
 }
 
+Result<void> check_postgres_url(std::string_view url)
+{
+    const auto address = parse_postgres_url(url);
+    return address ? Result<void>() : address.error();
+}
+
 std::string postgres_place(std::string_view url)
 {
     const auto address = parse_postgres_url(url);
