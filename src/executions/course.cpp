@@ -318,9 +318,57 @@ Task<Result<std::string>> ExecutionService::State::thread_with(Execution executi
     co_return execution.id;
 }
 
+Task<Result<ExecutionService::State::Beginning>>
+ExecutionService::State::before_step(const Execution& original, std::int64_t step, const Json& patch)
+{
+    const auto flow = co_await compiled_flow(parts, cache, original);
+    if (!flow)
+        co_return flow.error();
+    const auto thread = co_await thread_with(original, step);
+    if (!thread)
+        co_return thread.error();
+    runs::SqlCheckpointer checkpointer(parts.database);
+    const auto stored = co_await checkpoint_before(checkpointer, *thread, step);
+    if (!stored)
+        co_return stored.error();
+    const auto state = co_await (*flow)->graph.get_state(checkpointer, *thread, stored->checkpoint.id);
+    if (!state || !*state)
+        co_return state ? Error(Errc::internal, "A checkpoint has vanished.") : state.error();
+    if (patch.is_null())
+        co_return Beginning{stored->checkpoint, (*state)->values};
+    auto patched = parts.compiler.patched(**flow, (*state)->values, patch);
+    if (!patched)
+        co_return patched.error();
+    co_return Beginning{stored->checkpoint, std::move(*patched)};
+}
+
+Task<Result<Execution>> ExecutionService::State::store_fork(const Execution& fork, const graph::Batch& first,
+                                                            const std::vector<Step>& taken_over, const Json& patch,
+                                                            const model::Actor& by)
+{
+    co_return co_await parts.journal.write([&](sql::Connection& c, events::Batch& batch) -> Result<Execution> {
+        if (auto run = runs::Runs::start_in(c, run_of(fork, Json()), runs::Multitask::reject); !run)
+            return run.error();
+        ExecutionRows rows(c);
+        if (auto place = check_queue(rows, fork.owner_id); !place)
+            return place.error();
+        if (auto saved = runs::SqlCheckpointer::save_in(c, fork.id, first); !saved)
+            return saved.error();
+        if (auto stored = rows.insert(fork); !stored)
+            return stored.error();
+        for (const auto& one : taken_over)
+            if (auto put = rows.put_step(fork.id, one); !put)
+                return put.error();
+        auto whole = rows.find(fork.id, fork.owner_id);
+        if (!whole)
+            return whole;
+        batch.add(execution_forked(*whole, taken_over, patch, by));
+        return whole;
+    });
+}
+
 Task<Result<Execution>> ExecutionService::fork(std::string id, Caller caller, ForkRequest request)
 {
-    auto& parts = state_->parts;
     if (auto checked = state_->check_webhook(request.webhook); !checked)
         co_return checked.error();
     const auto original = co_await find(id, caller.user_id);
@@ -335,52 +383,16 @@ Task<Result<Execution>> ExecutionService::fork(std::string id, Caller caller, Fo
     const auto step = step_of(request.step, *all_steps);
     if (!step)
         co_return step.error();
-    const auto flow = co_await compiled_flow(parts, state_->cache, *original);
-    if (!flow)
-        co_return flow.error();
-    const auto thread = co_await state_->thread_with(*original, *step);
-    if (!thread)
-        co_return thread.error();
-    runs::SqlCheckpointer checkpointer(parts.database);
-    const auto before = co_await checkpoint_before(checkpointer, *thread, *step);
+    const auto before = co_await state_->before_step(*original, *step, request.patch);
     if (!before)
         co_return before.error();
-    const auto state = co_await (*flow)->graph.get_state(checkpointer, *thread, before->checkpoint.id);
-    if (!state || !*state)
-        co_return state ? Error(Errc::internal, "A checkpoint has vanished.") : state.error();
-    auto values = (*state)->values;
-    if (!request.patch.is_null()) {
-        auto patched = parts.compiler.patched(**flow, values, request.patch);
-        if (!patched)
-            co_return patched.error();
-        values = std::move(*patched);
-    }
-    auto fork = fork_of(*original, *step, caller, *rights, parts.clock.now());
+    auto fork = fork_of(*original, *step, caller, *rights, state_->parts.clock.now());
     fork.webhook = request.webhook;
-    const auto first = first_checkpoint(before->checkpoint, values, fork);
+    const auto first = first_checkpoint(before->checkpoint, before->values, fork);
     const auto taken_over = steps_before(*all_steps, *step);
-    const auto started =
-        co_await parts.journal.write([&](sql::Connection& c, events::Batch& batch) -> Result<Execution> {
-            if (auto run = runs::Runs::start_in(c, run_of(fork, Json()), runs::Multitask::reject); !run)
-                return run.error();
-            ExecutionRows rows(c);
-            if (auto place = check_queue(rows, fork.owner_id); !place)
-                return place.error();
-            if (auto saved = runs::SqlCheckpointer::save_in(c, fork.id, first); !saved)
-                return saved.error();
-            if (auto stored = rows.insert(fork); !stored)
-                return stored.error();
-            for (const auto& one : taken_over)
-                if (auto put = rows.put_step(fork.id, one); !put)
-                    return put.error();
-            auto whole = rows.find(fork.id, fork.owner_id);
-            if (!whole)
-                return whole;
-            batch.add(execution_forked(*whole, taken_over, request.patch, caller.by));
-            return whole;
-        });
+    const auto started = co_await state_->store_fork(fork, first, taken_over, request.patch, caller.by);
     if (started)
-        parts.runs.announce(fork.id, false, fork.owner_id);
+        state_->parts.runs.announce(fork.id, false, fork.owner_id);
     co_return started;
 }
 

@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "dure/executions/service.hpp"
+#include "dure/graph/checkpointer.hpp"
 #include "executions/execution_rows.hpp"
 #include "executions/flow_cache.hpp"
 
@@ -35,6 +36,15 @@ struct ExecutionService::State {
     Task<Result<Execution>> answer(std::string id, std::string owner, Json question, Json answer, model::Actor by);
     // Whose checkpoints have the state before a step that the execution shows. conflict "step_forgotten".
     Task<Result<std::string>> thread_with(Execution execution, std::int64_t step);
+    // Where a fork of `original` begins: the state before the step, patched as it was asked for.
+    struct Beginning {
+        graph::Checkpoint checkpoint;
+        Json values;
+    };
+    Task<Result<Beginning>> before_step(const Execution& original, std::int64_t step, const Json& patch);
+    // Its run and first checkpoint, its row, its place in the queue, the steps it takes over, and its event.
+    Task<Result<Execution>> store_fork(const Execution& fork, const graph::Batch& first,
+                                       const std::vector<Step>& taken_over, const Json& patch, const model::Actor& by);
     Task<void> wake_late_ones();
     Task<void> end_given_up_ones();
     Task<void> forget_old_ones();
