@@ -1,5 +1,5 @@
-// The composition root. serve() builds the house from the ground up, one object after the other, and takes it down in
-// numbered phases. Nothing else in the product constructs these objects.
+// The composition root. serve() lays the ground, which may refuse a start, and builds the House on it, one object after the other; a
+// stop takes it down in numbered phases. Nothing else in the product constructs these objects.
 #include "app/application.hpp"
 
 #include <sys/prctl.h>
@@ -137,13 +137,122 @@ StorageReports storage_reports(Logger& logger, Signals& signals)
                 }};
 }
 
+// What serve() has made before the house: everything of it that can fail without being heard of.
+struct Ground {
+    const config::Settings& settings;
+    Logger& logger;
+    const Clock& clock;
+    metrics::Registry& metrics;
+    Cores& cores;
+    sql::Database& database;
+    const std::string& folder;
+    const SecretString& secret;
+    std::unique_ptr<mail::MailSender>& sender;
+    Sharing& sharing;
+    http::Client& client;
+    const http::EgressPolicy& egress;
+    tools::Registry& tools;
+    tools::Toolbox& toolbox;
+};
+
+// The order of the members is the order in which they need each other.
+class House {
+public:
+    House(const Ground& ground, std::function<config::Loaded()> load_again)
+        : on(ground), models(gateway, std::move(load_again), on.logger)
+    {
+        show_state(on.metrics, {on.database, usage, attempts.writer(), audit, on.sharing.redis.get()});
+        share_revocations(on.sharing, people.authenticator);
+    }
+
+    // Takes the ports; who connects waits for start().
+    Result<void> listen()
+    {
+        if (auto listening = server.listen(); !listening)
+            return listening;
+        if (!on.settings.metrics.listen.empty()) {
+            metrics_server.emplace(on.cores, metrics_page, on.logger, metrics_listener(on.settings.metrics));
+            if (auto listening = metrics_server->listen(); !listening)
+                return listening;
+        }
+        return chat.start(on.cores.at(0));
+    }
+
+    void start()
+    {
+        on.cores.start();
+        on.toolbox.start(tool_servers_patience);
+        flow_running.start();
+        if (metrics_server)
+            on.logger.info("metrics have an address of their own", {{"port", std::to_string(metrics_server->port())}});
+    }
+
+    std::string url() const
+    {
+        const auto& settings = on.settings.server;
+        return std::string(settings.tls_cert.empty() ? "http" : "https") + "://" + url_host(settings.host) + ":" +
+               std::to_string(server.port());
+    }
+
+    void reload_models() { models.reload_by_signal(audit, on.cores.at(0)); }
+
+    void stop();
+
+private:
+    void shut_down();
+
+    const Ground on;
+    events::Journal journal{on.database, *on.sharing.bus, on.clock};
+    events::AccessAudit audit{journal, on.clock, on.logger};
+
+    // What thinks: models and agents.
+    AttemptRows attempts{on.database, on.logger};
+    const std::unique_ptr<model::Budget> budget =
+        make_budget(on.sharing, {on.database, on.clock, on.settings, count_refusals(on.metrics)});
+    llm::Gateway gateway{on.cores, on.client, on.metrics, on.logger, on.settings, &attempts, budget.get()};
+    Models models;
+    tools::Selector selector{gateway, on.tools, on.logger};
+    agents::Agents agents{gateway, on.tools, selector, on.logger, on.settings.agent};
+
+    // What remembers: sessions and usage.
+    sessions::SessionService sessions{on.database, journal, std::move(on.sharing.live_sessions), on.settings.sessions,
+                                      on.clock};
+    store::UsageWriter usage{on.database, on.logger};
+    store::Retention retention{
+        on.database, on.clock, on.logger, {on.settings.models.usage_retention, on.settings.models.attempts_retention}};
+    runs::Runs turn_runs{on.database, on.clock};
+    chat::ChatService chat{{gateway, agents, sessions, usage, on.logger, on.settings, audit, turn_runs}};
+    chat::UsageReports usage_reports{on.database};
+    events::EventService event_reads{on.database, *on.sharing.bus};
+
+    // What is drawn: flows, and what runs them.
+    const KnownNames known_names{gateway, on.tools};
+    flows::FlowService flows{{on.database, journal, on.settings, on.clock, on.logger, &known_names}};
+    FlowNodes nodes{
+        {gateway, on.tools, on.client, on.egress, on.logger, on.settings, on.clock, on.database, usage, audit}};
+    FlowRunning flow_running{{on.database, journal, *on.sharing.bus, flows, nodes.services(), sessions, on.settings,
+                              on.clock, on.logger, on.cores, on.client, on.egress}};
+
+    // What the world sees.
+    People people{on.settings, on.database, journal, on.clock, on.logger,
+                  on.cores, on.secret, std::move(on.sender), std::move(on.sharing.guesses)};
+    Readiness readiness{on.database, on.folder};
+    api::Api api{{chat, sessions, people.authenticator, *on.sharing.limiter, people.accounts, people.administration,
+                  people.keys, on.metrics, on.logger, on.settings, std::string(version),
+                  derive_key(on.secret, "cursor"), [this] { return readiness.check(); }, event_reads, usage_reports,
+                  audit, [this] { return models.reload_from_a_core(); }, on.tools, on.toolbox, selector, flows,
+                  flow_running.executions(), *on.sharing.tickets, *budget}};
+    http::Server server{on.cores, api, on.logger, server_options(on.settings.server)};
+    MetricsPage metrics_page{on.metrics};
+    std::optional<http::Server> metrics_server;
+};
+
 // The phases of a stop (threat-model §9, SIGTERM): nothing acknowledged is lost, all within the deadline.
-void shut_down(api::Api& api, http::Server& server, llm::Gateway& gateway, FlowRunning& flow_running, chat::ChatService& chat,
-               const mail::Mailer& mailer, store::UsageWriter& usage, store::AttemptWriter& attempts,
-               std::chrono::milliseconds patience, Logger& logger)
+void House::shut_down()
 {
+    const auto patience = on.settings.server.shutdown_deadline;
     const auto deadline = Deadline::after(patience);
-    logger.info("stopping");
+    on.logger.info("stopping");
     api.stop_accepting_work();                                   // 1. new work is refused
     server.wind_down();
     while (server.open_exchanges() > 0 && deadline.left() > std::chrono::seconds(1))
@@ -157,11 +266,22 @@ void shut_down(api::Api& api, http::Server& server, llm::Gateway& gateway, FlowR
     while (chat.background_work() > 0 && !deadline.passed())
         std::this_thread::sleep_for(std::chrono::milliseconds(5));   // 4. summaries end
     const auto mails = deadline.sooner(std::chrono::seconds(3));
-    while (mailer.waiting() > 0 && !mails.passed())
+    while (people.mailer.waiting() > 0 && !mails.passed())
         std::this_thread::sleep_for(std::chrono::milliseconds(5));   // 5. mails go out
     usage.stop();                                                // 6. rows written behind are written
-    attempts.stop();
-    logger.info("stopped");
+    attempts.writer().stop();
+    on.logger.info("stopped");
+}
+
+void House::stop()
+{
+    shut_down();
+    on.toolbox.stop(Deadline::after(tool_servers_patience));
+    if (metrics_server)
+        metrics_server->close_all(std::chrono::milliseconds(500));
+    on.cores.stop();
+    on.cores.join();
+    retention.stop();
 }
 
 }  // namespace
@@ -186,96 +306,40 @@ int serve(const config::Settings& settings, std::function<config::Loaded()> load
     auto sender = mail_sender(settings);
     if (!sender)
         return refuse(sender.error());
+    const auto egress = egress_policy(settings);
+    if (!egress)
+        return refuse(egress.error());
+
+    // What everything runs on, and what replicas share.
     SystemClock clock;
     metrics::Registry metrics;
     Cores cores(static_cast<std::size_t>(settings.server.threads));
     auto sharing = make_sharing(settings, cores, clock, logger);
     if (!sharing)
         return refuse(sharing.error());
-    events::Journal journal(*storage->database, *sharing->bus, clock);
-    events::AccessAudit audit(journal, clock, logger);
 
-    // What thinks: models, tools, agents.
+    // What reaches out: the client of models and tools.
     http::Client client(cores, outgoing_limits(settings, cores.size()));
-    AttemptRows attempts(*storage->database, logger);
-    const auto budget = make_budget(*sharing, {*storage->database, clock, settings, count_refusals(metrics)});
-    llm::Gateway gateway(cores, client, metrics, logger, settings, &attempts, budget.get());
-    Models models(gateway, std::move(load_again), logger);
     tools::Registry tools(logger, settings.tools);
     tools.add(tools::make_calculator());
-    const auto egress = egress_policy(settings);
-    if (!egress)
-        return refuse(egress.error());
     auto toolbox = tools::Toolbox::make({cores, client, *egress, tools, logger, settings.tools});
     if (!toolbox)
         return refuse(toolbox.error());
-    tools::Selector selector(gateway, tools, logger);
-    agents::Agents agents(gateway, tools, selector, logger, settings.agent);
 
-    // What remembers: sessions and usage.
-    sessions::SessionService sessions(*storage->database, journal, std::move(sharing->live_sessions), settings.sessions,
-                                      clock);
-    store::UsageWriter usage(*storage->database, logger);
-    store::Retention retention(*storage->database, clock, logger,
-                               {settings.models.usage_retention, settings.models.attempts_retention});
-    show_state(metrics, {*storage->database, usage, attempts.writer(), audit, sharing->redis.get()});
-    runs::Runs turn_runs(*storage->database, clock);
-    chat::ChatService chat({gateway, agents, sessions, usage, logger, settings, audit, turn_runs});
-    chat::UsageReports usage_reports(*storage->database);
-    events::EventService event_reads(*storage->database, *sharing->bus);
-
-    // What is drawn: flows, and what runs them.
-    const KnownNames known_names(gateway, tools);
-    flows::FlowService flows({*storage->database, journal, settings, clock, logger, &known_names});
-    FlowNodes nodes({gateway, tools, client, *egress, logger, settings, clock, *storage->database, usage, audit});
-    FlowRunning flow_running({*storage->database, journal, *sharing->bus, flows, nodes.services(), sessions, settings, clock,
-                              logger, cores, client, *egress});
-
-    // What the world sees.
-    People people(settings, *storage->database, journal, clock, logger, cores, *secret, std::move(*sender),
-                  std::move(sharing->guesses));
-    share_revocations(*sharing, people.authenticator);
-    Readiness readiness(*storage->database, storage->folder);
-    api::Api api({chat, sessions, people.authenticator, *sharing->limiter, people.accounts, people.administration,
-                  people.keys, metrics, logger, settings, std::string(version), derive_key(*secret, "cursor"),
-                  [&readiness] { return readiness.check(); }, event_reads, usage_reports, audit,
-                  [&models] { return models.reload_from_a_core(); }, tools, **toolbox, selector, flows, flow_running.executions(), *sharing->tickets,
-                  *budget});
-    const auto refuse_start = [&cores](const Error& error) {
+    House house({settings, logger, clock, metrics, cores, *storage->database, storage->folder, *secret, *sender,
+                 *sharing, client, *egress, tools, **toolbox},
+                std::move(load_again));
+    if (auto listening = house.listen(); !listening) {
         cores.stop();   // they never ran: nobody waits for what they would have done
-        return refuse(error);
-    };
-    http::Server server(cores, api, logger, server_options(settings.server));
-    if (auto listening = server.listen(); !listening)
-        return refuse_start(listening.error());
-    MetricsPage metrics_page(metrics);
-    std::optional<http::Server> metrics_server;
-    if (!settings.metrics.listen.empty()) {
-        metrics_server.emplace(cores, metrics_page, logger, metrics_listener(settings.metrics));
-        if (auto listening = metrics_server->listen(); !listening)
-            return refuse_start(listening.error());
+        return refuse(listening.error());
     }
-    if (auto started = chat.start(cores.at(0)); !started)
-        return refuse_start(started.error());
-    cores.start();
-    (*toolbox)->start(tool_servers_patience);
-    flow_running.start();
-
-    const auto url = std::string(settings.server.tls_cert.empty() ? "http" : "https") + "://" +
-                     url_host(settings.server.host) + ":" + std::to_string(server.port());
+    house.start();
     if (*first_admin)
-        announce(**first_admin, url);
-    if (metrics_server)
-        logger.info("metrics have an address of their own", {{"port", std::to_string(metrics_server->port())}});
-    std::cerr << "dure " << version << " listening on " << url << " (" << storage->description << ")" << std::endl;
-    signals.wait_for_stop([&] { models.reload_by_signal(audit, cores.at(0)); });
-    shut_down(api, server, gateway, flow_running, chat, people.mailer, usage, attempts.writer(), settings.server.shutdown_deadline, logger);
-    (*toolbox)->stop(Deadline::after(tool_servers_patience));
-    if (metrics_server)
-        metrics_server->close_all(std::chrono::milliseconds(500));
-    cores.stop();
-    cores.join();
-    retention.stop();
+        announce(**first_admin, house.url());
+    std::cerr << "dure " << version << " listening on " << house.url() << " (" << storage->description << ")"
+              << std::endl;
+    signals.wait_for_stop([&house] { house.reload_models(); });
+    house.stop();
     storage->database.reset();   // its threads end while the cores still exist: what they finish late is told to those
     return signals.failed() ? 1 : 0;
 }
