@@ -226,6 +226,36 @@ TEST_P(ExecutionRoutes, WrongRequestsAreRefusedByName)
     EXPECT_EQ(send(kim, "GET", "/api/executions").json().at("total"), 0);
 }
 
+// Also those that a route judges behind its table of fields.
+TEST_P(ExecutionRoutes, EveryWrongFieldIsNamedAtOnce)
+{
+    const auto flow = made(greeting());
+    const auto id = execute(flow, Json::object(), "?wait=true").json().at("id").get<std::string>();
+    const auto named = [](const auto& answer) {
+        EXPECT_EQ(answer.status, 422) << answer.body;
+        std::set<std::string> fields;
+        const auto said = answer.json();
+        for (const auto& one : said.at("errors"))
+            fields.insert(one.at("loc").back().template get<std::string>());
+        return fields;
+    };
+    using Names = std::set<std::string>;
+    EXPECT_EQ(named(execute(flow, {{"message", 1}, {"inputs", Json::array()}, {"version", 0.5}}, "",
+                            {{"Idempotency-Key", "has space"}})),
+              (Names{"message", "inputs", "version", "Idempotency-Key"}));
+    const auto path = "/api/executions/" + id;
+    EXPECT_EQ(named(send(admin, "POST", path + "/fork", {{"step", Json::array()}, {"patch", 1}, {"more", 1}})),
+              (Names{"step", "patch", "more"}));
+    EXPECT_EQ(named(send(admin, "POST", path + "/fork", {{"patch", 1}})), (Names{"step", "patch"}));
+    EXPECT_EQ(named(send(admin, "GET", path + "/stream?modes=none&after=x")), (Names{"modes", "after"}));
+    EXPECT_EQ(named(send(admin, "GET", "/api/events/replay/" + id + "?at=now&to_version=x")),
+              (Names{"at", "to_version"}));
+    EXPECT_EQ(named(send(admin, "GET", "/api/events/audit?from_date=a&to_date=b&limit=0")),
+              (Names{"from_date", "to_date", "limit"}));
+    EXPECT_EQ(named(send(admin, "GET", "/api/usage?group_by=hour&from=a&to=b&more=1")),
+              (Names{"group_by", "from", "to", "more"}));
+}
+
 TEST_P(ExecutionRoutes, AnIdempotencyKeyStartsOnce)
 {
     const auto flow = made(greeting());

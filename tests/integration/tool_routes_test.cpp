@@ -110,6 +110,17 @@ TEST_F(ToolRoutes, WrongCallsAreRefused)
               422);
 }
 
+TEST_F(ToolRoutes, EveryWrongFieldOfACallIsNamed)
+{
+    const auto answer = ask("POST", "/api/tools/calculator/execute", R"({"a": 1, "arguments": "x", "b": 2})");
+    EXPECT_EQ(answer.status, 422);
+    std::vector<std::string> named;
+    const auto said = answer.json();
+    for (const auto& one : said.at("errors"))
+        named.push_back(one.at("loc").back().get<std::string>());
+    EXPECT_EQ(named, (std::vector<std::string>{"a", "arguments", "b"}));
+}
+
 TEST_F(ToolRoutes, AReloadBringsToolsOfFilesAndListsWhatFailed)
 {
     upstream.handle([](const RecordedRequest& request) {

@@ -4,6 +4,7 @@
 
 #include "api/audit.hpp"
 #include "api/dates.hpp"
+#include "api/wrong_together.hpp"
 #include "dure/base/text.hpp"
 #include "dure/chat/usage.hpp"
 #include "dure/schema/fields.hpp"
@@ -61,17 +62,12 @@ Result<void> read_groups(std::string_view list, chat::UsageQuestion& question)
 Result<chat::UsageQuestion> read(const RequestContext& context)
 {
     const auto input = fields().read_query(context.query);
-    if (!input)
-        return input.error();
     chat::UsageQuestion question;
-    if (auto groups = read_groups(input->group_by, question); !groups)
-        return groups.error();
-    const auto from = read_time(input->from, "from", DayMeans::its_start);
-    if (!from)
-        return from.error();
-    const auto to = read_time(input->to, "to", DayMeans::its_end);
-    if (!to)
-        return to.error();
+    const auto groups = read_groups(input ? input->group_by : parameter_of(context.query, "group_by"), question);
+    const auto from = read_time(parameter_of(context.query, "from"), "from", DayMeans::its_start);
+    const auto to = read_time(parameter_of(context.query, "to"), "to", DayMeans::its_end);
+    if (auto refused = wrong_together(input, groups, from, to))
+        return *refused;
     question.to = to->value_or(SystemClock().now() + 1);
     question.from = from->value_or(question.to - default_span);
     if (!context.principal.may("users:manage"))

@@ -8,6 +8,7 @@
 #include "api/cursor.hpp"
 #include "api/dates.hpp"
 #include "api/executions/executions.hpp"
+#include "api/wrong_together.hpp"
 #include "dure/schema/fields.hpp"
 
 namespace dure::api {
@@ -115,14 +116,10 @@ struct AuditRequest {
 Result<AuditRequest> read_audit(const RequestContext& context, const Cursors& cursors)
 {
     const auto input = audit_fields().read_query(context.query);
-    if (!input)
-        return input.error();
-    const auto from = read_time(input->from_date, "from_date", DayMeans::its_start);
-    if (!from)
-        return from.error();
-    const auto to = read_time(input->to_date, "to_date", DayMeans::its_end);
-    if (!to)
-        return to.error();
+    const auto from = read_time(parameter_of(context.query, "from_date"), "from_date", DayMeans::its_start);
+    const auto to = read_time(parameter_of(context.query, "to_date"), "to_date", DayMeans::its_end);
+    if (auto refused = wrong_together(input, from, to))
+        return *refused;
     AuditRequest request{{input->user_id, input->event_type, *from, *to, {}, input->limit}, {}};
     request.list = dump(
         Json{"audit", input->user_id.value_or(""), input->event_type.value_or(""), input->from_date, input->to_date});
@@ -179,11 +176,9 @@ Handler replay_aggregate(const ApiParts& parts)
         if (auto seen = co_await check_bound_reader(parts, context, context.path_parameter("id")); !seen)
             co_return seen.error();
         const auto input = event_routes::replay_fields().read_query(context.query);
-        if (!input)
-            co_return input.error();
-        const auto time = read_time(input->at, "at", DayMeans::its_end);
-        if (!time)
-            co_return time.error();
+        const auto time = read_time(parameter_of(context.query, "at"), "at", DayMeans::its_end);
+        if (auto refused = wrong_together(input, time))
+            co_return *refused;
         if (auto room = context.visit->check_room(); !room)  // a refusal comes before the work
             co_return room;
         auto replayed =

@@ -4,6 +4,7 @@
 #include "api/executions/executions.hpp"
 #include "api/flows/answers.hpp"
 #include "api/limited.hpp"
+#include "api/wrong_together.hpp"
 
 #include <algorithm>
 
@@ -53,8 +54,18 @@ Error wrong(std::vector<std::string> place, const std::string& message, const ch
     return Error(Errc::invalid_argument, message).param(place.back()).problem({place, message, type});
 }
 
-Result<std::string> version_of(const Json& version)
+Result<void> inputs_fit(const schema::JsonView& body)
 {
+    const auto inputs = body.find("inputs");
+    if (!inputs || inputs->is_null() || inputs->is_object())
+        return {};
+    return wrong({"body", "inputs"}, "Input should be a valid dictionary", "dict_type");
+}
+
+Result<std::string> version_of(const schema::JsonView& body)
+{
+    const auto given = body.find("version");
+    const auto version = given ? Json::parse(given->raw()) : Json();
     if (version.is_null())
         return std::string();
     if (version.is_number_integer() && version.get<std::int64_t>() >= 1)
@@ -76,17 +87,14 @@ Result<std::string> idempotency_key(const RequestContext& context)
 
 Result<executions::StartRequest> request_of(const RequestContext& context, std::string_view text)
 {
-    auto body = body_fields().read_body(text);
-    if (!body)
+    const schema::JsonView view(text);
+    auto body = body_fields().read_body(view);
+    if (!view.is_object())
         return body.error();
-    if (!body->inputs.is_null() && !body->inputs.is_object())
-        return wrong({"body", "inputs"}, "Input should be a valid dictionary", "dict_type");
-    auto version = version_of(body->version);
-    if (!version)
-        return version.error();
+    auto version = version_of(view);
     auto key = idempotency_key(context);
-    if (!key)
-        return key.error();
+    if (auto refused = wrong_together(body, inputs_fit(view), version, key))
+        return *refused;
     executions::StartRequest request;
     request.flow = context.path_parameter("id");
     request.version = std::move(*version);

@@ -6,6 +6,7 @@
 
 #include "api/executions/executions.hpp"
 #include "api/stream_places.hpp"
+#include "api/wrong_together.hpp"
 #include "dure/auth/authenticator.hpp"
 #include "dure/http/sse.hpp"
 #include "dure/schema/fields.hpp"
@@ -31,11 +32,11 @@ const auto& query_fields()
 }
 
 // A browser that reconnects sends its first URL and the id it saw last: the id counts.
-Result<std::int64_t> place_after(const RequestContext& context, const Query& query)
+Result<std::int64_t> place_after(const RequestContext& context, const Result<Query>& query)
 {
     const auto last = context.header("last-event-id");
     if (last.empty())
-        return query.after;
+        return query ? query->after : 0;
     std::int64_t number = -1;
     const auto read = std::from_chars(last.data(), last.data() + last.size(), number);
     if (read.ec != std::errc() || read.ptr != last.data() + last.size() || number < 0)
@@ -158,14 +159,10 @@ Handler stream_execution(const ApiParts& parts)
 {
     return [&parts](RequestContext& context) -> Task<Result<void>> {
         const auto query = execution_stream::query_fields().read_query(context.query);
-        if (!query)
-            co_return query.error();
-        const auto after = execution_stream::place_after(context, *query);
-        if (!after)
-            co_return after.error();
-        auto modes = read_modes(query->modes);
-        if (!modes)
-            co_return modes.error();
+        const auto after = execution_stream::place_after(context, query);
+        auto modes = read_modes(parameter_of(context.query, "modes"));
+        if (auto refused = wrong_together(query, after, modes))
+            co_return *refused;
         if (auto seen = co_await check_seen(parts, context, context.path_parameter("id")); !seen)
             co_return seen.error();
         co_return co_await stream_log(parts, context, {context.path_parameter("id"), *after, std::move(*modes)},

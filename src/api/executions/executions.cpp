@@ -2,6 +2,7 @@
 #include "api/executions/executions.hpp"
 
 #include "api/flows/answers.hpp"
+#include "api/wrong_together.hpp"
 #include "dure/schema/fields.hpp"
 
 namespace dure::api {
@@ -105,6 +106,23 @@ const auto& fork_fields()
 Error wrong_type(const std::string& field, const std::string& message)
 {
     return Error(Errc::invalid_argument, message).param(field).problem({{"body", field}, message, "type_error"});
+}
+
+// What is absent is the table's to name.
+Result<void> step_fits(const schema::JsonView& body)
+{
+    const auto step = body.find("step");
+    if (!step || step->is_null() || step->is_string() || Json::parse(step->raw()).is_number_integer())
+        return {};
+    return wrong_type("step", "Input should be the number of a step or the id of a node");
+}
+
+Result<void> patch_fits(const schema::JsonView& body)
+{
+    const auto patch = body.find("patch");
+    if (!patch || patch->is_null() || patch->is_object())
+        return {};
+    return wrong_type("patch", "Input should be a valid dictionary");
 }
 
 Task<Result<void>> respond_changed(RequestContext& context, const Result<executions::Execution>& changed)
@@ -212,13 +230,12 @@ Handler fork_execution(const ApiParts& parts)
         const auto body = co_await context.json_body(static_cast<std::size_t>(limits.json_body));
         if (!body)
             co_return body.error();
-        auto input = execution_routes::fork_fields().read_body(*body);
-        if (!input)
+        const schema::JsonView view(*body);
+        auto input = execution_routes::fork_fields().read_body(view);
+        if (!view.is_object())
             co_return input.error();
-        if (!input->step.is_number_integer() && !input->step.is_string())
-            co_return execution_routes::wrong_type("step", "Input should be the number of a step or the id of a node");
-        if (!input->patch.is_null() && !input->patch.is_object())
-            co_return execution_routes::wrong_type("patch", "Input should be a valid dictionary");
+        if (auto refused = wrong_together(input, execution_routes::step_fits(view), execution_routes::patch_fits(view)))
+            co_return *refused;
         co_return co_await execution_routes::respond_changed(
             context,
             co_await service.fork(context.path_parameter("id"), flow_owner(context),

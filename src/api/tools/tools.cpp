@@ -64,19 +64,21 @@ Result<std::string_view> read_arguments(std::string_view body)
     const schema::JsonView view(body);
     if (!view.is_object())
         return wrong_field({"body"}, "The body must be a JSON object.", "dict_type");
-    std::optional<Error> wrong;
+    std::vector<FieldProblem> problems;
     std::string_view arguments = "{}";
     view.for_each_member([&](std::string_view key, const schema::JsonView& value) {
         if (key != "arguments")
-            wrong = wrong_field({"body", std::string(key)}, "Extra inputs are not permitted", "extra_forbidden");
+            problems.push_back({{"body", std::string(key)}, "Extra inputs are not permitted", "extra_forbidden"});
         else if (value.is_object())
             arguments = value.raw();
         else if (!value.is_null())
-            wrong = wrong_field({"body", "arguments"}, "Input should be a valid dictionary", "dict_type");
+            problems.push_back({{"body", "arguments"}, "Input should be a valid dictionary", "dict_type"});
     });
-    if (wrong)
-        return *wrong;
-    return arguments;
+    if (problems.empty())
+        return arguments;
+    const auto& first = problems.front();
+    auto wrong = wrong_field(first.location, first.message.c_str(), first.type.c_str());
+    return std::move(wrong).problems(std::move(problems));
 }
 
 Result<tools::Caller> tool_caller(const RequestContext& context)
