@@ -12,6 +12,7 @@
 #include "dure/events/access_audit.hpp"
 #include "dure/llm/gateway.hpp"
 #include "dure/sessions/service.hpp"
+#include "dure/store/usage.hpp"
 #include "dure/store/usage_writer.hpp"
 
 namespace dure::chat {
@@ -132,9 +133,11 @@ Task<Result<void>> Turns::record(const Turn& turn, Answer& answer, const Ended& 
     // A request that was refused before anything came of it is no turn.
     const bool refused = !ended.whole() && !ended.cancelled && !has_output(answer.completion);
     bool tools_on_record = answer.tools_used.empty();
+    bool usage_on_record = false;
     if (!turn.session_id.empty() && !refused) {
         auto recorded = co_await record_turn(turn, answer, ended);
         tools_on_record = tools_on_record || recorded;
+        usage_on_record = recorded.has_value();
         // A session that was deleted while it was answered: the answer stands, there is nothing to store it in.
         if (!recorded && outcome && recorded.error().code() != Errc::not_found)
             outcome = recorded;
@@ -143,7 +146,8 @@ Task<Result<void>> Turns::record(const Turn& turn, Answer& answer, const Ended& 
         if (auto recorded = co_await record_tools(turn, answer); !recorded && outcome)
             outcome = recorded;
     co_await end_run(turn, ended);
-    co_await add_usage(turn, answer, ended.status(answer), ended.took);
+    if (!usage_on_record)
+        co_await parts_.usage.add(usage_of(turn, answer, ended));
     co_return outcome;
 }
 
@@ -177,8 +181,13 @@ Task<Result<void>> Turns::record_turn(const Turn& turn, Answer& answer, const En
     record.assistant_text = answer.completion.text;
     record.cut = !ended.whole() && !answer.completion.drained;
     auto* run = turn.run && turn.run->begun() ? turn.run : nullptr;
-    if (run)
-        record.also = [run, status = ended.run_status()](sql::Connection& c) { return run->end_in(c, status); };
+    const auto usage = usage_of(turn, answer, ended);
+    record.also = [run, status = ended.run_status(), &usage](sql::Connection& c) -> Result<void> {
+        if (run)
+            if (auto stored = run->end_in(c, status); !stored)
+                return stored;
+        return store::Usage(c).insert({&usage, 1});
+    };
     record.model = answer.model;
     record.by = actor_of(turn.caller, turn.info);
     record.totals.tokens_used = answer.completion.usage.total();
@@ -200,7 +209,7 @@ Task<Result<void>> Turns::record_turn(const Turn& turn, Answer& answer, const En
     co_return Result<void>();
 }
 
-Task<void> Turns::add_usage(const Turn& turn, const Answer& answer, std::string_view status, Steady::duration took)
+model::UsageRow Turns::usage_of(const Turn& turn, const Answer& answer, const Ended& ended)
 {
     model::UsageRow row;
     row.user_id = turn.caller.user_id;
@@ -209,7 +218,7 @@ Task<void> Turns::add_usage(const Turn& turn, const Answer& answer, std::string_
     row.target = answer.completion.answered_by;
     if (!turn.session_id.empty())
         row.session_id = turn.session_id;
-    row.status = status;
+    row.status = ended.status(answer);
     row.prompt_tokens = answer.completion.usage.prompt_tokens;
     row.completion_tokens = answer.completion.usage.completion_tokens;
     row.cached_tokens = answer.completion.usage.cached_tokens;
@@ -218,9 +227,9 @@ Task<void> Turns::add_usage(const Turn& turn, const Answer& answer, std::string_
     row.cost_nano = answer.cost_nano;
     row.created_at = SystemClock().now();
     row.request_id = turn.info.request_id;
-    row.duration_ms = std::chrono::duration_cast<std::chrono::milliseconds>(took).count();
+    row.duration_ms = std::chrono::duration_cast<std::chrono::milliseconds>(ended.took).count();
     row.endpoint = turn.info.endpoint;
-    co_await parts_.usage.add(std::move(row));
+    return row;
 }
 
 Task<Result<void>> Turns::relay(const Turn& turn, const llm::RelayRequest& request, const llm::CallContext& context,

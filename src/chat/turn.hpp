@@ -71,7 +71,7 @@ private:
     // Runs `work`, then records what `answer` holds by then. Cancellation is recorded as a cut and goes on.
     Task<Result<void>> run_and_record(const Turn& turn, Answer& answer, Task<Result<void>> work);
     Task<Result<void>> record(const Turn& turn, Answer& answer, const Ended& ended);
-    Task<void> add_usage(const Turn& turn, const Answer& answer, std::string_view status, Steady::duration took);
+    static model::UsageRow usage_of(const Turn& turn, const Answer& answer, const Ended& ended);
     Task<Result<void>> record_tools(const Turn& turn, const Answer& answer);
     Task<Result<void>> record_turn(const Turn& turn, Answer& answer, const Ended& ended);
     // What no recorded turn has ended.
