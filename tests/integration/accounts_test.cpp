@@ -179,6 +179,14 @@ TEST_F(AccountRoutes, TheLoginFormIsReadStrictly)
         {"username=a%00b&password=x", "application/x-www-form-urlencoded", 400},
         {"{\"username\":\"a\",\"password\":\"b\"}", "application/json", 415},
         {"username=a&password=b", "text/plain", 415},
+        {"--b\r\nContent-Disposition: form-data; name=\"username\"\r\n\r\nkim@example.kr\r\n"
+         "--b\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\ncorrect horse battery\r\n--b--\r\n",
+         "multipart/form-data; boundary=b",
+         200},
+        {"--b\r\nContent-Disposition: form-data; name=\"username\"\r\n\r\nkim@example.kr\r\n--b--\r\n",
+         "multipart/form-data; boundary=b",
+         422},
+        {"username=a&password=b", "multipart/form-data; boundary=b", 400},
     };
     for (const auto& one : cases) {
         const auto answer =
