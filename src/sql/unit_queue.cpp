@@ -19,11 +19,15 @@ bool UnitQueue::push(Unit& unit)
     return true;
 }
 
-std::vector<Unit*> UnitQueue::pop(std::size_t most)
+std::vector<Unit*> UnitQueue::pop(std::size_t most, std::optional<Steady::time_point> until)
 {
     std::unique_lock lock(guard_);
+    const auto some = [this] { return closed_ || !units_.empty(); };
     ++idle_;
-    filled_.wait(lock, [this] { return closed_ || !units_.empty(); });
+    if (until)
+        filled_.wait_until(lock, *until, some);
+    else
+        filled_.wait(lock, some);
     --idle_;
     return take(most);
 }
@@ -84,6 +88,12 @@ bool UnitQueue::closed() const
 {
     const std::lock_guard lock(guard_);
     return closed_;
+}
+
+bool UnitQueue::drained() const
+{
+    const std::lock_guard lock(guard_);
+    return closed_ && units_.empty();
 }
 
 std::size_t UnitQueue::size() const

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "dure/sql/database.hpp"
@@ -16,8 +17,8 @@ public:
 
     // False: full or closed.
     bool push(Unit& unit);
-    // Waits for work and takes what is there, at most `most`; empty when the queue is closed and drained.
-    std::vector<Unit*> pop(std::size_t most);
+    // Waits for work and takes what is there, at most `most`; empty when the queue is closed and drained, or `until` has passed.
+    std::vector<Unit*> pop(std::size_t most, std::optional<Steady::time_point> until = std::nullopt);
     // The same, but waits for `least` units, as long as `worth_waiting` says yes: then for no more than are there. It is asked again after
     // look_again(). For a queue with one taker, who is not woken for less.
     std::vector<Unit*> pop_while(std::size_t most, std::size_t least, const std::function<bool()>& worth_waiting);
@@ -28,6 +29,7 @@ public:
     std::vector<Unit*> take_older(Steady::time_point moment);
     void close();
     bool closed() const;
+    bool drained() const;   // and closed: nothing more comes
     std::size_t size() const;
     // Threads that wait in pop().
     std::size_t idle() const;

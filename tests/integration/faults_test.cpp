@@ -7,6 +7,7 @@
 #include <array>
 #include <atomic>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -84,6 +85,29 @@ TEST(DiskFull, AStreamWhoseTurnCannotBeStoredEndsInAnErrorFrameAlone)
     const auto last = std::string_view(answer.body).substr(answer.body.rfind("data: "));
     EXPECT_TRUE(last.starts_with("data: {\"error\":")) << answer.body;
     EXPECT_EQ(answer.body.find("[DONE]"), std::string::npos) << answer.body;
+}
+
+// Nothing that the disk may not have is told; whoever reads is refused in time instead of waiting for as long as it hangs.
+TEST(DiskHangs, ReadsAreRefusedInTimeAndAllGoesOnWhenItAnswers)
+{
+    Faults faults;
+    ServerProcess server({.configuration = no_limits + std::string("[database]\nstatement_timeout = \"1s\"\n"),
+                          .environment = faults.environment()});
+    const auto create = [&] { return ask(server, "POST", "/api/chat/session", R"({"title":"said"})").status; };
+    const auto list = [&] { return ask(server, "GET", "/api/chat/sessions"); };
+    ASSERT_EQ(create(), 201);
+    faults.disk_hangs(true);
+    auto written = std::async(std::launch::async, create);
+    RawAnswer refused;
+    EXPECT_TRUE(eventually([&] { return (refused = list()).status != 200; }));
+    EXPECT_EQ(refused.status, 503) << refused.body;
+    EXPECT_FALSE(refused.header("retry-after").empty());
+    EXPECT_EQ(written.wait_for(0s), std::future_status::timeout) << "the disk has not taken it";
+    EXPECT_LE(slowest_health_time(server), 100ms);
+    faults.disk_hangs(false);
+    EXPECT_EQ(written.get(), 201);
+    EXPECT_EQ(list().json().at("sessions").size(), 2u);
+    EXPECT_EQ(server.terminate(), 0) << server.err();
 }
 
 // `none` takes all free descriptors away and gives them back.

@@ -318,6 +318,37 @@ TEST_F(CommitsInLineTest, AllFailWithTheFsyncBeforeThem)
     EXPECT_EQ(fatal_calls_, 1);
 }
 
+// Who reads may come again; the write's outcome is known when the disk says it.
+TEST(Sqlite, AReadBehindADiskThatHangsIsRefusedInTime)
+{
+    FailingDisk disk;
+    test::TemporaryFolder folder;
+    auto options = test::sqlite_options(folder.file("dure.db"));
+    options.statement_timeout = 500ms;
+    const auto database = test::open_or_throw(options);
+    ASSERT_TRUE(database->run_now(make_table));
+    FailingDisk::held = true;
+    Running write([&] { return database->run_now([](Connection& c) { return insert_item(c, "a"); }).has_value(); });
+    ASSERT_TRUE(comes_true([] { return FailingDisk::held_syncs == 1; }));
+    std::atomic<int> refused = 0;
+    const auto read = [&] {
+        const auto count = test::read_now(*database, count_items);
+        refused += !count && count.error().code() == Errc::unavailable;
+        return count.has_value();
+    };
+    std::deque<Running> reads;
+    for (int i = 0; i < 8; ++i)
+        reads.emplace_back(read);
+    EXPECT_TRUE(comes_true([&] { return refused == 8; }));
+    EXPECT_FALSE(write.ended());
+    const auto begun = Steady::now();
+    EXPECT_FALSE(read()) << "the disk still hangs";
+    EXPECT_LT(Steady::now() - begun, 400ms) << "that is known by now";
+    FailingDisk::held = false;
+    EXPECT_TRUE(write.good());
+    EXPECT_EQ(test::read_now(*database, count_items).value(), 1);
+}
+
 TEST(Sqlite, ThePagesOfACommitAreMovedAfterTheLogIsOnTheDisk)
 {
     FailingDisk disk;

@@ -37,6 +37,8 @@ public:
 
     // Every write to a file fails with ENOSPC.
     void disk_full(bool full) { shared_->disk_full = full; }
+    // No fsync ends.
+    void disk_hangs(bool hangs) { shared_->disk_hangs = hangs; }
     // Every call that needs a new descriptor fails with EMFILE.
     void no_descriptors(bool none) { shared_->no_descriptors = none; }
     // What the wall clock shows, against the real one.
@@ -47,6 +49,7 @@ private:
         volatile std::int64_t disk_full;
         volatile std::int64_t clock_jump_seconds;
         volatile std::int64_t no_descriptors;
+        volatile std::int64_t disk_hangs;
     };
 
     std::string path() const { return (folder_.path() / "faults").string(); }

@@ -1,5 +1,5 @@
 // A library to be loaded before the server's own (LD_PRELOAD) that makes the operating system misbehave while the test says
-// so: no space on the disk, a clock that jumped, no descriptors. The test and the library share a file of numbers (faults.hpp).
+// so: no space on the disk, a disk that hangs, a clock that jumped, no descriptors. The test and the library share a file of numbers (faults.hpp).
 //
 // Everything by system calls: the functions of libc may be the ones that are replaced here, or those of a sanitizer that has
 // not begun yet.
@@ -20,6 +20,7 @@ struct Faults {
     volatile std::int64_t disk_full;
     volatile std::int64_t clock_jump_seconds;
     volatile std::int64_t no_descriptors;
+    volatile std::int64_t disk_hangs;
 };
 
 const Faults& faults()
@@ -47,6 +48,14 @@ ssize_t refuse()
 {
     errno = ENOSPC;
     return -1;
+}
+
+int synchronise(long call, int fd)
+{
+    const timespec pause{0, 1'000'000};
+    while (faults().disk_hangs != 0)
+        ::syscall(SYS_nanosleep, &pause, nullptr);
+    return static_cast<int>(::syscall(call, fd));
 }
 
 int descriptor_from(long call, long first, long second = 0, long third = 0, long fourth = 0)
@@ -81,6 +90,16 @@ ssize_t pwrite64(int fd, const void* bytes, size_t size, off64_t offset)
 ssize_t pwrite(int fd, const void* bytes, size_t size, off_t offset)
 {
     return pwrite64(fd, bytes, size, offset);
+}
+
+int fsync(int fd)
+{
+    return synchronise(SYS_fsync, fd);
+}
+
+int fdatasync(int fd)
+{
+    return synchronise(SYS_fdatasync, fd);
 }
 
 int clock_gettime(clockid_t clock, timespec* time)

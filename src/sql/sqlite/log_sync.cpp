@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <sqlite3.h>
 
+#include <algorithm>
+
 namespace dure::sql {
 
 namespace {
@@ -13,8 +15,10 @@ constexpr std::size_t most_waiting = 4096;
 
 }  // namespace
 
-LogSync::LogSync(std::function<int()> sync, std::function<void()> on_idle, std::function<void(std::string)> on_failure)
-    : sync_(std::move(sync)), on_idle_(std::move(on_idle)), on_failure_(std::move(on_failure)), thread_([this] {
+LogSync::LogSync(std::function<int()> sync, std::function<void()> on_idle, std::function<void(std::string)> on_failure,
+                 Steady::duration patience)
+    : sync_(std::move(sync)), on_idle_(std::move(on_idle)), on_failure_(std::move(on_failure)), patience_(patience),
+      thread_([this] {
           pthread_setname_np(pthread_self(), "sql-sync");
           work();
       })
@@ -56,17 +60,54 @@ void LogSync::tell_reader(Unit& unit)
     if (synced_.load() >= seen)
         return finish(unit);
     std::unique_lock lock(guard_);
-    if (waiting_.size() >= most_waiting) {
+    const auto now = Steady::now();
+    const bool hangs = !failed_ && asked_ > synced_.load() && now - asked_at_ > patience_;
+    if (hangs || waiting_.size() >= most_waiting) {
         lock.unlock();
-        unit.error = busy_error("too many reads wait for the log");
+        unit.error = busy_error(hangs ? "the log is not on the disk yet" : "too many reads wait for the log");
         return finish(unit);
     }
-    wait_or_finish({{&unit}, seen}, lock);   // its commits are synchronised for those who wrote them
+    wait_or_finish({{&unit}, seen, now + patience_}, lock);   // its commits are synchronised for those who wrote them
+}
+
+std::optional<Steady::time_point> LogSync::refuse_late()
+{
+    const auto first = first_late_.load();
+    if (first == Steady::time_point::max())
+        return std::nullopt;
+    const auto now = Steady::now();
+    if (now < first)
+        return first;
+    std::vector<Unit*> late;
+    {
+        const std::lock_guard lock(guard_);
+        std::erase_if(waiting_, [&](const Waiting& one) {
+            if (one.until > now)
+                return false;
+            late.insert(late.end(), one.units.begin(), one.units.end());
+            return true;
+        });
+        note_first_late();
+    }
+    for (auto* unit : late) {
+        unit->error = busy_error("the log is not on the disk yet");
+        finish(*unit);
+    }
+    return refuse_late();
+}
+
+// Reads stand in the order of their times.
+void LogSync::note_first_late()
+{
+    const auto read = std::find_if(waiting_.begin(), waiting_.end(),
+                                   [](const Waiting& one) { return one.until != Steady::time_point::max(); });
+    first_late_ = read == waiting_.end() ? Steady::time_point::max() : read->until;
 }
 
 void LogSync::wait_or_finish(Waiting fresh, std::unique_lock<std::mutex>& lock)
 {
     waiting_.push_back(std::move(fresh));
+    first_late_ = std::min(first_late_.load(), waiting_.back().until);
     if (failed_ || waiting_.back().commits <= synced_.load())
         finish_decided(lock);
 }
@@ -85,6 +126,7 @@ void LogSync::finish_decided(std::unique_lock<std::mutex>& lock)
         }
         return true;
     });
+    note_first_late();
     lock.unlock();
     for (auto* unit : decided)
         finish(*unit);
@@ -94,6 +136,7 @@ void LogSync::finish_decided(std::unique_lock<std::mutex>& lock)
 void LogSync::synchronise(std::unique_lock<std::mutex>& lock)
 {
     const auto covered = asked_ = written_;
+    asked_at_ = Steady::now();
     busy_ = true;
     const bool failed = failed_;
     room_.notify_one();

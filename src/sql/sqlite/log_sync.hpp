@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <thread>
 
 #include "sql/unit_queue.hpp"
@@ -16,7 +17,9 @@ namespace dure::sql {
 class LogSync {
 public:
     // `sync` gives SQLite's code. The others are called from the thread that synchronises: `on_failure` once, `on_idle` when busy() has become false.
-    LogSync(std::function<int()> sync, std::function<void()> on_idle, std::function<void(std::string)> on_failure);
+    // A read waits for `patience`: a disk may hang, and whoever reads can come again. A write waits on: nobody could tell its outcome.
+    LogSync(std::function<int()> sync, std::function<void()> on_idle, std::function<void(std::string)> on_failure,
+            Steady::duration patience);
     ~LogSync();
     LogSync(const LogSync&) = delete;
     LogSync& operator=(const LogSync&) = delete;
@@ -32,11 +35,14 @@ public:
     void tell(std::vector<Unit*> units, bool at_once);
     // The same for one unit of a reader, from its thread.
     void tell_reader(Unit& unit);
+    // For readers, between their units: refuses reads that have waited too long. Gives when the next one has; nothing: none waits.
+    std::optional<Steady::time_point> refuse_late();
 
 private:
     struct Waiting {
         std::vector<Unit*> units;
         std::uint64_t commits;  // that have to be on the disk
+        Steady::time_point until = Steady::time_point::max();   // of a read
     };
     void work();
     // One at a time: whoever finds nothing under way.
@@ -44,19 +50,23 @@ private:
     // Both let the lock go while they finish units.
     void wait_or_finish(Waiting fresh, std::unique_lock<std::mutex>& lock);
     void finish_decided(std::unique_lock<std::mutex>& lock);
+    void note_first_late();
 
     const std::function<int()> sync_;
     const std::function<void()> on_idle_;
     const std::function<void(std::string)> on_failure_;
+    const Steady::duration patience_;
     std::atomic<std::uint64_t> begun_ = 0;
     std::atomic<std::uint64_t> synced_ = 0;
     std::atomic<bool> busy_ = false;
+    std::atomic<Steady::time_point> first_late_ = Steady::time_point::max();   // when the first waiting read has waited too long
     std::mutex guard_;
     std::condition_variable changed_;
     std::condition_variable room_;
     std::vector<Waiting> waiting_;
     std::uint64_t written_ = 0;  // commits whose bytes the system has
     std::uint64_t asked_ = 0;  // commits for which an fsync has begun
+    Steady::time_point asked_at_{};
     bool closed_ = false;
     bool failed_ = false;
     std::thread thread_;

@@ -22,7 +22,7 @@ SqliteWriter::SqliteWriter(std::unique_ptr<SqliteConnection> connection, std::un
     : connection_(std::move(connection)), queue_(queue), options_(options), next_checkpoint_(pages_between_checkpoints),
       mover_(std::move(mover), [this](std::string detail) { die(std::move(detail)); }),
       log_sync_([this] { return connection_->sync_log(); }, [this] { queue_.look_again(); },
-                [this](std::string detail) { die(std::move(detail)); })
+                [this](std::string detail) { die(std::move(detail)); }, options.statement_timeout)
 {}
 
 void SqliteWriter::work()
@@ -198,8 +198,8 @@ void SqliteWriter::demand(std::string_view command)
 void run_reader(SqliteConnection& connection, UnitQueue& queue, LogSync& log_sync, Steady::duration queue_wait)
 {
     for (;;) {
-        auto units = queue.pop(1);
-        if (units.empty())
+        auto units = queue.pop(1, log_sync.refuse_late());
+        if (units.empty() && queue.drained())
             return;
         refuse_stale(units, queue_wait);
         for (auto* unit : units) {
