@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "dure/executions/flow_chat.hpp"
+#include "dure/sql/outcomes.hpp"
 
 namespace dure::executions {
 
@@ -51,6 +52,7 @@ constexpr sql::TextBound bound_of_steps{store::page_text_bytes, "octet_length(in
 const std::string steps_of_one = " FROM execution_steps WHERE execution_id = $1 ORDER BY number, node_id";
 
 constexpr std::int64_t touch_interval = 1000;  // ms
+constexpr std::string_view execution_word = "execution";
 
 std::string touch_sql(const std::string& now, const std::string& latest)
 {
@@ -116,33 +118,14 @@ Execution execution_from(const sql::Row& row)
     return execution;
 }
 
-Result<std::vector<Execution>> executions_from(const Result<sql::Rows>& rows)
-{
-    if (!rows)
-        return rows.error();
-    std::vector<Execution> executions;
-    executions.reserve(rows->size());
-    for (const auto row : *rows)
-        executions.push_back(execution_from(row));
-    return executions;
-}
-
 Result<Execution> one_execution(const Result<sql::Rows>& rows)
 {
-    if (!rows)
-        return rows.error();
-    if (rows->empty())
-        return Error(Errc::not_found, "No such execution.");
-    return execution_from(rows->front());
+    return sql::read_one(rows, execution_from, execution_word);
 }
 
 Result<void> one_change(const Result<std::int64_t>& changed)
 {
-    if (!changed)
-        return changed.error();
-    if (*changed == 0)
-        return Error(Errc::not_found, "No such execution.");
-    return {};
+    return sql::must_change(changed, execution_word);
 }
 
 Step step_from(const sql::Row& row)
@@ -163,17 +146,6 @@ Step step_from(const sql::Row& row)
     step.cost_nano = row.integer("cost_nano");
     step.attempts = row.integer("attempts");
     return step;
-}
-
-Result<std::vector<Step>> steps_from(const Result<sql::Rows>& rows)
-{
-    if (!rows)
-        return rows.error();
-    std::vector<Step> steps;
-    steps.reserve(rows->size());
-    for (const auto row : *rows)
-        steps.push_back(step_from(row));
-    return steps;
 }
 
 }  // namespace
@@ -213,7 +185,7 @@ Result<std::optional<Execution>> ExecutionRows::find_by_key(const std::string& o
                                                             const std::string& key)
 {
     static const std::string sql = select_executions + " WHERE owner_id = $1 AND flow_id = $2 AND idempotency_key = $3";
-    auto found = executions_from(connection_.query(sql, owner, flow, key));
+    auto found = sql::read_all(connection_.query(sql, owner, flow, key), execution_from);
     if (!found)
         return found.error();
     if (found->empty())
@@ -270,7 +242,7 @@ Result<Page> ExecutionRows::list(const std::string& owner, const Filter& filter)
     const auto behind = " FROM executions" + condition + " ORDER BY id DESC LIMIT $" +
                         std::to_string(values.size() - 1) + " OFFSET $" + std::to_string(values.size());
     const auto rows = connection_.query_up_to(page_of_executions, "SELECT " + listed_columns + behind, values);
-    auto executions = executions_from(rows);
+    auto executions = sql::read_all(rows, execution_from);
     if (!executions)
         return executions.error();
     Page page{std::move(*executions), counted->front().integer(0)};
@@ -279,7 +251,7 @@ Result<Page> ExecutionRows::list(const std::string& owner, const Filter& filter)
     const auto told = std::ssize(page.executions);
     values[values.size() - 2] = size - told;
     values.back() = before + told;
-    auto others = executions_from(connection_.query_with("SELECT " + abridged_columns + behind, values));
+    auto others = sql::read_all(connection_.query_with("SELECT " + abridged_columns + behind, values), execution_from);
     if (!others)
         return others.error();
     for (auto& execution : *others) {
@@ -303,7 +275,7 @@ Result<std::int64_t> ExecutionRows::queued(const std::string& owner, std::int64_
 Result<std::vector<Step>> ExecutionRows::steps(const std::string& id)
 {
     static const std::string sql = "SELECT " + step_columns + steps_of_one;
-    return steps_from(connection_.query(sql, id));
+    return sql::read_all(connection_.query(sql, id), step_from);
 }
 
 Result<std::vector<Step>> ExecutionRows::steps_to_show(const std::string& id)
@@ -312,10 +284,11 @@ Result<std::vector<Step>> ExecutionRows::steps_to_show(const std::string& id)
     static const std::string others = "SELECT " + abridged_step_columns + steps_of_one + " LIMIT $2 OFFSET $3";
     const std::array<sql::Param, 1> value{id};
     const auto rows = connection_.query_up_to(bound_of_steps, whole_ones, value);
-    auto steps = steps_from(rows);
+    auto steps = sql::read_all(rows, step_from);
     if (!steps || !rows->cut())
         return steps;
-    auto abridged = steps_from(connection_.query(others, id, std::numeric_limits<std::int64_t>::max(), std::ssize(*steps)));
+    auto abridged = sql::read_all(
+        connection_.query(others, id, std::numeric_limits<std::int64_t>::max(), std::ssize(*steps)), step_from);
     if (!abridged)
         return abridged;
     for (auto& step : *abridged) {
@@ -340,7 +313,7 @@ Result<UnixMillis> ExecutionRows::begin(const std::string& id, UnixMillis now)
     if (!begun)
         return begun.error();
     if (begun->empty())
-        return Error(Errc::not_found, "No such execution.");
+        return sql::missing(execution_word);
     return begun->front().integer(0);
 }
 
@@ -462,7 +435,7 @@ Result<std::vector<Execution>> ExecutionRows::to_wake(UnixMillis now, std::int64
 {
     static const std::string sql =
         select_executions + " WHERE wake_at IS NOT NULL AND wake_at <= $1 ORDER BY wake_at LIMIT $2";
-    return executions_from(connection_.query(sql, now, limit));
+    return sql::read_all(connection_.query(sql, now, limit), execution_from);
 }
 
 Result<std::vector<std::string>> ExecutionRows::forget(UnixMillis ended_before, std::int64_t limit)

@@ -5,13 +5,15 @@
 #include <cstdio>
 
 #include "dure/base/json_write.hpp"
-
+#include "dure/sql/outcomes.hpp"
 #include "runs/rollback.hpp"
 #include "runs/webhook_rows.hpp"
 
 namespace dure::runs {
 
 namespace {
+
+using sql::without_count;
 
 const std::string run_columns =
     "id, thread_id, owner_id, graph, input, options, status, worker, epoch, attempts, lease_until, "
@@ -54,30 +56,9 @@ Run run_from(const sql::Row& row)
     return run;
 }
 
-Result<std::vector<Run>> runs_from(const Result<sql::Rows>& rows)
-{
-    if (!rows)
-        return rows.error();
-    std::vector<Run> runs;
-    for (const auto row : *rows)
-        runs.push_back(run_from(row));
-    return runs;
-}
-
 Result<Run> one_run(const Result<sql::Rows>& rows)
 {
-    if (!rows)
-        return rows.error();
-    if (rows->empty())
-        return Error(Errc::not_found, "No such run.");
-    return run_from(rows->front());
-}
-
-Result<void> done(const Result<std::int64_t>& changed)
-{
-    if (!changed)
-        return changed.error();
-    return {};
+    return sql::read_one(rows, run_from, "run");
 }
 
 Error busy()
@@ -130,7 +111,7 @@ Result<sql::Rows> take(sql::Connection& connection, const Which& which, const Cl
 // The runs, with what they find open kept for a rollback.
 Result<std::vector<Run>> begun_from(sql::Connection& connection, const Result<sql::Rows>& rows)
 {
-    auto runs = runs_from(rows);
+    auto runs = sql::read_all(rows, run_from);
     for (std::size_t i = 0; runs && i < runs->size(); ++i)
         if (const auto& run = (*runs)[i]; run.attempts == 1 && (*rows)[i].flag("finds_open"))
             if (auto kept = keep_for_rollback(connection, run); !kept)
@@ -216,15 +197,15 @@ Result<void> RunRows::make_room(const Run& fresh, Multitask multitask)
         "UPDATE graph_runs SET status = 'cancelled', ended_at = $2 WHERE thread_id = $1 AND "
         "status = 'pending' RETURNING " +
         run_columns;
-    const auto ended = runs_from(connection_.query(cancel, fresh.thread, fresh.created_at));
+    const auto ended = sql::read_all(connection_.query(cancel, fresh.thread, fresh.created_at), run_from);
     if (!ended)
         return ended.error();
     for (const auto& run : *ended)
         if (auto told = tell_end(connection_, run); !told)
             return told;
     const auto how = multitask == Multitask::rollback ? Stop::rollback : Stop::cancel;
-    return done(connection_.execute("UPDATE graph_runs SET stop = $2 WHERE thread_id = $1 AND status = 'running'",
-                                    fresh.thread, name_of(how)));
+    return without_count(connection_.execute(
+        "UPDATE graph_runs SET stop = $2 WHERE thread_id = $1 AND status = 'running'", fresh.thread, name_of(how)));
 }
 
 Result<Run> RunRows::resume(const std::string& id, const std::string& owner, const Json& input)
@@ -232,8 +213,8 @@ Result<Run> RunRows::resume(const std::string& id, const std::string& owner, con
     auto known = find(id, owner);
     if (!known)
         return known;
-    if (auto locked =
-            done(connection_.execute("UPDATE graph_threads SET created_at = created_at WHERE id = $1", known->thread));
+    if (auto locked = without_count(
+            connection_.execute("UPDATE graph_threads SET created_at = created_at WHERE id = $1", known->thread));
         !locked)
         return locked.error();
     const auto open = connection_.query(
@@ -266,7 +247,7 @@ Result<std::vector<Run>> RunRows::of_thread(const std::string& thread, const std
     static const std::string sql = "SELECT " + run_columns +
                                    " FROM graph_runs WHERE thread_id = $1 AND ($2 = '' OR owner_id = $2) "
                                    "ORDER BY id DESC LIMIT $3";
-    return runs_from(connection_.query(sql, thread, owner, limit));
+    return sql::read_all(connection_.query(sql, thread, owner, limit), run_from);
 }
 
 Result<Run> RunRows::deciding_run(const std::string& thread, const std::string& owner)
@@ -299,7 +280,7 @@ Result<Run> RunRows::stop(const std::string& id, const std::string& owner, Stop 
 
 Result<std::vector<Run>> RunRows::claim(const Claim& claim)
 {
-    auto dead = runs_from(take(connection_, next_dead, claim, claim.lease_now, claim.limit));
+    auto dead = sql::read_all(take(connection_, next_dead, claim, claim.lease_now, claim.limit), run_from);
     if (!dead)
         return dead;
     std::vector<Run> taken;
@@ -376,9 +357,9 @@ Result<bool> RunRows::has_stops(const std::string& worker)
 
 Result<void> RunRows::release(const Fence& fence)
 {
-    return done(connection_.execute("UPDATE graph_runs SET status = 'pending', worker = '', lease_until = 0 "
-                                    "WHERE id = $1 AND epoch = $2 AND status = 'running'",
-                                    fence.run, fence.epoch));
+    return without_count(connection_.execute("UPDATE graph_runs SET status = 'pending', worker = '', lease_until = 0 "
+                                             "WHERE id = $1 AND epoch = $2 AND status = 'running'",
+                                             fence.run, fence.epoch));
 }
 
 Result<void> RunRows::finish(const Fence& fence, const Ending& ending)
@@ -402,7 +383,7 @@ Result<void> RunRows::finish(const Fence& fence, const Ending& ending)
 
 Result<void> RunRows::expire_all(UnixMillis now, const std::string& graphs)
 {
-    return done(
+    return without_count(
         connection_.execute("UPDATE graph_runs SET lease_until = $1 WHERE status = 'running' AND lease_until > $1 "
                             "AND substr(graph, 1, length($2)) = $2",
                             now - 1, graphs));
@@ -413,16 +394,16 @@ Result<void> RunRows::start_held(const Run& fresh)
     static const std::string sql =
         "INSERT INTO graph_runs (" + run_columns +
         ") VALUES ($1, $2, $3, $4, $5, $6, 'running', $7, $8, 1, $9, 0, '', '', NULL, NULL, $10, $10, NULL)";
-    return done(connection_.execute(sql, fresh.id, fresh.thread, fresh.owner, fresh.graph, json_text(fresh.input),
-                                    dump(fresh.options), fresh.worker, fresh.epoch, fresh.lease_until,
-                                    fresh.created_at));
+    return without_count(connection_.execute(sql, fresh.id, fresh.thread, fresh.owner, fresh.graph,
+                                             json_text(fresh.input), dump(fresh.options), fresh.worker, fresh.epoch,
+                                             fresh.lease_until, fresh.created_at));
 }
 
 Result<void> RunRows::hold(const std::string& worker, const std::vector<std::string>& ids, UnixMillis until)
 {
     const auto sql = "UPDATE graph_runs SET lease_until = $2 WHERE worker = $1 AND status = 'running' AND id IN (" +
                      elements_of(connection_, "$3") + ")";
-    return done(connection_.execute(sql, worker, until, dump(Json(ids))));
+    return without_count(connection_.execute(sql, worker, until, dump(Json(ids))));
 }
 
 Result<std::vector<std::string>> RunRows::ended_threads(const std::string& graphs, UnixMillis before,
