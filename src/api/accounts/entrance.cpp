@@ -84,6 +84,20 @@ Task<Result<void>> send_elsewhere(RequestContext& context, const std::string& ur
     return context.respond(std::move(response));
 }
 
+// The answer tells nobody whether there is such an account.
+Handler ask_for_mail(const ApiParts& parts, Task<Result<void>> (auth::Accounts::*send)(std::string, model::Actor))
+{
+    return [&accounts = parts.accounts, &limits = parts.settings.server.limits,
+            send](RequestContext& context) -> Task<Result<void>> {
+        auto input = co_await read_fields(context, email_fields(), limits.json_body);
+        if (!input)
+            co_return input.error();
+        if (auto sent = co_await (accounts.*send)(std::move(input->email), actor_of(context)); !sent)
+            co_return sent.error();
+        co_return co_await respond_null(context, 202);
+    };
+}
+
 }  // namespace
 
 Handler register_user(const ApiParts& parts)
@@ -138,15 +152,7 @@ Handler log_out(const ApiParts& parts)
 
 Handler forgot_password(const ApiParts& parts)
 {
-    return [&accounts = parts.accounts,
-            &limits = parts.settings.server.limits](RequestContext& context) -> Task<Result<void>> {
-        auto input = co_await read_fields(context, email_fields(), limits.json_body);
-        if (!input)
-            co_return input.error();
-        if (auto sent = co_await accounts.forgot_password(std::move(input->email), actor_of(context)); !sent)
-            co_return sent.error();
-        co_return co_await respond_null(context, 202);
-    };
+    return ask_for_mail(parts, &auth::Accounts::forgot_password);
 }
 
 Handler reset_password(const ApiParts& parts)
@@ -166,15 +172,7 @@ Handler reset_password(const ApiParts& parts)
 
 Handler request_verify_token(const ApiParts& parts)
 {
-    return [&accounts = parts.accounts,
-            &limits = parts.settings.server.limits](RequestContext& context) -> Task<Result<void>> {
-        auto input = co_await read_fields(context, email_fields(), limits.json_body);
-        if (!input)
-            co_return input.error();
-        if (auto sent = co_await accounts.request_verification(std::move(input->email), actor_of(context)); !sent)
-            co_return sent.error();
-        co_return co_await respond_null(context, 202);
-    };
+    return ask_for_mail(parts, &auth::Accounts::request_verification);
 }
 
 Handler verify_user(const ApiParts& parts)
