@@ -190,13 +190,15 @@ std::optional<Telling::Told> Telling::task_ended(const graph::Event& event)
 std::optional<Step> Telling::failed_step(const graph::Event& event, const std::string& node_id, Json error)
 {
     const auto id = event.data.at("id").get<std::string>();
-    const bool closing = node_id.empty() && event.data.at("name") == flows::closing_node;
-    if (node_id.empty() && !closing) {
+    const auto name = event.data.at("name").get<std::string>();
+    const bool closing = node_id.empty() && name == flows::closing_node;
+    const auto blamed = node_id.empty() && name.starts_with(flows::driver_prefix) ? container(event.ns, name) : node_id;
+    if (blamed.empty() && !closing) {
         auto held = unclosed_.extract(id);
         const bool ended_so = !held.empty() && error.at("code") == wrapped_error;
         return ended_so ? std::optional(std::move(held.mapped())) : std::nullopt;
     }
-    const auto round = closing ? round_of(event.ns) : Round{node_id, {}};
+    const auto round = closing ? round_of(event.ns) : Round{blamed, {}};
     note_failure(event.ns, round.container, error);
     auto step = plain_step(round.container, id, "failed");
     step.error = std::move(error);
@@ -232,8 +234,13 @@ Telling::Round Telling::round_of(std::string_view ns) const
     const auto inmost = bar == std::string_view::npos ? ns : ns.substr(bar + 1);
     const auto colon = std::min(inmost.find(':'), inmost.size());
     const auto name = inmost.substr(0, colon);
-    return {name.size() < 2 ? std::string() : flow_.flow_node(outside, "n" + std::string(name.substr(1))),
-            std::string(inmost.substr(std::min(colon + 1, inmost.size())))};
+    return {container(outside, name), std::string(inmost.substr(std::min(colon + 1, inmost.size())))};
+}
+
+// That a helper of the compiler belongs to: "b.each" and "d.each" are of "each".
+std::string Telling::container(std::string_view ns, std::string_view helper) const
+{
+    return helper.size() < 2 ? std::string() : flow_.flow_node(ns, "n" + std::string(helper.substr(1)));
 }
 
 Json Telling::question(const Json& interrupt) const

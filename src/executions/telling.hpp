@@ -37,6 +37,7 @@ private:
         std::string container, task;
     };
     Round round_of(std::string_view ns) const;
+    std::string container(std::string_view ns, std::string_view helper) const;
     std::optional<Step> failed_step(const graph::Event& event, const std::string& node_id, Json error);
     void note_failure(const std::string& ns, const std::string& node_id, const Json& error);
     void forget_failure_in(std::string_view ns);

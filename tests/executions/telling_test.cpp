@@ -8,6 +8,7 @@ namespace dure::executions {
 namespace telling_test {
 
 using testing::ElementsAre;
+using testing::ElementsAreArray;
 
 // Readers of an execution see what it gives for the events of the graph.
 class ToldSteps final : public graph::EventSink {
@@ -62,6 +63,7 @@ Json iteration(const Json& config, const Json& policy = Json::object())
     return Json::array({"each", "iteration", all, {{"policy", policy}}});
 }
 
+const Json never{{"all", Json::array({Json{{"left", 1}, {"op", "eq"}, {"right", 2}}})}};
 const Json body_node = Json::array({"t", "template", {{"text", "{}"}, {"as", "json"}}, {{"parent", "each"}}});
 
 TEST_F(TellingTest, AnItemWhoseOutputFailsAndMayIsNoFailedStepOfItsIteration)
@@ -97,6 +99,22 @@ TEST_F(TellingTest, TriesOfARoundAreOneStepOfItsContainer)
     const Json policy{{"retry", {{"max_attempts", 3}, {"backoff_ms", 1}, {"jitter", false}, {"on", {"any"}}}}};
     EXPECT_THAT(steps_of({{"start", "start"}, iteration(Json::object(), policy), body_node}, {"start>each"}),
                 ElementsAre("start succeeded", "t succeeded", "each failed expression_unresolved"));
+}
+
+// What fails between its rounds is nobody else's failure either.
+TEST_F(TellingTest, AContainerThatFailsBetweenItsRoundsIsToldWithTheReason)
+{
+    const auto exhausted = [](const Json& more) {
+        return Json::array({"each", "loop", {{"max_rounds", 2}, {"on_exhausted", "fail"}, {"until", never}}, more});
+    };
+    const auto rounds = {"start succeeded", "t succeeded", "t succeeded", "each failed loop_exhausted"};
+    EXPECT_THAT(steps_of({{"start", "start"}, exhausted(Json::object()), body_node}, {"start>each"}),
+                ElementsAreArray(rounds));
+    const Json around{"around", "iteration", {{"items", Json::array({1})}}};
+    EXPECT_THAT(steps_of({{"start", "start"}, around, exhausted({{"parent", "around"}}), body_node}, {"start>around"}),
+                ElementsAreArray(rounds));
+    EXPECT_EQ(told_->telling.failed_node(), "each");
+    EXPECT_EQ(told_->telling.cause().at("code"), "loop_exhausted");
 }
 
 // A container within a container fails; only the outer one may go on.

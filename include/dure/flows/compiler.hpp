@@ -100,6 +100,8 @@ Result<CompiledFlow> compile_flow(const Document& document, const SubflowSource&
 
 // The helper that ends a round of a container's body: the container's result and its `until` are read there.
 inline constexpr std::string_view closing_node = "h.done";
+// How the names of those begin that drive a container from round to round.
+inline constexpr std::string_view driver_prefix = "d.";
 
 // The node of the drawing that a node of the graph stands for or drives: "n.ask", "d.ask" -> "ask".
 std::string drawn_id(std::string_view graph_node);
