@@ -21,10 +21,24 @@ std::string transcript(const sessions::LiveSession& session)
     return text;
 }
 
-llm::CompletionRequest summary_request(const sessions::LiveSession& session, const config::Agent& settings)
+// The one that gave the last answer, as it knows the conversation already; for the agent and flows the agent's.
+std::string model_for(const sessions::LiveSession& session, const llm::Gateway& gateway, const config::Agent& settings)
+{
+    for (auto message = session.messages.rbegin(); message != session.messages.rend(); ++message)
+        if (message->role == "assistant") {
+            const auto named = message->metadata.find("model");
+            if (named != message->metadata.end() && named->is_string() &&
+                gateway.serves(named->get_ref<const std::string&>()))
+                return named->get<std::string>();
+            break;
+        }
+    return settings.model;
+}
+
+llm::CompletionRequest summary_request(const sessions::LiveSession& session, std::string model)
 {
     llm::CompletionRequest request;
-    request.model = settings.model;
+    request.model = std::move(model);
     model::Message instruction;
     instruction.role = model::Role::system;
     instruction.content =
@@ -100,7 +114,7 @@ Task<void> Summaries::make(std::string owner_id, std::string session_id)
     auto session = co_await sessions_.conversation(owner_id, session_id);
     if (!session)
         co_return;   // deleted meanwhile
-    const auto request = summary_request(*session, settings_);
+    const auto request = summary_request(*session, model_for(*session, gateway_, settings_));
     llm::CallContext context(new_id(), owner_id, Deadline::after(model_limit));
     context.background_task = "context_compaction";
     model::Completion completion;

@@ -58,5 +58,30 @@ TEST(SummaryWait, ReadersThatWaitForASummaryTakeNoPlaceFromOtherLargeAnswers)
     EXPECT_TRUE(eventually(summarised));
 }
 
+TEST(SummaryModel, IsTheOneThatAnsweredAndForTheAgentItsOwn)
+{
+    ScriptedUpstream upstream;
+    auto options = summarising(upstream);
+    options.configuration.replace(options.configuration.find("[agent]\nmodel = \"scripted\"\n"), 27, "");
+    const ServerProcess server(std::move(options));
+    const auto summarised_by = [&](const Json& message) {
+        const auto said = fetch(server.port(), raw_request("POST", "/api/chat/message", server.key(), message.dump()));
+        EXPECT_EQ(said.status, 200) << said.body;
+        const auto history = "/api/chat/history/" + said.json().at("session_id").get<std::string>();
+        std::string model;
+        EXPECT_TRUE(eventually([&] {
+            const auto summaries = fetch(server.port(), raw_request("GET", history, server.key())).json().at("summaries");
+            model = summaries.empty() ? "" : summaries.at(0).at("model").get<std::string>();
+            return !model.empty();
+        }));
+        return model;
+    };
+    upstream.enqueue(completion_script("fine"));
+    upstream.enqueue(completion_script("in short"));
+    EXPECT_EQ(summarised_by({{"message", "a question"}, {"model", "scripted"}}), "up/scripted");
+    EXPECT_EQ(upstream.request_count(), 2u);
+    EXPECT_EQ(summarised_by({{"message", "a question"}}), "mock/mock");
+}
+
 }  // namespace summary_wait
 }  // namespace dure::test
