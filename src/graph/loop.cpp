@@ -69,6 +69,14 @@ bool Loop::something_is_next() const
            std::find(progress_.triggered.begin(), progress_.triggered.end(), true) != progress_.triggered.end();
 }
 
+// P6, of the tasks that stand in tasks_.
+bool Loop::counts() const
+{
+    return std::any_of(tasks_.begin(), tasks_.end(), [&](const SuperstepTask& task) {
+        return definition_.nodes[task.plan.node].options.counts;
+    });
+}
+
 // I1, of the tasks that stand in tasks_.
 bool Loop::stops(const std::vector<bool>& compiled, const std::vector<std::string>& asked) const
 {
@@ -95,7 +103,7 @@ Task<void> Loop::supersteps()
         }
         if (!continues_ && stops(definition_.stop_before, run_.options.interrupt_before))
             co_return stop_here();
-        if (supersteps_ == run_.options.recursion_limit) {
+        if (counted_ == run_.options.recursion_limit && counts()) {
             fail(Error(Errc::internal,
                        "The graph did not end within " + std::to_string(run_.options.recursion_limit) + " supersteps.")
                      .reason("GRAPH_RECURSION_LIMIT"));
@@ -214,11 +222,12 @@ Task<bool> Loop::run_within_step_timeout(Superstep& superstep)
 Task<bool> Loop::superstep()
 {
     ++supersteps_;
+    counted_ += counts() ? 1 : 0;
     if (keeper_.ns().empty())
-        run_.result.supersteps = supersteps_;
+        run_.result.supersteps = counted_;
     auto& superstep = open_.emplace(Superstep{definition_, run_, keeper_, progress_.state,
                                               keeper_.stored() ? keeper_.step() + 1 : supersteps_,
-                                              run_.options.recursion_limit - supersteps_, tasks_, 0, false});
+                                              run_.options.recursion_limit - counted_, tasks_, 0, false});
     superstep.continued = std::exchange(read_back_, false);
     superstep.above = above_;
     if (!pending_.empty()) {

@@ -62,6 +62,7 @@ private:
     Task<bool> run_within_step_timeout(Superstep& superstep);
     bool stops(const std::vector<bool>& compiled, const std::vector<std::string>& asked) const;
     bool something_is_next() const;
+    bool counts() const;
     void stop_here();
     bool fail(Error error);
 
@@ -77,6 +78,7 @@ private:
     bool read_back_ = false;  // the next superstep was begun before, by another run or attempt
     bool continues_ = false;  // the first superstep goes on past a static stop
     std::int64_t supersteps_ = 0;
+    std::int64_t counted_ = 0;  // of them: with user nodes (P6)
     LevelEnd end_;
 };
 

@@ -67,6 +67,7 @@ class StepSink final : public graph::EventSink {
 public:
     graph::Modes modes() const override { return graph::Mode::tasks | graph::Mode::messages; }
     bool subgraphs() const override { return true; }
+    bool shows_task_input() const override { return false; }
     Task<Result<void>> event(const graph::Event& event) override
     {
         if (event.mode == graph::Mode::messages)
@@ -173,7 +174,7 @@ protected:
         options.events = &sink_;
         options.checkpointer = checkpointer_.get();
         options.thread = "t";
-        options.recursion_limit = 5000;
+        options.recursion_limit = flow_->max_steps;
         result_ = {};
         test::run([&]() -> Task<void> { co_await flow_->graph.run(input, options, result_); });
     }

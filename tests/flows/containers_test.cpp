@@ -183,6 +183,55 @@ TEST_F(Containers, ARetryOfAContainerGoesOnWhereItFailed)
         }
 }
 
+// What a container does between its rounds is nobody's step: only what is drawn counts, on each level (graph-semantics P6, G5).
+TEST_F(Containers, RoundsTakeNoStepsOfTheFlowAroundThem)
+{
+    const Json add{{"target", "state.n"}, {"op", "add"}, {"value", 1}};
+    const Json settings{{"state", Json::array({Json{{"name", "n"}, {"type", "integer"}, {"default", 0}}})}};
+    const Json items(600, 1);
+    for (const auto& box : {Json{"box", "loop", {{"max_rounds", 1000}}}, Json{"box", "iteration", {{"items", items}}}})
+        for (const bool sets : {false, true}) {
+            const bool loop = box.at(1) == "loop";
+            const int rounds = loop ? 1000 : 600;
+            SCOPED_TRACE(box.at(1).get<std::string>() + (sets ? " that sets" : ""));
+            Json body{"t", "template", {{"text", "x"}}, {{"parent", "box"}}};
+            if (sets)
+                body = Json{"t", "set", {{"ops", Json::array({add})}}, {{"parent", "box"}}};
+            compile(drawn_flow({{"start", "start"},
+                                box,
+                                body,
+                                {"end", "end", {{"outputs", {{"n", "{{state.n}}"}, {"box", "{{nodes.box}}"}}}}}},
+                               {"start>box", "box>end"}, settings));
+            run();
+            ASSERT_EQ(result_.status, RunStatus::success) << failure();
+            const auto got = output().at("outputs");
+            EXPECT_EQ(got.at("n"), sets ? rounds : 0);
+            EXPECT_EQ(got.at("box").at(loop ? "rounds" : "count"), rounds);
+            EXPECT_EQ(result_.supersteps, 3);
+        }
+}
+
+TEST_F(Containers, EachLevelHasItsStepsOfItsOwn)
+{
+    const auto runs = [&](int most, int inside) {
+        Json nodes{{"start", "start"}, {"box", "loop", {{"max_rounds", 2}}}};
+        std::vector<std::string> edges{"start>box"};
+        for (int i = 0; i < inside; ++i) {
+            nodes.push_back(
+                Json{"t" + std::to_string(i), "template", Json{{"text", "x"}}, Json{{"parent", "box"}}});
+            if (i > 0)
+                edges.push_back("t" + std::to_string(i - 1) + ">t" + std::to_string(i));
+        }
+        compile(drawn_flow(nodes, edges, {{"limits", {{"max_steps", most}}}}));
+        run();
+        return result_.status == RunStatus::success ? "" : result_.error->reason();
+    };
+    EXPECT_EQ(runs(3, 3), "");
+    EXPECT_EQ(runs(3, 4), "GRAPH_RECURSION_LIMIT");
+    EXPECT_EQ(runs(2, 1), "");
+    EXPECT_EQ(runs(1, 1), "GRAPH_RECURSION_LIMIT");
+}
+
 TEST_F(Containers, ASubflowTakesOnlyInputsThatFitIt)
 {
     others_["inner"] = document_of(

@@ -145,5 +145,22 @@ TEST(X3, ANodeSeesWhereItStands)
     EXPECT_EQ(seen, (std::vector<std::string>{"t", "r1", "a", "1", "24", ""}));
 }
 
+// A circle of p and a node that only carries it on: p may run as often as if it went to itself.
+TEST(P6, SuperstepsWithoutUserNodesDoNotCount)
+{
+    LogGraph graph{"p"};
+    NodeOptions carrier;
+    carrier.counts = false;
+    graph.add_node("d", [](NodeContext&) -> Task<Result<Update>> { co_return Update(); }, carrier);
+    graph.add_edge(start, "p").add_edge("p", "d").add_edge("d", "p");
+    RunOptions options;
+    options.recursion_limit = 3;
+    const auto result = run(compiled(graph), log_of({}), options);
+    EXPECT_EQ(reason(result), "GRAPH_RECURSION_LIMIT");
+    EXPECT_EQ(log_text(result), "[p,p,p]");
+    EXPECT_EQ(result.supersteps, 3);
+    EXPECT_EQ(result.next, (Lines{"p"}));
+}
+
 }  // namespace
 }  // namespace dure::graph

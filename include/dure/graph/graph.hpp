@@ -58,6 +58,9 @@ private:
 
 struct NodeOptions {
     bool defer = false;                        // E3
+    // P6: false for a node that only carries a graph on. A superstep of such nodes alone does not count towards the limit: what
+    // ends their circles must be their own.
+    bool counts = true;
     std::vector<std::string> destinations = {};     // nodes its Commands may name; makes them reachable for compile()
     std::vector<std::string> input = {};            // channels the node sees; empty: all (S7)
     std::vector<RetryPolicy> retry = {};            // empty: the run's

@@ -49,6 +49,7 @@ public:
         if (stage_->kind != Stage::Kind::flow) {
             graph::NodeOptions last;
             last.defer = true;
+            last.counts = false;
             graph_.add_node(std::string(closing_node), closing_of(stage_), last);
             graph_.add_edge(graph::start, std::string(closing_node));
         }
@@ -118,6 +119,7 @@ private:
         graph_.add_channel(name);
         if (planned.incoming.size() > 1) {
             graph::NodeOptions gate;
+            gate.counts = false;
             gate.destinations = targets_of(place);
             gate.destinations.push_back(name);
             gate.retry = {*planned.policy.retry};
@@ -147,7 +149,9 @@ private:
         auto inner = build_graph(planned.body);
         if (!inner)
             return inner.error();
+        // Rounds end by the container's own bound; what runs inside of one counts on its own level (graph-semantics P6, G5).
         graph::SubgraphOptions body;
+        body.counts = false;
         body.input_map = {{"in", "in"}};   // rounds are sent with an input of their own
         body.output_map = {{graph_name('c', id), "done"}};
         body.timeouts.run = planned.policy.timeout;
@@ -156,6 +160,7 @@ private:
         body.on_error = body_error_handler(planned);
         graph_.add_subgraph(graph_name('b', id), std::move(*inner), std::move(body));
         graph::NodeOptions driver;
+        driver.counts = false;
         driver.destinations = targets_of(place);
         driver.destinations.push_back(graph_name('b', id));
         driver.destinations.push_back(graph_name('d', id));
