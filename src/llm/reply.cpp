@@ -5,6 +5,7 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <algorithm>
 
 namespace dure::llm {
 
@@ -120,7 +121,8 @@ bool Reply::stop_ticks()
 
 void Reply::arm()
 {
-    ticker_->timer.expires_at(next_tick_);
+    // A write brings the next tick nearer than the first one may be, and does not touch the timer.
+    ticker_->timer.expires_at(std::min(next_tick_, Steady::now() + heartbeat_));
     ticker_->timer.async_wait([ticker = ticker_](boost::system::error_code stopped) {
         if (!stopped && ticker->reply != nullptr)
             ticker->reply->look_at_silence();

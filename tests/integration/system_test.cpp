@@ -142,6 +142,8 @@ TEST_F(SystemRoutes, WhatIsRefusedHasTheErrorFormOfItsRoute)
         {"two credentials, native", "GET", "/api/chat/sessions", "", wrong_key, true, 400, ""},
         {"unknown path", "GET", "/v1/nothing", "", {}, true, 404, "unknown_url"},
         {"unknown native path", "GET", "/api/nothing", "", {}, true, 404, ""},
+        {"a byte that no path has", "GET", "/v1/models/\xed\x95\x9c", "", {}, true, 400, ""},
+        {"a byte that no path has, native", "GET", "/api/chat/\xed\x95\x9c", "", {}, true, 400, ""},
         {"method of /v1", "DELETE", "/v1/models", "", {}, true, 405, ""},
         {"method of /api", "PUT", "/api/chat/session", "{}", {}, true, 405, ""},
         {"type of /v1", "POST", "/v1/chat/completions", "hello", text, true, 415, ""},

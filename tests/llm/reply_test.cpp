@@ -85,6 +85,22 @@ TEST_F(ReplyTicks, ComeAgainAndAgainInSilence)
     });
 }
 
+TEST_F(ReplyTicks, KeepTheHeartbeatBehindTheFirstWriteToo)
+{
+    test::run_on_core(cores, [&]() -> Task<void> {
+        TickSink sink(TickSink::Ticks::go_out);
+        model::Completion completion;
+        Reply reply(co_await boost::asio::this_coro::executor, completion, &sink, 2ms);
+        reply.start_ticks();   // before there is any output, as calls do: the first tick is ten seconds away
+        EXPECT_TRUE((co_await reply.rendered("data: {}\n\n")).has_value());
+        const auto written = Steady::now();
+        EXPECT_TRUE(co_await wait_for_ticks(sink, 1));
+        EXPECT_LT(Steady::now() - written, 8s);
+        if (reply.stop_ticks())
+            co_await reply.quiet();
+    });
+}
+
 TEST_F(ReplyTicks, OneThatHangsEndsWithTheAnswer)
 {
     with_ticks(TickSink::Ticks::hang, [](Reply& reply, TickSink& sink) -> Task<void> {

@@ -231,7 +231,8 @@ std::string_view HeadGuard::path_of(std::string_view bytes)
         return {};
     const auto target_text = bytes.substr(from + 1, bytes.find_first_of(" \r\n", from + 1) - from - 1);
     const auto path = target_text.substr(0, target_text.find('?'));
-    return all(path, target) ? path : std::string_view();
+    return path.substr(0, static_cast<std::size_t>(
+                              std::find_if_not(path.begin(), path.end(), [](char c) { return is(c, target); }) - path.begin()));
 }
 
 Result<Framing> HeadGuard::parse(std::string_view head, RequestHead& out) const

@@ -34,7 +34,8 @@ public:
     // Fills method, target, path, query, headers, content_length, has_body and keep_alive; views point into `head`.
     Result<Framing> parse(std::string_view head, RequestHead& out) const;
 
-    // Path of a head that may be broken or unfinished, as far as it can be told: only for the form of the refusal.
+    // Path of a head that may be broken or unfinished, as far as it can be told (up to the first byte that no path has):
+    // only for the form of the refusal.
     static std::string_view path_of(std::string_view bytes);
 
 private:
