@@ -171,6 +171,16 @@ TEST(ShapesInConfigs, AreChecked)
              {"loop", R"({"vars":[{"value":1}]})", {"field_missing"}},
              {"loop", R"({"vars":[{"name":5}]})", {"field_type"}},
              {"human_input", R"({"prompt":"?","fields":[{"label":"사유"}]})", {"handle_unknown", "field_missing"}},
+             {"human_input",
+              R"({"prompt":"?","fields":[{"name":"a","type":"colour"},{"name":"b","placeholder":"?"},
+                  {"name":"c","type":"integer","default":"x"},{"name":"d","options":"a"}]})",
+              {"handle_unknown", "field_range", "field_unknown", "field_type", "field_type"}},
+             {"human_input",
+              R"({"prompt":"?","fields":[{"name":"a","type":"list<text>","label":"A","required":true,"options":["x"],
+                  "default":["x"]},{"name":"b","type":"{{start.message}}","options":"{{start.inputs.o}}",
+                  "default":"{{start.message}}"},{"name":"c","type":"integer","default":"{{start.inputs.n}}"},
+                  "{{start.inputs.field}}"]})",
+              {"handle_unknown"}},
              {"prompt", R"({"messages":[{"role":"robot","text":"t"}]})", {"field_range"}},
              {"prompt", R"({"messages":[{"role":"user","txt":"t"}]})", {"field_unknown"}},
              {"prompt", R"({"messages":[7]})", {"field_type"}},
@@ -226,8 +236,19 @@ TEST(DrawnWords, NameTheNodesOfTheDrawing)
 {
     EXPECT_EQ(in_drawn_words("Node 'n.ask~1' took too long."), "Node 'ask:1' took too long.");
     EXPECT_EQ(in_drawn_words("Node 'd.loop' failed: Node 'n.x' failed."), "Node 'loop' failed: Node 'n.x' failed.");
-    for (const auto* plain : {"", "Node ", "Node '", "Node 'ask' failed.", "The run took too long."})
+    for (const auto* plain : {"", "Node ", "Node '", "Node 'ask' failed.", "The run took too long.", "Channel 's.x'",
+                              "The update of 's.x'", "The update of 's.x' by 'n.a"})
         EXPECT_EQ(in_drawn_words(plain), plain);
+}
+
+TEST(DrawnWords, NameWhatTheNodesChange)
+{
+    EXPECT_EQ(in_drawn_words("The update of 's.x' by 'd.each' was refused: no 'text'."),
+              "State 'x': the update by 'each' was refused: no 'text'.");
+    EXPECT_EQ(in_drawn_words("The update of 'v.n' by 'n.a~1' must be a number."),
+              "Loop variable 'n': the update by 'a:1' must be a number.");
+    EXPECT_EQ(in_drawn_words("Channel 'n.a' was written more than once in one superstep, by: n.a."),
+              "The output of 'a' was set by several nodes at the same time: a.");
 }
 
 }  // namespace mutated_documents_test

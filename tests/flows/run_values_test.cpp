@@ -1,4 +1,5 @@
 // What a run is given and makes: variables that items set at once, answers of people against their form, the size of it all.
+#include "dure/flows/inputs.hpp"
 #include "flows/compiler_fixture.hpp"
 
 namespace dure::flows {
@@ -48,6 +49,32 @@ TEST_F(Flows, FieldsOfAnAnswerFitTheirForm)
               Json::parse(R"({"count":2,"size":"S"})"));
     const auto all = R"({"count":2,"size":"L","of_a_form":"a","more":[],"tags":["a","c"]})";
     EXPECT_EQ(check_answer(question, given(all)).value().at("fields"), Json::parse(all));
+}
+
+TEST_F(Flows, BranchesThatSetTheSameValueAreToldByTheNamesOfTheDrawing)
+{
+    const auto set = [](const Json& value) {
+        return Json{{"ops", Json::array({Json{{"target", "state.it's"}, {"op", "set"}, {"value", value}}})}};
+    };
+    compile(drawn_flow({{"start", "start"}, {"a", "set", set(1)}, {"b:2", "set", set(2)}}, {"start>a", "start>b:2"},
+                       {{"state", Json::array({Json{{"name", "it's"}}})}}));
+    run();
+    ASSERT_EQ(result_.status, RunStatus::error);
+    EXPECT_EQ(result_.error->reason(), "INVALID_CONCURRENT_GRAPH_UPDATE");
+    EXPECT_EQ(in_drawn_words(result_.error->message()),
+              "State 'it's' was set by several nodes at the same time: a, b:2.");
+}
+
+TEST_F(Flows, AnOptionalInputThatIsNullIsThereAndNull)
+{
+    const auto declared = Json::parse(R"([{"name":"z","type":"text"},{"name":"d","type":"text","default":"x"},
+        {"name":"n","type":"integer","required":true}])");
+    EXPECT_EQ(check_inputs(declared, Json::parse(R"({"z":null,"d":null,"n":1})")).value(),
+              Json::parse(R"({"z":null,"d":"x","n":1})"));
+    EXPECT_EQ(check_inputs(declared, Json::parse(R"({"n":1})")).value(), Json::parse(R"({"d":"x","n":1})"));
+    const auto refused = check_inputs(declared, Json::parse(R"({"n":null})"));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().extra().problems.front().location.back(), "n");
 }
 
 TEST_F(Flows, WhatNodesReadAndMakeIsToldAndMayBeTooMuch)

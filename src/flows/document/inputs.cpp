@@ -79,6 +79,8 @@ void check_one_input(const Json& declared, const Json& given, Json& taken, std::
             taken[name] = *otherwise;
         else if (declared.value("required", false))
             problems.push_back(input_problem(name, "Field required", "missing"));
+        else if (found != given.end())
+            taken[name] = nullptr;   // a value, not absence: what reads it finds it
         return;
     }
     const auto type = declared.value("type", "any");

@@ -101,19 +101,32 @@ private:
     {
         fields.only({"name", "type", "value"});
         name_of_entry(fields);
+        value_of_type(fields, entry, "value");
+    }
+
+    void value_of_type(const FieldReader& fields, const OrderedJson& entry, std::string_view key)
+    {
         const auto type = fields.text("type", 1, 100);
         if (type && !value_type_allowed(*type))
             return fields.problem("field_range", "type", "there is no type " + in_quotes(*type));
-        const auto* value = member(entry, "value");
-        const bool known_now = value && !value->is_null() && value->dump().find("{{") == std::string::npos;
+        const auto* value = member(entry, key);
+        const bool known_now = value && value->dump().find("{{") == std::string::npos;
         if (type && known_now && !fits_type(*type, Json(*value)))
-            fields.problem("field_type", "value", "must be of the type " + *type);
+            fields.problem("field_type", key, "must be of the type " + *type);
     }
 
-    void form_field(const FieldReader& fields, const OrderedJson&)
+    // What is computed is looked at when the question is asked.
+    void form_field(const FieldReader& fields, const OrderedJson& entry)
     {
+        fields.only({"name", "type", "label", "required", "default", "options"});   // as the inputs of a flow
         name_of_entry(fields);
-        fields.boolean("required");
+        fields.text("label", 0, 10000);
+        if (const auto* options = member(entry, "options"); options && !computed(*options))
+            fields.array("options");
+        if (const auto* needed = member(entry, "required"); needed && !computed(*needed))
+            fields.boolean("required");
+        if (const auto* type = member(entry, "type"); !type || !computed(*type))
+            value_of_type(fields, entry, "default");
     }
 
     void message(const FieldReader& fields, const OrderedJson& entry)
