@@ -1,6 +1,8 @@
 // ExecutionService: what changes the course of an execution that stands: answers, retries, forks. Each is one write: the run
 // goes back into the queue, the row says so, the event tells it.
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include "dure/graph/checkpointer.hpp"
 #include "dure/runs/sql_checkpointer.hpp"
@@ -121,18 +123,40 @@ Task<Result<graph::StoredCheckpoint>> checkpoint_before(graph::Checkpointer& che
     co_return std::move(found->front());
 }
 
-Result<std::int64_t> step_of(const Json& asked, const std::vector<Step>& steps)
+// What a fork is asked to begin at: a superstep and the nodes that are meant by it.
+struct Asked {
+    std::int64_t step = 0;
+    std::set<std::string> nodes;
+};
+
+Result<Asked> step_of(const Json& asked, const std::vector<Step>& steps)
 {
-    std::optional<std::int64_t> found;
+    Asked found;
     for (const auto& step : steps) {
         const bool meant =
             asked.is_string() ? step.node_id == asked.get_ref<const std::string&>() : Json(step.step) == asked;
-        if (meant)
-            found = std::max(found.value_or(0), step.step);
+        if (!meant)
+            continue;
+        found.step = std::max(found.step, step.step);
+        found.nodes.insert(step.node_id);
     }
-    if (!found)
+    if (found.nodes.empty())
         return wrong_member("step", "The execution has no such step.");
-    return *found;
+    return found;
+}
+
+// Where those of the nodes began that are containers under way; nothing when another one is meant too, or none was under way.
+std::optional<std::int64_t> first_step_of(const std::set<std::string>& nodes,
+                                          const std::map<std::string, std::int64_t>& under_way)
+{
+    std::optional<std::int64_t> first;
+    for (const auto& node : nodes) {
+        const auto found = under_way.find(node);
+        if (found == under_way.end())
+            return std::nullopt;
+        first = std::min(first.value_or(found->second), found->second);
+    }
+    return first;
 }
 
 // One checkpoint, the first of its thread, from which a run goes on as the original did from its own.
@@ -158,10 +182,11 @@ graph::Batch first_checkpoint(const graph::Checkpoint& original, const Json& val
     return batch;
 }
 
-// What the fork takes over: the steps before, in their order, ahead of its own.
-std::vector<Step> steps_before(std::vector<Step> steps, std::int64_t step)
+// What the fork takes over: the steps before, in their order, ahead of its own. What was under way ends anew.
+std::vector<Step> steps_before(std::vector<Step> steps, std::int64_t step,
+                               const std::map<std::string, std::int64_t>& under_way)
 {
-    std::erase_if(steps, [step](const Step& one) { return one.step >= step; });
+    std::erase_if(steps, [&](const Step& one) { return one.step >= step || under_way.contains(one.node_id); });
     for (std::size_t i = 0; i < steps.size(); ++i)
         steps[i].number = static_cast<std::int64_t>(i) - static_cast<std::int64_t>(steps.size());
     return steps;
@@ -342,6 +367,26 @@ ExecutionService::State::before_step(const Execution& original, std::int64_t ste
     co_return Beginning{stored->checkpoint, std::move(*patched)};
 }
 
+Task<Result<ExecutionService::State::Beginning>>
+ExecutionService::State::beginning_at(const Execution& original, std::int64_t step, std::set<std::string> nodes,
+                                      const Json& patch)
+{
+    const auto flow = co_await compiled_flow(parts, cache, original);
+    if (!flow)
+        co_return flow.error();
+    auto before = co_await before_step(original, step, patch);
+    if (!before)
+        co_return before;
+    const auto first = first_step_of(nodes, flows::containers_under_way(**flow, before->values));
+    if (first)  // it failed between its rounds
+        before = co_await before_step(original, *first, patch);
+    if (!before)
+        co_return before;
+    before->step = first.value_or(step);
+    before->under_way = flows::containers_under_way(**flow, before->values);
+    co_return before;
+}
+
 Task<Result<Execution>> ExecutionService::State::store_fork(const Execution& fork, const graph::Batch& first,
                                                             const std::vector<Step>& taken_over, const Json& patch,
                                                             const model::Actor& by)
@@ -380,16 +425,16 @@ Task<Result<Execution>> ExecutionService::fork(std::string id, Caller caller, Fo
     const auto all_steps = co_await steps(id, caller.user_id);
     if (!all_steps)
         co_return all_steps.error();
-    const auto step = step_of(request.step, *all_steps);
-    if (!step)
-        co_return step.error();
-    const auto before = co_await state_->before_step(*original, *step, request.patch);
+    const auto asked = step_of(request.step, *all_steps);
+    if (!asked)
+        co_return asked.error();
+    const auto before = co_await state_->beginning_at(*original, asked->step, asked->nodes, request.patch);
     if (!before)
         co_return before.error();
-    auto fork = fork_of(*original, *step, caller, *rights, state_->parts.clock.now());
+    auto fork = fork_of(*original, before->step, caller, *rights, state_->parts.clock.now());
     fork.webhook = request.webhook;
     const auto first = first_checkpoint(before->checkpoint, before->values, fork);
-    const auto taken_over = steps_before(*all_steps, *step);
+    const auto taken_over = steps_before(*all_steps, before->step, before->under_way);
     const auto started = co_await state_->store_fork(fork, first, taken_over, request.patch, caller.by);
     if (started)
         state_->parts.runs.announce(fork.id, false, fork.owner_id);

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <atomic>
+#include <map>
+#include <set>
 
 #include "dure/executions/service.hpp"
 #include "dure/graph/checkpointer.hpp"
@@ -40,8 +42,13 @@ struct ExecutionService::State {
     struct Beginning {
         graph::Checkpoint checkpoint;
         Json values;
+        std::int64_t step = 0;
+        std::map<std::string, std::int64_t> under_way = {};   // containers and where they began
     };
     Task<Result<Beginning>> before_step(const Execution& original, std::int64_t step, const Json& patch);
+    // Where the nodes that are meant began, when they are containers under way at the step.
+    Task<Result<Beginning>> beginning_at(const Execution& original, std::int64_t step, std::set<std::string> nodes,
+                                         const Json& patch);
     // Its run and first checkpoint, its row, its place in the queue, the steps it takes over, and its event.
     Task<Result<Execution>> store_fork(const Execution& fork, const graph::Batch& first,
                                        const std::vector<Step>& taken_over, const Json& patch, const model::Actor& by);

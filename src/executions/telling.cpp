@@ -156,8 +156,11 @@ std::optional<Telling::Told> Telling::task_ended(const graph::Event& event)
     const auto result = event.data.find("result"), error = event.data.find("error");
     std::vector<Step> steps;
     if (result != event.data.end()) {
-        for (const auto* record : records_of(*result))
+        for (const auto* record : records_of(*result)) {
             steps.push_back(step_of(*record, id));
+            if (event.ns.empty())   // a container tells the superstep it began in
+                steps.back().step = record->value("step", superstep_);
+        }
         unclosed_.erase(id);
         if (!failed_node_.empty())
             forget_failure_in(inner_namespace(event.ns, name, id));

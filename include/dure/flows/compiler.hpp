@@ -7,6 +7,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -118,13 +119,16 @@ Json flow_result(const Json& graph_output);
 // invalid_argument "patch_invalid": the flow has no such node or state, or the state cannot hold the value.
 Result<Json> patched_values(const CompiledFlow& flow, const Json& values, const Json& patch);
 
+// The containers of the flow itself that are under way in a checkpoint's values: the superstep each began in, by its id.
+std::map<std::string, std::int64_t> containers_under_way(const CompiledFlow& flow, const Json& values);
+
 // Whether an answer fits what a node asks: an action that is offered, required fields. Gives it as the node takes it.
 // invalid_argument "answer_invalid".
 Result<Json> check_answer(const Json& question, Json answer);
 
 // The channel that tells steps: every Update of a flow node has, under this key, {"node_id", "visit", "status": "succeeded" |
 // "failed" | "skipped", "input", "output", "started_at", "duration_ms", "attempts", "usage", "error"}: so a step's row is
-// written with the result it describes (mode tasks, event "end").
+// written with the result it describes (mode tasks, event "end"). Of a container also "step", the superstep it began in.
 inline constexpr std::string_view step_channel = "__step__";
 
 }  // namespace dure::flows

@@ -264,6 +264,15 @@ Json flow_result(const Json& graph_output)
     return result;
 }
 
+std::map<std::string, std::int64_t> containers_under_way(const CompiledFlow& flow, const Json& values)
+{
+    std::map<std::string, std::int64_t> began;
+    for (const auto& [channel, progress] : values.items())
+        if (channel.starts_with("k.") && progress.is_object() && progress.contains("step"))
+            began.emplace(flow.flow_node("", graph_name('n', drawn_id(channel))), progress["step"].get<std::int64_t>());
+    return began;
+}
+
 Result<Json> patched_values(const CompiledFlow& flow, const Json& values, const Json& patch)
 {
     const auto refused = [](std::vector<std::string> place, const std::string& message) {

@@ -209,16 +209,21 @@ private:
         NodeOutcome outcome;
         outcome.output = std::move(output);
         changes.write_to(outcome.values);
-        auto step = step_record(planned_, container_input(), outcome.output,
-                                progress_.value("began", run_.clock->now()), run_.clock->now(), 1, Json());
-        return finished(stage_, place_, std::move(outcome), std::move(step));
+        return ended(std::move(outcome), Json());
     }
 
     graph::Update failed(const Json& error)
     {
-        auto outcome = outcome_of_failure(planned_, error);
+        return ended(outcome_of_failure(planned_, error), error);
+    }
+
+    graph::Update ended(NodeOutcome outcome, const Json& error)
+    {
         auto step = step_record(planned_, container_input(), outcome.output,
                                 progress_.value("began", run_.clock->now()), run_.clock->now(), 1, error);
+        if (const auto first = progress_.find("step"); first != progress_.end())
+            step["step"] = *first;
+        outcome.values[channel('k', planned_)] = Json::object();   // under way no more
         return finished(stage_, place_, std::move(outcome), std::move(step));
     }
 
@@ -384,7 +389,7 @@ bool is_container(const PlannedNode& planned)
 }
 
 Result<graph::Update> begin_container(const PlannedNode& planned, const Json& config, const Json& input,
-                                      UnixMillis began)
+                                      UnixMillis began, std::int64_t step)
 {
     auto values = Json::object();
     auto progress = planned.node.kind == "iteration" ? plan_of_iteration(planned, config, input, values)
@@ -393,6 +398,7 @@ Result<graph::Update> begin_container(const PlannedNode& planned, const Json& co
     if (!progress)
         return progress.error();
     (*progress)["began"] = began;
+    (*progress)["step"] = step;
     values[channel('k', planned)] = std::move(*progress);
     return graph::Update(std::move(values), graph::Routes(std::string_view(channel('d', planned))));
 }

@@ -72,7 +72,7 @@ Task<Result<graph::Update>> NodeRun::run()
         auto config = evaluated(planned_.config);
         if (!config)
             co_return config.error();
-        co_return begin_container(planned_, *config, input_, began_);
+        co_return begin_container(planned_, *config, input_, began_, context_.step());
     }
     auto done = co_await outcome();
     if (!done)
