@@ -9,6 +9,7 @@
 #include "dure/runs/graph_body.hpp"
 #include "executions/budget.hpp"
 #include "executions/execution_rows.hpp"
+#include "executions/open_steps.hpp"
 #include "executions/pins.hpp"
 #include "executions/recorder.hpp"
 #include "executions/telling.hpp"
@@ -19,11 +20,11 @@ namespace {
 
 // What a run of the graph refers to while it goes.
 struct RunState {
-    RunState(Execution of, std::shared_ptr<const flows::CompiledFlow> compiled, flows::NodeServices& services,
-             const Clock& clock, std::function<void()> stop)
+    RunState(Execution of, Used again, std::shared_ptr<const flows::CompiledFlow> compiled,
+             flows::NodeServices& services, const Clock& clock, std::function<void()> stop)
         : execution(std::move(of)), flow(std::move(compiled)),
-          budget(execution.limits, execution.tokens, execution.cost_nano), metered(services, budget, stop),
-          telling(*flow, clock)
+          budget(execution.limits, execution.tokens - again.tokens, execution.cost_nano - again.cost_nano),
+          metered(services, budget, stop), telling(*flow, clock, run.open)
     {
         run.hold = [this, stop = std::move(stop)](std::size_t bytes) mutable {
             auto held = budget.hold(bytes);
@@ -40,8 +41,8 @@ struct RunState {
     const std::shared_ptr<const flows::CompiledFlow> flow;
     Budget budget;
     MeteredServices metered;
-    Telling telling;
     flows::FlowRun run;
+    Telling telling;
 };
 
 runs::Ending failed(const Error& error)
@@ -170,9 +171,15 @@ public:
         auto flow = co_await compiled_flow(all_, parts_.cache, *execution);
         if (!flow)
             co_return is_outage(flow.error()) ? co_await try_again_later() : failed(flow.error());
-        RunState state(std::move(*execution), std::move(*flow), parts_.services, all_.clock,
+        const auto again = co_await used_again(*execution);
+        if (!again)
+            co_return is_outage(again.error()) ? co_await try_again_later() : failed(again.error());
+        RunState state(std::move(*execution), *again, std::move(*flow), parts_.services, all_.clock,
                        [this] { control_.drain(); });
         auto ending = co_await run_graph(state);
+        if (!goes_on(state, ending))
+            for (auto& told : state.telling.cancelled())
+                writer_.tell_with_next_save("", told.mode, std::move(told.data));
         co_return co_await end(state, std::move(ending));
     }
 
@@ -188,6 +195,24 @@ private:
         const Listening listening{control_};
         control_.on_drain([&turn] { turn.stop(); });
         co_return co_await turn.wait(execution.owner_id, execution.limits.owner_runs);
+    }
+
+    Task<Result<Used>> used_again(const Execution& execution)
+    {
+        if (execution.steps == 0 || (execution.tokens == 0 && execution.cost_nano == 0))
+            co_return Used();
+        co_return co_await all_.database.read_statement(
+            [&](sql::Connection& c) { return used_by_open_steps(c, execution.id); });
+    }
+
+    // In another process: the nodes that were cut off run again there.
+    bool goes_on(const RunState& state, const runs::Ending& ending)
+    {
+        bool drains = false;
+        control_.on_drain([&drains] { drains = true; });
+        control_.on_drain(nullptr);
+        return !state.budget.exceeded() &&
+               (ending.status == runs::Status::pending || (drains && ending.status == runs::Status::cancelled));
     }
 
     Task<Result<void>> tell_status(Status status)

@@ -80,20 +80,23 @@ void Budget::count(std::string_view call, const Json& usage)
 
 namespace {
 
-// Knows whether one node counts its calls by itself.
+// Knows whether one node counts its calls by itself, and tells whoever counts for the node.
 class CountingBudget final : public flows::CallBudget {
 public:
-    explicit CountingBudget(Budget& budget) : budget_(budget) {}
+    CountingBudget(Budget& budget, flows::CallBudget* of_node) : budget_(budget), of_node_(of_node) {}
     Result<void> check() override { return budget_.check(); }
     void count(std::string_view call_name, const Json& usage) override
     {
         used_ = true;
         budget_.count(call_name, usage);
+        if (of_node_)
+            of_node_->count(call_name, usage);
     }
     bool used() const { return used_; }
 
 private:
     Budget& budget_;
+    flows::CallBudget* of_node_;
     bool used_ = false;
 };
 
@@ -107,7 +110,7 @@ Task<Result<Json>> MeteredServices::call(flows::NodeCall call)
         co_return allowed.error();
     }
     // Services that make several model calls count each by itself; of others the output tells.
-    CountingBudget counted(budget_);
+    CountingBudget counted(budget_, call.budget);
     call.budget = &counted;
     auto output = co_await services_.call(std::move(call));
     if (budget_.exceeded() && !output && on_exceeded_)

@@ -19,6 +19,8 @@ std::string type_of_step(const std::string& status)
         return "ExecutionStepFailed";
     if (status == "skipped")
         return "ExecutionStepSkipped";
+    if (status == "cancelled")
+        return "ExecutionStepCancelled";
     return status == "waiting" ? "ExecutionStepWaiting" : "ExecutionStepCompleted";
 }
 

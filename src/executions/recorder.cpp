@@ -9,6 +9,7 @@
 #include "executions/end_webhook.hpp"
 #include "executions/execution_events.hpp"
 #include "executions/execution_rows.hpp"
+#include "executions/open_steps.hpp"
 
 namespace dure::executions {
 
@@ -207,11 +208,26 @@ private:
     Result<void> leave()
     {
         const auto outcome = outcome_of(*what_.ending);
+        if (outcome.status == Status::failed || outcome.status == Status::cancelled)
+            if (auto cancelled = cancel_waiting(); !cancelled)
+                return cancelled;
         const auto execution = rows_.leave(what_.run.id, outcome, now_);
         if (!execution)
             return execution.error();
         add(execution_left(*execution, outcome, now_, {}), now_, "end of " + std::to_string(what_.run.epoch));
         return tell_webhook(connection_, *execution, now_);
+    }
+
+    Result<void> cancel_waiting()
+    {
+        auto cancelled = cancel_waiting_steps(connection_, what_.run.id);
+        if (!cancelled)
+            return cancelled.error();
+        for (auto& step : *cancelled) {
+            const auto cause = "cancelled " + std::to_string(what_.run.epoch) + "/" + step.task_id;
+            add(step_ended(what_.run.id, what_.run.owner, step.status, to_json(std::move(step))), now_, cause);
+        }
+        return {};
     }
 
     sql::Connection& connection_;

@@ -11,6 +11,7 @@
 #include "executions/execution_events.hpp"
 #include "executions/execution_rows.hpp"
 #include "executions/limits.hpp"
+#include "executions/open_steps.hpp"
 #include "executions/pins.hpp"
 #include "executions/service_state.hpp"
 
@@ -324,6 +325,11 @@ Task<Result<Execution>> ExecutionService::cancel(std::string id, Caller caller)
                 batch.add(execution_cancel_requested(*execution, caller.by));
                 return execution;
             }
+            auto waiting = cancel_waiting_steps(c, id);
+            if (!waiting)
+                return waiting.error();
+            for (auto& step : *waiting)
+                batch.add(step_ended(id, execution->owner_id, step.status, to_json(std::move(step))));
             Outcome outcome;
             outcome.status = Status::cancelled;
             auto ended = rows.leave(id, outcome, now);

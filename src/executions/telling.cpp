@@ -106,11 +106,11 @@ std::optional<Telling::Told> Telling::task_started(const graph::Event& event)
     if (event.ns.empty())
         superstep_ = event.data.at("step").get<std::int64_t>();
     const auto node_id = flow_.flow_node(event.ns, event.data.at("name").get<std::string>());
+    const auto id = event.data.at("id").get<std::string>();
+    auto& begun = started_.try_emplace(id, Begun{clock_.now(), superstep_, node_id}).first->second;
+    begun.attempts = event.data.value("attempt", std::int64_t{1});
     if (node_id.empty())
         return std::nullopt;
-    const auto id = event.data.at("id").get<std::string>();
-    auto& begun = started_.try_emplace(id, Begun{clock_.now()}).first->second;
-    begun.attempts = event.data.value("attempt", std::int64_t{1});
     Json told{{"event", "start"}, {"id", id}, {"node_id", node_id}, {"step", superstep_}, {"attempt", begun.attempts}};
     if (event.data.value("replayed", false))
         told["replayed"] = true;
@@ -122,13 +122,21 @@ Step Telling::plain_step(const std::string& node_id, const std::string& task, st
     Step step;
     step.task_id = task;
     step.node_id = node_id;
-    step.step = superstep_;
     step.status = std::move(status);
     const auto now = clock_.now();
     const auto found = started_.find(task);
-    step.started_at = found == started_.end() ? now : found->second.at;
-    step.attempts = found == started_.end() ? 1 : found->second.attempts;
+    const auto begun = found == started_.end() ? Begun{now, superstep_, node_id} : found->second;
+    step.step = begun.step;
+    step.started_at = begun.at;
+    step.attempts = begun.attempts;
     step.duration_ms = std::max<std::int64_t>(0, now - step.started_at);
+    if (const auto open = open_.find(task)) {
+        if (open->input)
+            step.input = *open->input;
+        const auto used = used_of(open->usage());
+        step.tokens = used.tokens;
+        step.cost_nano = used.cost_nano;
+    }
     return step;
 }
 
@@ -195,7 +203,10 @@ std::optional<Step> Telling::failed_step(const graph::Event& event, const std::s
     const auto id = event.data.at("id").get<std::string>();
     const auto name = event.data.at("name").get<std::string>();
     const bool closing = node_id.empty() && name == flows::closing_node;
-    const auto blamed = node_id.empty() && name.starts_with(flows::driver_prefix) ? container(event.ns, name) : node_id;
+    // What a round says itself and not a node in it: its time is over.
+    const bool round_failed = name.starts_with(flows::round_prefix) && error.at("code") != wrapped_error;
+    const bool of_container = node_id.empty() && (name.starts_with(flows::driver_prefix) || round_failed);
+    const auto blamed = of_container ? container(event.ns, name) : node_id;
     if (blamed.empty() && !closing) {
         auto held = unclosed_.extract(id);
         const bool ended_so = !held.empty() && error.at("code") == wrapped_error;
@@ -209,6 +220,19 @@ std::optional<Step> Telling::failed_step(const graph::Event& event, const std::s
         return step;
     unclosed_.insert_or_assign(round.task, std::move(step));
     return std::nullopt;
+}
+
+std::vector<Telling::Told> Telling::cancelled() const
+{
+    std::vector<Told> all;
+    for (const auto& [id, begun] : started_) {
+        if (begun.node_id.empty())
+            continue;
+        Json told{{"event", "end"}, {"id", id}, {"node_id", begun.node_id}};
+        told["steps"] = Json::array({told_step(plain_step(begun.node_id, id, "cancelled"))});
+        all.push_back(Told{std::string(mode_tasks), std::move(told)});
+    }
+    return all;
 }
 
 void Telling::note_failure(const std::string& ns, const std::string& node_id, const Json& error)

@@ -16,19 +16,23 @@ inline constexpr std::string_view wrapped_error = "NODE_ERROR";
 
 class Telling {
 public:
-    // Both outlive it.
-    Telling(const flows::CompiledFlow& flow, const Clock& clock) : flow_(flow), clock_(clock) {}
+    using Told = runs::PreparedRun::Told;
+    // All outlive it. `open`: of the run's FlowRun.
+    Telling(const flows::CompiledFlow& flow, const Clock& clock, const flows::OpenTasks& open)
+        : flow_(flow), clock_(clock), open_(open)
+    {}
 
     std::optional<runs::PreparedRun::Told> tell(const graph::Event& event);
     // {id, node_id, value} of an open question as the engine shows it ({id, value, node, ns}).
     Json question(const Json& interrupt) const;
+    // At the end of the run: nodes that were cut off, and those of rounds whose time was over.
+    std::vector<Told> cancelled() const;
     // The node of the flow that failed last, unless a container around it goes on; empty: none.
     const std::string& failed_node() const { return failed_node_; }
     // {node_id, code, message}: what a node said itself when it failed, not the container around it; null: none did.
     const Json& cause() const { return cause_; }
 
 private:
-    using Told = runs::PreparedRun::Told;
     std::optional<Told> task_started(const graph::Event& event);
     std::optional<Told> task_ended(const graph::Event& event);
     std::optional<Told> updated(const graph::Event& event) const;
@@ -46,9 +50,12 @@ private:
 
     const flows::CompiledFlow& flow_;
     const Clock& clock_;
+    const flows::OpenTasks& open_;
     std::int64_t superstep_ = 0;   // of the flow itself, not of its containers
     struct Begun {
         UnixMillis at = 0;
+        std::int64_t step = 0;
+        std::string node_id;  // empty: of a helper
         std::int64_t attempts = 1;
     };
     std::unordered_map<std::string, Begun> started_;  // open tasks

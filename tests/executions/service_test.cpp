@@ -200,6 +200,8 @@ TEST_P(ExecutionServiceTest, CancelEndsWhatIsQueuedWaitingOrRunning)
         EXPECT_EQ((co_await ended(waits.id)).status, Status::waiting);
         EXPECT_EQ((co_await service_->cancel(waits.id, me_)).value().status, Status::cancelled);
         EXPECT_EQ((co_await service_->resume(waits.id, me_, {"", "approve", {}})).error().reason(), "not_waiting");
+        EXPECT_EQ((co_await steps(waits.id)).at(0).status, "cancelled");
+        EXPECT_EQ(co_await replayed(waits.id), co_await shown(waits.id));
         const auto running = co_await started("slow");
         const auto deadline = Deadline::after(std::chrono::seconds(10));
         while (!runs && !deadline.passed())
@@ -212,6 +214,10 @@ TEST_P(ExecutionServiceTest, CancelEndsWhatIsQueuedWaitingOrRunning)
             return event.event_type == "ExecutionCancelRequested";
         });
         EXPECT_TRUE(wish != page->events.end() && wish->user_id == "me") << "who cancelled it is on record";
+        const auto cut = co_await steps(running.id);
+        EXPECT_EQ(cut.size(), 1u);
+        if (cut.size() == 1)
+            EXPECT_EQ(cut.front().node_id + " " + cut.front().status, "sleep cancelled");
         EXPECT_EQ(co_await replayed(running.id), co_await shown(running.id));
         const auto done = co_await started("asks");
         EXPECT_EQ((co_await ended(done.id)).status, Status::waiting);

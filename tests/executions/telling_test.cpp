@@ -13,7 +13,9 @@ using testing::ElementsAreArray;
 // Readers of an execution see what it gives for the events of the graph.
 class ToldSteps final : public graph::EventSink {
 public:
-    ToldSteps(const flows::CompiledFlow& flow, const Clock& clock) : telling(flow, clock) {}
+    ToldSteps(const flows::CompiledFlow& flow, const Clock& clock, const flows::OpenTasks& open)
+        : telling(flow, clock, open)
+    {}
     graph::Modes modes() const override { return graph::Mode::tasks; }
     bool subgraphs() const override { return true; }
     Task<Result<void>> event(const graph::Event& event) override
@@ -34,7 +36,17 @@ protected:
     std::vector<std::string> steps_of(const Json& nodes, const std::vector<std::string>& edges)
     {
         compile(drawn_flow(nodes, edges));
-        told_.emplace(*flow_, clock_);
+        return told(graph::RunInput(flows::flow_input(run_.facts)));
+    }
+    // Of a run that has failed.
+    std::vector<std::string> go_on() { return told(graph::RunInput::nothing()); }
+
+    std::optional<ToldSteps> told_;
+
+private:
+    std::vector<std::string> told(const graph::RunInput& input)
+    {
+        told_.emplace(*flow_, clock_, run_.open);
         run_.services = &services_;
         run_.clock = &clock_;
         graph::RunOptions options;
@@ -44,7 +56,6 @@ protected:
         options.thread = "t";
         options.recursion_limit = 30;
         result_ = {};
-        const graph::RunInput input(flows::flow_input(run_.facts));
         test::run([&]() -> Task<void> { co_await flow_->graph.run(input, options, result_); });
         std::vector<std::string> lines;
         for (const auto& step : told_->steps)
@@ -52,8 +63,6 @@ protected:
                             (step.at("error").is_null() ? "" : " " + step.at("error").at("code").get<std::string>()));
         return lines;
     }
-
-    std::optional<ToldSteps> told_;
 };
 
 Json iteration(const Json& config, const Json& policy = Json::object())
@@ -127,6 +136,111 @@ TEST_F(TellingTest, AContainerThatFailedIsToldAlsoWhereTheOneAroundItGoesOn)
                           body_node},
                          {"start>around"}),
                 ElementsAre("start succeeded", "t succeeded", "each failed expression_unresolved", "around succeeded"));
+}
+
+// A node that asks a model once and then fails for good: what it read and what it paid are told all the same.
+Task<Result<Json>> pays_and_fails(flows::NodeCall& call)
+{
+    call.budget->count({}, Json{{"input_tokens", 10}, {"output_tokens", 5}, {"cost_usd", 0.25}});
+    co_await sleep_for(std::chrono::milliseconds(5));
+    co_return Error(Errc::upstream_failed, "no").reason("output_schema");
+}
+
+const Json asks = Json::array({"a", "llm", {{"prompt", "x"}}});
+Json asks_with(const Json& policy)
+{
+    return Json::array({"a", "llm", {{"prompt", "x"}}, {{"policy", policy}}});
+}
+Json retried(int attempts)
+{
+    return {{"retry", {{"max_attempts", attempts}, {"backoff_ms", 1}, {"jitter", false}, {"on", {"any"}}}}};
+}
+
+TEST_F(TellingTest, AFailedNodeIsToldWithWhatItReadAndPaid)
+{
+    services_.answers["a"] = pays_and_fails;
+    EXPECT_THAT(steps_of({{"start", "start"}, asks}, {"start>a"}),
+                ElementsAre("start succeeded", "a failed output_schema"));
+    const auto& step = told_->steps.back();
+    EXPECT_FALSE(step.at("input").is_null());
+    EXPECT_EQ(step.at("input"), told_->steps.front().at("output").at("message")) << step;
+    EXPECT_EQ(step.at("tokens"), 15);
+    EXPECT_EQ(step.at("cost"), 0.25);
+}
+
+TEST_F(TellingTest, ANodeThatFailedAndMayIsToldFromItsTrueStart)
+{
+    services_.answers["a"] = pays_and_fails;
+    EXPECT_THAT(steps_of({{"start", "start"}, asks_with({{"on_error", "continue"}})}, {"start>a"}),
+                ElementsAre("start succeeded", "a failed output_schema"));
+    const auto& step = told_->steps.back();
+    EXPECT_GE(step.at("duration_ms"), 4);
+    EXPECT_EQ(step.at("tokens"), 15);
+    EXPECT_EQ(result_.status, graph::RunStatus::success) << failure();
+}
+
+TEST_F(TellingTest, AllAttemptsOfANodeArePaid)
+{
+    int attempt = 0;
+    services_.answers["a"] = [&](flows::NodeCall& call) -> Task<Result<Json>> {
+        if (++attempt % 3 != 0)
+            co_return co_await pays_and_fails(call);
+        co_return Json{{"text", "done"}, {"usage", {{"input_tokens", 2}, {"output_tokens", 1}, {"cost_usd", 0.5}}}};
+    };
+    EXPECT_THAT(steps_of({{"start", "start"}, asks_with(retried(3))}, {"start>a"}),
+                ElementsAre("start succeeded", "a succeeded"));
+    EXPECT_EQ(told_->steps.back().at("tokens"), 33);
+    EXPECT_EQ(told_->steps.back().at("cost"), 1.0);
+    EXPECT_EQ(told_->steps.back().at("attempts"), 3);
+    EXPECT_THAT(steps_of({{"start", "start"}, asks_with(retried(2))}, {"start>a"}),
+                ElementsAre("start succeeded", "a failed output_schema"));
+    EXPECT_EQ(told_->steps.back().at("tokens"), 30);
+}
+
+// Another process goes on with the task: it knows only what is stored. A call whose answer is kept counts once.
+TEST_F(TellingTest, WhatFailedAttemptsPaidIsKeptWithTheTask)
+{
+    bool works = false;
+    services_.answers["a"] = [&](flows::NodeCall& call) -> Task<Result<Json>> {
+        const auto kept = co_await call.context.step("model/1", []() -> Task<Result<Json>> { co_return Json("said"); });
+        EXPECT_TRUE(kept);
+        call.budget->count("call 1", Json{{"input_tokens", 100}, {"output_tokens", 0}, {"cost_usd", 1.0}});
+        if (!works)
+            co_return co_await pays_and_fails(call);
+        co_return Json{{"text", "done"}};
+    };
+    steps_of({{"start", "start"}, asks_with(retried(2))}, {"start>a"});
+    EXPECT_EQ(told_->steps.back().at("tokens"), 130);
+    works = true;
+    run_.open = {};
+    EXPECT_THAT(go_on(), ElementsAre("a succeeded"));
+    EXPECT_EQ(told_->steps.back().at("tokens"), 130);
+    EXPECT_EQ(told_->steps.back().at("cost"), 1.5);
+}
+
+// What a container's time limit cuts off is no step that goes on for ever, and the container is the one that failed.
+TEST_F(TellingTest, AContainerWhoseTimeIsOverIsTheNodeThatFailed)
+{
+    services_.answers["a"] = [](flows::NodeCall& call) -> Task<Result<Json>> {
+        call.budget->count({}, Json{{"input_tokens", 10}, {"output_tokens", 5}, {"cost_usd", 0.25}});
+        co_await sleep_for(std::chrono::seconds(60));
+        co_return Json();
+    };
+    const auto each = Json::array(
+        {"each", "iteration", {{"items", Json::array({1})}}, {{"policy", {{"timeout_ms", 30}}}}});
+    const auto slow = Json::array({"a", "llm", {{"prompt", "x"}}, {{"parent", "each"}}});
+    EXPECT_THAT(steps_of({{"start", "start"}, each, slow}, {"start>each"}),
+                ElementsAre("start succeeded", "each failed NODE_TIMEOUT"));
+    EXPECT_EQ(told_->telling.failed_node(), "each");
+    EXPECT_EQ(told_->telling.cause().at("code"), "NODE_TIMEOUT");
+    const auto cut = told_->telling.cancelled();
+    ASSERT_EQ(cut.size(), 1u);
+    const auto step = cut.front().data.at("steps").at(0);
+    EXPECT_EQ(step.at("node_id"), "a");
+    EXPECT_EQ(step.at("status"), "cancelled");
+    EXPECT_EQ(step.at("input"), 1);
+    EXPECT_EQ(step.at("tokens"), 15);
+    EXPECT_GE(step.at("duration_ms"), 29);
 }
 
 }  // namespace telling_test

@@ -33,6 +33,34 @@ protected:
 
 }  // namespace
 
+// Its calls are counted again when it goes on.
+TEST_P(ExecutionWorkersTest, WhatANodePaidBeforeItAskedAPersonIsCountedOnce)
+{
+    const auto pays_and_asks = [this](graph::NodeContext& context) -> Task<Result<Json>> {
+        auto& open = context.context<flows::FlowRun>().open;
+        auto said = co_await call_model(context);
+        open.begin(context.task_id(), 1)->count("its call", said->at("usage"));
+        const auto answer = co_await context.interrupt(Json{{"prompt", "ok?"}});
+        if (!answer)
+            co_return answer.error();
+        co_return said;
+    };
+    const auto asks_model = [this](graph::NodeContext& context) { return call_model(context); };
+    flow("asks", [&] { return HandMade().node("a", pays_and_asks).node("b", asks_model).node("c", says("c")).compile(); },
+         R"(,"limits":{"max_tokens":16})");
+    work();
+    play([&]() -> Task<void> {
+        const auto begun = co_await started("asks");
+        const auto waiting = co_await ended(begun.id);
+        EXPECT_EQ(waiting.status, Status::waiting);
+        EXPECT_EQ(waiting.tokens, 15);
+        EXPECT_TRUE(co_await service_->resume(begun.id, me_, {"a", "", Json("yes")}));
+        const auto done = co_await ended(begun.id);
+        EXPECT_EQ(done.status, Status::succeeded) << (done.error ? dump(*done.error) : "");
+        EXPECT_EQ(done.tokens, 30);
+    });
+}
+
 TEST_P(ExecutionWorkersTest, ARunPastItsLimitEndsFailedWithTheReason)
 {
     const auto asks_model = [this](graph::NodeContext& context) { return call_model(context); };

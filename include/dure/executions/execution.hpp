@@ -77,7 +77,7 @@ struct Step {
     std::int64_t number = 0;   // orders the steps: by the event that told it and the place there
     std::int64_t visit = 0;
     std::int64_t step = 0;   // superstep of the flow; what fork takes
-    std::string status;   // succeeded, failed, skipped, waiting
+    std::string status;   // succeeded, failed, skipped, waiting, cancelled
     Json input, output;
     std::optional<Json> error;
     UnixMillis started_at = 0;

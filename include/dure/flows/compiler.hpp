@@ -17,6 +17,7 @@
 #include "dure/base/json.hpp"
 #include "dure/base/task.hpp"
 #include "dure/flows/document.hpp"
+#include "dure/flows/open_tasks.hpp"
 #include "dure/flows/rights.hpp"
 #include "dure/graph/graph.hpp"
 
@@ -83,6 +84,7 @@ struct FlowRun {
     // Told of what each node reads and makes, in bytes of text: all of it is stored. An error: the run holds too much. Null: no
     // bound.
     std::function<Result<void>(std::size_t bytes)> hold = nullptr;
+    OpenTasks open = {};
 };
 
 // Another flow a `subflow` node names, at the version this run is pinned to. Null: there is none.
@@ -103,6 +105,8 @@ Result<CompiledFlow> compile_flow(const Document& document, const SubflowSource&
 inline constexpr std::string_view closing_node = "h.done";
 // How the names of those begin that drive a container from round to round.
 inline constexpr std::string_view driver_prefix = "d.";
+// And of the rounds themselves, each a run of the container's body.
+inline constexpr std::string_view round_prefix = "b.";
 
 // The node of the drawing that a node of the graph stands for or drives: "n.ask", "d.ask" -> "ask".
 std::string drawn_id(std::string_view graph_node);

@@ -6,6 +6,7 @@
 
 #include "flows/compiler/containers.hpp"
 #include "flows/compiler/node_kinds.hpp"
+#include "flows/compiler/spending.hpp"
 
 namespace dure::flows {
 
@@ -50,18 +51,31 @@ Result<void> held_by(FlowRun& run, const Json& value)
 
 NodeRun::NodeRun(const Stage& stage, std::size_t place, graph::NodeContext& context)
     : stage_(stage), planned_(stage.nodes[place]), place_(place), context_(context), run_(context.context<FlowRun>()),
-      began_(run_.clock->now()), input_(input_of(stage, planned_, context.state())),
+      task_(run_.open.begin(context.task_id(), run_.clock->now())),
+      kept_input_(std::make_shared<const Json>(input_of(stage, planned_, context.state()))), input_(*kept_input_),
       scope_(stage, context.state(), run_, input_)
-{}
+{
+    task_->input = kept_input_;
+}
 
 Task<Result<graph::Update>> NodeRun::run()
+{
+    auto update = within_depth(co_await attempt());
+    if (update)
+        run_.open.forget(context_.task_id());
+    else if (asks_the_world(planned_.node.kind))
+        co_await keep_spending(context_, *task_, update.error().reason() == "INTERRUPTED");
+    co_return update;
+}
+
+Task<Result<graph::Update>> NodeRun::attempt()
 {
     if (planned_.node.disabled) {
         NodeOutcome through;
         through.output = Json{{planned_.main_output, input_}};
         if (!planned_.handles.empty())
             through.handles = {planned_.handles.front()};
-        auto step = step_record(planned_, input_, through.output, began_, run_.clock->now(), 1, Json());
+        auto step = step_record(planned_, input_, through.output, task_->began, run_.clock->now(), 1, Json());
         co_return finished(stage_, place_, std::move(through), std::move(step));
     }
     if (auto held = hold(input_); !held)
@@ -72,7 +86,7 @@ Task<Result<graph::Update>> NodeRun::run()
         auto config = evaluated(planned_.config);
         if (!config)
             co_return config.error();
-        co_return begin_container(planned_, *config, input_, began_, context_.step());
+        co_return begin_container(planned_, *config, input_, task_->began, context_.step());
     }
     auto done = co_await outcome();
     if (!done)
@@ -80,7 +94,8 @@ Task<Result<graph::Update>> NodeRun::run()
     for (const auto* value : {&done->output, &done->values})
         if (auto held = hold(*value); !held)
             co_return held.error();
-    auto step = step_record(planned_, input_, done->output, began_, run_.clock->now(), context_.attempt(), Json());
+    auto step = step_record(planned_, input_, done->output, task_->began, run_.clock->now(), context_.attempt(), Json(),
+                            task_->usage());
     co_return finished(stage_, place_, std::move(*done), std::move(step));
 }
 
@@ -190,9 +205,14 @@ Task<Result<NodeOutcome>> NodeRun::ask_world()
     if (!run_.services)
         co_return Error(Errc::unavailable, "This run has no access to models and tools.").reason("node_unavailable");
     NodeCall call{planned_.node, run_.facts, std::move(*config), input_, std::move(*hung), context_};
+    TaskBudget budget(*task_);
+    call.budget = &budget;
     auto output = co_await run_.services->call(std::move(call));
     if (!output)
         co_return output.error();
+    if (!budget.used() && output->is_object())
+        task_->count({}, output->value("usage", Json()));
+    co_await recall_spending(context_, *task_);
     NodeOutcome done;
     done.output = std::move(*output);
     if (!planned_.cases_handle.empty())
@@ -287,7 +307,7 @@ graph::Update finished(const Stage& stage, std::size_t place, NodeOutcome outcom
 }
 
 Json step_record(const PlannedNode& planned, const Json& input, const Json& output, UnixMillis began, UnixMillis now,
-                 int attempts, const Json& error)
+                 int attempts, const Json& error, const Json& usage)
 {
     Json record{{"node_id", planned.told_id},
                 {"status", error.is_null() ? "succeeded" : "failed"},
@@ -296,9 +316,8 @@ Json step_record(const PlannedNode& planned, const Json& input, const Json& outp
                 {"started_at", began},
                 {"duration_ms", std::max<std::int64_t>(0, now - began)},
                 {"attempts", attempts}};
-    if (const auto usage = output.is_object() ? output.find("usage") : output.end();
-        output.is_object() && usage != output.end())
-        record["usage"] = *usage;
+    if (!usage.is_null())
+        record["usage"] = usage;
     if (!error.is_null())
         record["error"] = error;
     return record;
@@ -339,7 +358,7 @@ graph::NodeFunction node_of(std::shared_ptr<const Stage> stage, std::size_t plac
 {
     return [stage, place](graph::NodeContext& context) -> Task<Result<graph::Update>> {
         NodeRun run(*stage, place, context);
-        co_return within_depth(co_await run.run());
+        co_return co_await run.run();
     };
 }
 
@@ -362,12 +381,15 @@ graph::ErrorHandler error_handler_of(std::shared_ptr<const Stage> stage, std::si
         return {};
     return [stage, place](graph::NodeContext& context, const Error& error) -> Task<Result<graph::Update>> {
         const auto& planned = stage->nodes[place];
-        const auto& run = context.context<FlowRun>();
+        auto& run = context.context<FlowRun>();
         const auto told = told_error(error, context.attempt());
         auto outcome = outcome_of_failure(planned, told);
         const auto now = run.clock->now();
-        auto step = step_record(planned, input_of(*stage, planned, context.state()), outcome.output, now, now,
-                                context.attempt(), told);
+        const auto task = run.open.begin(context.task_id(), now);
+        co_await recall_spending(context, *task);
+        auto step = step_record(planned, input_of(*stage, planned, context.state()), outcome.output, task->began, now,
+                                context.attempt(), told, task->usage());
+        run.open.forget(context.task_id());
         co_return finished(*stage, place, std::move(outcome), std::move(step));
     };
 }

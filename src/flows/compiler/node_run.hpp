@@ -22,6 +22,7 @@ public:
     Task<Result<graph::Update>> run();
 
 private:
+    Task<Result<graph::Update>> attempt();
     Result<void> hold(const Json& value) const { return held_by(run_, value); }
     Task<Result<void>> prepare();
     Task<Result<void>> look_for_crash();
@@ -43,16 +44,17 @@ private:
     const std::size_t place_;
     graph::NodeContext& context_;
     FlowRun& run_;
-    const UnixMillis began_;
-    Json input_;
+    const std::shared_ptr<OpenTask> task_;
+    const std::shared_ptr<const Json> kept_input_;
+    const Json& input_;
     RunScope scope_;
 };
 
 // The update of a node that has an outcome: its output, its step, what follows.
 graph::Update finished(const Stage& stage, std::size_t place, NodeOutcome outcome, Json step);
-// The record of a step under step_channel. `error` null: it succeeded.
+// The record of a step under step_channel. `error` null: it succeeded. `usage` null: no model was asked.
 Json step_record(const PlannedNode& planned, const Json& input, const Json& output, UnixMillis began, UnixMillis now,
-                 int attempts, const Json& error);
+                 int attempts, const Json& error, const Json& usage = Json());
 // What a node gives may be nested so deep: each value is copied and written level by level. invalid_argument "value_too_deep".
 inline constexpr std::size_t deepest_value = 128;
 Result<graph::Update> within_depth(Result<graph::Update> update);

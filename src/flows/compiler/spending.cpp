@@ -1,0 +1,46 @@
+// See spending.hpp.
+#include "flows/compiler/spending.hpp"
+
+#include "dure/base/clock.hpp"
+
+namespace dure::flows {
+
+namespace {
+
+std::string name_of_note(int number)
+{
+    return "spent/" + std::to_string(number);
+}
+
+}  // namespace
+
+// The notes of a task are numbered: the first number that is free takes the new one.
+Task<void> keep_spending(graph::NodeContext& context, OpenTask& task, bool asks)
+{
+    if (!(asks ? task.has_passing_news() : task.has_news()))
+        co_return co_await recall_spending(context, task);
+    const auto own = new_id();
+    for (int number = 0;; ++number) {
+        const auto note = co_await context.step(name_of_note(number),
+                                                [&]() -> Task<Result<Json>> { co_return task.note(own); });
+        if (!note)
+            co_return;  // the storage is away, or nobody waits for the node: the run says so
+        if (note->at("id") == own)
+            co_return task.note_kept(own);
+        task.recall(*note);
+    }
+}
+
+Task<void> recall_spending(graph::NodeContext& context, OpenTask& task)
+{
+    for (int number = 0;; ++number) {
+        const auto note = co_await context.step(name_of_note(number), []() -> Task<Result<Json>> {
+            co_return Error(Errc::not_found, "There are no more.");
+        });
+        if (!note)
+            co_return;
+        task.recall(*note);
+    }
+}
+
+}  // namespace dure::flows
