@@ -12,6 +12,7 @@
 #include "executions/open_steps.hpp"
 #include "executions/pins.hpp"
 #include "executions/recorder.hpp"
+#include "executions/session_state.hpp"
 #include "executions/telling.hpp"
 
 namespace dure::executions {
@@ -236,6 +237,7 @@ private:
             ending = failed(*exceeded);
         } else if (ending.status == runs::Status::success) {
             ending.output = all_.compiler.result(ending.output.value_or(Json()));
+            tell_session_changes(*ending.output, state.execution, state.flow->state);
             if (auto recorded = co_await record_turn(state, *ending.output); !recorded)
                 co_return is_outage(recorded.error()) ? co_await try_again_later() : failed(recorded.error());
         } else if (ending.status == runs::Status::interrupted) {

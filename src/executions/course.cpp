@@ -359,9 +359,12 @@ ExecutionService::State::before_step(const Execution& original, std::int64_t ste
     const auto state = co_await (*flow)->graph.get_state(checkpointer, *thread, stored->checkpoint.id);
     if (!state || !*state)
         co_return state ? Error(Errc::internal, "A checkpoint has vanished.") : state.error();
+    auto values = std::move((*state)->values);
+    if (original.status == Status::succeeded)  // what it changed of its session before the step is there already
+        values.erase(std::string(flows::session_channel));
     if (patch.is_null())
-        co_return Beginning{stored->checkpoint, (*state)->values};
-    auto patched = parts.compiler.patched(**flow, (*state)->values, patch);
+        co_return Beginning{stored->checkpoint, std::move(values)};
+    auto patched = parts.compiler.patched(**flow, values, patch);
     if (!patched)
         co_return patched.error();
     co_return Beginning{stored->checkpoint, std::move(*patched)};

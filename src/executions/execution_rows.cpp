@@ -193,17 +193,30 @@ Result<std::optional<Execution>> ExecutionRows::find_by_key(const std::string& o
     return std::optional(std::move(found->front()));
 }
 
-Result<LeftState> ExecutionRows::session_state(const Execution& execution)
+Result<LeftState> ExecutionRows::session_state(const SessionPlace& place)
 {
-    const auto rows = connection_.query("SELECT output, flow_version FROM executions WHERE flow_id = $1 AND owner_id = $2 AND session_id = $3 AND "
-                                        "status = 'succeeded' ORDER BY id DESC LIMIT 1",
-                                        execution.flow_id, execution.owner_id, execution.session_id);
+    const auto rows = connection_.query("SELECT output, flow_version, session_turn FROM executions WHERE flow_id = $1 AND "
+                                        "owner_id = $2 AND session_id = $3 AND session_id <> '' AND status = 'succeeded' "
+                                        "ORDER BY session_turn DESC, id DESC LIMIT 1",
+                                        place.flow_id, place.owner_id, place.session_id);
     if (!rows)
         return rows.error();
     const auto output = rows->empty() ? std::nullopt : rows->front().maybe_text("output");
     if (!output)
         return LeftState();
-    return LeftState{Json::parse(*output).value("session_state", Json::object()), rows->front().integer("flow_version")};
+    return LeftState{Json::parse(*output).value("session_state", Json::object()), rows->front().integer("flow_version"),
+                     rows->front().integer("session_turn")};
+}
+
+Result<void> ExecutionRows::hold_session(const SessionPlace& place)
+{
+    if (connection_.dialect() == sql::Dialect::sqlite)  // one unit writes at a time
+        return {};
+    const auto held = connection_.query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))::text AS held",
+                                        "session state " + place.flow_id + " " + place.owner_id + " " + place.session_id);
+    if (!held)
+        return held.error();
+    return {};
 }
 
 // A text of its own for each set of filters: each finds its index.
@@ -398,16 +411,16 @@ Result<Execution> ExecutionRows::leave(const std::string& id, const Outcome& out
         "waiting = CASE WHEN $2 = 'queued' THEN waiting ELSE $5 END, wake_at = $6, ended_at = $7, "
         "active_ms = active_ms + CASE WHEN active_since IS NULL OR $8 < active_since THEN 0 ELSE $8 - active_since "
         "END, "
-        "active_since = NULL, updated_at = $8 WHERE id = $1";
+        "active_since = NULL, updated_at = $8, session_turn = $9 WHERE id = $1";
     static const std::string and_give = sql + " RETURNING " + whole_columns;
     const auto output = maybe_text_of(outcome.output), error = maybe_text_of(outcome.error),
                waiting = maybe_text_of(outcome.waiting);
     const auto ended_at = has_ended(outcome.status) ? std::optional(now) : std::nullopt;
     if (connection_.dialect() == sql::Dialect::postgres)
         return one_execution(connection_.query(and_give, id, name_of(outcome.status), output, error, waiting,
-                                               outcome.wake_at, ended_at, now));
+                                               outcome.wake_at, ended_at, now, outcome.session_turn));
     if (auto left = one_change(connection_.execute(sql, id, name_of(outcome.status), output, error, waiting,
-                                                   outcome.wake_at, ended_at, now));
+                                                   outcome.wake_at, ended_at, now, outcome.session_turn));
         !left)
         return left.error();
     return find(id, "");

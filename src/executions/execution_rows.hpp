@@ -13,12 +13,19 @@ struct Outcome {
     Status status = Status::succeeded;
     std::optional<Json> output, error, waiting;
     std::optional<UnixMillis> wake_at;
+    std::int64_t session_turn = 0;  // of one that leaves state of scope session: 1, 2, 3 …, in the order of their ends
+};
+
+// Whose state of scope session it is.
+struct SessionPlace {
+    std::string flow_id, owner_id, session_id;
 };
 
 // State of scope session as a run left it.
 struct LeftState {
     Json values = Json::object();  // by name
     std::int64_t flow_version = 0;
+    std::int64_t turn = 0;  // Outcome::session_turn of that run
 };
 
 // JSON.
@@ -40,7 +47,9 @@ public:
     Result<std::optional<Execution>> find_by_key(const std::string& owner, const std::string& flow,
                                                  const std::string& key);
     // What the owner's last run of this flow that succeeded in this session left of its state of scope session.
-    Result<LeftState> session_state(const Execution& execution);
+    Result<LeftState> session_state(const SessionPlace& place);
+    // Nobody else leaves state there until the unit ends.
+    Result<void> hold_session(const SessionPlace& place);
     // Whole as far as store::page_text_bytes of texts go, the others of the page abridged.
     Result<Page> list(const std::string& owner, const Filter& filter);
     // How many of an owner are queued; counts no further than `most`.

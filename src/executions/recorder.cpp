@@ -10,6 +10,7 @@
 #include "executions/execution_events.hpp"
 #include "executions/execution_rows.hpp"
 #include "executions/open_steps.hpp"
+#include "executions/session_state.hpp"
 
 namespace dure::executions {
 
@@ -207,7 +208,9 @@ private:
 
     Result<void> leave()
     {
-        const auto outcome = outcome_of(*what_.ending);
+        auto outcome = outcome_of(*what_.ending);
+        if (auto state = leave_session_state(rows_, outcome); !state)
+            return state;
         if (outcome.status == Status::failed || outcome.status == Status::cancelled)
             if (auto cancelled = cancel_waiting(); !cancelled)
                 return cancelled;

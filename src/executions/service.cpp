@@ -14,6 +14,7 @@
 #include "executions/open_steps.hpp"
 #include "executions/pins.hpp"
 #include "executions/service_state.hpp"
+#include "executions/session_state.hpp"
 
 namespace dure::executions {
 
@@ -143,10 +144,8 @@ Task<Result<void>> ExecutionService::State::furnish(Execution& fresh, const Call
         fresh.facts["history"] = std::move(*request.history);
     if (!request.turn_key.empty())
         fresh.facts["turn_key"] = request.turn_key;
-    if (auto known = co_await session_state(fresh, *flow.document); !known)
+    if (auto known = co_await know_session_state(fresh, *flow.document); !known)
         co_return known.error();
-    else if (!known->empty())
-        fresh.facts["session_state"] = std::move(*known);
     // Compiled before it is acknowledged: what cannot run is refused, and the worker finds it in the cache.
     const auto compiled = co_await compiled_flow(parts, cache, fresh);
     if (!compiled)
@@ -187,28 +186,19 @@ Task<Result<Started>> ExecutionService::State::store(const Execution& fresh, con
 }
 
 // State of scope session: as the flow's last run that succeeded in this session left it.
-Task<Result<Json>> ExecutionService::State::session_state(const Execution& fresh, const flows::Document& document)
+Task<Result<void>> ExecutionService::State::know_session_state(Execution& fresh, const flows::Document& document)
 {
-    auto known = Json::object();
-    std::vector<Json> variables;
-    if (document.state.is_array())
-        for (const auto& variable : document.state)
-            if (variable.value("scope", "run") == "session")
-                variables.push_back(Json(variable));
-    if (fresh.session_id.empty() || variables.empty())
-        co_return known;
-    auto left = co_await parts.database.read_statement([&](sql::Connection& c) { return ExecutionRows(c).session_state(fresh); });
+    const Json state(document.state);
+    if (fresh.session_id.empty() || !has_session_state(state))
+        co_return Result<void>();
+    const SessionPlace place{fresh.flow_id, fresh.owner_id, fresh.session_id};
+    auto left = co_await parts.database.read_statement([&](sql::Connection& c) { return ExecutionRows(c).session_state(place); });
     if (!left)
         co_return left.error();
-    // Another version may have declared another type; this one goes on from whatever it left itself.
-    const auto fits = left->flow_version == fresh.flow_version ? flows::can_go_on_from : flows::fits_variable;
-    for (const auto& variable : variables) {
-        const auto name = variable.value("name", "");
-        const auto value = left->values.find(name);
-        if (value != left->values.end() && fits(variable, *value))
-            known[name] = *value;
-    }
-    co_return known;
+    fresh.facts["session_turn"] = left->turn;
+    if (auto known = session_values(*left, state, fresh.flow_version); !known.empty())
+        fresh.facts["session_state"] = std::move(known);
+    co_return Result<void>();
 }
 
 Task<Result<std::optional<Started>>> ExecutionService::State::known(const Execution& fresh)

@@ -29,7 +29,7 @@ struct ExecutionService::State {
     // What the session knows, as facts of the execution.
     // turn_key: as of StartRequest.
     Task<Result<void>> remember(Execution& fresh, std::string turn_key);
-    Task<Result<Json>> session_state(const Execution& fresh, const flows::Document& document);
+    Task<Result<void>> know_session_state(Execution& fresh, const flows::Document& document);
 
     // invalid_argument naming webhook.
     Result<void> check_webhook(const std::string& webhook) const;

@@ -1,7 +1,10 @@
 // State of scope session: a flow that counts its runs of a session, on the real binary.
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "support/raw_http.hpp"
+#include "support/redis_process.hpp"
 #include "support/server_on_postgres.hpp"
 
 namespace dure::test {
@@ -64,6 +67,118 @@ TEST(SessionState, IsWhatTheFlowItselfLeftAlsoBesideItsType)
     const Json in_session{{"session_id", ask("/api/chat/session", Json::object()).at("session_id")}};
     EXPECT_EQ(ask(execute, in_session).at("output").at("text"), "none");
     EXPECT_EQ(ask(execute, in_session).at("output").at("text"), "5");
+}
+
+// Changes what it began with once its question is answered: the state by every reducer, and one variable of its own for each answer.
+Json asking()
+{
+    const auto node = [](const char* id, const char* type, Json config) {
+        return Json{{"id", id}, {"type", type}, {"position", {{"x", 0}, {"y", 0}}}, {"data", {{"config", std::move(config)}}}};
+    };
+    const auto set = [](const char* name, const char* op, Json value) {
+        return Json{{"target", std::string("session.") + name}, {"op", op}, {"value", std::move(value)}};
+    };
+    const auto variable = [](const char* name, const char* reducer, Json initial) {
+        return Json{{"name", name}, {"reducer", reducer}, {"default", std::move(initial)}, {"scope", "session"}};
+    };
+    const auto edge = [](const char* from, const char* handle, const char* to) {
+        return Json{{"source", from}, {"sourceHandle", handle}, {"target", to}};
+    };
+    return Json{{"name", "asker"},
+                {"state", {variable("count", "add", 0), variable("log", "append", Json::array()),
+                           variable("by", "merge", Json::object()), variable("yes", "last", ""), variable("no", "last", "")}},
+                {"nodes", {node("start", "start", Json::object()), node("ask", "human_input", {{"prompt", "?"}}),
+                           node("all", "set", {{"ops", {set("count", "add", 2), set("count", "subtract", 1),
+                                                        set("log", "append", "{{start.message}}"),
+                                                        set("by", "extend", "{{start.inputs}}")}}}),
+                           node("yes", "set", {{"ops", {set("yes", "set", "{{start.message}}")}}}),
+                           node("no", "set", {{"ops", {set("no", "set", "{{start.message}}")}}}),
+                           node("say", "reply", {{"text", "{{session.count}}"}})}},
+                {"edges", {edge("start", "out", "all"), edge("all", "out", "ask"), edge("ask", "approve", "yes"),
+                           edge("ask", "reject", "no"), edge("yes", "out", "say"), edge("no", "out", "say")}}};
+}
+
+// All begin before one ends, so none has seen what another changed. Their ends meet in the database, from each of the servers.
+void expect_nothing_lost(const std::vector<const ServerProcess*>& servers)
+{
+    const auto key = servers.front()->key();
+    const auto ask = [&](const ServerProcess& server, std::string_view method, std::string_view target, const Json& body = Json()) {
+        return fetch(server.port(), raw_request(method, target, key, body.is_null() ? "" : body.dump())).json();
+    };
+    const auto& first = *servers.front();
+    const auto flow = ask(first, "POST", "/api/agent-builder/agentflows", asking());
+    ASSERT_TRUE(flow.contains("id")) << flow;
+    const auto execute = "/api/agent-builder/flows/" + flow.at("id").get<std::string>() + "/execute";
+    const auto session = ask(first, "POST", "/api/chat/session", Json::object()).at("session_id");
+    const auto begin = [&](const std::string& name) {
+        const auto begun = ask(first, "POST", execute + "?wait=true",
+                               Json{{"message", name}, {"inputs", {{name, true}}}, {"session_id", session}});
+        EXPECT_EQ(begun.value("status", ""), "waiting") << begun;
+        return begun.value("id", "");
+    };
+    const auto end = [&](const ServerProcess& server, const std::string& id, const char* action) {
+        ask(server, "POST", "/api/executions/" + id + "/resume", Json{{"action", action}});
+        auto ended = Json::object();
+        EXPECT_TRUE(eventually([&] {
+            ended = ask(server, "GET", "/api/executions/" + id);
+            return ended.value("status", "") == "succeeded";
+        })) << ended;
+        return ended.value("output", Json()).value("session_state", Json::object());
+    };
+    std::vector<std::string> ids;
+    for (int i = 0; i < 8; ++i)
+        ids.push_back(begin("m" + std::to_string(i)));
+    std::vector<std::thread> answers;
+    for (std::size_t i = 0; i < ids.size(); ++i)
+        answers.emplace_back([&, i] { end(*servers[i % servers.size()], ids[i], i % 4 < 2 ? "approve" : "reject"); });
+    for (auto& one : answers)
+        one.join();
+    const auto left = end(first, begin("z"), "approve");
+    EXPECT_EQ(left.value("count", 0), 9) << left;
+    EXPECT_EQ(left.value("log", Json::array()).size(), 9u) << left;
+    EXPECT_EQ(left.value("by", Json::object()).size(), 9u) << left;
+    EXPECT_EQ(left.value("yes", ""), "z") << left;
+    EXPECT_NE(left.value("no", ""), "") << left;
+}
+
+TEST(SessionState, ExecutionsAtOnceLoseNothingOnSqlite)
+{
+    const ServerProcess server{ServerProcess::Options{}};
+    expect_nothing_lost({&server});
+}
+TEST(SessionState, ExecutionsAtOnceLoseNothingOnTwoServersOnPostgres)
+{
+    const RedisProcess redis;
+    const auto options = on_postgres(fresh_schema(), "[redis]\nurl = \"" + redis.url() + "\"\n");
+    const ServerProcess a(options), b(options);
+    expect_nothing_lost({&a, &b});
+}
+
+// A fork runs what is behind its step; what its original changed before that is counted once, and a patch takes the place of both.
+TEST(SessionState, AForkAddsOnlyWhatItRuns)
+{
+    const ServerProcess server{ServerProcess::Options{}};
+    const auto ask = [&](std::string_view method, const std::string& target, const Json& body = Json()) {
+        return fetch(server.port(), raw_request(method, target, server.key(), body.is_null() ? "" : body.dump())).json();
+    };
+    const auto made = ask("POST", "/api/agent-builder/agentflows", Json::parse(counting));
+    const auto execute = "/api/agent-builder/flows/" + made.at("id").get<std::string>() + "/execute?wait=true";
+    const Json in_session{{"session_id", ask("POST", "/api/chat/session", Json::object()).at("session_id")}};
+    const auto original = ask("POST", execute, in_session);
+    EXPECT_EQ(ask("POST", execute, in_session).at("output").at("text"), "2");
+    const auto left_by_fork = [&](const Json& asked) {
+        const auto fork = ask("POST", "/api/executions/" + original.at("id").get<std::string>() + "/fork", asked);
+        auto shown = Json::object();
+        EXPECT_TRUE(eventually([&] {
+            shown = ask("GET", "/api/executions/" + fork.value("id", ""));
+            return shown.value("status", "") == "succeeded";
+        })) << fork << shown;
+        return shown.at("output").at("session_state").at("runs");
+    };
+    EXPECT_EQ(left_by_fork(Json{{"step", "say"}}), 2);
+    EXPECT_EQ(left_by_fork(Json{{"step", "count"}}), 3);
+    EXPECT_EQ(left_by_fork(Json{{"step", "count"}, {"patch", {{"state", {{"runs", 40}}}}}}), 41);
+    EXPECT_EQ(ask("POST", execute, in_session).at("output").at("text"), "42");
 }
 
 TEST(SessionState, LastsOverTheRunsOfASessionOnSqlite)

@@ -115,8 +115,8 @@ std::string in_drawn_words(std::string message);
 
 // The graph's fresh input.
 Json flow_input(const RunFacts& facts);
-// The run's result from the graph's output: {"text", "outputs", "replies", "session_state"?}; text: what reply nodes said, else
-// the last main output.
+// The run's result from the graph's output: {"text", "outputs", "replies", "session_state"?, "session_changes"?}; text: what reply
+// nodes said, else the last main output; session_changes: of session_channel, beside session_state.
 Json flow_result(const Json& graph_output);
 
 // The values of a checkpoint of the flow's graph with a patch {"nodes": {id: output}, "state": {name: value}} in them.
@@ -134,5 +134,8 @@ Result<Json> check_answer(const Json& question, Json answer);
 // "failed" | "skipped", "input", "output", "started_at", "duration_ms", "attempts", "usage", "error"}: so a step's row is
 // written with the result it describes (mode tasks, event "end"). Of a container also "step", the superstep it began in.
 inline constexpr std::string_view step_channel = "__step__";
+// The channel of what a run has changed of the state of scope session: {name: {"replaced": true} | {"added": of the reducer "add" the
+// sum, of "merge" the object, of "append" how many}}.
+inline constexpr std::string_view session_channel = "changed";
 
 }  // namespace dure::flows

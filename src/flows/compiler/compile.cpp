@@ -4,6 +4,7 @@
 #include "dure/flows/inputs.hpp"
 #include "flows/compiler/containers.hpp"
 #include "flows/compiler/node_run.hpp"
+#include "flows/compiler/operations.hpp"
 #include "flows/document/fields.hpp"
 
 namespace dure::flows {
@@ -59,11 +60,19 @@ public:
             for (const auto& variable : stage_->state)
                 if (variable.session)
                     options.output.push_back("s." + variable.name);
+            if (has_session_changes())
+                options.output.emplace_back(session_channel);
         }
         return graph_.compile(options);
     }
 
 private:
+    bool has_session_changes() const
+    {
+        return stage_->kind == Stage::Kind::flow &&
+               std::any_of(stage_->state.begin(), stage_->state.end(), [](const auto& one) { return one.session; });
+    }
+
     void add_channels()
     {
         graph_.add_channel("start").add_channel("e", graph::reducers::merge());
@@ -76,6 +85,8 @@ private:
             else
                 graph_.add_channel("s." + variable.name, std::move(reducer));
         }
+        if (has_session_changes())
+            graph_.add_channel(std::string(session_channel), session_changes(stage_->state));
         if (stage_->kind == Stage::Kind::flow)
             return;
         graph_.add_channel("done").add_channel("context").add_channel("in").add_channel("ops",
@@ -202,6 +213,13 @@ bool holds(const Json& state, const std::string& name, const Json& value)
     });
 }
 
+bool of_session(const Json& state, const std::string& name)
+{
+    return state.is_array() && std::any_of(state.begin(), state.end(), [&](const Json& declared) {
+        return declared.value("name", "") == name && declared.value("scope", "run") == "session";
+    });
+}
+
 }  // namespace
 
 Result<graph::CompiledGraph> build_graph(std::shared_ptr<const Stage> stage)
@@ -261,6 +279,8 @@ Json flow_result(const Json& graph_output)
             session[key.substr(2)] = value;
     if (!session.empty())
         result["session_state"] = std::move(session);
+    if (const auto changes = graph_output.find(session_channel); changes != graph_output.end())
+        result["session_changes"] = *changes;
     return result;
 }
 
@@ -302,6 +322,8 @@ Result<Json> patched_values(const CompiledFlow& flow, const Json& values, const 
             if (part == "state" && !holds(flow.state, name, value))
                 return refused({part, name}, "The state " + in_quotes(name) + " cannot hold this value.");
             changed[channel] = value;
+            if (part == "state" && of_session(flow.state, name))
+                changed[std::string(session_channel)][name] = Json{{"replaced", true}};
         }
     }
     return changed;

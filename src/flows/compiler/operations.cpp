@@ -121,6 +121,21 @@ Json combined(const std::string& reducer, Json first, const Json& second)
     return base ? graph::overwrite(std::move(value)) : value;
 }
 
+// A variable's entry of session_channel after one more update.
+Json with_update(Json change, const std::string& reducer, const Json& update)
+{
+    const Json replaced{{"replaced", true}};
+    if (change == replaced || reducer == "last" || overwritten(update))
+        return replaced;
+    const auto before = change.is_null() ? std::nullopt : std::optional(change.at("added"));
+    if (reducer == "append")
+        return Json{{"added", (before ? before->get<std::size_t>() : 0) + (update.is_array() ? update.size() : 1)}};
+    if (reducer == "merge")
+        return Json{{"added", before ? combined(reducer, *before, update) : update}};
+    const auto sum = computed(before.value_or(0), "add", update);
+    return sum ? Json{{"added", *sum}} : replaced;
+}
+
 // The update of the reducer's own kind; nothing where the whole value has to be written.
 std::optional<Json> own_update(const std::string& reducer, const std::string& op, const Json& value)
 {
@@ -221,7 +236,10 @@ void StateChanges::write_to(Json& values) const
     if (!outputs_.empty())
         values["o"] = outputs_;
     auto told = Json::array();
+    auto of_session = Json::array();
     for (const auto& change : changes_) {
+        if (stage_.kind == Stage::Kind::flow && change.root == "session")
+            of_session.push_back(Json{{"name", change.name}, {"update", change.update}});
         const bool of_loop = change.root == "loop";
         if (!of_loop)
             values["s." + change.name] = change.update;
@@ -233,6 +251,24 @@ void StateChanges::write_to(Json& values) const
     }
     if (!told.empty())
         values["ops"] = std::move(told);
+    if (!of_session.empty())
+        values[std::string(session_channel)] = std::move(of_session);
+}
+
+graph::Reducer session_changes(const std::vector<StateVariable>& variables)
+{
+    std::map<std::string, std::string> reducers;
+    for (const auto& variable : variables)
+        reducers[variable.name] = variable.reducer;
+    const auto fold = [reducers = std::move(reducers)](const Json& before, const Json& told) {
+        auto changes = before;
+        for (const auto& one : told) {
+            const auto& name = one.at("name").get_ref<const std::string&>();
+            changes[name] = with_update(std::move(changes[name]), reducers.at(name), one.at("update"));
+        }
+        return changes;
+    };
+    return graph::reducers::custom("session changes", Json::object(), fold);
 }
 
 }  // namespace dure::flows

@@ -44,4 +44,7 @@ private:
     Json outputs_ = Json::object();
 };
 
+// Of session_channel: folds what write_to() tells of the variables of scope session.
+graph::Reducer session_changes(const std::vector<StateVariable>& variables);
+
 }  // namespace dure::flows
