@@ -183,6 +183,8 @@ int print_outcome(const flows::CompiledFlow& flow, const graph::RunResult& resul
         return run_done;
     }
     auto error = result.error ? runs::error_json(*result.error, result.failures) : Json::object();
+    if (result.error)
+        error["message"] = flows::in_drawn_words(result.error->message());
     if (!result.failures.empty())
         error["node_id"] = flow.flow_node("", result.failures.front().node);
     print_line(Json{{"status", "failed"}, {"error", std::move(error)}});

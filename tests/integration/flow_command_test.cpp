@@ -177,6 +177,17 @@ TEST_F(FlowRunCommand, AFlowThatFailsSaysWhere)
     const auto outcome = lines(finished).back();
     EXPECT_EQ(outcome["status"], "failed");
     EXPECT_EQ(outcome["error"]["node_id"], "use") << outcome;
+    EXPECT_TRUE(outcome["error"]["message"].get<std::string>().starts_with("Node 'use' failed")) << outcome;
+}
+
+TEST_F(FlowRunCommand, BranchesThatSetTheSameValueAreNamedAsTheyWereDrawn)
+{
+    const Json set{{"ops", Json::array({Json{{"target", "state.x"}, {"op", "set"}, {"value", 1}}})}};
+    flow_of({{"start", {"start", Json::object()}}, {"a", {"set", set}}, {"b", {"set", set}}},
+            Json::parse(R"([["start","a"],["start","b"]])"), {{"state", Json::array({Json{{"name", "x"}}})}});
+    const auto error = lines(run({})).back().at("error");
+    EXPECT_EQ(error.at("code"), "INVALID_CONCURRENT_GRAPH_UPDATE");
+    EXPECT_EQ(error.at("message"), "State 'x' was set by several nodes at the same time: a, b.");
 }
 
 TEST_F(FlowRunCommand, SubFlowsAreFilesOfTheFolder)
