@@ -26,7 +26,7 @@ constexpr std::string_view execution_schema_text = R"json({
 "ExecutionStep": {"type":"object","required":["node_id","visit","step","status","input","output","started_at","duration_ms","tokens","cost","attempts","error"],"properties":{
   "node_id":{"type":"string"},"visit":{"type":"integer","minimum":1,"description":"how many times the node has run, with this one"},
   "step":{"type":"integer","description":"what fork takes"},
-  "status":{"type":"string","enum":["succeeded","failed","skipped","waiting"]},"input":{},"output":{},
+  "status":{"type":"string","enum":["succeeded","failed","skipped","waiting","cancelled"]},"input":{},"output":{},
   "started_at":{"type":"string","format":"date-time"},"duration_ms":{"type":"integer","minimum":0},
   "tokens":{"type":"integer","minimum":0},"cost":{"type":"number","minimum":0,"description":"USD"},
   "attempts":{"type":"integer"},"error":{"anyOf":[{"$ref":"#/components/schemas/ExecutionError"},{"type":"null"}]},

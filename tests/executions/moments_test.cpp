@@ -142,6 +142,7 @@ TEST_P(ExecutionMoments, OneThatIsRetriedMeanwhileIsNotEndedInItsWorkersPlace)
     play([&]() -> Task<void> {
         co_await service_->look_after();
         EXPECT_EQ((co_await service_->find(id, "me"))->status, Status::failed);
+        EXPECT_EQ((co_await service_->whole(id, "me"))->steps.at(0).status, "cancelled") << "nobody answers any more";
     });
 }
 
