@@ -183,7 +183,8 @@ TEST_F(Containers, ARetryOfAContainerGoesOnWhereItFailed)
         }
 }
 
-// What a container does between its rounds is nobody's step: only what is drawn counts, on each level (graph-semantics P6, G5).
+// What a container does between its rounds is nobody's step: only what is drawn counts, on each level (graph-semantics P6,
+// G5).
 TEST_F(Containers, RoundsTakeNoStepsOfTheFlowAroundThem)
 {
     const Json add{{"target", "state.n"}, {"op", "add"}, {"value", 1}};

@@ -110,7 +110,7 @@ inline constexpr std::string_view round_prefix = "b.";
 
 // The node of the drawing that a node of the graph stands for or drives: "n.ask", "d.ask" -> "ask".
 std::string drawn_id(std::string_view graph_node);
-// What the engine says of a node, with the drawing's name for it: "Node 'n.ask' took too long." -> "Node 'ask' took too long."
+// What the engine says of a node or of what nodes set, with the drawing's names: "Node 'n.ask' took …" -> "Node 'ask' took …"
 std::string in_drawn_words(std::string message);
 
 // The graph's fresh input.
