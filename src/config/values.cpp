@@ -107,7 +107,9 @@ std::string with_password_hidden(std::string_view url)
     const auto scheme = url.find("://");
     if (scheme == std::string_view::npos)
         return url.empty() || url.starts_with("sqlite:") ? std::string(url) : "***";
-    const auto at = url.rfind('@');
+    // PostgreSQL's parameters may hold an @ of their own; of a Redis address a ? is a part of the password.
+    const auto parameters = url.starts_with("postgres") ? url.find('?') : std::string_view::npos;
+    const auto at = url.substr(0, parameters).rfind('@');
     const auto colon = url.find(':', scheme + 3);
     if (at == std::string_view::npos || colon == std::string_view::npos || colon > at)
         return with_parameters_hidden(url);
