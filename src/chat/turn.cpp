@@ -137,7 +137,8 @@ Task<Result<void>> Turns::record(const Turn& turn, Answer& answer, const Ended& 
     if (!turn.session_id.empty() && !refused) {
         auto recorded = co_await record_turn(turn, answer, ended);
         tools_on_record = tools_on_record || recorded;
-        usage_on_record = recorded.has_value();
+        // Where nobody can say whether the turn was stored, one row too few is better than one that is paid twice.
+        usage_on_record = recorded || recorded.error().reason() == "outcome_unknown";
         // A session that was deleted while it was answered: the answer stands, there is nothing to store it in.
         if (!recorded && outcome && recorded.error().code() != Errc::not_found)
             outcome = recorded;
