@@ -121,6 +121,18 @@ TEST_F(ToolRoutes, EveryWrongFieldOfACallIsNamed)
     EXPECT_EQ(named, (std::vector<std::string>{"a", "arguments", "b"}));
 }
 
+TEST_F(ToolRoutes, OfVeryManyWrongFieldsTheFirstAreNamed)
+{
+    Json body = Json::object();
+    for (int i = 0; i < 2000; ++i)
+        body[std::string(200, 'x') + std::to_string(i)] = 1;
+    const auto answer = ask("POST", "/api/tools/calculator/execute", body.dump());
+    EXPECT_EQ(answer.status, 422);
+    const auto errors = answer.json().at("errors");
+    EXPECT_EQ(errors.size(), 100u);
+    EXPECT_EQ(errors.at(0).at("loc").at(1).get<std::string>().size(), 100u);
+}
+
 TEST_F(ToolRoutes, AReloadBringsToolsOfFilesAndListsWhatFailed)
 {
     upstream.handle([](const RecordedRequest& request) {

@@ -7,6 +7,7 @@
 
 #include "api/audit.hpp"
 #include "api/page.hpp"
+#include "dure/base/text.hpp"
 #include "dure/schema/fields.hpp"
 #include "dure/schema/json_view.hpp"
 #include "dure/tools/registry.hpp"
@@ -18,6 +19,9 @@ namespace dure::api {
 namespace tool_routes {
 
 constexpr std::size_t longest_idempotency_key = 255;
+// As in a table of fields: an answer to ten thousand wrong fields helps nobody.
+constexpr std::size_t most_problems = 100;
+constexpr std::size_t longest_key_told = 100;
 
 struct Choice {
     std::string query;
@@ -67,8 +71,12 @@ Result<std::string_view> read_arguments(std::string_view body)
     std::vector<FieldProblem> problems;
     std::string_view arguments = "{}";
     view.for_each_member([&](std::string_view key, const schema::JsonView& value) {
+        if (problems.size() >= most_problems)
+            return;
         if (key != "arguments")
-            problems.push_back({{"body", std::string(key)}, "Extra inputs are not permitted", "extra_forbidden"});
+            problems.push_back({{"body", to_valid_utf8(utf8_prefix(key, longest_key_told))},
+                                "Extra inputs are not permitted",
+                                "extra_forbidden"});
         else if (value.is_object())
             arguments = value.raw();
         else if (!value.is_null())
