@@ -70,7 +70,7 @@ store::NewEvent execution_began(const std::string& id, const std::string& owner,
     return began;
 }
 
-store::NewEvent step_ended(const std::string& id, const std::string& owner, const std::string& status, Json step)
+store::NewEvent step_ended(const std::string& id, const std::string& owner, std::string status, Json step)
 {
     return event_of(id, owner, type_of_step(status), std::move(step), {});
 }

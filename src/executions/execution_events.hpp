@@ -14,9 +14,9 @@ store::NewEvent execution_forked(const Execution& execution, const std::vector<S
                                  const model::Actor& by);
 // ExecutionBegan: a worker has it; started_at: when the first one had.
 store::NewEvent execution_began(const std::string& id, const std::string& owner, UnixMillis started_at, UnixMillis now);
-// ExecutionStepCompleted, ExecutionStepFailed, ExecutionStepSkipped, ExecutionStepWaiting.
+// ExecutionStepCompleted, ExecutionStepFailed, ExecutionStepSkipped, ExecutionStepWaiting, ExecutionStepCancelled.
 // `step` as to_json() gives it.
-store::NewEvent step_ended(const std::string& id, const std::string& owner, const std::string& status, Json step);
+store::NewEvent step_ended(const std::string& id, const std::string& owner, std::string status, Json step);
 // ExecutionCompleted, ExecutionFailed, ExecutionCancelled, ExecutionWaiting; ExecutionParked: back in the queue.
 store::NewEvent execution_left(const Execution& execution, const Outcome& outcome, UnixMillis now,
                                const model::Actor& by);

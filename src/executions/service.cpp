@@ -318,8 +318,10 @@ Task<Result<Execution>> ExecutionService::cancel(std::string id, Caller caller)
             auto waiting = cancel_waiting_steps(c, id);
             if (!waiting)
                 return waiting.error();
-            for (auto& step : *waiting)
-                batch.add(step_ended(id, execution->owner_id, step.status, to_json(std::move(step))));
+            for (auto& step : *waiting) {
+                const auto status = step.status;
+                batch.add(step_ended(id, execution->owner_id, status, to_json(std::move(step))));
+            }
             Outcome outcome;
             outcome.status = Status::cancelled;
             auto ended = rows.leave(id, outcome, now);

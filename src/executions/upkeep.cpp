@@ -102,8 +102,10 @@ Task<void> ExecutionService::State::end_given_up_ones()
             auto waiting = cancel_waiting_steps(c, id);
             if (!waiting)
                 return waiting.error();
-            for (auto& step : *waiting)
-                batch.add(step_ended(id, execution->owner_id, step.status, to_json(std::move(step))));
+            for (auto& step : *waiting) {
+                const auto status = step.status;
+                batch.add(step_ended(id, execution->owner_id, status, to_json(std::move(step))));
+            }
             const auto now_ended = rows.leave(id, **outcome, now);
             if (!now_ended)
                 return now_ended.error();

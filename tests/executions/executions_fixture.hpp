@@ -5,6 +5,7 @@
 #include <deque>
 
 #include "dure/base/timeout.hpp"
+#include "dure/events/service.hpp"
 #include "dure/executions/workers.hpp"
 #include "dure/store/migrations.hpp"
 #include "support/databases.hpp"
@@ -206,6 +207,15 @@ protected:
         co_return *execution;
     }
     Task<std::vector<Step>> steps(std::string id) { co_return (co_await service_->steps(id, "me")).value(); }
+    Task<std::vector<std::string>> event_types(std::string id)
+    {
+        events::EventService events(*database_, *bus_);
+        const auto page = co_await events.of_aggregate({"me", false}, {id, "Execution"}, {});
+        std::vector<std::string> types;
+        for (const auto& event : page.value().events)
+            types.push_back(event.event_type);
+        co_return types;
+    }
 
     Cores cores_{2};   // outlives the database, whose threads end coroutines on it
     SystemClock clock_;

@@ -1,6 +1,7 @@
 // What is read in two looks may have changed between them: a change is put exactly there, and nothing wrong is told or done.
 #include <boost/asio/co_spawn.hpp>
 
+#include <algorithm>
 #include <future>
 
 #include "executions/executions_fixture.hpp"
@@ -143,6 +144,8 @@ TEST_P(ExecutionMoments, OneThatIsRetriedMeanwhileIsNotEndedInItsWorkersPlace)
         co_await service_->look_after();
         EXPECT_EQ((co_await service_->find(id, "me"))->status, Status::failed);
         EXPECT_EQ((co_await service_->whole(id, "me"))->steps.at(0).status, "cancelled") << "nobody answers any more";
+        const auto told = co_await event_types(id);
+        EXPECT_EQ(std::ranges::count(told, "ExecutionStepCancelled"), 1);
     });
 }
 

@@ -224,6 +224,20 @@ TEST_P(ExecutionServiceTest, CancelEndsWhatIsQueuedWaitingOrRunning)
     });
 }
 
+TEST_P(ExecutionServiceTest, AStepThatIsCancelledIsToldAsCancelled)
+{
+    flow("asks", [] { return HandMade().node("ask", asks).compile(); });
+    work();
+    play([&]() -> Task<void> {
+        const auto waits = co_await started("asks");
+        EXPECT_EQ((co_await ended(waits.id)).status, Status::waiting);
+        EXPECT_EQ((co_await service_->cancel(waits.id, me_)).value().status, Status::cancelled);
+        EXPECT_EQ(co_await event_types(waits.id),
+                  (std::vector<std::string>{"ExecutionStarted", "ExecutionBegan", "ExecutionStepWaiting",
+                                            "ExecutionWaiting", "ExecutionStepCancelled", "ExecutionCancelled"}));
+    });
+}
+
 TEST_P(ExecutionServiceTest, AForkKeepsWhatWasBeforeAndRunsTheStepAgainPatched)
 {
     std::atomic<int> first = 0;
