@@ -38,14 +38,25 @@ void fold(Json& values, const Json& now, const Json& changes, const Json& state)
     for (const auto& variable : state) {
         const auto name = variable.value("name", "");
         const auto there = now.find(name);
-        if (there == now.end())
-            continue;
         const auto change = changes.find(name);
-        if (change == changes.end())
-            values[name] = *there;
-        else if (const auto added = change->find("added"); added != change->end())
+        if (there == now.end() || change == changes.end())
+            continue;
+        if (const auto added = change->find("added"); added != change->end())
             values[name] = with_added(variable.value("reducer", "last"), *there, values[name], *added);
     }
+}
+
+// What stays as it is there, whatever this version can go on from: what it does not declare, and of what it had not seen
+// what it did not change.
+void keep(Json& values, const Json& left, const Json& changes, const Json& state, bool unseen)
+{
+    const auto declared = [&](const std::string& name) {
+        return std::any_of(state.begin(), state.end(),
+                           [&](const Json& one) { return of_session(one) && one.value("name", "") == name; });
+    };
+    for (const auto& [name, value] : left.items())
+        if (!declared(name) || (unseen && !changes.contains(name)))
+            values[name] = value;
 }
 
 }  // namespace
@@ -102,11 +113,13 @@ Result<void> leave_session_state(ExecutionRows& rows, Outcome& outcome)
     if (!left)
         return left.error();
     outcome.session_turn = left->turn + 1;
-    if (left->turn == told.at("since").get<std::int64_t>())
-        return {};
+    const bool unseen = left->turn != told.at("since").get<std::int64_t>();
     const auto& state = told.at("state");
+    const auto& changes = told.at("changes");
     auto values = output.value("session_state", Json::object());
-    fold(values, session_values(*left, state, told.at("flow_version").get<std::int64_t>()), told.at("changes"), state);
+    if (unseen)
+        fold(values, session_values(*left, state, told.at("flow_version").get<std::int64_t>()), changes, state);
+    keep(values, left->values, changes, state, unseen);
     if (!values.empty())
         output["session_state"] = std::move(values);
     return {};

@@ -181,6 +181,56 @@ TEST(SessionState, AForkAddsOnlyWhatItRuns)
     EXPECT_EQ(ask("POST", execute, in_session).at("output").at("text"), "42");
 }
 
+// A flow is changed while an execution of it waits: neither version takes away what only the other one knows.
+void expect_versions_keep_each_others(ServerProcess::Options options)
+{
+    const ServerProcess server(std::move(options));
+    const auto ask = [&](std::string_view method, const std::string& target, const Json& body = Json()) {
+        return fetch(server.port(), raw_request(method, target, server.key(), body.is_null() ? "" : body.dump())).json();
+    };
+    auto drawn = Json::parse(counting);
+    drawn["state"].push_back({{"name", "kind"}, {"type", "text"}, {"default", "none"}, {"scope", "session"}});
+    drawn["nodes"].push_back({{"id", "ask"}, {"type", "human_input"}, {"position", {{"x", 0}, {"y", 0}}}, {"data", {{"config", {{"prompt", "?"}}}}}});
+    drawn["edges"] = {{{"source", "start"}, {"target", "count"}}, {{"source", "count"}, {"target", "ask"}},
+                      {{"source", "ask"}, {"sourceHandle", "approve"}, {"target", "say"}}};
+    const auto made = ask("POST", "/api/agent-builder/agentflows", drawn);
+    ASSERT_TRUE(made.contains("id")) << made;
+    const auto flow = "/api/agent-builder/flows/" + made.at("id").get<std::string>();
+    const Json in_session{{"session_id", ask("POST", "/api/chat/session", Json::object()).at("session_id")}};
+    const auto begin = [&] { return ask("POST", flow + "/execute?wait=true", in_session); };
+    const auto left_by = [&](const Json& begun) {
+        const auto execution = "/api/executions/" + begun.value("id", "");
+        ask("POST", execution + "/resume", Json{{"action", "approve"}});
+        auto shown = Json::object();
+        EXPECT_TRUE(eventually([&] {
+            shown = ask("GET", execution);
+            return shown.value("status", "") == "succeeded";
+        })) << begun << shown;
+        return shown.at("output").at("session_state");
+    };
+    EXPECT_EQ(left_by(begin()), (Json{{"runs", 1}, {"kind", "none"}}));
+    const auto older = begin();
+    drawn = Json::parse(counting);
+    drawn["state"] = {{{"name", "kind"}, {"type", "number"}, {"default", 0}, {"scope", "session"}},
+                      {{"name", "more"}, {"type", "text"}, {"default", ""}, {"scope", "session"}}};
+    drawn["nodes"][1]["data"]["config"]["ops"] = {{{"target", "session.kind"}, {"op", "set"}, {"value", 7}},
+                                                  {{"target", "session.more"}, {"op", "set"}, {"value", "kept"}}};
+    drawn["nodes"][2]["data"]["config"]["text"] = "{{session.more}}";
+    const auto changed = ask("PUT", flow, drawn);
+    ASSERT_TRUE(changed.contains("id")) << changed;
+    EXPECT_EQ(begin().at("output").at("session_state"), (Json{{"runs", 1}, {"kind", 7}, {"more", "kept"}}));
+    EXPECT_EQ(left_by(older), (Json{{"runs", 2}, {"kind", 7}, {"more", "kept"}}));
+}
+
+TEST(SessionState, VersionsKeepWhatOnlyTheOtherKnowsOnSqlite)
+{
+    expect_versions_keep_each_others({});
+}
+TEST(SessionState, VersionsKeepWhatOnlyTheOtherKnowsOnPostgres)
+{
+    expect_versions_keep_each_others(on_postgres(fresh_schema()));
+}
+
 TEST(SessionState, LastsOverTheRunsOfASessionOnSqlite)
 {
     expect_counted_by_session({});
