@@ -93,7 +93,7 @@ void tell_session_changes(Json& output, const Execution& execution, const Json& 
                     {"flow_version", execution.flow_version},
                     {"owner_id", execution.owner_id},
                     {"session_id", execution.session_id},
-                    {"since", execution.facts.value("session_turn", std::int64_t{0})},
+                    {"since", execution.facts.value("session_turn", Json())},
                     {"state", state},
                     {"changes", std::move(*changes)}};
 }
@@ -113,7 +113,9 @@ Result<void> leave_session_state(ExecutionRows& rows, Outcome& outcome)
     if (!left)
         return left.error();
     outcome.session_turn = left->turn + 1;
-    const bool unseen = left->turn != told.at("since").get<std::int64_t>();
+    // One that began before its start noted the turn may have changed what it does not list.
+    const auto& since = told.at("since");
+    const bool unseen = !since.is_null() && left->turn != since.get<std::int64_t>();
     const auto& state = told.at("state");
     const auto& changes = told.at("changes");
     auto values = output.value("session_state", Json::object());
