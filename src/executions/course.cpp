@@ -214,6 +214,8 @@ Execution fork_of(const Execution& original, std::int64_t step, const Caller& ca
     fork.request_hash.clear();
     fork.forked_from = original.id;
     fork.forked_step = step;
+    if (original.status == Status::succeeded)  // others may have gone on from its state, also where no turn was noted
+        fork.facts["session_turn"] = -1;
     fork.created_at = fork.updated_at = now;
     fork.started_at = fork.ended_at = fork.active_since = fork.wake_at = std::nullopt;
     fork.active_ms = fork.crashes = fork.crashed_at = 0;

@@ -3,6 +3,7 @@
 
 #include <thread>
 
+#include "dure/sql/sqlite.hpp"
 #include "support/raw_http.hpp"
 #include "support/redis_process.hpp"
 #include "support/server_on_postgres.hpp"
@@ -179,6 +180,35 @@ TEST(SessionState, AForkAddsOnlyWhatItRuns)
     EXPECT_EQ(left_by_fork(Json{{"step", "count"}}), 3);
     EXPECT_EQ(left_by_fork(Json{{"step", "count"}, {"patch", {{"state", {{"runs", 40}}}}}}), 41);
     EXPECT_EQ(ask("POST", execute, in_session).at("output").at("text"), "42");
+}
+
+// Its row is as a binary left it that noted no turns and told no changes.
+TEST(SessionState, AForkOfWhatSucceededBeforeTurnsWereNotedAddsOnlyWhatItRuns)
+{
+    ServerProcess server{ServerProcess::Options{}};
+    const auto ask = [&](std::string_view method, const std::string& target, const Json& body = Json()) {
+        return fetch(server.port(), raw_request(method, target, server.key(), body.is_null() ? "" : body.dump())).json();
+    };
+    const auto made = ask("POST", "/api/agent-builder/agentflows", Json::parse(counting));
+    const auto execute = "/api/agent-builder/flows/" + made.at("id").get<std::string>() + "/execute?wait=true";
+    const Json in_session{{"session_id", ask("POST", "/api/chat/session", Json::object()).at("session_id")}};
+    const auto original = ask("POST", execute, in_session).at("id").get<std::string>();
+    EXPECT_EQ(ask("POST", execute, in_session).at("output").at("text"), "2");
+    ASSERT_EQ(server.terminate(), 0);
+    sql::SqliteOptions file;
+    file.path = (server.folder() / "data" / "dure.db").string();
+    const auto database = sql::open_sqlite(std::move(file)).value();
+    const auto aged = database->run_now(
+        [](sql::Connection& c) { return c.execute("UPDATE executions SET facts = '{}', session_turn = 0"); });
+    ASSERT_TRUE(aged) << aged.error().detail();
+    server.start();
+    const auto fork = ask("POST", "/api/executions/" + original + "/fork", Json{{"step", "count"}});
+    auto shown = Json::object();
+    EXPECT_TRUE(eventually([&] {
+        shown = ask("GET", "/api/executions/" + fork.value("id", ""));
+        return shown.value("status", "") == "succeeded";
+    })) << fork << shown;
+    EXPECT_EQ(shown.at("output").at("session_state").at("runs"), 3);
 }
 
 // A flow is changed while an execution of it waits: neither version takes away what only the other one knows.
