@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <tuple>
 
 #include "dure/executions/flow_chat.hpp"
 #include "dure/sql/outcomes.hpp"
@@ -289,6 +290,16 @@ Result<std::vector<Step>> ExecutionRows::steps(const std::string& id)
 {
     static const std::string sql = "SELECT " + step_columns + steps_of_one;
     return sql::read_all(connection_.query(sql, id), step_from);
+}
+
+Result<std::vector<Step>> ExecutionRows::cancel_waiting_steps(const std::string& id)
+{
+    static const std::string sql = "UPDATE execution_steps SET status = 'cancelled' WHERE execution_id = $1 AND "
+                                   "status = 'waiting' RETURNING " + step_columns;
+    auto cancelled = sql::read_all(connection_.query(sql, id), step_from);
+    if (cancelled)
+        std::ranges::sort(*cancelled, {}, [](const Step& step) { return std::tie(step.number, step.node_id); });
+    return cancelled;
 }
 
 Result<std::vector<Step>> ExecutionRows::steps_to_show(const std::string& id)

@@ -68,6 +68,8 @@ public:
     Result<std::int64_t> put_step(const std::string& id, const Step& step, const StepTexts& texts);
     // The same, and touch().
     Result<std::int64_t> put_step_and_touch(const std::string& id, const Step& step, const StepTexts& texts, UnixMillis now);
+    // Steps that wait are cancelled with their execution; gives them.
+    Result<std::vector<Step>> cancel_waiting_steps(const std::string& id);
     // Gives what it is then, as find().
     Result<Execution> leave(const std::string& id, const Outcome& outcome, UnixMillis now);
     // Goes on: waiting → queued.

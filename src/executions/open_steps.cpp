@@ -3,25 +3,6 @@
 
 namespace dure::executions {
 
-Result<std::vector<Step>> cancel_waiting_steps(sql::Connection& connection, const std::string& execution)
-{
-    const auto closed = connection.query("UPDATE execution_steps SET status = 'cancelled' WHERE execution_id = $1 AND "
-                                         "status = 'waiting' RETURNING task_id",
-                                         execution);
-    if (!closed)
-        return closed.error();
-    if (closed->empty())
-        return std::vector<Step>();
-    std::set<std::string> tasks;
-    for (const auto row : *closed)
-        tasks.insert(row.text(0));
-    auto steps = ExecutionRows(connection).steps(execution);
-    if (steps)
-        std::erase_if(*steps,
-                      [&](const Step& step) { return step.status != "cancelled" || !tasks.contains(step.task_id); });
-    return steps;
-}
-
 Result<Used> used_by_open_steps(sql::Connection& connection, const std::string& execution)
 {
     // PostgreSQL sums whole numbers as NUMERIC. One that failed and may has an output.

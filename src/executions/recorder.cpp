@@ -9,7 +9,6 @@
 #include "executions/end_webhook.hpp"
 #include "executions/execution_events.hpp"
 #include "executions/execution_rows.hpp"
-#include "executions/open_steps.hpp"
 #include "executions/session_state.hpp"
 
 namespace dure::executions {
@@ -223,7 +222,7 @@ private:
 
     Result<void> cancel_waiting()
     {
-        auto cancelled = cancel_waiting_steps(connection_, what_.run.id);
+        auto cancelled = rows_.cancel_waiting_steps(what_.run.id);
         if (!cancelled)
             return cancelled.error();
         for (auto& step : *cancelled) {

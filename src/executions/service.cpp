@@ -11,7 +11,6 @@
 #include "executions/execution_events.hpp"
 #include "executions/execution_rows.hpp"
 #include "executions/limits.hpp"
-#include "executions/open_steps.hpp"
 #include "executions/pins.hpp"
 #include "executions/service_state.hpp"
 #include "executions/session_state.hpp"
@@ -315,7 +314,7 @@ Task<Result<Execution>> ExecutionService::cancel(std::string id, Caller caller)
                 batch.add(execution_cancel_requested(*execution, caller.by));
                 return execution;
             }
-            auto waiting = cancel_waiting_steps(c, id);
+            auto waiting = rows.cancel_waiting_steps(id);
             if (!waiting)
                 return waiting.error();
             for (auto& step : *waiting) {

@@ -2,7 +2,6 @@
 #include "executions/end_webhook.hpp"
 #include "executions/execution_events.hpp"
 #include "executions/execution_rows.hpp"
-#include "executions/open_steps.hpp"
 #include "executions/service_state.hpp"
 
 namespace dure::executions {
@@ -99,7 +98,7 @@ Task<void> ExecutionService::State::end_given_up_ones()
                 return outcome.error();
             if (!*outcome)
                 return {};
-            auto waiting = cancel_waiting_steps(c, id);
+            auto waiting = rows.cancel_waiting_steps(id);
             if (!waiting)
                 return waiting.error();
             for (auto& step : *waiting) {
