@@ -3,6 +3,7 @@
 
 #include "executions/telling.hpp"
 #include "flows/compiler_fixture.hpp"
+#include "graph/support.hpp"
 
 namespace dure::executions {
 namespace telling_test {
@@ -30,6 +31,23 @@ public:
     std::vector<Json> steps;
 };
 
+// Storage that is away for a moment: just when a step of this name is saved.
+class RefusingOnce final : public graph::test::ForwardingCheckpointer {
+public:
+    RefusingOnce(graph::Checkpointer& real, std::string name) : ForwardingCheckpointer(real), name_(std::move(name)) {}
+    Task<Result<void>> save(const std::string& thread, graph::Batch batch) override
+    {
+        const auto meant = [this](const graph::PendingWrite& one) { return !name_.empty() && one.key == name_; };
+        if (!std::ranges::any_of(batch.pending, meant))
+            co_return co_await real_.save(thread, std::move(batch));
+        name_.clear();
+        co_return Error(Errc::unavailable, "The storage is away.");
+    }
+
+private:
+    std::string name_;
+};
+
 class TellingTest : public flows::CompilerTest {
 protected:
     // "node status[ code]" of each step, in the order they were told.
@@ -42,6 +60,7 @@ protected:
     std::vector<std::string> go_on() { return told(graph::RunInput::nothing()); }
 
     std::optional<ToldSteps> told_;
+    std::string refused_;  // the name of a node's step
 
 private:
     std::vector<std::string> told(const graph::RunInput& input)
@@ -52,7 +71,8 @@ private:
         graph::RunOptions options;
         options.context = &run_;
         options.events = &*told_;
-        options.checkpointer = checkpointer_.get();
+        RefusingOnce storage(*checkpointer_, refused_);
+        options.checkpointer = &storage;
         options.thread = "t";
         options.recursion_limit = 30;
         result_ = {};
@@ -216,6 +236,15 @@ TEST_F(TellingTest, WhatFailedAttemptsPaidIsKeptWithTheTask)
     EXPECT_THAT(go_on(), ElementsAre("a succeeded"));
     EXPECT_EQ(told_->steps.back().at("tokens"), 130);
     EXPECT_EQ(told_->steps.back().at("cost"), 1.5);
+}
+
+TEST_F(TellingTest, WhatAnAttemptPaidIsCountedOnceAlsoIfItsNoteCouldNotBeSaved)
+{
+    services_.answers["a"] = pays_and_fails;
+    refused_ = "spent/0";
+    EXPECT_THAT(steps_of({{"start", "start"}, asks_with(retried(2))}, {"start>a"}),
+                ElementsAre("start succeeded", "a failed output_schema"));
+    EXPECT_EQ(told_->steps.back().at("tokens"), 30);
 }
 
 // What a container's time limit cuts off is no step that goes on for ever, and the container is the one that failed.

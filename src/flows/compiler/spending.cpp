@@ -20,13 +20,16 @@ Task<void> keep_spending(graph::NodeContext& context, OpenTask& task, bool asks)
     if (!(asks ? task.has_passing_news() : task.has_news()))
         co_return co_await recall_spending(context, task);
     const auto own = new_id();
+    bool made = false;
     for (int number = 0;; ++number) {
-        const auto note = co_await context.step(name_of_note(number),
-                                                [&]() -> Task<Result<Json>> { co_return task.note(own); });
-        if (!note)
-            co_return;  // the storage is away, or nobody waits for the node: the run says so
-        if (note->at("id") == own)
+        const auto note = co_await context.step(name_of_note(number), [&]() -> Task<Result<Json>> {
+            made = true;
+            co_return task.note(own);
+        });
+        if (made)  // also if it could not be saved: a next attempt of this process finds it all the same
             co_return task.note_kept(own);
+        if (!note)
+            co_return;  // nobody waits for the node: the run says so
         task.recall(*note);
     }
 }
