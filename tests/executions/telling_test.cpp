@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "executions/telling.hpp"
+#include "flows/compiler/node_run.hpp"
 #include "flows/compiler_fixture.hpp"
 #include "graph/support.hpp"
 
@@ -245,6 +246,23 @@ TEST_F(TellingTest, WhatAnAttemptPaidIsCountedOnceAlsoIfItsNoteCouldNotBeSaved)
     EXPECT_THAT(steps_of({{"start", "start"}, asks_with(retried(2))}, {"start>a"}),
                 ElementsAre("start succeeded", "a failed output_schema"));
     EXPECT_EQ(told_->steps.back().at("tokens"), 30);
+}
+
+TEST_F(TellingTest, WhatAnAnswerThatIsRefusedCostIsKeptWithTheTask)
+{
+    Json answer = "deep";
+    for (std::size_t level = 0; level <= flows::deepest_value; ++level)
+        answer = Json{{"in", std::move(answer)}};
+    services_.answers["a"] = [&](flows::NodeCall&) -> Task<Result<Json>> {
+        co_return Json{{"text", answer}, {"usage", {{"input_tokens", 2}, {"output_tokens", 1}, {"cost_usd", 0.5}}}};
+    };
+    EXPECT_THAT(steps_of({{"start", "start"}, asks}, {"start>a"}),
+                ElementsAre("start succeeded", "a failed value_too_deep"));
+    answer = "flat";
+    run_.open = {};
+    EXPECT_THAT(go_on(), ElementsAre("a succeeded"));
+    EXPECT_EQ(told_->steps.back().at("tokens"), 6);
+    EXPECT_EQ(told_->steps.back().at("cost"), 1.0);
 }
 
 // What a container's time limit cuts off is no step that goes on for ever, and the container is the one that failed.

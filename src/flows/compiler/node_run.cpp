@@ -61,11 +61,22 @@ NodeRun::NodeRun(const Stage& stage, std::size_t place, graph::NodeContext& cont
 Task<Result<graph::Update>> NodeRun::run()
 {
     auto update = within_depth(co_await attempt());
+    const bool spends = asks_the_world(planned_.node.kind);
+    if (update && spends)
+        co_await count_spending(*update);
     if (update)
         run_.open.forget(context_.task_id());
-    else if (asks_the_world(planned_.node.kind))
+    else if (spends)
         co_await keep_spending(context_, *task_, update.error().reason() == "INTERRUPTED");
     co_return update;
+}
+
+// Last of all: an attempt that recalls cannot keep (spending.hpp), and until here it may fail.
+Task<void> NodeRun::count_spending(graph::Update& update)
+{
+    co_await recall_spending(context_, *task_);
+    if (!task_->usage().is_null())
+        update.values.at(std::string(step_channel)).at(0)["usage"] = task_->usage();
 }
 
 Task<Result<graph::Update>> NodeRun::attempt()
@@ -94,8 +105,8 @@ Task<Result<graph::Update>> NodeRun::attempt()
     for (const auto* value : {&done->output, &done->values})
         if (auto held = hold(*value); !held)
             co_return held.error();
-    auto step = step_record(planned_, input_, done->output, task_->began, run_.clock->now(), context_.attempt(), Json(),
-                            task_->usage());
+    auto step =
+        step_record(planned_, input_, done->output, task_->began, run_.clock->now(), context_.attempt(), Json());
     co_return finished(stage_, place_, std::move(*done), std::move(step));
 }
 
@@ -212,7 +223,6 @@ Task<Result<NodeOutcome>> NodeRun::ask_world()
         co_return output.error();
     if (!budget.used() && output->is_object())
         task_->count({}, output->value("usage", Json()));
-    co_await recall_spending(context_, *task_);
     NodeOutcome done;
     done.output = std::move(*output);
     if (!planned_.cases_handle.empty())

@@ -23,6 +23,7 @@ public:
 
 private:
     Task<Result<graph::Update>> attempt();
+    Task<void> count_spending(graph::Update& update);
     Result<void> hold(const Json& value) const { return held_by(run_, value); }
     Task<Result<void>> prepare();
     Task<Result<void>> look_for_crash();
