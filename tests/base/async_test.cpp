@@ -5,8 +5,10 @@
 
 #include "dure/base/blocking_pool.hpp"
 #include "dure/base/channel.hpp"
+#include "dure/base/run_on.hpp"
 #include "dure/base/task_group.hpp"
 #include "dure/base/timeout.hpp"
+#include "support/run_on_core.hpp"
 #include "support/run_task.hpp"
 
 namespace dure {
@@ -52,6 +54,62 @@ TEST(Channel, ReceiveTellsTimeoutFromClose)
         EXPECT_FALSE(channel.timed_out());
         EXPECT_FALSE(co_await channel.send(1));
     });
+}
+
+class RunOn : public testing::Test {
+protected:
+    RunOn() { cores.start(); }
+    Cores cores{2};
+};
+
+TEST_F(RunOn, GivesTheResultOrTheExceptionOfTheOtherCore)
+{
+    test::run_on_core(cores, [&]() -> Task<void> {
+        const auto there = cores.at(1).get_executor();
+        EXPECT_EQ(co_await run_on(there, []() -> Task<std::size_t> { co_return Cores::here(); }()), 1u);
+        EXPECT_EQ(Cores::here(), 0u);
+        const auto throwing = []() -> Task<void> {
+            co_await sleep_for(1ms);
+            throw std::runtime_error("over there");
+        };
+        EXPECT_THROW(co_await run_on(there, throwing()), std::runtime_error);
+    });
+}
+
+TEST_F(RunOn, TheTaskEndsWithItsCaller)
+{
+    bool cancelled = false;
+    const auto waiting = [&cancelled]() -> Task<void> {
+        try {
+            co_await sleep_for(std::chrono::hours(1));
+        } catch (const boost::system::system_error&) {
+            cancelled = true;
+            throw;
+        }
+    };
+    test::Running caller(cores, [&]() -> Task<void> { co_await run_on(cores.at(1).get_executor(), waiting()); });
+    caller.cancel();
+    EXPECT_THROW(caller.wait(), boost::system::system_error);
+    EXPECT_TRUE(cancelled);
+}
+
+// The cancellation is under way to the other core while the task ends there by itself.
+TEST_F(RunOn, ACancellationMayComeLate)
+{
+    for (int i = 0; i < 500; ++i) {
+        test::Running caller(cores, [&]() -> Task<void> {
+            co_await run_on(cores.at(1).get_executor(), [](int round) -> Task<void> {
+                for (int turns = round % 7; turns > 0; --turns)
+                    co_await boost::asio::post(boost::asio::use_awaitable);
+            }(i));
+        });
+        caller.cancel();
+        try {
+            caller.wait();
+        } catch (const boost::system::system_error& error) {
+            EXPECT_EQ(error.code(), boost::asio::error::operation_aborted);
+        }
+    }
 }
 
 TEST(Timeout, GivesEmptyOnOurClockAndTheValueInTime)

@@ -5,6 +5,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "dure/base/run_on.hpp"
 #include "dure/base/text.hpp"
 #include "dure/base/timeout.hpp"
 #include "tools/http/tool_file.hpp"
@@ -262,8 +263,7 @@ std::unique_ptr<Transport> Server::transport(TransportEvents events)
 Task<Result<Json>> Server::call(const std::string& tool, const Json& arguments, const std::string& idempotency_key,
                                 Deadline deadline)
 {
-    co_return co_await boost::asio::co_spawn(executor_, call_here(tool, arguments, idempotency_key, deadline),
-                                             boost::asio::use_awaitable);
+    co_return co_await run_on(executor_, call_here(tool, arguments, idempotency_key, deadline));
 }
 
 Task<Result<Json>> Server::call_here(const std::string& tool, const Json& arguments, const std::string& idempotency_key,
@@ -293,7 +293,7 @@ Task<Result<Json>> Server::call_here(const std::string& tool, const Json& argume
 
 Task<void> Server::refresh(Deadline deadline)
 {
-    co_await boost::asio::co_spawn(executor_, refresh_here(deadline), boost::asio::use_awaitable);
+    co_await run_on(executor_, refresh_here(deadline));
 }
 
 Task<void> Server::refresh_here(Deadline deadline)
