@@ -75,6 +75,12 @@ store::NewEvent step_ended(const std::string& id, const std::string& owner, std:
     return event_of(id, owner, type_of_step(status), std::move(step), {});
 }
 
+store::NewEvent step_ended(const std::string& id, const std::string& owner, Step step)
+{
+    auto status = step.status;
+    return step_ended(id, owner, std::move(status), to_json(std::move(step)));
+}
+
 store::NewEvent execution_left(const Execution& execution, const Outcome& outcome, UnixMillis now,
                                const model::Actor& by)
 {

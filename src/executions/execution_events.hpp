@@ -17,6 +17,7 @@ store::NewEvent execution_began(const std::string& id, const std::string& owner,
 // ExecutionStepCompleted, ExecutionStepFailed, ExecutionStepSkipped, ExecutionStepWaiting, ExecutionStepCancelled.
 // `step` as to_json() gives it.
 store::NewEvent step_ended(const std::string& id, const std::string& owner, std::string status, Json step);
+store::NewEvent step_ended(const std::string& id, const std::string& owner, Step step);
 // ExecutionCompleted, ExecutionFailed, ExecutionCancelled, ExecutionWaiting; ExecutionParked: back in the queue.
 store::NewEvent execution_left(const Execution& execution, const Outcome& outcome, UnixMillis now,
                                const model::Actor& by);

@@ -227,8 +227,7 @@ private:
             return cancelled.error();
         for (auto& step : *cancelled) {
             const auto cause = "cancelled " + std::to_string(what_.run.epoch) + "/" + step.task_id;
-            const auto status = step.status;
-            add(step_ended(what_.run.id, what_.run.owner, status, to_json(std::move(step))), now_, cause);
+            add(step_ended(what_.run.id, what_.run.owner, std::move(step)), now_, cause);
         }
         return {};
     }

@@ -11,6 +11,7 @@
 #include "executions/execution_events.hpp"
 #include "executions/execution_rows.hpp"
 #include "executions/limits.hpp"
+#include "executions/open_steps.hpp"
 #include "executions/pins.hpp"
 #include "executions/service_state.hpp"
 #include "executions/session_state.hpp"
@@ -314,13 +315,8 @@ Task<Result<Execution>> ExecutionService::cancel(std::string id, Caller caller)
                 batch.add(execution_cancel_requested(*execution, caller.by));
                 return execution;
             }
-            auto waiting = rows.cancel_waiting_steps(id);
-            if (!waiting)
-                return waiting.error();
-            for (auto& step : *waiting) {
-                const auto status = step.status;
-                batch.add(step_ended(id, execution->owner_id, status, to_json(std::move(step))));
-            }
+            if (auto cancelled = cancel_waiting_steps(rows, *execution, batch); !cancelled)
+                return cancelled.error();
             Outcome outcome;
             outcome.status = Status::cancelled;
             auto ended = rows.leave(id, outcome, now);

@@ -2,6 +2,7 @@
 #include "executions/end_webhook.hpp"
 #include "executions/execution_events.hpp"
 #include "executions/execution_rows.hpp"
+#include "executions/open_steps.hpp"
 #include "executions/service_state.hpp"
 
 namespace dure::executions {
@@ -98,13 +99,8 @@ Task<void> ExecutionService::State::end_given_up_ones()
                 return outcome.error();
             if (!*outcome)
                 return {};
-            auto waiting = rows.cancel_waiting_steps(id);
-            if (!waiting)
-                return waiting.error();
-            for (auto& step : *waiting) {
-                const auto status = step.status;
-                batch.add(step_ended(id, execution->owner_id, status, to_json(std::move(step))));
-            }
+            if (auto cancelled = cancel_waiting_steps(rows, *execution, batch); !cancelled)
+                return cancelled.error();
             const auto now_ended = rows.leave(id, **outcome, now);
             if (!now_ended)
                 return now_ended.error();
