@@ -1,6 +1,7 @@
 # Sourced by the benchmarks: builds what they need, gives them a folder, free ports and a way to end what they started.
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
+dure_program=$(realpath -m "${BENCH_DURE:-build/release/dure}")   # absolute: a server is started in a folder of its own
 
 # BENCH_BUILD=0 measures what was built last.
 build_release() {
@@ -98,7 +99,7 @@ CONF
 serve_dure() {
     : >out
     : >err
-    "$@" "${BENCH_DURE:-$root/build/release/dure}" serve --config dure.toml --port 0 >out 2>err &
+    "$@" "$dure_program" serve --config dure.toml --port 0 >out 2>err &
     dure_pid=$!
     pids+=("$dure_pid")
     local end=$((SECONDS + 20))
