@@ -5,6 +5,16 @@
 
 namespace dure::events {
 
+namespace {
+
+// A null of these is a value to show.
+bool has_whole_members(std::string_view type)
+{
+    return type == "Execution" || type == "Workflow" || type == "Session";
+}
+
+}  // namespace
+
 bool Fold::apply(const model::Event& event)
 {
     if ((end_.version && event.version > *end_.version) || (end_.time && event.created_at > *end_.time))
@@ -16,7 +26,7 @@ bool Fold::apply(const model::Event& event)
     state_.at = event.created_at;
     if (event.event_type.starts_with("ExecutionStep"))
         put_step(event.data);
-    else if (event.aggregate_type == "Execution" || event.aggregate_type == "Workflow")
+    else if (has_whole_members(event.aggregate_type))
         set_members(event.data);
     else
         state_.state.merge_patch(event.data);

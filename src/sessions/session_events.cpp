@@ -8,6 +8,12 @@ namespace dure::sessions {
 
 namespace {
 
+// As GET of the session shows it.
+Json text_or_null(const std::string& text)
+{
+    return text.empty() ? Json(nullptr) : Json(text);
+}
+
 store::NewEvent session_event(const model::Actor& by, const std::string& id, const std::string& owner_id,
                               std::string type, Json data)
 {
@@ -31,10 +37,14 @@ Json tool_runs(const Json& tools_used)
 
 store::NewEvent session_created(const model::Session& session, const model::Actor& by)
 {
-    Json data{{"title", session.title}, {"model", session.model},  {"created_at", rfc3339(session.created_at)},
-              {"is_active", true},      {"conversation_turns", 0}, {"max_turns", session.max_turns}};
-    if (session.client_chat_id)
-        data["client_chat_id"] = *session.client_chat_id;
+    Json data{{"title", text_or_null(session.title)},
+              {"model", text_or_null(session.model)},
+              {"flow_id", text_or_null(session.flow_id.value_or(""))},
+              {"client_chat_id", text_or_null(session.client_chat_id.value_or(""))},
+              {"created_at", rfc3339(session.created_at)},
+              {"is_active", true},
+              {"conversation_turns", 0},
+              {"max_turns", session.max_turns}};
     return session_event(by, session.id, session.owner_id, "SessionCreated", std::move(data));
 }
 

@@ -271,6 +271,30 @@ TEST_F(SessionServiceTest, EveryChangeIsAnEventOfTheSession)
     });
 }
 
+TEST_F(SessionServiceTest, AReplayShowsASessionsMembersAsTheSessionItselfDoes)
+{
+    test::run([&]() -> Task<void> {
+        NewSession fresh;
+        fresh.model = "flow:f";
+        fresh.flow_id = "f1";
+        const auto session = (co_await service->create("u1", fresh)).value();
+        EXPECT_TRUE(co_await service->record_turn(turn(session, "안녕", "네")));
+        events::EventService reader(*database, *bus);
+        const auto then = (co_await reader.replay({"u1", false}, {session.id, {}}, {1, {}}, Deadline::after(std::chrono::seconds(5)))).value();
+        EXPECT_EQ(then.state, (Json{{"title", nullptr},
+                                    {"model", "flow:f"},
+                                    {"flow_id", "f1"},
+                                    {"client_chat_id", nullptr},
+                                    {"created_at", rfc3339(session.created_at)},
+                                    {"is_active", true},
+                                    {"conversation_turns", 0},
+                                    {"max_turns", 3}}));
+        const auto now = (co_await reader.replay({"u1", false}, {session.id, {}}, {}, Deadline::after(std::chrono::seconds(5)))).value();
+        EXPECT_EQ(now.state.at("title"), nullptr);
+        EXPECT_EQ(now.state.at("conversation_turns"), 1);
+    });
+}
+
 TEST_F(SessionServiceTest, AClientsChatIsCreatedOnce)
 {
     test::run([&]() -> Task<void> {
