@@ -7,6 +7,23 @@
 
 namespace dure::sessions {
 
+namespace {
+
+OrderedJson context_of(const LiveSession& live)
+{
+    OrderedJson context{{"current_tool", nullptr}, {"last_action", nullptr}};
+    if (live.session.conversation_turns > 0)
+        context["last_action"] = "answered";
+    if (live.messages.empty())
+        return context;
+    const auto& answer = live.messages.back().metadata;
+    if (const auto tools = answer.find("tools_used"); tools != answer.end() && tools->is_array() && !tools->empty())
+        context["current_tool"] = tools->back().value("name", "");
+    return context;
+}
+
+}  // namespace
+
 OrderedJson LiveSession::to_json() const
 {
     auto list = OrderedJson::array();
@@ -15,11 +32,10 @@ OrderedJson LiveSession::to_json() const
                         {"content", message.content},
                         {"timestamp", rfc3339(message.timestamp)},
                         {"metadata", message.metadata}});
-    const auto text_or_null = [](const std::string& text) { return text.empty() ? OrderedJson(nullptr) : OrderedJson(text); };
     return {{"session_id", session.id},
             {"created_at", rfc3339(session.created_at)},
             {"messages", std::move(list)},
-            {"context", {{"current_tool", text_or_null(current_tool)}, {"last_action", text_or_null(last_action)}}}};
+            {"context", context_of(*this)}};
 }
 
 namespace {
@@ -53,8 +69,7 @@ public:
     InProcessSessions(const Clock& clock, std::chrono::milliseconds time_to_live, std::size_t capacity,
                       std::size_t most_bytes)
         : clock_(clock), time_to_live_(time_to_live), capacity_(capacity), most_bytes_(most_bytes)
-    {
-    }
+    {}
 
     Task<std::optional<LiveSession>> get(std::string session_id) override
     {

@@ -32,11 +32,6 @@ std::string text_of(const LiveSession& live)
     return dump(body);
 }
 
-std::string text_or_nothing(const Json& value)
-{
-    return value.is_null() ? std::string() : value.get<std::string>();
-}
-
 // Throws nlohmann's exceptions on anything but what text_of() writes.
 LiveSession read(const Json& body)
 {
@@ -50,8 +45,6 @@ LiveSession read(const Json& body)
     live.session.turns_since_summary = more.at("turns_since_summary").get<std::int64_t>();
     live.summary = more.at("summary").get<std::string>();
     live.summary_up_to_turn = more.at("summary_up_to_turn").get<std::int64_t>();
-    live.current_tool = text_or_nothing(body.at("context").at("current_tool"));
-    live.last_action = text_or_nothing(body.at("context").at("last_action"));
     std::size_t place = 0;
     for (const auto& message : body.at("messages")) {
         live.messages.push_back({message.at("role").get<std::string>(), message.at("content").get<std::string>(),

@@ -44,8 +44,6 @@ Result<LiveSession> rebuild(sql::Connection& connection, const std::string& owne
         return summary.error();
     LiveSession live;
     live.session = std::move(*session);
-    if (live.session.conversation_turns > 0)
-        live.last_action = "answered";
     if (*summary) {
         live.summary = (*summary)->content;
         live.summary_up_to_turn = (*summary)->up_to_turn;
@@ -252,7 +250,6 @@ Task<void> SessionService::follow_turn(TurnRows& rows, const store::StoredTurn& 
     session.conversation_turns = stored.turn.turn;
     session.turns_since_summary += 1;
     session.updated_at = stored.at;
-    live->last_action = "answered";
     co_await live_->put(std::move(*live));
 }
 

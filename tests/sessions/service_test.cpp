@@ -412,10 +412,17 @@ TEST(LiveSessions, HaveTheJsonFormOfTheSharedStore)
     live.session.id = "s";
     live.session.created_at = 1'700'000'000'123;
     live.messages.push_back({"user", "안녕", 1'700'000'000'123, 1, Json{{"k", 1}}});
-    live.last_action = "answered";
     EXPECT_EQ(live.to_json(), OrderedJson::parse(R"({"session_id":"s","created_at":"2023-11-14T22:13:20.123Z",
         "messages":[{"role":"user","content":"안녕","timestamp":"2023-11-14T22:13:20.123Z","metadata":{"k":1}}],
-        "context":{"current_tool":null,"last_action":"answered"}})"));
+        "context":{"current_tool":null,"last_action":null}})"));
+    live.session.conversation_turns = 1;
+    live.messages.push_back({"assistant", "84", 1'700'000'000'123, 1,
+                             Json{{"tools_used", {{{"name", "search"}}, {{"name", "calculator"}}}}}});
+    EXPECT_EQ(live.to_json().at("context"), OrderedJson::parse(R"({"current_tool":"calculator","last_action":"answered"})"));
+    live.session.conversation_turns = 2;
+    live.messages.push_back({"user", "고마워", 1'700'000'000'124, 2});
+    live.messages.push_back({"assistant", "네", 1'700'000'000'124, 2});
+    EXPECT_EQ(live.to_json().at("context"), OrderedJson::parse(R"({"current_tool":null,"last_action":"answered"})"));
 }
 
 }  // namespace

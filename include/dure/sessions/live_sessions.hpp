@@ -37,10 +37,9 @@ struct LiveSession {
     std::string summary;                    // of the turns up to summary_up_to_turn; empty: none
     std::int64_t summary_up_to_turn = 0;
     std::vector<LiveMessage> messages;      // oldest first, at most keep_messages
-    std::string current_tool;
-    std::string last_action;
 
-    // {session_id, created_at, messages[{role, content, timestamp, metadata}], context{current_tool, last_action}}
+    // {session_id, created_at, messages[{role, content, timestamp, metadata}], context{current_tool, last_action}}; the tool is
+    // the last one of the newest answer.
     OrderedJson to_json() const;
     // Every write of the session in SQL changes one of these.
     bool same_version(const model::Session& row) const
