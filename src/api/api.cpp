@@ -317,11 +317,13 @@ Task<void> Api::handle(http::Exchange& exchange)
     co_await context.respond(api::render_error(error_form_of(head.path), error, head.request_id));
 }
 
-http::Response Api::render_error(std::string_view path, const Error& error)
+http::Response Api::render_error(const Refused& request, const Error& error)
 {
     const auto id = new_id();   // nothing of the client's own id is known when its head was refused
-    auto response = api::render_error(error_form_of(path), error, id);
+    auto response = api::render_error(error_form_of(request.path), error, id);
     response.headers.emplace_back("X-Request-ID", id);
+    for (auto& header : state_->cors.answer_headers(request.origin))
+        response.headers.push_back(std::move(header));
     return response;
 }
 

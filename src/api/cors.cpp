@@ -73,14 +73,18 @@ bool Cors::is_foreign_page(const http::RequestHead& head) const
 
 std::vector<std::pair<std::string, std::string>> Cors::answer_headers(const http::RequestHead& head) const
 {
+    return answer_headers(head.header("origin").value_or(""));
+}
+
+std::vector<std::pair<std::string, std::string>> Cors::answer_headers(std::string_view origin) const
+{
     std::vector<std::pair<std::string, std::string>> headers;
     if (origins_.empty())
         return headers;
     headers.emplace_back("Vary", "Origin");
-    const auto origin = head.header("origin");
-    if (!origin || !allows(*origin))
+    if (!allows(origin))
         return headers;
-    headers.emplace_back("Access-Control-Allow-Origin", std::string(*origin));
+    headers.emplace_back("Access-Control-Allow-Origin", std::string(origin));
     headers.emplace_back("Access-Control-Expose-Headers",
                          "x-request-id, retry-after, ratelimit-limit, ratelimit-remaining, ratelimit-reset, "
                          "x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens, "

@@ -17,6 +17,8 @@ public:
 
     // Headers for every answer to this request; empty when no origin is configured.
     std::vector<std::pair<std::string, std::string>> answer_headers(const http::RequestHead& head) const;
+    // The same by its Origin field; empty: it has none.
+    std::vector<std::pair<std::string, std::string>> answer_headers(std::string_view origin) const;
     bool is_preflight(const http::RequestHead& head) const;
     http::Response preflight(const http::RequestHead& head) const;
     // Sent by a page that is neither this server's own nor configured. Where no credential tells a person's program from a page in

@@ -33,7 +33,7 @@ Task<void> MetricsPage::handle(http::Exchange& exchange)
     (void)co_await exchange.respond(std::move(response));   // a scraper that left has no use for the reason
 }
 
-http::Response MetricsPage::render_error(std::string_view, const Error& error)
+http::Response MetricsPage::render_error(const Refused&, const Error& error)
 {
     return plain_text(error.code() == Errc::internal ? 500 : 400, error.message() + "\n");
 }

@@ -13,7 +13,7 @@ public:
     explicit MetricsPage(metrics::Registry& registry) : registry_(registry) {}
 
     Task<void> handle(http::Exchange& exchange) override;
-    http::Response render_error(std::string_view path, const Error& error) override;
+    http::Response render_error(const Refused& request, const Error& error) override;
     void finished(const http::RequestHead*, int, std::chrono::nanoseconds) override {}
 
 private:

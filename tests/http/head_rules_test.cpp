@@ -218,6 +218,28 @@ TEST(HeadRules, TellsTheFormOfAnErrorByThePathEvenOfABrokenHead)
     EXPECT_TRUE(has(client.receive_answer(), "error at [/v1/chat/completions]"));
 }
 
+TEST(HeadRules, TellsWhoseAnErrorIsByTheOriginAlsoOfABrokenHead)
+{
+    const std::string line = "GET / HTTP/1.1\r\n", host = "Host: localhost\r\n", origin = "Origin: https://a.example\r\n";
+    const std::vector<std::pair<std::string, std::string>> cases = {
+        {line + host + "origin:https://a.example \r\nX A: 1\r\n\r\n", "for [https://a.example]"},
+        {line + host + origin + "X: 1\n\r\n", "for [https://a.example]"},
+        {line + host + origin + "X-A: " + std::string(33 * 1024, 'a') + "\r\n\r\n", "for [https://a.example]"},
+        {line + "Host: evil.example\r\n" + origin + "\r\n", "for [https://a.example]"},
+        {line + host + origin, "for [https://a.example]"},   // unfinished: 408
+        {line + host + "Origin: https://a.exa", "for []"},
+        {line + host + origin + origin + "X A: 1\r\n\r\n", "for []"},
+        {line + host + "X-Origin: https://a.example\r\nX A: 1\r\n\r\n", "for []"},
+        {line + "\r\n" + origin + "\r\n", "for []"},   // behind the head: not of it
+    };
+    RunningServer server([](ServerOptions& options) { options.limits.header_timeout = 200ms; });
+    for (const auto& [bytes, told] : cases) {
+        RawClient client(server.port());
+        client.send(bytes);
+        EXPECT_TRUE(has(client.receive_answer(), told)) << bytes;
+    }
+}
+
 TEST(HeadRules, KeepsOnlyWellFormedRequestIds)
 {
     RunningServer server;

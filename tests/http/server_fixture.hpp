@@ -49,12 +49,13 @@ public:
         }
     }
 
-    Response render_error(std::string_view path, const Error& error) override
+    Response render_error(const Refused& request, const Error& error) override
     {
         Response response;
         response.status = status_of(error.code());
         response.content_type = "text/plain";
-        response.body = "error at [" + std::string(path) + "]: " + error.message();
+        response.body = "error at [" + std::string(request.path) + "] for [" + std::string(request.origin) +
+                        "]: " + error.message();
         return response;
     }
 

@@ -251,5 +251,28 @@ TEST(CrossOrigin, ErrorsCarryTheOriginAndStrangersGetNone)
     EXPECT_EQ(stranger.header("access-control-allow-origin"), "");
 }
 
+// Without the headers a browser shows its page a network error in place of what the server said.
+TEST(CrossOrigin, SoDoErrorsOfTheHeadBeforeAnyRouteHasIt)
+{
+    const ServerProcess server({.configuration = "[server]\ncors_origins = [\"https://chat.example\"]\n"});
+    const auto refused = [&](const std::string& fields) {
+        RawClient client(server.port());
+        client.send("GET /v1/models HTTP/1.1\r\nHost: localhost\r\n" + fields + "\r\n");
+        return client.read_answer();
+    };
+    const std::string own = "Origin: https://chat.example\r\n";
+    for (const auto& [fields, status] : {std::pair(own + "X A: 1\r\n", 400),
+                                         std::pair(own + "X-A: " + std::string(33 * 1024, 'a') + "\r\n", 431)}) {
+        const auto answer = refused(fields);
+        EXPECT_EQ(answer.status, status);
+        EXPECT_EQ(answer.header("access-control-allow-origin"), "https://chat.example");
+        EXPECT_NE(answer.header("access-control-expose-headers").find("x-request-id"), std::string::npos);
+        EXPECT_EQ(answer.header("vary"), "Origin");
+    }
+    const auto stranger = refused("Origin: https://evil.example\r\nX A: 1\r\n");
+    EXPECT_EQ(stranger.status, 400);
+    EXPECT_EQ(stranger.header("access-control-allow-origin"), "");
+}
+
 }  // namespace system_routes
 }  // namespace dure::test

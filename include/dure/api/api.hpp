@@ -87,7 +87,7 @@ public:
     ~Api() override;
 
     Task<void> handle(http::Exchange& exchange) override;
-    http::Response render_error(std::string_view path, const Error& error) override;
+    http::Response render_error(const Refused& request, const Error& error) override;
     void finished(const http::RequestHead* head, int status, std::chrono::nanoseconds took) override;
 
     // From here on /readyz says 503 and new work is refused (shutdown phase 1). Thread-safe.

@@ -79,8 +79,13 @@ public:
     virtual ~Application() = default;
     // Must answer the exchange. What it throws is logged and answered as Errc::internal.
     virtual Task<void> handle(Exchange& exchange) = 0;
-    // Renders an error in the form of the route group of `path` (may be empty when not even the request line was read).
-    virtual Response render_error(std::string_view path, const Error& error) = 0;
+    // What of a request is known when an error is rendered for it; empty: not told, or not read by then.
+    struct Refused {
+        std::string_view path;     // whose route group says the form of the answer
+        std::string_view origin;   // its Origin field: a page of an allowed one is shown the error
+    };
+    // Renders an error that no handler has answered.
+    virtual Response render_error(const Refused& request, const Error& error) = 0;
     // Called for every refused head and every finished exchange: logs and metrics. Must not throw.
     virtual void finished(const RequestHead* head, int status, std::chrono::nanoseconds took) = 0;
 };

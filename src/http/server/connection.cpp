@@ -160,8 +160,9 @@ void Connection::begin_exchange()
 Task<Connection::Outcome> Connection::refuse(Error error)
 {
     const auto began = Steady::now();
-    const auto path = HeadGuard::path_of(head_bytes_.empty() ? link_->input() : std::string_view(head_bytes_));
-    auto response = shared_.application.render_error(path, error);
+    const auto bytes = head_bytes_.empty() ? link_->input() : std::string_view(head_bytes_);
+    auto response =
+        shared_.application.render_error({HeadGuard::path_of(bytes), HeadGuard::origin_of(bytes)}, error);
     begin_exchange();
     head_.method = Method::get;
     head_.keep_alive = false;
@@ -206,7 +207,8 @@ Task<void> Connection::answer_failure(std::exception_ptr thrown)
                                                     {"what", thrown ? exception_text(thrown) : "ended without an answer"}});
     if (answer_ != Answer::none)
         co_return;
-    auto response = shared_.application.render_error(head_.path, Error(Errc::internal, "Internal server error"));
+    auto response = shared_.application.render_error({head_.path, head_.header("origin").value_or("")},
+                                                     Error(Errc::internal, "Internal server error"));
     std::exception_ptr failed;
     try {
         co_await respond(std::move(response));

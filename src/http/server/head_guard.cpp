@@ -235,6 +235,22 @@ std::string_view HeadGuard::path_of(std::string_view bytes)
                               std::find_if_not(path.begin(), path.end(), [](char c) { return is(c, target); }) - path.begin()));
 }
 
+std::string_view HeadGuard::origin_of(std::string_view bytes)
+{
+    constexpr std::string_view name = "origin:";
+    std::string_view origin;
+    for (auto end = bytes.find("\r\n"); end != bytes.npos && end > 0; end = bytes.find("\r\n")) {
+        const auto line = bytes.substr(0, end);
+        bytes.remove_prefix(end + 2);
+        if (!equals_ignoring_case(line.substr(0, name.size()), name))
+            continue;
+        if (!origin.empty())
+            return {};
+        origin = trim(line.substr(name.size()));
+    }
+    return origin;
+}
+
 Result<Framing> HeadGuard::parse(std::string_view head, RequestHead& out) const
 {
     out.headers.clear();

@@ -37,6 +37,8 @@ public:
     // Path of a head that may be broken or unfinished, as far as it can be told (up to the first byte that no path has):
     // only for the form of the refusal.
     static std::string_view path_of(std::string_view bytes);
+    // Its Origin field, if there is one and its line is whole: only for who may read the refusal.
+    static std::string_view origin_of(std::string_view bytes);
 
 private:
     Result<void> parse_request_line(std::string_view line, RequestHead& out, Framing& framing) const;
