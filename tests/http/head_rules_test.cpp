@@ -115,7 +115,11 @@ std::vector<BadRequest> head_cases()
         {"version_0_9", "GET /\r\n\r\n", 400},
         {"version_lower_case", "GET / http/1.1\r\nHost: localhost\r\n\r\n", 400},
         {"line_with_two_blanks", "GET  / HTTP/1.1\r\nHost: localhost\r\n\r\n", 400},
-        {"line_empty", "\r\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 400},
+        {"line_empty_twice", "\r\n\r\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 400},
+        {"line_empty_by_lf", "\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 400},
+        {"line_empty_by_cr", "\rGET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 400},
+        {"line_empty_then_lf", "\r\n\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 400},
+        {"line_of_a_blank", " \r\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 400},
         {"expectation_unknown", host("Host: localhost\r\nExpect: 200-ok\r\n"), 400},
         {"connection_option_malformed", host("Host: localhost\r\nConnection: clo se\r\n"), 400},
         {"tls_hello", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n"s, 400},
@@ -192,6 +196,29 @@ TEST(HeadRules, ReadsAHeadThatArrivesByteByByte)
     for (const char c : request)
         client.send(std::string_view(&c, 1));
     EXPECT_EQ(body_in(client.receive_answer()), "POST /a?b\nhi");
+}
+
+// RFC 9112 §2.2.
+TEST(HeadRules, OneEmptyLineBeforeARequestIsPassedOver)
+{
+    RunningServer server([](ServerOptions& options) { options.limits.header_timeout = 200ms; });
+    const std::string get = "GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    const std::string post = "POST /b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi";
+    RawClient together(server.port());
+    together.send("\r\n" + post + "\r\n" + get);
+    EXPECT_EQ(body_in(together.receive_answer()), "POST /b\nhi");
+    EXPECT_EQ(body_in(together.receive_answer()), "GET /a\n");
+    RawClient byte_by_byte(server.port());
+    for (const char c : "\r\n" + get)
+        byte_by_byte.send(std::string_view(&c, 1));
+    EXPECT_EQ(body_in(byte_by_byte.receive_answer()), "GET /a\n");
+    // It begins no head: who sends nothing behind it is idle, not late.
+    RawClient idle(server.port());
+    idle.send(post + "\r\n");
+    EXPECT_EQ(body_in(idle.receive_answer()), "POST /b\nhi");
+    std::this_thread::sleep_for(500ms);
+    idle.send(get);
+    EXPECT_EQ(body_in(idle.receive_answer()), "GET /a\n");
 }
 
 // RFC 9112 §3.2.2: a server takes what would be sent to a proxy.

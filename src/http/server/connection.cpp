@@ -96,7 +96,15 @@ Task<Connection::Outcome> Connection::read_head()
     head_bytes_.clear();
     bool begun = !link_->input().empty();
     auto until = Steady::now() + (begun ? limits_.header_timeout : limits_.keep_alive);
+    bool passed_blank = false;
     for (;;) {
+        // RFC 9112 §2.2: one empty line before the request line, as old clients leave behind a body, is no request yet.
+        if (!passed_blank && link_->input().starts_with("\r\n")) {
+            passed_blank = true;
+            link_->consume(2);
+            begun = !link_->input().empty();
+            until = Steady::now() + (begun ? limits_.header_timeout : limits_.keep_alive);
+        }
         const auto size = guard_.scan(link_->input());
         if (!size)
             co_return co_await refuse(size.error());
