@@ -22,6 +22,7 @@ int status_of(Errc code)
     case Errc::payload_too_large: return 413;
     case Errc::target_too_long: return 414;
     case Errc::unsupported_media_type: return 415;
+    case Errc::expectation_failed: return 417;
     case Errc::head_too_large: return 431;
     case Errc::rate_limited: return 429;
     case Errc::cancelled: return 499;

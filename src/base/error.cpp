@@ -85,6 +85,7 @@ std::string_view name_of(Errc code)
     case Errc::payload_too_large: return "payload_too_large";
     case Errc::target_too_long: return "target_too_long";
     case Errc::unsupported_media_type: return "unsupported_media_type";
+    case Errc::expectation_failed: return "expectation_failed";
     case Errc::head_too_large: return "head_too_large";
     case Errc::rate_limited: return "rate_limited";
     case Errc::cancelled: return "cancelled";

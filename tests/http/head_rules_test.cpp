@@ -120,7 +120,7 @@ std::vector<BadRequest> head_cases()
         {"line_empty_by_cr", "\rGET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 400},
         {"line_empty_then_lf", "\r\n\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 400},
         {"line_of_a_blank", " \r\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 400},
-        {"expectation_unknown", host("Host: localhost\r\nExpect: 200-ok\r\n"), 400},
+        {"expectation_unknown", host("Host: localhost\r\nExpect: 200-ok\r\n"), 417},
         {"connection_option_malformed", host("Host: localhost\r\nConnection: clo se\r\n"), 400},
         {"tls_hello", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n"s, 400},
     };

@@ -88,6 +88,7 @@ public:
         case Errc::request_timeout: return 408;
         case Errc::payload_too_large: return 413;
         case Errc::target_too_long: return 414;
+        case Errc::expectation_failed: return 417;
         case Errc::head_too_large: return 431;
         case Errc::not_implemented: return 501;
         case Errc::unavailable: return 503;

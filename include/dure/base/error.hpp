@@ -24,6 +24,7 @@ enum class Errc {
     payload_too_large,
     target_too_long,
     unsupported_media_type,
+    expectation_failed,      // Expect asks for something else than 100-continue
     head_too_large,
     rate_limited,
     cancelled,               // the caller left or the server stops

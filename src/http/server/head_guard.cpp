@@ -190,7 +190,7 @@ Result<void> check_framing(const FramingFields& fields, RequestHead& out, Framin
     if (fields.bad_option)
         return refuse("The Connection field is malformed.");
     if (fields.expects_other)
-        return refuse("The only expectation taken is 100-continue.");
+        return Error(Errc::expectation_failed, "The only expectation taken is 100-continue.").reason("expectation_failed");
     out.has_body = framing.chunked || out.content_length.has_value();
     out.keep_alive = !fields.close && (!framing.http_1_0 || fields.keep_alive);
     framing.expects_continue = fields.expects && !framing.http_1_0 && out.has_body;
