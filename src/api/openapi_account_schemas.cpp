@@ -38,7 +38,7 @@ constexpr std::string_view account_schema_text = R"json({
   "roles":{"type":"array","items":{"$ref":"#/components/schemas/Role"}},"total":{"type":"integer"},"page":{"type":"integer"},"page_size":{"type":"integer"}}},
 "CreateRole": {"type":"object","required":["name","permissions"],"additionalProperties":false,"properties":{
   "name":{"type":"string","pattern":"^[a-zA-Z가-힣][a-zA-Z0-9가-힣_-]{0,63}$"},"permissions":{"type":"array","items":{"type":"string"}}}},
-"UpdateRole": {"type":"object","required":["permissions"],"additionalProperties":false,"properties":{"name":{"type":"string"},
+"UpdateRole": {"type":"object","additionalProperties":false,"properties":{"name":{"type":"string"},
   "permissions":{"type":"array","items":{"type":"string"}}}},
 "ApiKey": {"type":"object","required":["id","name","prefix","owner_id","created_at"],"properties":{
   "id":{"type":"string"},"name":{"type":"string"},"prefix":{"type":"string"},"owner_id":{"type":"string"},

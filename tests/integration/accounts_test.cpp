@@ -374,9 +374,18 @@ TEST_F(AccountRoutes, ARoleOfAKoreanNameKeepsItsName)
     const auto same = ask("PATCH", path, admin, {{"name", "검토"}, {"permissions", {"chat:create"}}});
     ASSERT_EQ(same.status, 200) << same.body;
     EXPECT_EQ(same.json().at("permissions"), Json{"chat:create"});
-    const auto other = ask("PATCH", path, admin, {{"name", "감사"}, {"permissions", {"chat:create"}}});
-    EXPECT_EQ(other.status, 422);
-    EXPECT_EQ(other.json().at("errors").at(0).at("loc"), (Json{"body", "name"}));
+    for (const Json& body : {Json{{"name", "감사"}, {"permissions", {"chat:create"}}}, Json{{"name", "감사"}}}) {
+        const auto other = ask("PATCH", path, admin, body);
+        EXPECT_EQ(other.status, 422);
+        EXPECT_EQ(other.json().at("errors").size(), 1u) << other.body;
+        EXPECT_EQ(other.json().at("errors").at(0).at("loc"), (Json{"body", "name"}));
+    }
+    for (const Json& body : {Json{{"name", "검토"}}, Json::object()}) {   // what is not sent stays
+        const auto kept = ask("PATCH", path, admin, body);
+        ASSERT_EQ(kept.status, 200) << kept.body;
+        EXPECT_EQ(kept.json(), same.json());
+    }
+    EXPECT_EQ(ask("PATCH", "/roles/nobody", admin, {{"name", "nobody"}}).status, 404);
     EXPECT_EQ(ask("DELETE", path, admin).status, 204);
 }
 

@@ -22,13 +22,30 @@ const auto& new_role_fields()
     return fields;
 }
 
+struct RoleChange {
+    std::string name;
+    std::optional<std::vector<std::string>> permissions;
+};
+
 // The name may be sent along; a role keeps the one it has.
 const auto& role_change_fields()
 {
-    static const auto fields = schema::object<RoleInput>(schema::UnknownFields::refuse)
-                                   .optional("name", &RoleInput::name, schema::length(1, 64))
-                                   .required("permissions", &RoleInput::permissions, schema::length(0, 100));
+    static const auto fields = schema::object<RoleChange>(schema::UnknownFields::refuse)
+                                   .optional("name", &RoleChange::name, schema::length(1, 64))
+                                   .optional("permissions", &RoleChange::permissions, schema::length(0, 100));
     return fields;
+}
+
+// As it is, for a change of nothing.
+Task<Result<auth::Role>> find_role(auth::Administration& administration, std::string name)
+{
+    auto roles = co_await administration.roles();
+    if (!roles)
+        co_return roles.error();
+    for (auto& role : *roles)
+        if (role.name == name)
+            co_return std::move(role);
+    co_return Error(Errc::not_found, "No such role.");
 }
 
 OrderedJson role_json(const auth::Role& role)
@@ -83,8 +100,11 @@ Handler patch_role(const ApiParts& parts)
             co_return Error(Errc::invalid_argument, "A role keeps its name.")
                 .param("name")
                 .problem({{"body", "name"}, "a role keeps its name", "value_error"});
-        const auto role = co_await administration.change_role(context.principal, context.path_parameter("id"),
-                                                              std::move(input->permissions), actor_of(context));
+        auto name = context.path_parameter("id");
+        const auto role = input->permissions
+                              ? co_await administration.change_role(context.principal, std::move(name),
+                                                                    std::move(*input->permissions), actor_of(context))
+                              : co_await find_role(administration, std::move(name));
         if (!role)
             co_return role.error();
         co_return co_await context.respond_json(200, role_json(*role));
