@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <filesystem>
 #include <set>
 
 #include "config/collector.hpp"
@@ -109,6 +110,16 @@ bool known_sample(std::string_view secret)
     const auto lower = ascii_lower(secret);
     return std::any_of(words.begin(), words.end(), [&](auto word) { return repeats(lower, word); }) ||
            std::any_of(parts.begin(), parts.end(), [&](auto part) { return lower.find(part) != std::string::npos; });
+}
+
+// One that was named and is not there may come before it is read again; that nothing is read now should not be silent. Those of
+// the defaults need not be there.
+void check_folder(std::string_view key, const std::string& folder, const std::string& usual, Collector& collector)
+{
+    std::error_code failed;
+    if (collector.was_set(key) && !folder.empty() && folder != usual && !std::filesystem::is_directory(folder, failed))
+        collector.loaded.warnings.push_back(collector.where(key) + ": " + std::string(key) + ": there is no folder " +
+                                            folder);
 }
 
 // Empty: it may be used. The key itself is never part of the answer.
@@ -291,6 +302,9 @@ void check_tools(const Settings& settings, Collector& collector)
                                     std::pair{"tools.search_url", &settings.tools.search_url}})
         if (!url->empty() && !http_url(*url))
             collector.problem(collector.where(path), std::string(path) + " must begin with http:// or https://");
+    const Settings usual{};
+    check_folder("tools.directory", settings.tools.directory, usual.tools.directory, collector);
+    check_folder("agent.prompts", settings.agent.prompts, usual.agent.prompts, collector);
     if (settings.breaker.max_open < settings.breaker.open)
         collector.problem(collector.where("breaker.max_open"),
                           "breaker.max_open must not be shorter than breaker.open");

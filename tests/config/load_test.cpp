@@ -425,6 +425,22 @@ TEST_F(Load, OffersTheKnownModelsOfAKeyWithoutAFile)
     EXPECT_THAT(loaded.settings.model.at(2).targets, ElementsAre("openrouter/anthropic/claude-3-sonnet"));
 }
 
+TEST_F(Load, TellsOfAFolderThatWasNamedAndIsNotThere)
+{
+    const auto there = folder_.string(), gone = (folder_ / "gone").string();
+    toml("[tools]\ndirectory = \"" + gone + "\"\n[agent]\nprompts = \"" + there + "\"\n");
+    auto loaded = load();
+    EXPECT_THAT(loaded.problems, IsEmpty());   // it may come before a reload
+    EXPECT_THAT(loaded.warnings, ElementsAre(HasSubstr("dure.toml:2: tools.directory: there is no folder " + gone)));
+    toml("[tools]\ndirectory = \"\"\n");
+    options_.environment["DURE_AGENT__PROMPTS"] = gone;
+    loaded = load();
+    EXPECT_THAT(loaded.warnings, ElementsAre(HasSubstr("DURE_AGENT__PROMPTS: agent.prompts: there is no folder")));
+    options_.environment.clear();
+    toml("[tools]\ndirectory = \"config/tools\"\n");   // the usual one need not be there
+    EXPECT_THAT(load().warnings, IsEmpty());
+}
+
 TEST_F(Load, LeavesAFileWithOwnModelsAlone)
 {
     options_.environment["OPENAI_API_KEY"] = "sk-openai";
