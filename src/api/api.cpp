@@ -2,6 +2,7 @@
 #include "dure/api/api.hpp"
 
 #include "api/audit.hpp"
+#include "api/chat/chat_metrics.hpp"
 #include "api/context.hpp"
 #include "api/cors.hpp"
 #include "api/errors.hpp"
@@ -137,6 +138,8 @@ struct Api::State {
                                                       {{"status", label}}));
         }
         limited = &limited_counter(parts.metrics, "requests");
+        for (const auto* endpoint : {"/v1/chat/completions", "/api/chat/message", "/api/chat/message/stream"})
+            chats.try_emplace(endpoint, parts.metrics, endpoint);
         durations = &parts.metrics.histogram("dure_http_request_duration_seconds", "From request head to end of answer",
                                              {}, duration_buckets);
     }
@@ -154,6 +157,7 @@ struct Api::State {
     std::vector<metrics::Counter*> requests;
     metrics::Counter* limited = nullptr;
     metrics::Histogram* durations = nullptr;
+    std::map<std::string, ChatMetrics, std::less<>> chats;   // of those that their handlers do not get to count
     std::atomic<bool> stopping{false};
 };
 
@@ -301,6 +305,8 @@ Task<void> Api::handle(http::Exchange& exchange)
     if (outcome)
         co_return;
     const auto& error = outcome.error();
+    if (const auto chat = state.chats.find(context.route); chat != state.chats.end() && !context.counts_chat)
+        chat->second.refused(http_status(error, error_form_of(head.path)));
     if (error.code() == Errc::permission_denied)
         co_await state.parts.audit.refused(actor_of(context), access_request(context), std::string(context.permission));
     if (!error.detail().empty() || error.code() == Errc::internal)

@@ -64,8 +64,8 @@ public:
     http::PathParameters path;
     QueryParameters query;
     Deadline deadline = Deadline::never();
-    // What metrics call this request's model; set by handlers that know one.
-    std::string metrics_model;
+    // Whether the handler counts the request among the chats, with its model; else it was refused before.
+    bool counts_chat = false;
     // Of an answer that may be large, until it is made.
     std::optional<AnswerRoom::Visit> visit;
 

@@ -71,6 +71,29 @@ TEST_F(SystemRoutes, MetricsNeedAKeyAndCountChatRequests)
     EXPECT_NE(metrics.body.find("gen_ai_server_request_duration_seconds_count{"), std::string::npos);
 }
 
+TEST_F(SystemRoutes, ChatsRefusedBeforeTheServiceAreCountedToo)
+{
+    const std::string made_up = R"({"model":"made-up","messages":7})";
+    EXPECT_EQ(ask("POST", "/v1/chat/completions", server.key(), made_up).status, 400);
+    EXPECT_EQ(ask("POST", "/v1/chat/completions", server.key(), "{").status, 400);
+    EXPECT_EQ(ask("POST", "/v1/chat/completions", {}, made_up).status, 401);
+    EXPECT_EQ(ask("POST", "/api/chat/message", server.key(), R"({"message":""})").status, 422);
+    EXPECT_EQ(ask("POST", "/api/chat/message/stream", server.key(), R"({"message":"a","temperature":3})").status, 422);
+    EXPECT_EQ(ask("POST", "/v1/embeddings", server.key(), "{").status, 400);   // no chat
+    EXPECT_EQ(ask("GET", "/v1/chat/completions", server.key()).status, 405);
+    const auto metrics = ask("GET", "/metrics", server.key()).body;
+    const auto counted = [&](const std::string& endpoint, const std::string& status, const std::string& times) {
+        return metrics.find("\nchat_requests_total{endpoint=\"" + endpoint + "\",model=\"other\",status=\"" + status +
+                            "\"} " + times + "\n") != std::string::npos;
+    };
+    EXPECT_TRUE(counted("/v1/chat/completions", "400", "2")) << metrics;
+    EXPECT_TRUE(counted("/v1/chat/completions", "401", "1"));
+    EXPECT_TRUE(counted("/api/chat/message", "422", "1"));
+    EXPECT_TRUE(counted("/api/chat/message/stream", "422", "1"));
+    EXPECT_EQ(metrics.find("made-up"), std::string::npos);
+    EXPECT_EQ(metrics.find("chat_response_duration_seconds_count{"), std::string::npos) << "no answer was made";
+}
+
 TEST_F(SystemRoutes, TheFirstTokenOfAStreamIsTimedAsItsClientSeesIt)
 {
     const auto chat = ask("POST", "/v1/chat/completions", server.key(),

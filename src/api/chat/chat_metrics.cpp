@@ -30,20 +30,24 @@ ChatMetrics::Known& ChatMetrics::known(std::string_view model, int status)
     if (const auto found = known_.find(key); found != known_.end())
         return found->second;
     const metrics::Labels of_model = {{"endpoint", endpoint_}, {"model", key.first}};
-    auto of_status = of_model;
-    of_status.emplace_back("status", std::to_string(status));
     const metrics::Labels gen_ai = {{"gen_ai_operation_name", "chat"},
                                     {"gen_ai_provider_name", "dure"},
                                     {"gen_ai_request_model", key.first},
                                     {"gen_ai_response_model", key.first},
                                     {"error_type", status < 400 ? "" : std::to_string(status)}};
-    const Known made{registry_.counter("chat_requests_total", "Chat requests by final status", of_status),
+    const Known made{requests(key.first, status),
                      registry_.histogram("chat_response_duration_seconds", "Time to the end of a chat answer", of_model, buckets),
                      registry_.histogram("gen_ai_server_request_duration_seconds",
                                          "Time to the end of a chat answer, as its client sees it", gen_ai, gen_ai_buckets),
                      registry_.histogram("gen_ai_server_time_to_first_token_seconds",
                                          "Time to the first output of a stream, as its client sees it", gen_ai, gen_ai_buckets)};
     return known_.emplace(std::move(key), made).first->second;
+}
+
+metrics::Counter& ChatMetrics::requests(std::string model, int status)
+{
+    return registry_.counter("chat_requests_total", "Chat requests by final status",
+                             {{"endpoint", endpoint_}, {"model", std::move(model)}, {"status", std::to_string(status)}});
 }
 
 void ChatMetrics::observe(std::string_view model, int status, Steady::duration took,

@@ -21,6 +21,8 @@ public:
     // `model` is a configured name or "other". `first_token`: of a stream, until the client got its first output. Thread-safe.
     void observe(std::string_view model, int status, Steady::duration took,
                  std::optional<Steady::duration> first_token = std::nullopt);
+    // One that was refused before its model was looked at: counted, and no part of how long answers take.
+    void refused(int status) { requests("other", status).increment(); }
 
 private:
     // Of one model and one final status.
@@ -31,6 +33,7 @@ private:
         metrics::Histogram& first_tokens;
     };
     Known& known(std::string_view model, int status);
+    metrics::Counter& requests(std::string model, int status);
 
     metrics::Registry& registry_;
     std::string endpoint_;

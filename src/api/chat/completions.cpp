@@ -79,6 +79,7 @@ Task<Result<void>> Completions::handle(RequestContext& context)
                             first_output_at ? std::optional(*first_output_at - since) : std::nullopt);
         }
     } observe{metrics_, known_model, started};
+    context.counts_chat = true;
     context.exchange().on_client_gone(http::OnClientGone::cancel);
     Result<void> found;
     if (of_flow && !by_flow)

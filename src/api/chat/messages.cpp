@@ -103,6 +103,7 @@ Task<Result<void>> Messages::handle(RequestContext& context, bool streamed)
         int status = 499;
         ~Observe() { metrics.observe(answer.by_flow ? "flow" : answer.model.empty() ? "other" : answer.model, status, Steady::now() - since); }
     } observe{metrics_, answer, started};
+    context.counts_chat = true;
     context.exchange().on_client_gone(http::OnClientGone::cancel);
     auto outcome = streamed ? co_await events(context, *call, caller, info, answer)
                             : co_await whole(context, *call, caller, info, answer);
