@@ -75,6 +75,12 @@ std::vector<Unit*> UnitQueue::take_older(Steady::time_point moment)
     return taken;
 }
 
+std::optional<Steady::time_point> UnitQueue::oldest() const
+{
+    const std::lock_guard lock(guard_);
+    return units_.empty() ? std::nullopt : std::optional(units_.front()->queued_at);
+}
+
 void UnitQueue::close()
 {
     {

@@ -27,6 +27,8 @@ public:
     void put_back(Unit& unit);
     // Takes the units that wait since before `moment`.
     std::vector<Unit*> take_older(Steady::time_point moment);
+    // Since when the first one waits; nothing: none does.
+    std::optional<Steady::time_point> oldest() const;
     void close();
     bool closed() const;
     bool drained() const;   // and closed: nothing more comes

@@ -40,6 +40,17 @@ void LogSync::wait_for_room()
     room_.wait(lock, [this] { return written_ == asked_; });
 }
 
+bool LogSync::hangs()
+{
+    const std::lock_guard lock(guard_);
+    return hangs_now();
+}
+
+bool LogSync::hangs_now() const
+{
+    return !failed_ && asked_ > synced_.load() && Steady::now() - asked_at_ > patience_;
+}
+
 void LogSync::tell(std::vector<Unit*> units, bool at_once)
 {
     std::unique_lock lock(guard_);
@@ -60,14 +71,13 @@ void LogSync::tell_reader(Unit& unit)
     if (synced_.load() >= seen)
         return finish(unit);
     std::unique_lock lock(guard_);
-    const auto now = Steady::now();
-    const bool hangs = !failed_ && asked_ > synced_.load() && now - asked_at_ > patience_;
+    const bool hangs = hangs_now();
     if (hangs || waiting_.size() >= most_waiting) {
         lock.unlock();
         unit.error = busy_error(hangs ? "the log is not on the disk yet" : "too many reads wait for the log");
         return finish(unit);
     }
-    wait_or_finish({{&unit}, seen, now + patience_}, lock);   // its commits are synchronised for those who wrote them
+    wait_or_finish({{&unit}, seen, Steady::now() + patience_}, lock);   // its commits are synchronised for those who wrote them
 }
 
 std::optional<Steady::time_point> LogSync::refuse_late()

@@ -26,6 +26,8 @@ public:
 
     // For the writer: an fsync is under way. A commit now would need one of its own: better that more comes into it meanwhile.
     bool busy() const { return busy_.load(); }
+    // It takes longer than anybody should wait: nothing new is begun behind it.
+    bool hangs();
     // Returns when no commit waits for its fsync to begin.
     void wait_for_room();
     // Before a commit that changes something: from here on readers may see it.
@@ -45,6 +47,7 @@ private:
         Steady::time_point until = Steady::time_point::max();   // of a read
     };
     void work();
+    bool hangs_now() const;   // with the lock
     // One at a time: whoever finds nothing under way.
     void synchronise(std::unique_lock<std::mutex>& lock);
     // Both let the lock go while they finish units.

@@ -104,7 +104,7 @@ public:
         for (auto& reader : readers_)
             threads_.emplace_back([this, &reader] {
                 pthread_setname_np(pthread_self(), "sql-reader");
-                run_reader(*reader, reads_, writer_->log_sync(), options_.queue_wait);
+                run_reader(*reader, reads_, writer_->log_sync(), writes_, options_.queue_wait);
             });
         return {};
     }

@@ -32,7 +32,7 @@ void SqliteWriter::work()
         auto units = queue_.pop(options_.batch_limit);
         if (units.empty())
             return;
-        refuse_stale(units, options_.queue_wait);
+        refuse_hopeless(units);
         commit_together(std::move(units));
         move_log();
     }
@@ -108,13 +108,25 @@ bool SqliteWriter::take_more(std::vector<Unit*>& units)
         auto more = queue_.pop_while(room, std::min(room, units_worth_waking), [this] { return log_sync_.busy(); });
         if (more.empty() && queue_.closed())
             return false;
-        refuse_stale(more, options_.queue_wait);
+        refuse_hopeless(more);
         if (more.empty())
             continue;
         units.insert(units.end(), more.begin(), more.end());
         return true;
     }
     return false;
+}
+
+void SqliteWriter::refuse_hopeless(std::vector<Unit*>& units)
+{
+    refuse_stale(units, options_.queue_wait);
+    if (units.empty() || !log_sync_.hangs())
+        return;
+    for (auto* unit : units) {
+        unit->error = busy_error("the log is not on the disk yet");
+        finish(*unit);
+    }
+    units.clear();
 }
 
 bool SqliteWriter::run_one(Unit& unit, Undo undo)
@@ -195,10 +207,27 @@ void SqliteWriter::demand(std::string_view command)
         throw InvariantBroken(connection_->error_of(code, command).detail());
 }
 
-void run_reader(SqliteConnection& connection, UnitQueue& queue, LogSync& log_sync, Steady::duration queue_wait)
+namespace {
+
+// Gives when the next one may have waited too long.
+Steady::time_point refuse_waiting(UnitQueue& writes, Steady::duration limit)
+{
+    const auto now = Steady::now();
+    for (auto* unit : writes.take_older(now - limit)) {
+        unit->error = busy_error("unit waited too long for the writer");
+        finish(*unit);
+    }
+    return writes.oldest().value_or(now) + limit;
+}
+
+}  // namespace
+
+void run_reader(SqliteConnection& connection, UnitQueue& queue, LogSync& log_sync, UnitQueue& writes,
+                Steady::duration queue_wait)
 {
     for (;;) {
-        auto units = queue.pop(1, log_sync.refuse_late());
+        const auto next_write = refuse_waiting(writes, queue_wait);
+        auto units = queue.pop(1, std::min(next_write, log_sync.refuse_late().value_or(next_write)));
         if (units.empty() && queue.drained())
             return;
         refuse_stale(units, queue_wait);

@@ -34,6 +34,8 @@ private:
     std::optional<std::size_t> attempt_with(std::vector<Unit*>& units, bool savepoints);
     // More units, that came while the log is synchronised. False: it is time to commit.
     bool take_more(std::vector<Unit*>& units);
+    // Of units that have not begun: those that came too late, or could not be told of their outcome in time.
+    void refuse_hopeless(std::vector<Unit*>& units);
     void commit(const std::vector<Unit*>& units);
     void fail_all(const std::vector<Unit*>& units, const Error& error);
     void move_log();
@@ -54,7 +56,9 @@ private:
     LogSync log_sync_;  // the last members: their threads use the others
 };
 
-// Runs read units, each in a transaction of its own.
-void run_reader(SqliteConnection& connection, UnitQueue& queue, LogSync& log_sync, Steady::duration queue_wait);
+// Runs read units, each in a transaction of its own. Looks after those that wait in the writer's queue too: a disk that hangs holds
+// the writer, and a unit that has not begun can be refused.
+void run_reader(SqliteConnection& connection, UnitQueue& queue, LogSync& log_sync, UnitQueue& writes,
+                Steady::duration queue_wait);
 
 }  // namespace dure::sql
