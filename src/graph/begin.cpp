@@ -72,6 +72,7 @@ Task<bool> Loop::begin(const RunInput& input)
                     Error(Errc::not_found, "The thread has no checkpoint '" + run_.options.checkpoint + "'."));
         }
     }
+    run_.counts_on = run_.options.limit_lasts && (input.fresh() || input.command());
     if (run_.options.recovers && input_was_accepted()) {
         if (const auto* command = input.command();
             command && command->resume && !co_await take_answers(*command->resume))
@@ -123,7 +124,7 @@ Task<bool> Loop::start_from(const Json& known, bool also_input)
     if (!changes)
         co_return fail(changes.error());
     if (keeper_.keeps()) {
-        keeper_.add(Source::loop, progress_, &*changes, frontier_of(definition_, progress_), batch);
+        keeper_.add(Source::loop, progress_, &*changes, frontier(), batch);
     }
     if (!keeper_.keeps() && !run_.emitter.speaks())
         co_return true;
@@ -207,6 +208,8 @@ Task<bool> Loop::continue_from(bool named, const std::string& head)
 {
     const auto& frontier = keeper_.position().frontier;
     continues_ = read_back_ = true;
+    if (run_.counts_on)
+        counted_ = frontier.value("counted", std::int64_t{0});
     if (named && keeper_.position().id != head) {
         const bool branch_of_its_own =
             keeper_.position().source == Source::update || keeper_.position().source == Source::fork;

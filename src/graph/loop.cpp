@@ -77,6 +77,15 @@ bool Loop::counts() const
     });
 }
 
+// Of the progress, with the count of P6 where it lasts.
+Json Loop::frontier() const
+{
+    auto frontier = frontier_of(definition_, progress_);
+    if (run_.options.limit_lasts && counted_ > 0)
+        frontier["counted"] = counted_;
+    return frontier;
+}
+
 // I1, of the tasks that stand in tasks_.
 bool Loop::stops(const std::vector<bool>& compiled, const std::vector<std::string>& asked) const
 {
@@ -103,7 +112,7 @@ Task<void> Loop::supersteps()
         }
         if (!continues_ && stops(definition_.stop_before, run_.options.interrupt_before))
             co_return stop_here();
-        if (counted_ == run_.options.recursion_limit && counts()) {
+        if (counted_ >= run_.options.recursion_limit && counts()) {
             fail(Error(Errc::internal,
                        "The graph did not end within " + std::to_string(run_.options.recursion_limit) + " supersteps.")
                      .reason("GRAPH_RECURSION_LIMIT"));
@@ -275,7 +284,7 @@ Task<bool> Loop::finish_superstep(Superstep& superstep)
     const bool tells_first = run_.emitter.holds_until_durable();
     Batch batch;
     if (keeper_.keeps())
-        keeper_.add(Source::loop, progress_, &*changes, frontier_of(definition_, progress_), batch);
+        keeper_.add(Source::loop, progress_, &*changes, frontier(), batch);
     if (tells && tells_first && !co_await tell_superstep(superstep, changed))
         co_return false;
     if (keeper_.keeps())

@@ -63,6 +63,7 @@ private:
     bool stops(const std::vector<bool>& compiled, const std::vector<std::string>& asked) const;
     bool something_is_next() const;
     bool counts() const;
+    Json frontier() const;
     void stop_here();
     bool fail(Error error);
 

@@ -106,6 +106,27 @@ TEST_P(ExecutionWorkersTest, ARunPastItsLimitEndsFailedWithTheReason)
     });
 }
 
+// However often the execution goes on; a retry is a person's word, and is given as many again.
+TEST_P(ExecutionWorkersTest, TheStepsBeforeAQuestionCountTowardsTheLimit)
+{
+    const auto asks = [](graph::NodeContext& context) -> Task<Result<Json>> {
+        co_return co_await context.interrupt(Json{{"prompt", "ok?"}});
+    };
+    flow("asks", [&] { return HandMade().node("a", says(1)).node("ask", asks).node("b", says(2)).compile(); },
+         R"(,"limits":{"max_steps":2})");
+    work();
+    play([&]() -> Task<void> {
+        const auto id = (co_await started("asks")).id;
+        EXPECT_EQ((co_await ended(id)).status, Status::waiting);
+        EXPECT_TRUE(co_await service_->resume(id, me_, {"ask", "", Json("yes")}));
+        const auto failed = co_await ended(id);
+        EXPECT_EQ(failed.status, Status::failed);
+        EXPECT_EQ(failed.error.value_or(Json::object()).value("code", ""), "GRAPH_RECURSION_LIMIT");
+        EXPECT_TRUE(co_await service_->retry(id, me_));
+        EXPECT_EQ((co_await ended(id)).status, Status::succeeded);
+    });
+}
+
 TEST_P(ExecutionWorkersTest, AQuestionWhoseTimeIsOverIsAnsweredSo)
 {
     flow("late", [this] {

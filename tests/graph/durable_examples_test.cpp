@@ -151,6 +151,33 @@ TEST(DurableExamples, Row9RecursionLimitThenANullRunGoesOn)
     EXPECT_EQ(thread.checkpoints().back(), "4:loop:p");
 }
 
+// An answer and a crash go on with the count, each from its checkpoint; a run of nothing has a fresh one also there.
+TEST(DurableExamples, ALimitThatLastsIsCountedOverAnswersAndCrashes)
+{
+    LogGraph graph{};
+    graph.add_node("p", [](NodeContext& context) -> Task<Result<Update>> {
+        const auto& log = context.state().at("log");
+        if (log.size() == 1)
+            if (auto answer = co_await context.interrupt("go on?"); !answer)
+                co_return answer.error();
+        co_return Update(entry("log", "p"));
+    });
+    graph.add_edge(start, "p").add_edge("p", "p");
+    for (const bool lasts : {true, false}) {
+        ThreadOf thread(compiled(graph));
+        RunOptions options;
+        options.recursion_limit = 3;
+        options.limit_lasts = lasts;
+        options.run = "run-1";
+        EXPECT_EQ(thread.run(log_of({}), options).status, RunStatus::interrupted);
+        EXPECT_EQ(reason(thread.resume("yes", options)), "GRAPH_RECURSION_LIMIT");
+        EXPECT_EQ(log_text(thread.run(RunInput::nothing(), options)), lasts ? "[p,p,p,p,p,p]" : "[p,p,p,p,p,p,p]");
+        options.recovers = true;
+        EXPECT_EQ(reason(thread.run(log_of({}), options)), "GRAPH_RECURSION_LIMIT");
+        EXPECT_EQ(thread.state().values.at("log").size(), lasts ? 6u : 10u);
+    }
+}
+
 // A checkpointer whose process "dies": after `saves` more, every save fails and nothing changes.
 class Dying final : public ForwardingCheckpointer {
 public:
