@@ -1,31 +1,12 @@
 // A server that is killed while a node waits for the far side, on both databases: what the node's on_crash says comes true in the next
 // process, and a repeat has the same idempotency key.
-#include <gtest/gtest.h>
-
-#include "support/raw_http.hpp"
-#include "support/scripted_upstream.hpp"
-#include "support/server_on_postgres.hpp"
+#include "integration/executions_and_far_side.hpp"
 
 namespace dure::test {
 namespace execution_crash {
 
-class ExecutionCrash : public testing::TestWithParam<std::string> {
+class ExecutionCrash : public ExecutionsAndFarSide {
 protected:
-    ExecutionCrash() : server(options()), key(server.key()) {}
-
-    ServerProcess::Options options() const
-    {
-        const auto configuration =
-            "[log]\nlevel = \"warn\"\n[executions]\nlease = \"3s\"\n[egress]\nallow = [\"127.0.0.1:" +
-            std::to_string(far_side.port()) + "\"]\n";
-        if (GetParam() == "postgres")
-            return on_postgres(fresh_schema(), configuration);
-        return {.configuration = configuration, .environment = {}, .arguments = {}};
-    }
-    RawAnswer ask(std::string_view method, const std::string& target, const Json& body = Json()) const
-    {
-        return fetch(server.port(), raw_request(method, target, key, body.is_null() ? "" : body.dump()));
-    }
     // start → POST to the far side → its answer, or what went wrong
     std::string flow(const Json& policy) const
     {
@@ -72,10 +53,6 @@ protected:
         })) << shown;
         return shown;
     }
-
-    ScriptedUpstream far_side;
-    ServerProcess server;
-    const std::string key;
 };
 
 TEST_P(ExecutionCrash, ANodeIsRepeatedWithTheSameKeyUnlessItsPolicySaysOtherwise)

@@ -2,9 +2,7 @@
 // once.
 #include <gmock/gmock.h>
 
-#include "support/raw_http.hpp"
-#include "support/scripted_upstream.hpp"
-#include "support/server_on_postgres.hpp"
+#include "integration/executions_and_far_side.hpp"
 
 namespace dure::test {
 namespace execution_fork {
@@ -28,24 +26,11 @@ Json document(Json nodes, const std::vector<std::pair<std::string, std::string>>
     return made;
 }
 
-class ExecutionFork : public testing::TestWithParam<std::string> {
+class ExecutionFork : public ExecutionsAndFarSide {
 protected:
-    ExecutionFork() : server(options()), key(server.key())
+    ExecutionFork()
     {
         far_side.handle([](const auto&) { return Script{send(http_answer(200, "application/json", "{}"))}; });
-    }
-
-    ServerProcess::Options options() const
-    {
-        const auto configuration = "[log]\nlevel = \"warn\"\n[executions]\nlease = \"3s\"\n[egress]\nallow = [\"127.0.0.1:" +
-                                   std::to_string(far_side.port()) + "\"]\n";
-        if (GetParam() == "postgres")
-            return on_postgres(fresh_schema(), configuration);
-        return {.configuration = configuration, .environment = {}, .arguments = {}};
-    }
-    RawAnswer ask(std::string_view method, const std::string& target, const Json& body = Json()) const
-    {
-        return fetch(server.port(), raw_request(method, target, key, body.is_null() ? "" : body.dump()));
     }
     std::string made(const Json& flow) const
     {
@@ -123,9 +108,6 @@ protected:
         return nodes;
     }
 
-    ScriptedUpstream far_side;
-    ServerProcess server;
-    const std::string key;
     std::size_t heard = 0;
 };
 
