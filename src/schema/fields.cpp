@@ -8,12 +8,11 @@
 
 #include "dure/base/text.hpp"
 #include "dure/schema/json_check.hpp"
+#include "dure/schema/json_schema.hpp"
 
 namespace dure::schema::detail {
 
 namespace engine {
-
-constexpr std::size_t most_problems = 100;   // an answer to ten thousand wrong fields helps nobody
 
 using Path = std::vector<std::string>;
 using Problems = std::vector<FieldProblem>;

@@ -13,7 +13,6 @@ namespace validating {
 using Node = JsonSchema::Node;
 using Problems = std::vector<FieldProblem>;
 
-constexpr std::size_t most_problems = 100;
 constexpr std::size_t most_work = 200000;  // nodes visited and values compared
 constexpr std::size_t most_depth = 200;
 
@@ -317,8 +316,8 @@ std::vector<FieldProblem> JsonSchema::validate(const Json& value) const
     validating::Validator validator;
     if (!validator.check(*state_->root, value, problems) && problems.empty())
         problems.push_back({{}, "Checking this value takes too much work", "too_complex"});
-    if (problems.size() > validating::most_problems)
-        problems.resize(validating::most_problems);
+    if (problems.size() > most_problems)
+        problems.resize(most_problems);
     return problems;
 }
 

@@ -12,6 +12,9 @@
 
 namespace dure::schema {
 
+// That one reading tells, of fields too: an answer to ten thousand wrong ones helps nobody.
+inline constexpr std::size_t most_problems = 100;
+
 class JsonSchema {
 public:
     struct Node;
@@ -20,7 +23,7 @@ public:
     // a pattern RE2 cannot run, a $ref that leaves the schema or ends in nothing, or too much nesting.
     static Result<JsonSchema> compile(const Json& schema);
 
-    // Every problem found, at most 100, locations relative to the value (no "body" in front); empty: the value is valid.
+    // Every problem found, at most most_problems, locations relative to the value (no "body" in front); empty: the value is valid.
     std::vector<FieldProblem> validate(const Json& value) const;
 
     // JSON pointers of keywords that compile() did not know and validate() ignores.

@@ -9,6 +9,7 @@
 #include "api/page.hpp"
 #include "dure/base/text.hpp"
 #include "dure/schema/fields.hpp"
+#include "dure/schema/json_schema.hpp"
 #include "dure/schema/json_view.hpp"
 #include "dure/tools/registry.hpp"
 #include "dure/tools/selector.hpp"
@@ -19,8 +20,6 @@ namespace dure::api {
 namespace tool_routes {
 
 constexpr std::size_t longest_idempotency_key = 255;
-// As in a table of fields: an answer to ten thousand wrong fields helps nobody.
-constexpr std::size_t most_problems = 100;
 constexpr std::size_t longest_key_told = 100;
 
 struct Choice {
@@ -71,7 +70,7 @@ Result<std::string_view> read_arguments(std::string_view body)
     std::vector<FieldProblem> problems;
     std::string_view arguments = "{}";
     view.for_each_member([&](std::string_view key, const schema::JsonView& value) {
-        if (problems.size() >= most_problems)
+        if (problems.size() >= schema::most_problems)
             return;
         if (key != "arguments")
             problems.push_back({{"body", to_valid_utf8(utf8_prefix(key, longest_key_told))},
