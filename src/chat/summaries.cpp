@@ -9,6 +9,8 @@ namespace {
 
 constexpr std::chrono::seconds model_limit{60};
 constexpr std::int64_t summary_tokens = 500;
+constexpr std::int64_t usual_window = 16'000;   // of a model whose window is not told
+constexpr std::int64_t bytes_of_a_token = 2;    // Korean takes about as many, other languages more
 
 // The conversation as the model is shown it: the earlier summary, then who said what.
 std::string transcript(const sessions::LiveSession& session)
@@ -33,6 +35,14 @@ std::string model_for(const sessions::LiveSession& session, const llm::Gateway& 
             break;
         }
     return settings.model;
+}
+
+// Bytes of conversation that the model can be shown.
+std::int64_t room_for(const std::string& model, const llm::Gateway& gateway)
+{
+    const auto info = gateway.find(model);
+    const auto window = info && info->context_window > 0 ? info->context_window : usual_window;
+    return std::max(window - 2 * summary_tokens, window / 2) * bytes_of_a_token;
 }
 
 llm::CompletionRequest summary_request(const sessions::LiveSession& session, std::string model)
@@ -114,7 +124,11 @@ Task<void> Summaries::make(std::string owner_id, std::string session_id)
     auto session = co_await sessions_.conversation(owner_id, session_id);
     if (!session)
         co_return;   // deleted meanwhile
-    const auto request = summary_request(*session, model_for(*session, gateway_, settings_));
+    const auto model = model_for(*session, gateway_, settings_);
+    session = co_await sessions_.since_summary(owner_id, session_id, room_for(model, gateway_));
+    if (!session)
+        co_return;
+    const auto request = summary_request(*session, model);
     llm::CallContext context(new_id(), owner_id, Deadline::after(model_limit));
     context.background_task = "context_compaction";
     model::Completion completion;

@@ -32,6 +32,16 @@ std::optional<PagePosition> next_of(const std::vector<Row>& rows, std::int64_t l
     return PagePosition{rows.back().created_at, rows.back().id};
 }
 
+std::vector<LiveMessage> live_messages(std::vector<model::ChatMessage> stored)
+{
+    std::vector<LiveMessage> messages;
+    messages.reserve(stored.size());
+    for (auto& message : stored)
+        messages.push_back({std::move(message.role), std::move(message.content), message.created_at, message.turn,
+                            std::move(message.metadata)});
+    return messages;
+}
+
 // Reads everything a live copy holds, in one transaction: the newest messages, those before the summary among them.
 Result<LiveSession> rebuild(sql::Connection& connection, const std::string& owner, const std::string& id,
                             std::int64_t keep_messages)
@@ -51,9 +61,7 @@ Result<LiveSession> rebuild(sql::Connection& connection, const std::string& owne
     auto messages = store::Messages(connection).newest(id, owner, keep_messages, 0);
     if (!messages)
         return messages.error();
-    for (auto& message : *messages)
-        live.messages.push_back({std::move(message.role), std::move(message.content), message.created_at, message.turn,
-                                 std::move(message.metadata)});
+    live.messages = live_messages(std::move(*messages));
     return live;
 }
 
@@ -211,6 +219,25 @@ Task<Result<LiveSession>> SessionService::conversation(std::string owner_id, std
         co_return rebuilt.error();
     co_await live_->put(*rebuilt);
     co_return behind_summary(std::move(*rebuilt));
+}
+
+Task<Result<LiveSession>> SessionService::since_summary(std::string owner_id, std::string id, std::int64_t bytes)
+{
+    auto live = co_await conversation(owner_id, id);
+    if (!live)
+        co_return live;
+    const bool begins_there = !live->messages.empty() && live->messages.front().role == "user" &&
+                              live->messages.front().turn == live->summary_up_to_turn + 1;
+    if (begins_there)
+        co_return live;
+    auto all = co_await database_.read([&](sql::Connection& connection) {
+        return store::Messages(connection).newest_within(id, owner_id, bytes, live->summary_up_to_turn);
+    });
+    if (!all)
+        co_return all.error();
+    if (all->size() > live->messages.size())  // else the kept ones are more than fit: they were always given
+        live->messages = live_messages(std::move(*all));
+    co_return live;
 }
 
 Task<Result<RecordedTurn>> SessionService::record_turn(TurnRecord record)

@@ -17,6 +17,7 @@ const std::string summary_columns = "id, session_id, owner_id, content, up_to_tu
 // PostgreSQL knows it of a text without reading the text.
 constexpr sql::TextBound page_of_messages{page_text_bytes, "octet_length(content) + octet_length(metadata)", "created_at, id"};
 constexpr std::int64_t newest_messages_limit = 1000;
+constexpr std::int64_t room_beside_texts = 1 << 20;
 constexpr std::int64_t summaries_limit = 100;
 
 model::ChatMessage message_from(const sql::Row& row)
@@ -66,8 +67,8 @@ Result<Listed<model::ChatMessage>> Messages::list(std::string_view session_id, s
         connection_.query_up_to(page_of_messages, is_chained(connection_) ? walked : sql, values), message_from);
 }
 
-Result<std::vector<model::ChatMessage>> Messages::newest(std::string_view session_id, std::string_view owner_id,
-                                                         std::int64_t count, std::int64_t after_turn)
+Result<sql::Rows> Messages::select_newest(std::string_view session_id, std::string_view owner_id, std::int64_t count,
+                                          std::int64_t after_turn, std::optional<std::int64_t> bytes)
 {
     if (auto there = require_session(connection_, session_id, owner_id); !there)
         return there.error();
@@ -79,11 +80,45 @@ Result<std::vector<model::ChatMessage>> Messages::newest(std::string_view sessio
         " FROM chat_messages WHERE number IN (SELECT number FROM walk) AND owner_id = $2 AND turn > $3 "
         "ORDER BY number DESC";
     const auto most = std::clamp<std::int64_t>(count, 0, newest_messages_limit);
-    auto messages =
-        read_all(connection_.query(is_chained(connection_) ? walked : sql, session_id, owner_id, after_turn, most),
-                 message_from);
+    const auto& text = is_chained(connection_) ? walked : sql;
+    if (!bytes)
+        return connection_.query(text, session_id, owner_id, after_turn, most);
+    const std::array<sql::Param, 4> values{session_id, owner_id, after_turn, most};
+    return connection_.query_up_to({*bytes, "octet_length(content)", "created_at DESC, id DESC"}, text, values);
+}
+
+namespace {
+
+Result<std::vector<model::ChatMessage>> oldest_first(const Result<sql::Rows>& newest_first)
+{
+    auto messages = read_all(newest_first, message_from);
     if (messages)
         std::reverse(messages->begin(), messages->end());
+    return messages;
+}
+
+}  // namespace
+
+Result<std::vector<model::ChatMessage>> Messages::newest(std::string_view session_id, std::string_view owner_id,
+                                                         std::int64_t count, std::int64_t after_turn)
+{
+    return oldest_first(select_newest(session_id, owner_id, count, after_turn, {}));
+}
+
+// What is read is bounded with what stands beside the texts; what is given, by the texts alone.
+Result<std::vector<model::ChatMessage>> Messages::newest_within(std::string_view session_id, std::string_view owner_id,
+                                                                std::int64_t bytes, std::int64_t after_turn)
+{
+    auto messages =
+        oldest_first(select_newest(session_id, owner_id, newest_messages_limit, after_turn, bytes + room_beside_texts));
+    if (!messages)
+        return messages;
+    std::int64_t together = 0;
+    const auto too_long = std::find_if(messages->rbegin(), messages->rend(), [&](const model::ChatMessage& message) {
+        together += static_cast<std::int64_t>(message.content.size());
+        return together > bytes && &message != &messages->back();
+    });
+    messages->erase(messages->begin(), too_long.base());
     return messages;
 }
 

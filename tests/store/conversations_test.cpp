@@ -184,6 +184,25 @@ TEST_P(ConversationsTest, TheNewestMessagesComeInTheOrderTheyWereSaid)
     EXPECT_EQ(newest(-1, 0), Ids{});
 }
 
+TEST_P(ConversationsTest, TheNewestMessagesThatFitAreGivenAndOneAtLeast)
+{
+    add(session_of("kim", "s1"));
+    for (const auto* name : {"m1", "m2", "m3"})
+        say(turn_of("s1", name));
+    const auto within = [this](std::int64_t bytes, std::int64_t after) {
+        return from<Messages>([&](Messages all) { return all.newest_within("s1", "kim", bytes, after); }).value();
+    };
+    const auto every = within(1000, 0);
+    ASSERT_EQ(ids_of(every), (Ids{"m1-1q", "m1-2a", "m2-1q", "m2-2a", "m3-1q", "m3-2a"}));
+    std::int64_t newest_three = 0;
+    for (std::size_t i = 3; i < every.size(); ++i)
+        newest_three += static_cast<std::int64_t>(every[i].content.size());
+    EXPECT_EQ(ids_of(within(newest_three, 0)), (Ids{"m2-2a", "m3-1q", "m3-2a"}));
+    EXPECT_EQ(ids_of(within(newest_three - 1, 0)), (Ids{"m3-1q", "m3-2a"}));
+    EXPECT_EQ(ids_of(within(1000, 2)), (Ids{"m3-1q", "m3-2a"}));
+    EXPECT_EQ(ids_of(within(1, 0)), (Ids{"m3-2a"}));
+}
+
 TEST_P(ConversationsTest, SummariesAreKeptAndTheNewestIsFound)
 {
     add(session_of("kim", "s1"));

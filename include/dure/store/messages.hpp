@@ -19,8 +19,14 @@ public:
     // The newest `count` (at most 1000), oldest of them first. With after_turn: only later turns (behind a summary).
     Result<std::vector<model::ChatMessage>> newest(std::string_view session_id, std::string_view owner_id,
                                                    std::int64_t count, std::int64_t after_turn = 0);
+    // The same of at most `bytes` of texts (and 1000): the newest that fit, and one at least.
+    Result<std::vector<model::ChatMessage>> newest_within(std::string_view session_id, std::string_view owner_id,
+                                                          std::int64_t bytes, std::int64_t after_turn);
 
 private:
+    Result<sql::Rows> select_newest(std::string_view session_id, std::string_view owner_id, std::int64_t count,
+                                    std::int64_t after_turn, std::optional<std::int64_t> bytes);
+
     sql::Connection& connection_;
 };
 
