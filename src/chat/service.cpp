@@ -125,6 +125,27 @@ std::vector<model::Message> with_memory(const sessions::LiveSession& session, co
     return messages;
 }
 
+agents::AgentRequest asked_of_agent(const MessageCall& call, const sessions::LiveSession& session)
+{
+    agents::AgentRequest request;
+    request.messages = with_memory(session, call.message);
+    request.strategy = call.strategy;
+    request.use_tools = call.use_tools;
+    request.temperature = call.temperature;
+    request.max_tokens = call.max_tokens;
+    return request;
+}
+
+llm::CompletionRequest asked_of_model(const MessageCall& call, const sessions::LiveSession& session, std::string model)
+{
+    llm::CompletionRequest request;
+    request.model = std::move(model);
+    request.messages = with_memory(session, call.message);
+    request.temperature = call.temperature;
+    request.max_tokens = call.max_tokens;
+    return request;
+}
+
 }  // namespace
 
 std::vector<ModelEntry> ChatService::models(const Caller& caller) const
@@ -290,21 +311,14 @@ Task<Result<void>> ChatService::message(const MessageCall& call, const Caller& c
     turn.user_text = call.message;
     auto context = call_of(caller, info);
     context.from_client = !entry->agent;
-    if (entry->agent) {
-        agents::AgentRequest request;
-        request.messages = with_memory(*session, call.message);
-        request.strategy = call.strategy;
-        request.use_tools = call.use_tools;
-        request.temperature = call.temperature;
-        request.max_tokens = call.max_tokens;
-        co_return co_await state.turns.agent(turn, request, context, sink, answer);
-    }
-    llm::CompletionRequest request;
-    request.model = answer.model;
-    request.messages = with_memory(*session, call.message);
-    request.temperature = call.temperature;
-    request.max_tokens = call.max_tokens;
-    co_return co_await state.turns.model(turn, request, context, sink, answer);
+    Result<void> outcome;
+    if (entry->agent)
+        outcome = co_await state.turns.agent(turn, asked_of_agent(call, *session), context, sink, answer);
+    else
+        outcome = co_await state.turns.model(turn, asked_of_model(call, *session, answer.model), context, sink, answer);
+    if (answer.completion.text.empty())
+        answer.completion.text = answer.completion.refusal;   // this API has one text
+    co_return outcome;
 }
 
 Task<Result<model::EmbeddingAnswer>> ChatService::embed(const model::EmbeddingRequest& request, const Caller& caller,

@@ -179,7 +179,8 @@ Task<Result<void>> Turns::record_turn(const Turn& turn, Answer& answer, const En
     record.owner_id = turn.caller.user_id;
     record.turn_key = turn.key;
     record.user_text = turn.user_text;
-    record.assistant_text = answer.completion.text;
+    const auto& said = answer.completion;
+    record.assistant_text = said.text.empty() ? said.refusal : said.text;
     record.cut = !ended.whole() && !answer.completion.drained;
     auto* run = turn.run && turn.run->begun() ? turn.run : nullptr;
     const auto usage = usage_of(turn, answer, ended);

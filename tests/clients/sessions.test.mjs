@@ -51,4 +51,17 @@ describe("what sessions keep", () => {
     assert.ok(asked.length < 100_000, `${asked.length} characters`);
     for (const turn of [3, 4, 5]) assert.ok(asked.includes(`fact ${turn}.`), `fact ${turn}`);
   });
+
+  test("a refusal of the model is what it said: in the answer, in the history", async () => {
+    upstream.script("declines", async (it) => {
+      it.startStream();
+      await it.event(it.chunk({ role: "assistant", refusal: "그것은 " }));
+      await it.event(it.chunk({ refusal: "못 합니다." }));
+      await it.finish("stop");
+    });
+    const id = await newSession({ model: "declines" });
+    const answer = await server.post("/api/chat/message", { session_id: id, message: "부탁" });
+    assert.equal(answer.json.response, "그것은 못 합니다.", answer.text);
+    assert.deepEqual((await history(id)).messages.map((one) => one.content), ["부탁", "그것은 못 합니다."]);
+  });
 });
