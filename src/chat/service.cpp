@@ -284,8 +284,10 @@ Task<Result<void>> ChatService::message(const MessageCall& call, const Caller& c
             .param("strategy")
             .reason("invalid_value")
             .problem({{"body", "strategy"}, "There is no strategy `" + call.strategy + "`", "value_error"});
-    if (!call.model.empty() && !is_flow(call.model) && !find_model(call.model, caller))
-        co_return unknown_model(call.model);
+    const bool new_agent = call.model.empty() && call.session_id.empty();   // refused before a session is made
+    const std::string named(new_agent ? agents::agent_model : std::string_view(call.model));
+    if (!named.empty() && !is_flow(named) && !find_model(named, caller))
+        co_return unknown_model(named);
     bool left = false;
     auto session = co_await state.open_session(call, caller, info, left);
     if (!session)

@@ -64,4 +64,18 @@ describe("what sessions keep", () => {
     assert.equal(answer.json.response, "그것은 못 합니다.", answer.text);
     assert.deepEqual((await history(id)).messages.map((one) => one.content), ["부탁", "그것은 못 합니다."]);
   });
+
+  test("a key that may not use the model makes no session by asking", async () => {
+    const login = new URLSearchParams({ username: "admin@localhost", password: server.stdout.match(/password:\s*(\S+)/)[1] });
+    const { access_token: token } = await (await fetch(`${server.url}/auth/jwt/login`, { method: "POST", body: login })).json();
+    const person = { headers: { authorization: `Bearer ${token}` } };
+    const { json: made } = await server.post("/api/keys", { name: "bound", models: ["scripted"] }, person);
+    const sessions = async () => (await server.get("/api/chat/sessions?limit=100")).json.sessions.length;
+    const before = await sessions();
+    for (const target of ["/api/chat/message", "/api/chat/message/stream"]) {
+      const answer = await server.post(target, { message: "x" }, { headers: { authorization: `Bearer ${made.key}` } });
+      assert.equal(answer.status, 404, answer.text);
+    }
+    assert.equal(await sessions(), before);
+  });
 });
