@@ -465,20 +465,22 @@ TEST_F(Upstream, EmbeddingsWithoutNumbersAreEstimated)
 {
     settings.models.embeddings = "gpt";
     settings.model.at(0).prices.input = 1'000'000'000;   // a dollar per million tokens
-    const Json body = {{"data", {{{"index", 0}, {"embedding", {0.5}}}}}};
-    upstream.enqueue({send(http_answer(200, "application/json", body.dump()))});
     EmbeddingRequest request;
     request.model = "gpt";
     request.input = {"nine byte"};
-    on_core([&]() -> Task<void> {
-        const auto answer = co_await gateway().embed(request, context());
-        EXPECT_TRUE(answer.has_value());
-        if (!answer)
-            co_return;
-        EXPECT_EQ(answer->usage.prompt_tokens, 3);
-        EXPECT_EQ(answer->usage.cost_nano, 3000);
-        EXPECT_TRUE(answer->usage.estimated);
-    });
+    for (const std::string usage : {"", R"(,"usage":null)", R"(,"usage":[])", R"(,"usage":5)", R"(,"usage":{})"}) {
+        const auto body = R"({"data":[{"index":0,"embedding":[0.5]}])" + usage + "}";
+        upstream.enqueue({send(http_answer(200, "application/json", body))});
+        on_core([&]() -> Task<void> {
+            const auto answer = co_await gateway().embed(request, context());
+            EXPECT_TRUE(answer.has_value()) << usage;
+            if (!answer)
+                co_return;
+            EXPECT_EQ(answer->usage.prompt_tokens, 3) << usage;
+            EXPECT_EQ(answer->usage.cost_nano, 3000) << usage;
+            EXPECT_TRUE(answer->usage.estimated) << usage;
+        });
+    }
 }
 
 }  // namespace

@@ -102,7 +102,8 @@ std::string embedding_body(const model::EmbeddingRequest& request, const Embeddi
     } else {
         input = OrderedJson::array();
         for (auto index = batch.first; index < batch.first + batch.count; ++index)
-            input.push_back(request.token_input.is_null() ? OrderedJson(request.input[index]) : request.token_input[index]);
+            input.push_back(request.token_input.is_null() ? OrderedJson(request.input[index])
+                                                          : request.token_input[index]);
     }
     if (request.dimensions)
         body["dimensions"] = *request.dimensions;
@@ -134,7 +135,8 @@ MaybeFailure read_embeddings(std::string_view body, std::size_t expected, model:
             return Failure(FailureClass::protocol, "");
     }
     std::move(ordered.begin(), ordered.end(), std::back_inserter(into.vectors));
-    into.usage += usage_of(document.value("usage", OrderedJson::object()));
+    if (const auto usage = document.find("usage"); usage != document.end() && usage->is_object())
+        into.usage += usage_of(*usage);
     return std::nullopt;
 }
 
