@@ -162,9 +162,10 @@ std::optional<RetryPlan::Step> RetryPlan::next_target(const Policy& policy)
 {
     if (policy.then == Then::stop || (policy.then == Then::content_filter_rule && !rules_.next_after_content_filter))
         return std::nullopt;
-    const auto window = targets_[current_].context_window;
+    if (policy.then == Then::larger_window)
+        too_small_ = std::max(too_small_, targets_[current_].context_window);
     for (auto index = current_ + 1; index < targets_.size(); ++index) {
-        if (!usable(index) || (policy.then == Then::larger_window && targets_[index].context_window <= window))
+        if (!usable(index) || targets_[index].context_window <= too_small_)
             continue;
         keys_tried_.clear();
         if (const auto admission = admit(index); admission.key)

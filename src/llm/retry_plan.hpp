@@ -79,6 +79,7 @@ private:
     std::size_t key_ = 0;
     std::int64_t attempts_ = 0;
     std::int64_t attempts_here_ = 0;                // with this target and key
+    std::int64_t too_small_ = -1;                   // windows up to this one do not hold the prompt
     Steady::duration waited_{};
     int backoffs_ = 0;
 };
