@@ -367,10 +367,16 @@ std::optional<std::chrono::milliseconds> parse_retry_after(std::string_view mill
     const auto text = trim(seconds_or_date);
     if (const auto value = number(text))
         return pause(*value * 1000);
-    std::tm date{};
-    if (text.size() > 64 || strptime(std::string(text).c_str(), "%a, %d %b %Y %H:%M:%S GMT", &date) == nullptr)
+    if (text.size() > 64)
         return std::nullopt;
-    return pause(std::max(0.0, static_cast<double>(timegm(&date)) * 1000 - static_cast<double>(now_unix_ms)));
+    // The three forms of RFC 9110 §5.6.7; strptime takes the long name of a day for %a too.
+    for (const auto* form : {"%a, %d %b %Y %H:%M:%S GMT", "%a, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"}) {
+        std::tm date{};
+        const std::string date_text(text);
+        if (const auto* end = strptime(date_text.c_str(), form, &date); end != nullptr && *end == '\0')
+            return pause(std::max(0.0, static_cast<double>(timegm(&date)) * 1000 - static_cast<double>(now_unix_ms)));
+    }
+    return std::nullopt;
 }
 
 }  // namespace dure::llm

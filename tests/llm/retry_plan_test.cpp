@@ -82,6 +82,15 @@ TEST(RetryPlan, NothingIsTriedAfterOutputOrBeyondTheDeadlineOrMoreThanTwicePerTa
     EXPECT_TRUE(forbidden.after(failure, false, 100s).stop);
 }
 
+TEST(RetryPlan, NoSmallerWindowIsAskedOnceAPromptWasTooLong)
+{
+    RetryPlan plan({{"a", 8}, {"b", 32}, {"c", 4}, {"d", 8}, {"e", 9}}, RetryPlan::Rules(), [] { return 0.5; });
+    (void)plan.first();
+    EXPECT_EQ(plan.after(failed(FailureClass::context_length), false, 100s).target, 1u);
+    EXPECT_EQ(plan.after(failed(FailureClass::timeout), false, 100s).target, 4u);
+    EXPECT_TRUE(plan.after(failed(FailureClass::timeout), false, 100s).stop);
+}
+
 TEST(RetryPlan, TheMostUsefulFailureIsTold)
 {
     auto plan = plan_for({"a", "b"});
@@ -97,7 +106,9 @@ TEST(RetryAfter, ReadsEveryForm)
     EXPECT_EQ(parse_retry_after("", "1.5", 0), 1500ms);
     EXPECT_EQ(parse_retry_after("", "Thu, 01 Jan 1970 00:00:10 GMT", 4000), 6000ms);
     EXPECT_EQ(parse_retry_after("", "Thu, 01 Jan 1970 00:00:10 GMT", 40000), 0ms);
-    for (const auto* bad : {"", "soon", "-1", "1e999", "nan"})
+    EXPECT_EQ(parse_retry_after("", "Thursday, 01-Jan-70 00:00:10 GMT", 4000), 6000ms);
+    EXPECT_EQ(parse_retry_after("", "Thu Jan  1 00:00:10 1970", 4000), 6000ms);
+    for (const auto* bad : {"", "soon", "-1", "1e999", "nan", "Thu, 01 Jan 1970 00:00:10 GMT x"})
         EXPECT_EQ(parse_retry_after("", bad, 0), std::nullopt) << bad;
 }
 
