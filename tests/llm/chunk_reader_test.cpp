@@ -66,8 +66,9 @@ TEST(ChunkReader, LeavesSpecialEventsToTheExactWay)
     for (const auto& event :
          {chunk(R"("delta":{"content":"\ud800"})"), chunk(R"("delta":{"reasoning":"r"})"),
           chunk(R"("delta":{"content":"a"})", R"(,"error":{"message":"x"})"),
-          chunk(R"("delta":{"content":"a"},"error":{})"), chunk(R"("delta":{"refusal":"no"})"), chunk(R"("delta":{"content":"a","reasoning_details":[{}]})"),
-          chunk(R"("delta":{},"finish_reason":"eos")"), std::string("[DONE]"), std::string("no json"), std::string()}) {
+          chunk(R"("delta":{"content":"a"},"error":{})"), chunk(R"("delta":{"refusal":"no"})"),
+          chunk(R"("delta":{"content":"a","reasoning_details":[{}]})"), chunk(R"("delta":{},"finish_reason":"eos")"),
+          std::string("[DONE]"), std::string("no json"), std::string()}) {
         model::Completion answer;
         ChunkReader reader(answer, 1);
         EXPECT_FALSE(reader.read_quick("", event)) << event;
@@ -79,6 +80,71 @@ TEST(ChunkReader, LeavesSpecialEventsToTheExactWay)
     ASSERT_TRUE(reader.read_quick("", chunk(R"("delta":{"content":"a"},"finish_reason":"stop")")));
     EXPECT_FALSE(reader.read_quick("", chunk(R"("delta":{"content":"b"})")));   // nothing counts behind the finish
     EXPECT_EQ(answer.text, "a");
+}
+
+// What a chunk lacks that clients read must not go out as it came.
+TEST(ChunkScanner, TakesNoChunkThatLacksWhatClientsRead)
+{
+    const auto whole = chunk(R"("delta":{"content":"a"})");
+    ScannedChunk scanned;
+    ASSERT_TRUE(scan_chunk(whole, scanned));
+    const std::pair<const char*, const char*> rows[] = {{R"("object":"chat.completion.chunk",)", ""},
+                                                        {R"("index":0,)", ""},
+                                                        {R"("delta":{"content":"a"})", R"("x":1)"},
+                                                        {"17", "17.5"},
+                                                        {"17", "1.7e1"},
+                                                        {"17", "17e0"},
+                                                        {"17", "0"},
+                                                        {"17", "-17"}};
+    for (const auto& [part, instead] : rows) {
+        auto text = whole;
+        text.replace(text.find(part), std::string_view(part).size(), instead);
+        EXPECT_FALSE(scan_chunk(text, scanned)) << text;
+    }
+}
+
+TEST(ChunkReader, CallsOfOneIdHaveIdsOfTheirOwn)
+{
+    model::Completion answer;
+    ChunkReader reader(answer, 1);
+    for (const std::string index : {"0", "1"})
+        reader.read("", chunk(R"("delta":{"tool_calls":[{"index":)" + index +
+                              R"(,"id":"f","function":{"name":"f","arguments":""}}]})"));
+    reader.read("", chunk(R"("delta":{"tool_calls":[{"index":1,"id":"f","function":{"arguments":"{}"}}]})"));
+    ASSERT_EQ(answer.tool_calls.size(), 2u);
+    EXPECT_EQ(answer.tool_calls[0].id, "f");
+    EXPECT_EQ(answer.tool_calls[1].arguments, "{}");
+    EXPECT_FALSE(answer.tool_calls[1].id.empty());
+    EXPECT_NE(answer.tool_calls[1].id, "f");
+}
+
+TEST(ChunkReader, AnErrorEventThatIsNotJsonIsOne)
+{
+    model::Completion answer;
+    ChunkReader reader(answer, 1);
+    reader.read("", chunk(R"("delta":{"content":"a"})"));
+    reader.read("error", "Internal Server Error");
+    reader.read("", "[DONE]");
+    ASSERT_TRUE(reader.failure());
+    EXPECT_EQ(reader.failure()->kind, FailureClass::server);
+    EXPECT_FALSE(reader.complete());
+}
+
+TEST(ChunkReader, UsageWithoutNumbersReplacesNone)
+{
+    for (const std::string last : {"{}", R"({"prompt_tokens":null,"completion_tokens":null})", R"({"cost":0})"}) {
+        model::Completion answer;
+        ChunkReader reader(answer, 1);
+        for (const auto& usage : {std::string(R"({"prompt_tokens":5,"completion_tokens":2})"), last}) {
+            const auto event = R"({"object":"chat.completion.chunk","choices":[],"usage":)" + usage + "}";
+            reader.read("", event);
+            EXPECT_EQ(answer.usage.total(), 7) << event;
+            EXPECT_TRUE(reader.read_quick("", event));
+            EXPECT_EQ(answer.usage.total(), 7) << event;
+            EXPECT_TRUE(answer.usage.reported);
+            EXPECT_EQ(reader.usage(), R"({"prompt_tokens":5,"completion_tokens":2})");
+        }
+    }
 }
 
 }  // namespace

@@ -474,20 +474,21 @@ TEST(RelayTranslator, UnknownFieldsSurviveAndIdAndTimeStayTheSame)
 
 TEST(RelayTranslator, AnOpeningChunkWithoutChoicesIsJoinedToTheFirstThatHasOne)
 {
-    const std::string opening =
-        R"(data: {"choices":[],"created":0,"id":"","model":"","object":"chat.completion.chunk",)"
-        R"("prompt_filter_results":[{"prompt_index":0}]})"
-        "\n\n";
-    const auto chunks =
-        relayed(opening + role_line + event_of(R"({"content":"x"})") + event_of("{}", "\"stop\"") + done_line).chunks();
-    ASSERT_EQ(chunks.size(), 3u);
-    EXPECT_EQ(chunks[0]["prompt_filter_results"], Json::parse(R"([{"prompt_index":0}])"));
-    EXPECT_EQ(chunks[0]["choices"][0]["delta"]["role"], "assistant");
-    for (const auto& chunk : chunks) {
-        EXPECT_EQ(chunk["id"], "c1") << "the first that is one, in every chunk";
-        EXPECT_EQ(chunk["created"], 17);
+    const std::string opening = R"("model":"","prompt_filter_results":[{"prompt_index":0}]})"
+                                "\n\n";
+    for (const std::string head : {R"("created":0,"id":"",)", R"("id":"c1",)", R"("created":17,)"}) {
+        const auto chunks = relayed(R"(data: {"choices":[],)" + head + opening + role_line +
+                                    event_of(R"({"content":"x"})") + event_of("{}", "\"stop\"") + done_line)
+                                .chunks();
+        ASSERT_EQ(chunks.size(), 3u);
+        EXPECT_EQ(chunks[0]["prompt_filter_results"], Json::parse(R"([{"prompt_index":0}])"));
+        EXPECT_EQ(chunks[0]["choices"][0]["delta"]["role"], "assistant");
+        for (const auto& chunk : chunks) {
+            EXPECT_EQ(chunk["id"], "c1") << "the first that is one, in every chunk";
+            EXPECT_EQ(chunk["created"], 17);
+        }
+        EXPECT_FALSE(chunks[1].contains("prompt_filter_results"));
     }
-    EXPECT_FALSE(chunks[1].contains("prompt_filter_results"));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "dure/base/json.hpp"
+#include "llm/openai/chunk_reader.hpp"
 #include "llm/openai/chunk_scanner.hpp"
 #include "llm/openai/whole_scanner.hpp"
 
@@ -93,6 +94,19 @@ TEST(WholeAnswer, GetsWhatClientsReadAndTheServerLeftOut)
     }
 }
 
+TEST(WholeAnswer, TellsItsTimeInWholeSeconds)
+{
+    for (const auto* time : {"17", "17.9", "1.7e1"}) {
+        auto text = ordinary;
+        text.replace(text.find("17"), 2, time);
+        model::Completion into;
+        std::string body;
+        ASSERT_FALSE(read_whole(text, "m", into, &body));
+        EXPECT_TRUE(Json::parse(body)["created"].is_number_integer()) << body;
+        EXPECT_EQ(Json::parse(body)["created"], 17);
+    }
+}
+
 TEST(WholeAnswer, OfPartsIsJoinedWhenTextCanStandForThem)
 {
     struct Row {
@@ -125,6 +139,31 @@ TEST(WholeAnswer, OfPartsIsJoinedWhenTextCanStandForThem)
         EXPECT_EQ(into.text, said) << content;
         EXPECT_EQ(into.reasoning, thought) << content;
         EXPECT_EQ(more, !joined) << content;
+    }
+}
+
+TEST(WholeAnswer, CallsStayApartWhateverTheirIds)
+{
+    for (const std::string id :
+         {R"("id":"f",)", R"("id":"",)", R"("id":null,)", R"("id":7,)", "", R"("index":0,"id":"f",)"}) {
+        const auto call = [&](const char* arguments) {
+            return "{" + id + R"("type":"function","function":{"name":"f","arguments":)" + arguments + "}}";
+        };
+        const auto text =
+            answer(R"({"content":null,"tool_calls":[)" + call(R"("{\"a\":1}")") + "," + call(R"({"a":2})") + "]}");
+        model::Completion whole, streamed;
+        std::string body;
+        ASSERT_FALSE(read_whole(text, "m", whole, &body)) << text;
+        ChunkReader reader(streamed, 1);
+        reader.read_document(chunk_of_whole(OrderedJson::parse(text)));   // a stream was asked for
+        for (const auto* made : {&whole, &streamed}) {
+            ASSERT_EQ(made->tool_calls.size(), 2u) << text;
+            EXPECT_EQ(made->tool_calls[0].arguments, R"({"a":1})");
+            EXPECT_EQ(made->tool_calls[1].arguments, R"({"a":2})");
+            EXPECT_FALSE(made->tool_calls[0].id.empty());
+            EXPECT_NE(made->tool_calls[0].id, made->tool_calls[1].id) << text;
+        }
+        EXPECT_EQ(Json::parse(body)["choices"][0]["message"]["tool_calls"].size(), 2u);
     }
 }
 
@@ -183,7 +222,8 @@ TEST(ChunkScanner, LeavesMembersThatComeTwiceToTheSlowWay)
 {
     ScannedChunk scanned;
     const auto chunk = [](const std::string& choice, const std::string& more = "") {
-        return R"({"id":"c","created":1,"model":"m","choices":[{"index":0,)" + choice + "}]" + more + "}";
+        return R"({"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,)" + choice +
+               "}]" + more + "}";
     };
     const std::string plain = R"("delta":{"content":"a"},"finish_reason":null)";
     ASSERT_TRUE(scan_chunk(chunk(plain), scanned));

@@ -154,6 +154,8 @@ void ChunkReader::read(std::string_view event, std::string_view data)
         return;
     auto parsed = parse_foreign(data);
     surrogates_seen_ = surrogates_seen_ || parsed.lone_surrogates;
+    if (parsed.document.is_discarded() && event == "error")   // a gateway between says so in words
+        return fail(classify(read_problem(0, OrderedJson{{"error", to_valid_utf8(data)}})));
     if (parsed.document.is_discarded())
         return not_json();
     if (is_error(event, parsed.document))
@@ -283,11 +285,8 @@ void ChunkReader::read_usage(OrderedJson& document)
     const auto usage = document.find("usage");
     if (usage == document.end())
         return;
-    if (usage->is_object()) {
-        completion_.usage = usage_of(*usage);
-        usage_ = dump(*usage);
-        ++progress_;
-    }
+    if (usage->is_object())
+        note_usage(usage_of(*usage), dump(*usage));
     document.erase(usage);
 }
 
@@ -430,9 +429,17 @@ void ChunkReader::took_finish(std::size_t index, std::string_view reason)
 
 void ChunkReader::took_usage(std::string_view json)
 {
-    completion_.usage = usage_of(schema::JsonView(json));
-    usage_ = json;
+    note_usage(usage_of(schema::JsonView(json)), std::string(json));
+}
+
+// The last one counts, but an empty one does not take away the numbers that came before.
+void ChunkReader::note_usage(const model::Usage& usage, std::string json)
+{
     ++progress_;
+    if (!usage.reported && completion_.usage.reported)
+        return;
+    completion_.usage = usage;
+    usage_ = std::move(json);
 }
 
 bool ChunkReader::complete() const

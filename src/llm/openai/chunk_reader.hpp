@@ -88,6 +88,7 @@ private:
     bool is_error(std::string_view event, const OrderedJson& document);
     bool take_quick(const ScannedChunk& chunk);
     void read_usage(OrderedJson& document);
+    void note_usage(const model::Usage& usage, std::string json);
     void read_choice(OrderedJson& choice);
     void read_delta(OrderedJson& delta, ChoiceState& state, ChoiceDelta& out);
     void read_finish(const OrderedJson& finish, ChoiceState& state, ChoiceDelta& out);

@@ -32,7 +32,7 @@ public:
         const bool whole = object([&](std::string_view key, std::size_t start, std::size_t comma) {
             return top_member(key, start, comma, has_choice);
         });
-        return whole && has_choice && at_end();
+        return whole && has_choice && has_object_ && has_index_ && has_delta_ && at_end();
     }
 
 private:
@@ -41,15 +41,14 @@ private:
         if (key == "id")
             return chunk_.id.empty() && value_span(chunk_.id) && chunk_.id.front() == '"';
         if (key == "created")
-            return chunk_.created.empty() && value_span(chunk_.created) && chunk_.created.front() >= '0' &&
-                   chunk_.created.front() <= '9';
+            return chunk_.created.empty() && whole_number(chunk_.created);
         if (key == "model")
             return chunk_.model.empty() && value_span(chunk_.model);
         if (key == "choices")
             return !has_choice && (has_choice = choices());
         if (key == "object") {
             std::string_view name;
-            return string(name) && name == "chat.completion.chunk";
+            return !has_object_ && (has_object_ = string(name) && name == "chat.completion.chunk");
         }
         if (key == "usage")
             return null_usage(start, comma);
@@ -81,6 +80,8 @@ private:
     {
         if (key == "index") {
             const char digit = peek();
+            if (std::exchange(has_index_, true))
+                return false;
             chunk_.index = static_cast<std::size_t>(digit - '0');
             ++at_;
             return digit >= '0' && digit <= '9' && !(peek() >= '0' && peek() <= '9') && peek() != '.' &&
@@ -150,6 +151,8 @@ private:
     }
 
     ScannedChunk& chunk_;
+    bool has_object_ = false;
+    bool has_index_ = false;
     bool has_delta_ = false;
     bool has_finish_ = false;
 };

@@ -93,6 +93,15 @@ bool JsonCursor::number()
     return digits();
 }
 
+bool JsonCursor::whole_number(std::string_view& span)
+{
+    const auto start = at_;
+    if (peek() < '1' || peek() > '9' || !digits() || peek() == '.' || peek() == 'e' || peek() == 'E')
+        return false;
+    span = text_.substr(start, at_ - start);
+    return true;
+}
+
 bool JsonCursor::string(std::string_view& raw)
 {
     if (!take('"'))

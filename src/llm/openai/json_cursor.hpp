@@ -33,6 +33,7 @@ protected:
     }
     bool literal(std::string_view word);
     bool number();
+    bool whole_number(std::string_view& span);  // above 0, in digits alone: a time that clients read as a whole number
     bool string(std::string_view& raw);  // without its quotes, not decoded
     bool skip(int depth = 0);  // any value
     bool value_span(std::string_view& span);  // any value, as it is written

@@ -117,7 +117,7 @@ bool RelayTranslator::splice(std::string_view data, std::string& out)
     const bool calls = state.calls.any();
     if (state.finished || state.holds_half() || (calls && !chunk.finish.empty()))
         return false;
-    if (reader_.id().empty())
+    if (reader_.id().empty() || reader_.created().empty())
         reader_.note_head(OrderedJson::parse(chunk.id).get<std::string>(), std::string(chunk.created));
     const bool bare_role = chunk.has_role && chunk.content.empty() && chunk.reasoning.empty() && chunk.finish.empty();
     if (bare_role && !chunk.has_content)

@@ -1,6 +1,8 @@
 // Finds the call a fragment belongs to; see tool_call_joiner.hpp.
 #include "llm/openai/tool_call_joiner.hpp"
 
+#include <algorithm>
+
 #include "dure/base/clock.hpp"
 
 namespace dure::llm::openai {
@@ -12,7 +14,8 @@ constexpr std::size_t most_calls = 128;
 std::string text_of_member(const OrderedJson& object, const char* name)
 {
     const auto found = object.is_object() ? object.find(name) : object.end();
-    return object.is_object() && found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+    return object.is_object() && found != object.end() && found->is_string() ? found->get<std::string>()
+                                                                             : std::string();
 }
 
 // Arguments come as text; some servers send the object itself.
@@ -39,10 +42,11 @@ bool ToolCallJoiner::add(const OrderedJson& fragment, std::vector<model::ToolCal
     if (call == nullptr) {
         if (calls_.size() >= most_calls)
             return false;
+        const bool taken = std::any_of(calls_.begin(), calls_.end(), [&](const Call& one) { return one.id == id; });
         call = &calls_.emplace_back();
         call->index = index;
         call->upstream_id = id;
-        call->id = id.empty() ? "call_" + random_base62(24) : id;
+        call->id = id.empty() || taken ? "call_" + random_base62(24) : id;   // clients answer calls by their ids
     }
     const auto arguments = arguments_of(function);
     call->has_arguments = call->has_arguments || !arguments.empty();

@@ -1,6 +1,8 @@
 // Reads, normalises and splices whole completions; see whole_answer.hpp.
 #include "llm/openai/whole_answer.hpp"
 
+#include <algorithm>
+
 #include "dure/base/clock.hpp"
 #include "dure/base/text.hpp"
 #include "dure/schema/json_view.hpp"
@@ -35,6 +37,16 @@ bool splice_whole(std::string_view body, std::string_view model, model::Completi
     return true;
 }
 
+// Whole calls stand in order, whatever their ids and numbers: some servers give the same to all, or none.
+void number_calls(OrderedJson& calls)
+{
+    std::size_t place = 0;
+    if (calls.is_array())
+        for (auto& call : calls)
+            if (call.is_object())
+                call["index"] = place++;
+}
+
 void normalise_calls(OrderedJson& message, model::Completion* into)
 {
     const auto calls = message.find("tool_calls");
@@ -42,14 +54,10 @@ void normalise_calls(OrderedJson& message, model::Completion* into)
         return;
     ToolCallJoiner joiner;
     std::vector<model::ToolCallPiece> pieces;
+    number_calls(*calls);
     if (calls->is_array())
-        for (auto& call : *calls) {
-            if (call.is_object())
-                call.erase("index");   // they stand in order; whole calls are told apart by their ids
-            if (call.is_object() && (!call.contains("id") || call["id"] == ""))
-                call["id"] = "call_" + random_base62(24);
+        for (const auto& call : *calls)
             joiner.add(call, pieces);
-        }
     joiner.finish(pieces);
     model::Piece all;
     all.tool_calls = std::move(pieces);
@@ -124,8 +132,11 @@ void complete_form(OrderedJson& document)
     if (text_of_key(document, "id").empty())
         document["id"] = "chatcmpl-" + random_base62(24);
     document["object"] = "chat.completion";
-    if (!document.contains("created") || !document["created"].is_number())
+    const auto created = document.value("created", OrderedJson());
+    if (!created.is_number() || created == 0)
         document["created"] = SystemClock().now() / 1000;
+    else if (created.is_number_float())
+        document["created"] = static_cast<std::int64_t>(std::clamp(created.get<double>(), 0.0, 9e15));
     for (std::size_t i = 0; i < document["choices"].size(); ++i)
         complete_choice(document["choices"][i], i);
 }
@@ -207,6 +218,8 @@ OrderedJson chunk_of_whole(OrderedJson whole)
     whole["object"] = "chat.completion.chunk";
     for (auto& choice : whole["choices"]) {
         auto message = std::move(choice["message"]);
+        if (message.contains("tool_calls"))
+            number_calls(message["tool_calls"]);
         choice["delta"] = std::move(message);
         choice.erase("message");
         if (!choice.contains("finish_reason") || !choice["finish_reason"].is_string())

@@ -37,8 +37,10 @@ private:
             return has_id_ = named();
         if (key == "object")
             return has_object_ = named();
-        if (key == "created")
-            return has_created_ = number();
+        if (key == "created") {
+            std::string_view time;
+            return has_created_ = whole_number(time);
+        }
         if (key == "choices")
             return !has_choice_ && (has_choice_ = choices());
         if (key == "usage")
