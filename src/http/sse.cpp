@@ -11,6 +11,12 @@
 
 namespace dure::http {
 
+namespace {
+
+constexpr std::string_view event_end = "\n\n";
+
+}  // namespace
+
 void SseReader::feed(std::string_view bytes)
 {
     if (overflowed_)
@@ -39,20 +45,40 @@ bool SseReader::next(SseEvent& event)
     return false;
 }
 
-bool SseReader::take_whole(std::string_view bytes, SseEvent& event)
+bool SseReader::read(std::string_view& bytes, SseEvent& event)
+{
+    while (!take_whole(bytes, event)) {
+        if (next(event))
+            return true;
+        if (bytes.empty() || overflowed_)
+            return false;
+        // Only as far as an event may end: the next one may be read where it stands.
+        const auto end = bytes.find(event_end);
+        const auto size = end == std::string_view::npos ? bytes.size() : end + event_end.size();
+        feed(bytes.substr(0, size));
+        bytes.remove_prefix(size);
+    }
+    return true;
+}
+
+// Nothing is pending, and the next event has one line, of data.
+bool SseReader::take_whole(std::string_view& bytes, SseEvent& event)
 {
     constexpr std::string_view begin = "data:";
-    constexpr std::string_view end = "\n\n";
     const bool pending = at_ < buffer_.size() || has_data_ || after_cr_ || !event_.empty() || !id_.empty();
-    if (pending || overflowed_ || bytes.size() > limit_ || !bytes.starts_with(begin) || !bytes.ends_with(end))
+    if (pending || overflowed_ || !bytes.starts_with(begin))
         return false;
-    auto line = bytes.substr(begin.size(), bytes.size() - begin.size() - end.size());
-    if (line.find('\n') != std::string_view::npos || line.find('\r') != std::string_view::npos)
+    const auto end = bytes.find('\n');
+    if (end == std::string_view::npos || end > limit_ || end + 1 == bytes.size() || bytes[end + 1] != '\n')
         return false;
-    if (line.starts_with(' '))
+    std::string_view line(bytes.data() + begin.size(), end - begin.size());
+    if (line.find('\r') != std::string_view::npos)
+        return false;
+    if (!line.empty() && line.front() == ' ')
         line.remove_prefix(1);
     first_line_ = false;
     event = {{}, line, {}};
+    bytes.remove_prefix(end + event_end.size());
     return true;
 }
 
@@ -174,7 +200,8 @@ void SseReader::overflow()
 void append_sse_event(std::string& out, std::string_view name, std::string_view data, std::string_view id)
 {
     constexpr std::string_view line_ends("\r\n\0", 3);
-    if (name.find_first_of(line_ends) != std::string_view::npos || id.find_first_of(line_ends) != std::string_view::npos)
+    if (name.find_first_of(line_ends) != std::string_view::npos ||
+        id.find_first_of(line_ends) != std::string_view::npos)
         throw InvariantBroken("name or id of an event holds a line end");
     if (!name.empty())
         out.append("event: ").append(name).append("\n");

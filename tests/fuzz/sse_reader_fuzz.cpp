@@ -1,14 +1,15 @@
-// SseReader: however the bytes are split, the events are the same. The first two bytes choose the bound and the split.
+// SseReader: however the bytes are split, fed or read where they stand, the events are the same. The first two bytes choose the bound and the split.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dure/http/sse.hpp"
 
 namespace {
 
-std::vector<std::string> read_by(std::string_view input, std::size_t piece, std::size_t limit)
+std::vector<std::string> read_by(std::string_view input, std::size_t piece, std::size_t limit, bool where_it_stands)
 {
     dure::http::SseReader reader(limit);
     dure::http::SseEvent event;
@@ -19,9 +20,11 @@ std::vector<std::string> read_by(std::string_view input, std::size_t piece, std:
         out.emplace_back(event.id);
     };
     while (!input.empty()) {
-        reader.feed(input.substr(0, piece));
-        input.remove_prefix(std::min(piece, input.size()));
-        while (reader.next(event))
+        auto bytes = input.substr(0, piece);
+        input.remove_prefix(bytes.size());
+        if (!where_it_stands)
+            reader.feed(std::exchange(bytes, {}));
+        while (where_it_stands ? reader.read(bytes, event) : reader.next(event))
             keep();
     }
     while (reader.finish(event))
@@ -38,8 +41,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         return 0;
     const std::size_t limit = data[0] < 128 ? 4096 : data[0] - 127u;
     const std::string_view input(reinterpret_cast<const char*>(data) + 2, size - 2);
-    const auto expected = read_by(input, input.size() + 1, limit);
-    if (read_by(input, 1, limit) != expected || read_by(input, data[1] + 1u, limit) != expected)
-        std::abort();
+    const auto expected = read_by(input, input.size() + 1, limit, false);
+    for (const std::size_t piece : {std::size_t{1}, data[1] + std::size_t{1}, input.size() + 1})
+        for (const bool where_it_stands : {false, true})
+            if (read_by(input, piece, limit, where_it_stands) != expected)
+                std::abort();
     return 0;
 }

@@ -117,14 +117,8 @@ bool StreamAttempt::take_bytes(std::string_view bytes)
         out_.reserve(out_.size() + bytes.size() + bytes.size() / 8 + 64);  // ids and names may be longer than they came
     }
     http::SseEvent event;
-    if (events_.take_whole(bytes, event)) {
-        if (!reader.failure() && !reader.done())
-            take(event);
-    } else {
-        events_.feed(bytes);
-        while (!reader.failure() && !reader.done() && events_.next(event))
-            take(event);
-    }
+    while (!reader.failure() && !reader.done() && events_.read(bytes, event))
+        take(event);
     if (events_.overflowed() || kept_of(reader) > largest_answer ||
         (form_ != nullptr && out_.size() + piece_.text.size() > most_unchecked_bytes))
         reader.fail(Failure(FailureClass::protocol, ""));
