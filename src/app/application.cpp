@@ -165,17 +165,18 @@ public:
         share_revocations(on.sharing, people.authenticator);
     }
 
-    // Takes the ports; who connects waits for start().
-    Result<void> listen()
+    // What may still refuse a start. The ports come first (who connects waits for start()): the password of a first
+    // administrator who is made and then not shown would be lost.
+    Result<std::optional<FirstAdmin>> settle_in()
     {
-        if (auto listening = server.listen(); !listening)
-            return listening;
-        if (!on.settings.metrics.listen.empty()) {
-            metrics_server.emplace(on.cores, metrics_page, on.logger, metrics_listener(on.settings.metrics));
-            if (auto listening = metrics_server->listen(); !listening)
-                return listening;
-        }
-        return chat.start(on.cores.at(0));
+        if (auto listening = listen(); !listening)
+            return listening.error();
+        auto first_admin = prepare_first_start(on.database, on.settings);
+        if (!first_admin)
+            return first_admin;
+        if (auto started = chat.start(on.cores.at(0)); !started)
+            return started.error();
+        return first_admin;
     }
 
     void start()
@@ -199,6 +200,13 @@ public:
     void stop();
 
 private:
+    Result<void> listen()
+    {
+        if (auto listening = server.listen(); !listening || on.settings.metrics.listen.empty())
+            return listening;
+        metrics_server.emplace(on.cores, metrics_page, on.logger, metrics_listener(on.settings.metrics));
+        return metrics_server->listen();
+    }
     void shut_down();
 
     const Ground on;
@@ -293,16 +301,13 @@ int serve(const config::Settings& settings, std::function<config::Loaded()> load
 
     Logger logger(log_options(settings.log));
 
-    // What lasts: the database, the secret every other key is derived from, the first administrator.
+    // What lasts: the database, the secret every other key is derived from.
     auto storage = open_storage(settings, DatabaseUse::serve, storage_reports(logger, signals));
     if (!storage)
         return refuse(storage.error());
     const auto secret = secret_key(settings);
     if (!secret)
         return refuse(secret.error());
-    const auto first_admin = prepare_first_start(*storage->database, settings);
-    if (!first_admin)
-        return refuse(first_admin.error());
     auto sender = mail_sender(settings);
     if (!sender)
         return refuse(sender.error());
@@ -329,9 +334,10 @@ int serve(const config::Settings& settings, std::function<config::Loaded()> load
     House house({settings, logger, clock, metrics, cores, *storage->database, storage->folder, *secret, *sender,
                  *sharing, client, *egress, tools, **toolbox},
                 std::move(load_again));
-    if (auto listening = house.listen(); !listening) {
+    const auto first_admin = house.settle_in();
+    if (!first_admin) {
         cores.stop();   // they never ran: nobody waits for what they would have done
-        return refuse(listening.error());
+        return refuse(first_admin.error());
     }
     house.start();
     if (*first_admin)

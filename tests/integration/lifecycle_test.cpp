@@ -34,6 +34,20 @@ TEST(FirstStart, PrintsTheAdministratorTheKeyAndACurlLineThatWorks)
     EXPECT_EQ(server.err().find(server.value_of("admin password:")), std::string::npos);
 }
 
+// A port that is taken is an everyday slip: the administrator must not be made and never shown.
+TEST(FirstStart, IsTheFirstThatComesUp)
+{
+    const ServerProcess taken;
+    const TemporaryFolder folder;
+    const auto database = "sqlite:" + (folder.path() / "dure.db").string();
+    const auto refused = taken.run({"serve", "--port", std::to_string(taken.port()), "--database", database});
+    EXPECT_EQ(refused.code, 1);
+    EXPECT_EQ(refused.out, "");
+    const ServerProcess next({.arguments = {"--database", database}});
+    EXPECT_GE(next.value_of("admin password:").size(), 16u);
+    EXPECT_EQ(ask(next, "GET", "/v1/models").status, 200);
+}
+
 TEST(Restart, KeepsKeysAndSessionsAndPrintsNoSecretsAgain)
 {
     for (const bool graceful : {true, false}) {
