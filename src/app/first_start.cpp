@@ -52,6 +52,17 @@ Result<SecretString> create_first_key(sql::Database& database, const std::string
     return std::move(made->key);
 }
 
+// Replicas that start together on an empty database all want to make the administrator of ADMIN_EMAIL; one does.
+Result<std::optional<FirstAdmin>> already_there(sql::Database& database)
+{
+    const auto state = state_of(database);
+    if (!state)
+        return state.error();
+    if (!state->any_admin)
+        return Error(Errc::conflict, "ADMIN_EMAIL is the address of an account that is no active administrator");
+    return std::optional<FirstAdmin>();
+}
+
 }  // namespace
 
 std::string random_password()
@@ -101,6 +112,8 @@ Result<std::optional<FirstAdmin>> prepare_first_start(sql::Database& database, c
         return state.error();
     if (!state->any_admin && !settings.auth.admin_email.empty() && !settings.auth.admin_password.empty()) {
         auto made = create_admin(database, settings, settings.auth.admin_email, settings.auth.admin_password);
+        if (!made && made.error().code() == Errc::conflict)
+            return already_there(database);
         if (!made)
             return made.error();
         return std::optional<FirstAdmin>();

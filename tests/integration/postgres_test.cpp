@@ -80,6 +80,27 @@ TEST(OnPostgres, TwoProcessesThatStartTogetherMigrateOnce)
     EXPECT_EQ(both.find("applied 0001_accounts", at + 1), std::string::npos) << both;
 }
 
+TEST(OnPostgres, ReplicasThatStartTogetherMakeOneFirstAdministrator)
+{
+    const auto options = on_postgres(fresh_schema());
+    const TemporaryFolder folder;
+    ASSERT_EQ(run_command(folder.path(), {"migrate"}, options.environment).code, 0);   // so that all are as far at once
+    std::atomic<int> started{0};
+    std::vector<std::thread> replicas;
+    for (int i = 0; i < 3; ++i)
+        replicas.emplace_back([&] {
+            try {
+                const ServerProcess replica(options);
+                started += ask(replica, "GET", "/v1/models").status == 200 ? 1 : 0;
+            } catch (const std::exception& problem) {
+                ADD_FAILURE() << problem.what();
+            }
+        });
+    for (auto& replica : replicas)
+        replica.join();
+    EXPECT_EQ(started, 3);
+}
+
 TEST(OnPostgres, AServerThatCannotBeReachedIsToldWithoutThePassword)
 {
     const TemporaryFolder folder;
