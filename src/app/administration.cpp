@@ -91,8 +91,10 @@ int key_create(const config::Settings& settings, const KeyCreate& options)
     if (!storage)
         return failed(storage.error());
     const auto owner = owner_of(*storage->database, options.email);
-    if (!owner)
+    if (!owner && owner.error().code() == Errc::not_found)
         return failed("there is no account with the e-mail address " + options.email);
+    if (!owner)
+        return failed(owner.error());
     const auto made = storage->database->run_now([&](sql::Connection& connection) -> Result<auth::MadeKey> {
         events::Batch batch(now);
         auto key = auth::KeyService::create_in(connection, batch, owner->id, wanted, now);
@@ -115,8 +117,10 @@ int migrate(const config::Settings& settings, bool status_only)
         return failed(storage.error());
     for (const auto& name : storage->migrations.applied)
         std::cout << "applied " << name << "\n";
+    for (const auto& name : storage->pending)
+        std::cout << "pending " << name << "\n";
     std::cout << storage->description << " is at version " << storage->migrations.version << "\n";
-    return 0;
+    return storage->newer ? failed("the database is newer than this program, which would refuse it") : 0;
 }
 
 std::string library_versions()

@@ -17,13 +17,15 @@ namespace dure::app {
 enum class DatabaseUse {
     serve,       // alone on an embedded file: a second server is refused
     administer,  // beside a running server
-    inspect,     // nothing is changed: `migrations` says what is there
+    inspect,     // nothing is changed: `migrations` says what is there, `pending` what is not
 };
 
 struct Storage {
     std::optional<sql::FileLock> lock;
     std::unique_ptr<sql::Database> database;
     sql::MigrationReport migrations;
+    std::vector<std::string> pending;   // of an inspection: what a start would apply, "0094_session_turns"
+    bool newer = false;                 // of an inspection: it has migrations this program does not know
     std::string description;   // "sqlite data/dure.db", "postgresql host:port/name"; for the start-up line
     std::string folder;        // where the embedded files are; empty: there are none
 };

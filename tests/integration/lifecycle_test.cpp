@@ -293,6 +293,32 @@ TEST(CommandLine, ConfigCheckPrintsNoSecrets)
     EXPECT_NE(checked.out.find("openai"), std::string::npos);
 }
 
+TEST(CommandLine, MigrateStatusTellsWhatAStartWouldDoAndDoesNothing)
+{
+    const TemporaryFolder folder;
+    const auto run = [&](std::vector<std::string> arguments) { return run_command(folder.path(), std::move(arguments)); };
+    const auto sql = [&](const std::string& text) {
+        const auto command = "sqlite3 '" + (folder.path() / "data" / "dure.db").string() + "' \"" + text + "\"";
+        EXPECT_EQ(std::system(command.c_str()), 0);
+    };
+    ASSERT_EQ(run({"migrate"}).code, 0);
+    const auto all = run({"migrate", "--status"});
+    EXPECT_EQ(all.code, 0) << all.err;
+    EXPECT_NE(all.out.find("applied 0001_accounts\n"), std::string::npos) << all.out;
+    EXPECT_EQ(all.out.find("pending"), std::string::npos) << all.out;
+    sql("DELETE FROM schema_migrations WHERE version = 94");
+    for (int i = 0; i < 2; ++i) {
+        const auto older = run({"migrate", "--status"});
+        EXPECT_EQ(older.code, 0) << older.err;
+        EXPECT_NE(older.out.find("pending 0094_session_turns\n"), std::string::npos) << older.out;
+    }
+    sql("INSERT INTO schema_migrations VALUES (9999, 'from_tomorrow', 'x', 1)");
+    const auto newer = run({"migrate", "--status"});
+    EXPECT_EQ(newer.code, 1);
+    EXPECT_NE(newer.out.find("applied 9999_from_tomorrow\n"), std::string::npos) << newer.out;
+    EXPECT_NE(newer.err.find("newer"), std::string::npos) << newer.err;
+}
+
 TEST(KeyCreate, PrintsTheKeyAloneAndItWorksAtOnce)
 {
     ServerProcess server;
