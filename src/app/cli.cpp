@@ -10,11 +10,10 @@
 #include "app/flow_command.hpp"
 #include "app/graph_command.hpp"
 #include "app/models.hpp"
+#include "app/rules.hpp"
 #include "app/version.hpp"
 #include "dure/api/api.hpp"
 #include "dure/config/load.hpp"
-#include "dure/redis/address.hpp"
-#include "dure/sql/postgres.hpp"
 
 namespace dure::app {
 
@@ -39,28 +38,12 @@ struct Options {
     FlowCommand flow;
 };
 
-std::string fault_of_postgres_url(const config::Settings& settings)
-{
-    const auto url = settings.database.url.reveal();
-    if (!url.starts_with("postgresql://") && !url.starts_with("postgres://"))
-        return {};
-    const auto checked = sql::check_postgres_url(url);
-    return checked ? std::string() : checked.error().message();
-}
+enum class For { server, command };
 
-std::string fault_of_redis_url(const config::Settings& settings)
-{
-    const auto url = settings.redis.url.reveal();
-    if (!url.starts_with("redis://") && !url.starts_with("rediss://"))
-        return {};
-    const auto address = redis::parse_address(url);
-    return address ? std::string() : address.error().message();
-}
-
-config::LoadOptions load_options(const Options& options)
+config::LoadOptions load_options(const Options& options, For use)
 {
     config::LoadOptions load;
-    load.rules = {{"database.url", fault_of_postgres_url}, {"redis.url", fault_of_redis_url}};
+    load.rules = configuration_rules(use == For::server);
     load.environment = config::process_environment();
     if (!options.config_file.empty())
         load.file = options.config_file;
@@ -82,9 +65,9 @@ void print_findings(const config::Loaded& loaded)
 }
 
 // Every problem at once, on standard error; the start is refused by any.
-std::optional<config::Settings> load_settings(const Options& options)
+std::optional<config::Settings> load_settings(const Options& options, For use = For::command)
 {
-    auto loaded = config::load(load_options(options));
+    auto loaded = config::load(load_options(options, use));
     print_findings(loaded);
     if (!loaded.problems.empty())
         return std::nullopt;
@@ -99,7 +82,7 @@ int with_settings(const Options& options, int (*command)(const config::Settings&
 
 int check_config(const Options& options)
 {
-    const auto loaded = config::load(load_options(options));
+    const auto loaded = config::load(load_options(options, For::server));
     std::cout << config::effective_toml(loaded.settings);
     print_findings(loaded);
     return loaded.problems.empty() ? done : refused;
@@ -261,8 +244,11 @@ int run(const Commands& commands, const Options& options)
         return show_version();
     if (commands.models_check->parsed())
         return with_settings(options, models_check);
-    const auto settings = load_settings(options);
-    return settings ? app::serve(*settings, [load = load_options(options)] { return config::load(load); }) : refused;
+    const auto settings = load_settings(options, For::server);
+    if (!settings)
+        return refused;
+    // To be read again are providers and models: files that were read at the start need not be there any more.
+    return app::serve(*settings, [load = load_options(options, For::command)] { return config::load(load); });
 }
 
 }  // namespace

@@ -209,7 +209,7 @@ TEST(Start, EveryProblemOfTheConfigurationIsNamedAtOnce)
     }
 }
 
-TEST(Start, WhatAnAddressOfAStoreIsRefusedForIsNamedByTheCheckToo)
+TEST(Start, WhatAPartRefusesOfItsSettingsIsNamedByTheCheckToo)
 {
     const TemporaryFolder folder;
     const std::pair<Environment, const char*> cases[] = {
@@ -218,6 +218,16 @@ TEST(Start, WhatAnAddressOfAStoreIsRefusedForIsNamedByTheCheckToo)
         {{{"DATABASE_URL", "postgresql://me:hunter22@db:x/dure"}},
          "DATABASE_URL: database.url: the port is not a number"},
         {{{"DB_HOST", "db"}, {"DB_PORT", "x"}}, "DB_PORT: must be the number of a port"},
+        {{{"DURE_MAIL__SENDER", "smtp"}, {"DURE_MAIL__SMTP_URL_ENV", "POST"}, {"POST", "mail://me:hunter22@h"}},
+         "DURE_MAIL__SMTP_URL_ENV: "},
+        {{{"DURE_MAIL__SENDER", "smtp"}, {"DURE_MAIL__SMTP_URL_ENV", "POST"}, {"POST", "smtp://me:hunter22@h"}},
+         "mail.from"},
+        {{{"DATABASE_URL", "postgresql://me:hunter22@127.0.0.1:1/dure"}}, "SECRET_KEY must be set"},
+        {{{"DURE_SERVER__TLS_CERT", "no.pem"}, {"DURE_SERVER__TLS_KEY", "."}},
+         "DURE_SERVER__TLS_CERT: server.tls_cert \"no.pem\" cannot be read\ndure: DURE_SERVER__TLS_KEY: "},
+        {{{"REDIS_URL", "rediss://:hunter22@h"}, {"DURE_REDIS__CA_FILE", "no.pem"}}, "DURE_REDIS__CA_FILE: "},
+        {{{"DURE_SERVER__TRUSTED_PROXIES", "10.0.0.1"}, {"DURE_SERVER__PROXY_HEADER", "X Forwarded For"}},
+         "DURE_SERVER__PROXY_HEADER: "},
     };
     for (const auto& [environment, problem] : cases)
         for (const auto& command : {std::vector<std::string>{"serve", "--port", "0"}, {"config", "check"}}) {
