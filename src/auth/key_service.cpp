@@ -25,10 +25,15 @@ Error wrong(const char* param, std::string message)
     return Error(Errc::invalid_argument, std::move(message)).reason("invalid_value").param(param);
 }
 
+std::ptrdiff_t characters_of(std::string_view text)
+{
+    return std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
+}
+
 Result<void> check_form(const NewKey& wanted, UnixMillis now)
 {
-    if (trim(wanted.name).empty() || wanted.name.size() > 200)
-        return wrong("name", "A key needs a name of at most 200 bytes.");
+    if (trim(wanted.name).empty() || characters_of(wanted.name) > 200)
+        return wrong("name", "A key needs a name of at most 200 characters.");
     if (wanted.expires_at && *wanted.expires_at <= now)
         return wrong("expires_at", "expires_at must lie in the future.");
     for (const auto& [param, limit, most] : {std::tuple("tokens_per_minute", wanted.limits.tokens_per_minute, most_tokens),
@@ -156,12 +161,17 @@ Task<Result<MadeKey>> KeyService::create(std::string owner_id, NewKey wanted, mo
     });
 }
 
-Task<Result<std::vector<model::ApiKey>>> KeyService::list(std::string owner_id)
+Task<Result<KeyList>> KeyService::list(std::string owner_id, std::int64_t limit, std::int64_t passed)
 {
-    co_return co_await database_.read([&](sql::Connection& connection) {
-        store::Page page;
-        page.limit = 100;
-        return store::ApiKeys(connection).list(owner_id, page);
+    co_return co_await database_.read([&](sql::Connection& connection) -> Result<KeyList> {
+        store::ApiKeys stored(connection);
+        auto keys = stored.list(owner_id, limit, passed);
+        if (!keys)
+            return keys.error();
+        const auto total = stored.count(owner_id);
+        if (!total)
+            return total.error();
+        return KeyList{std::move(*keys), *total};
     });
 }
 

@@ -69,13 +69,17 @@ Result<model::ApiKey> ApiKeys::find_of_anybody(std::string_view id)
     return read_one(connection_.query(sql, id), key_from, key_word);
 }
 
-Result<std::vector<model::ApiKey>> ApiKeys::list(std::string_view owner_id, const Page& page)
+Result<std::vector<model::ApiKey>> ApiKeys::list(std::string_view owner_id, std::int64_t limit, std::int64_t passed)
 {
     static const std::string sql = "SELECT " + key_columns +
-                                   " FROM api_keys WHERE owner_id = $1 AND (created_at, id) < ($2, $3) "
-                                   "ORDER BY created_at DESC, id DESC LIMIT $4";
-    const auto start = descending_start(page);
-    return read_all(connection_.query(sql, owner_id, start.created_at, start.id, limit_of(page)), key_from);
+                                   " FROM api_keys WHERE owner_id = $1 "
+                                   "ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3";
+    return read_all(connection_.query(sql, owner_id, limit, passed), key_from);
+}
+
+Result<std::int64_t> ApiKeys::count(std::string_view owner_id)
+{
+    return read_number(connection_.query("SELECT COUNT(*) FROM api_keys WHERE owner_id = $1", owner_id));
 }
 
 Result<std::int64_t> ApiKeys::count_active(std::string_view owner_id, UnixMillis now)

@@ -92,7 +92,7 @@ protected:
     std::vector<model::ApiKey> listed()
     {
         std::vector<model::ApiKey> all;
-        test::run([&]() -> Task<void> { all = (co_await keys_->list("u1")).value(); });
+        test::run([&]() -> Task<void> { all = (co_await keys_->list("u1", 100)).value().keys; });
         return all;
     }
 

@@ -43,6 +43,11 @@ struct MadeKey {
     SecretString key;
 };
 
+struct KeyList {
+    std::vector<model::ApiKey> keys;
+    std::int64_t total = 0;                                // of the owner, on all pages
+};
+
 class KeyService {
 public:
     static constexpr std::int64_t most_keys = 100;         // of one owner, in force
@@ -55,7 +60,8 @@ public:
     // invalid_argument with the field in param(); permission_denied: a permission the owner does not have; not_found: no such
     // owner; conflict: too many keys.
     Task<Result<MadeKey>> create(std::string owner_id, NewKey wanted, model::Actor actor = {});
-    Task<Result<std::vector<model::ApiKey>>> list(std::string owner_id);  // newest first, at most 100
+    // Newest first, the ended ones too: `limit` of them behind the first `passed`.
+    Task<Result<KeyList>> list(std::string owner_id, std::int64_t limit, std::int64_t passed = 0);
     // Counts at once in this process.
     Task<Result<void>> revoke(std::string owner_id, std::string key_id, model::Actor actor = {});
     // Anybody's key, by somebody who may manage users. permission_denied: its owner has a permission that `by` has not.

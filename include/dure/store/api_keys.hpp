@@ -5,7 +5,6 @@
 
 #include "dure/model/records.hpp"
 #include "dure/sql/connection.hpp"
-#include "dure/store/page.hpp"
 
 namespace dure::store {
 
@@ -23,7 +22,9 @@ public:
     Result<KeyAndOwner> find_by_hash(std::string_view hash); // revoked and expired ones too: the caller decides
     Result<model::ApiKey> find(std::string_view id, std::string_view owner_id);
     Result<model::ApiKey> find_of_anybody(std::string_view id);   // the caller has checked the permission
-    Result<std::vector<model::ApiKey>> list(std::string_view owner_id, const Page& page);   // newest first
+    // Newest first, the ended ones too: `limit` of them behind the first `passed`.
+    Result<std::vector<model::ApiKey>> list(std::string_view owner_id, std::int64_t limit, std::int64_t passed);
+    Result<std::int64_t> count(std::string_view owner_id);
     Result<std::int64_t> count_active(std::string_view owner_id, UnixMillis now);
     // The key as it was revoked (its hash is what caches forget); a second time keeps the first moment.
     Result<model::ApiKey> revoke(std::string_view id, std::string_view owner_id, UnixMillis now);

@@ -178,13 +178,14 @@ Handler list_keys(const ApiParts& parts)
         const auto owner = input->user_id.empty() ? context.principal.user_id : input->user_id;
         if (owner != context.principal.user_id && !context.principal.may("users:manage"))
             co_return Error(Errc::permission_denied, "Insufficient permissions").reason("insufficient_permissions");
-        const auto all = co_await keys.list(owner);
-        if (!all)
-            co_return all.error();
+        const NumberedPage page{input->page, input->page_size};
+        const auto listed = co_await keys.list(owner, page.page_size, page.passed());
+        if (!listed)
+            co_return listed.error();
         if (auto recorded = co_await record_read_of_others(audit, context, owner); !recorded)
             co_return recorded.error();
-        const NumberedPage page{input->page, input->page_size};
-        co_return co_await context.respond_json(200, page_json("keys", *all, page, key_json));
+        co_return co_await context.respond_json(200,
+                                                numbered_json("keys", listed->keys, listed->total, page, key_json));
     };
 }
 
