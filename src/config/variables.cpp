@@ -83,6 +83,15 @@ std::string percent_encoded(std::string_view text)
     return out;
 }
 
+// Of a server's address in a URL: IPv6 in brackets, the folder of a socket encoded.
+std::string host_in_url(const std::string& host)
+{
+    if (host.starts_with('/'))
+        return percent_encoded(host);
+    const bool bare = !host.starts_with('[') && std::count(host.begin(), host.end(), ':') > 1;
+    return bare ? "[" + host + "]" : host;
+}
+
 void apply_database_parts(const Variables& all, Collector& collector)
 {
     const auto part = [&](const char* name, const char* fallback) {
@@ -102,8 +111,8 @@ void apply_database_parts(const Variables& all, Collector& collector)
     const auto user = part("DB_USER", "postgres");
     const auto password = part("DB_PASSWORD", "");
     const auto url = "postgresql://" + percent_encoded(user) +
-                     (password.empty() ? "" : ":" + percent_encoded(password)) + "@" + host->value + ":" +
-                     port + "/" + percent_encoded(part("DB_NAME", user.c_str()));
+                     (password.empty() ? "" : ":" + percent_encoded(password)) + "@" + host_in_url(host->value) +
+                     ":" + port + "/" + percent_encoded(part("DB_NAME", user.c_str()));
     set_key(*find_key(setting_keys(), "database.url"), {url, host->where}, collector);
 }
 
