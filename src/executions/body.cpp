@@ -21,10 +21,10 @@ namespace {
 
 // What a run of the graph refers to while it goes.
 struct RunState {
-    RunState(Execution of, Used again, std::shared_ptr<const flows::CompiledFlow> compiled,
+    RunState(Execution of, UsedByTask left_open, std::shared_ptr<const flows::CompiledFlow> compiled,
              flows::NodeServices& services, const Clock& clock, std::function<void()> stop)
         : execution(std::move(of)), flow(std::move(compiled)),
-          budget(execution.limits, execution.tokens - again.tokens, execution.cost_nano - again.cost_nano),
+          budget(execution.limits, {execution.tokens, execution.cost_nano}), used_before(std::move(left_open)),
           metered(services, budget, stop), telling(*flow, clock, run.open)
     {
         run.hold = [this, stop = std::move(stop)](std::size_t bytes) mutable {
@@ -33,6 +33,10 @@ struct RunState {
                 std::exchange(stop, nullptr)();
             return held;
         };
+        run.open.on_begin([this](const std::string& task, const auto& open) {
+            if (const auto before = used_before.find(task); before != used_before.end())
+                budget.begins_again(task, before->second, open);
+        });
         run.facts = facts_of(execution);
         run.services = &metered;
         run.clock = &clock;
@@ -41,6 +45,7 @@ struct RunState {
     const Execution execution;
     const std::shared_ptr<const flows::CompiledFlow> flow;
     Budget budget;
+    const UsedByTask used_before;   // of tasks that were left open
     MeteredServices metered;
     flows::FlowRun run;
     Telling telling;
@@ -173,10 +178,10 @@ public:
         auto flow = co_await compiled_flow(all_, parts_.cache, *execution);
         if (!flow)
             co_return is_outage(flow.error()) ? co_await try_again_later() : failed(flow.error());
-        const auto again = co_await used_again(*execution);
-        if (!again)
-            co_return is_outage(again.error()) ? co_await try_again_later() : failed(again.error());
-        RunState state(std::move(*execution), *again, std::move(*flow), parts_.services, all_.clock,
+        auto left_open = co_await used_by_open(*execution);
+        if (!left_open)
+            co_return is_outage(left_open.error()) ? co_await try_again_later() : failed(left_open.error());
+        RunState state(std::move(*execution), std::move(*left_open), std::move(*flow), parts_.services, all_.clock,
                        [this] { control_.drain(); });
         auto ending = co_await run_graph(state);
         if (!goes_on(state, ending))
@@ -199,10 +204,10 @@ private:
         co_return co_await turn.wait(execution.owner_id, execution.limits.owner_runs);
     }
 
-    Task<Result<Used>> used_again(const Execution& execution)
+    Task<Result<UsedByTask>> used_by_open(const Execution& execution)
     {
         if (execution.steps == 0 || (execution.tokens == 0 && execution.cost_nano == 0))
-            co_return Used();
+            co_return UsedByTask();
         co_return co_await all_.database.read_statement(
             [&](sql::Connection& c) { return used_by_open_steps(c, execution.id); });
     }

@@ -18,6 +18,12 @@ std::int64_t whole_number(const Json& usage, const char* member)
                                                               : found->get<std::int64_t>());
 }
 
+void add(Used& sum, Used more)
+{
+    sum.tokens += more.tokens;
+    sum.cost_nano += more.cost_nano;
+}
+
 Error limit_reached(const std::string& what)
 {
     return Error(Errc::conflict, "The run has reached its limit of " + what + ".").reason("LIMIT_EXCEEDED");
@@ -41,9 +47,10 @@ Result<void> Budget::check()
     const auto reached = [](std::int64_t used, std::int64_t limit) { return limit > 0 && used >= limit; };
     if (exceeded_)
         return *exceeded_;
-    if (reached(tokens_, limits_.max_tokens))
+    const auto now = used();
+    if (reached(now.tokens, limits_.max_tokens))
         exceeded_ = limit_reached(std::to_string(limits_.max_tokens) + " tokens");
-    else if (reached(cost_nano_, limits_.max_cost_nano))
+    else if (reached(now.cost_nano, limits_.max_cost_nano))
         exceeded_ = limit_reached("cost");
     else if (reached(model_calls_, limits_.max_model_calls))
         exceeded_ = limit_reached(std::to_string(limits_.max_model_calls) + " model calls");
@@ -62,20 +69,32 @@ Result<void> Budget::hold(std::size_t bytes)
     return {};
 }
 
-void Budget::count(const Json& usage)
+void Budget::count(const std::string& task, std::string_view call, const Json& usage)
 {
-    if (!usage.is_object())
+    if (!usage.is_object() || (!call.empty() && !counted_.emplace(call).second))
         return;
-    const auto used = used_of(usage);
-    tokens_ += used.tokens;
-    cost_nano_ += used.cost_nano;
+    const auto more = used_of(usage);
+    add(used_, more);
+    if (const auto again = again_.find(task); again != again_.end())
+        add(again->second.counted, more);
     model_calls_ += std::max<std::int64_t>(1, whole_number(usage, "model_calls"));
 }
 
-void Budget::count(std::string_view call, const Json& usage)
+void Budget::begins_again(const std::string& task, Used before, std::shared_ptr<const flows::OpenTask> now)
 {
-    if (call.empty() || counted_.emplace(call).second)
-        count(usage);
+    again_.try_emplace(task, Again{before, std::move(now), {}});
+}
+
+// Of a task that began again, only what goes beyond what it had used.
+Used Budget::used() const
+{
+    auto used = used_;
+    for (const auto& [task, again] : again_) {
+        const auto now = used_of(again.now->usage());
+        used.tokens += std::max<std::int64_t>(0, now.tokens - again.before.tokens) - again.counted.tokens;
+        used.cost_nano += std::max<std::int64_t>(0, now.cost_nano - again.before.cost_nano) - again.counted.cost_nano;
+    }
+    return used;
 }
 
 namespace {
@@ -83,12 +102,14 @@ namespace {
 // Knows whether one node counts its calls by itself, and tells whoever counts for the node.
 class CountingBudget final : public flows::CallBudget {
 public:
-    CountingBudget(Budget& budget, flows::CallBudget* of_node) : budget_(budget), of_node_(of_node) {}
+    CountingBudget(Budget& budget, std::string task, flows::CallBudget* of_node)
+        : budget_(budget), task_(std::move(task)), of_node_(of_node)
+    {}
     Result<void> check() override { return budget_.check(); }
     void count(std::string_view call_name, const Json& usage) override
     {
         used_ = true;
-        budget_.count(call_name, usage);
+        budget_.count(task_, call_name, usage);
         if (of_node_)
             of_node_->count(call_name, usage);
     }
@@ -96,6 +117,7 @@ public:
 
 private:
     Budget& budget_;
+    const std::string task_;
     flows::CallBudget* of_node_;
     bool used_ = false;
 };
@@ -110,14 +132,15 @@ Task<Result<Json>> MeteredServices::call(flows::NodeCall call)
         co_return allowed.error();
     }
     // Services that make several model calls count each by itself; of others the output tells.
-    CountingBudget counted(budget_, call.budget);
+    const auto task = call.context.task_id();
+    CountingBudget counted(budget_, task, call.budget);
     call.budget = &counted;
     auto output = co_await services_.call(std::move(call));
     if (budget_.exceeded() && !output && on_exceeded_)
         std::exchange(on_exceeded_, nullptr)();
     if (!counted.used() && output && output->is_object())
         if (const auto usage = output->find("usage"); usage != output->end())
-            budget_.count(*usage);
+            budget_.count(task, {}, *usage);
     co_return output;
 }
 

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <memory>
 #include <set>
 
 #include "dure/executions/execution.hpp"
@@ -13,24 +15,40 @@ namespace dure::executions {
 // A run that multiplies what it was given, as a fan-out of a large message, fills the memory and the disk of everybody.
 inline constexpr std::size_t most_held_bytes = 128u << 20;
 
-class Budget final : public flows::CallBudget {
+// Of the `usage` a node gives.
+struct Used {
+    std::int64_t tokens = 0;
+    std::int64_t cost_nano = 0;
+};
+Used used_of(const Json& usage);
+
+class Budget {
 public:
-    Budget(const Limits& limits, std::int64_t tokens, std::int64_t cost_nano)
-        : limits_(limits), tokens_(tokens), cost_nano_(cost_nano)
-    {}
+    // `before`: by the whole execution, until this process works on it.
+    Budget(const Limits& limits, Used before) : limits_(limits), used_(before) {}
 
     // An error when a limit is reached; the first one stays in exceeded().
-    Result<void> check() override;
-    void count(const Json& usage);
-    void count(std::string_view call, const Json& usage) override;
+    Result<void> check();
+    // By a task. `call` not empty: the same call counts once.
+    void count(const std::string& task, std::string_view call, const Json& usage);
+    // A task that was left open begins again: what it had used is among `before`, and part of it is counted once more when it comes
+    // to calls whose answers are kept. `now` knows what it has used in all.
+    void begins_again(const std::string& task, Used before, std::shared_ptr<const flows::OpenTask> now);
     // Of what nodes read and made since this process works on the run; an error as of check().
     Result<void> hold(std::size_t bytes);
     const std::optional<Error>& exceeded() const { return exceeded_; }
 
 private:
+    struct Again {
+        Used before;
+        std::shared_ptr<const flows::OpenTask> now;
+        Used counted;
+    };
+    Used used() const;
+
     const Limits limits_;
-    std::int64_t tokens_;
-    std::int64_t cost_nano_;
+    Used used_;
+    std::map<std::string, Again> again_;   // by task
     std::int64_t model_calls_ = 0;
     std::size_t held_bytes_ = 0;
     std::optional<Error> exceeded_;
@@ -59,12 +77,5 @@ private:
     Budget& budget_;
     std::function<void()> on_exceeded_;
 };
-
-// Of the `usage` a node gives.
-struct Used {
-    std::int64_t tokens = 0;
-    std::int64_t cost_nano = 0;
-};
-Used used_of(const Json& usage);
 
 }  // namespace dure::executions

@@ -5,16 +5,19 @@
 
 namespace dure::executions {
 
-Result<Used> used_by_open_steps(sql::Connection& connection, const std::string& execution)
+Result<UsedByTask> used_by_open_steps(sql::Connection& connection, const std::string& execution)
 {
-    // PostgreSQL sums whole numbers as NUMERIC. One that failed and may has an output.
+    // One that failed and may has an output.
     const auto rows = connection.query(
-        "SELECT CAST(COALESCE(SUM(tokens), 0) AS BIGINT), CAST(COALESCE(SUM(cost_nano), 0) AS BIGINT) FROM "
-        "execution_steps WHERE execution_id = $1 AND status IN ('waiting', 'failed', 'cancelled') AND output = 'null'",
+        "SELECT task_id, tokens, cost_nano FROM execution_steps WHERE execution_id = $1 AND status IN ('waiting', "
+        "'failed', 'cancelled') AND output = 'null' AND (tokens > 0 OR cost_nano > 0)",
         execution);
     if (!rows)
         return rows.error();
-    return Used{rows->front().integer(0), rows->front().integer(1)};
+    UsedByTask used;
+    for (const auto row : *rows)
+        used[row.text(0)] = Used{row.integer(1), row.integer(2)};
+    return used;
 }
 
 Result<void> cancel_waiting_steps(ExecutionRows& rows, const Execution& execution, events::Batch& batch)

@@ -9,8 +9,9 @@
 
 namespace dure::executions {
 
-// By nodes that run again when the execution goes on: their calls are counted again then.
-Result<Used> used_by_open_steps(sql::Connection& connection, const std::string& execution);
+// By task. Those that run again when the execution goes on count it again then; an item that failed and was skipped never does.
+using UsedByTask = std::map<std::string, Used>;
+Result<UsedByTask> used_by_open_steps(sql::Connection& connection, const std::string& execution);
 
 // Of an execution that no worker has: they are cancelled, and each is told.
 Result<void> cancel_waiting_steps(ExecutionRows& rows, const Execution& execution, events::Batch& batch);

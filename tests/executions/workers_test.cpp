@@ -37,9 +37,9 @@ protected:
 TEST_P(ExecutionWorkersTest, WhatANodePaidBeforeItAskedAPersonIsCountedOnce)
 {
     const auto pays_and_asks = [this](graph::NodeContext& context) -> Task<Result<Json>> {
-        auto& open = context.context<flows::FlowRun>().open;
+        const auto task = context.context<flows::FlowRun>().open.begin(context.task_id(), 1);
         auto said = co_await call_model(context);
-        open.begin(context.task_id(), 1)->count("its call", said->at("usage"));
+        task->count("its call", said->at("usage"));
         const auto answer = co_await context.interrupt(Json{{"prompt", "ok?"}});
         if (!answer)
             co_return answer.error();

@@ -28,6 +28,17 @@ const char* const beside = R"({"name":"beside","nodes":[
 {"source":"b","sourceHandle":"approve","target":"done"},{"source":"b","sourceHandle":"reject","target":"done"},
 {"source":"c","sourceHandle":"approve","target":"done"},{"source":"c","sourceHandle":"reject","target":"done"}]})";
 
+// An item whose model does not answer by the schema is skipped, then a person is asked, then a model once more.
+const char* const skips = R"({"name":"skips","nodes":[
+{"id":"start","type":"start","position":{"x":0,"y":0},"data":{"config":{}}},
+{"id":"each","type":"iteration","position":{"x":1,"y":0},"data":{"config":{"items":[1],"on_item_error":"skip"}}},
+{"id":"asks","type":"llm","parentId":"each","position":{"x":0,"y":0},"data":{"config":{"model":"mock","prompt":"hi","output_schema":{"type":"object","required":["a"],"properties":{"a":{"pattern":"^never$"}}}}}},
+{"id":"ask","type":"human_input","position":{"x":2,"y":0},"data":{"config":{"prompt":"go on?"}}},
+{"id":"more","type":"llm","position":{"x":3,"y":0},"data":{"config":{"model":"mock","prompt":"hi"}}},
+{"id":"done","type":"reply","position":{"x":4,"y":0},"data":{"config":{"text":"{{nodes.more.text}}"}}}],
+"edges":[{"source":"start","target":"each"},{"source":"each","target":"ask"},
+{"source":"ask","sourceHandle":"approve","target":"more"},{"source":"more","target":"done"}]})";
+
 class FlowQuestions : public EventsOnTheWire {
 protected:
     RawAnswer send(const std::string& method, const std::string& path, const Json& body = Json()) const
@@ -96,6 +107,29 @@ TEST_P(FlowQuestions, OfNodesSideBySideAreAnsweredOneRightAfterTheOther)
     }
     EXPECT_EQ(with_questions(id, 0).at("output").at("text"), "approve approve approve");
     EXPECT_EQ(send("POST", resume, {{"node_id", "a"}, {"action", "approve"}}).status, 409);
+}
+
+// It never runs again: what it used is not counted a second time.
+TEST_P(FlowQuestions, WhatASkippedItemUsedBeforeOneIsInTheBudgetBehindIt)
+{
+    auto flow = Json::parse(skips);
+    const auto answered = [&] {
+        const auto id = execution_of(flow.dump().c_str());
+        auto waiting = with_questions(id, 1);
+        EXPECT_EQ(send("POST", "/api/executions/" + id + "/resume", {{"action", "approve"}}).status, 202);
+        EXPECT_TRUE(eventually([&] { return !send("GET", "/api/executions/" + id).json().at("ended_at").is_null(); }));
+        return std::pair(std::move(waiting), send("GET", "/api/executions/" + id).json());
+    };
+    const auto [waiting, fine] = answered();
+    EXPECT_EQ(fine.at("status"), "succeeded") << fine;
+    std::int64_t used = 0;
+    for (const auto& step : waiting.at("steps"))
+        used += step.at("tokens").get<std::int64_t>();
+    ASSERT_GT(used, 0) << waiting;
+    flow["limits"] = Json{{"max_tokens", used}};
+    const auto [still, past] = answered();
+    EXPECT_EQ(past.at("status"), "failed") << past;
+    EXPECT_EQ(past.at("error").at("code"), "LIMIT_EXCEEDED") << past;
 }
 
 TEST_P(FlowQuestions, AreNotAnsweredByWhatFitsNone)

@@ -2,6 +2,7 @@
 // again or are cancelled. One run, one core: not thread-safe.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -44,8 +45,12 @@ public:
     std::shared_ptr<OpenTask> begin(const std::string& task, UnixMillis now);
     std::shared_ptr<OpenTask> find(const std::string& task) const;
     void forget(const std::string& task) { tasks_.erase(task); }
+    // Told of each one when it begins.
+    using Told = std::function<void(const std::string& task, const std::shared_ptr<OpenTask>& open)>;
+    void on_begin(Told told) { told_ = std::move(told); }
 
 private:
+    Told told_;
     std::unordered_map<std::string, std::shared_ptr<OpenTask>> tasks_;
 };
 

@@ -56,8 +56,11 @@ void OpenTask::recall(const Json& note)
 std::shared_ptr<OpenTask> OpenTasks::begin(const std::string& task, UnixMillis now)
 {
     auto& known = tasks_[task];
-    if (!known)
+    if (!known) {
         known = std::make_shared<OpenTask>(now);
+        if (told_)
+            told_(task, known);
+    }
     return known;
 }
 
