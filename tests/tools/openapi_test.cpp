@@ -130,12 +130,75 @@ TEST(OpenApi, SameNamesInDifferentPlacesBecomeDifferentArguments)
     EXPECT_EQ(request->body, "\"text\"");
 }
 
+// The table of styles in OpenAPI's chapter on parameters, which are those of RFC 6570; members of objects come by name.
+TEST(OpenApi, ParametersAreWrittenInTheirStyle)
+{
+    const Json list{"blue", "a,b"};
+    const Json object{{"G", 200}, {"R", 100}};
+    struct Case {
+        const char* style;
+        bool explode;
+        Json value;
+        const char* written;
+    };
+    const Case in_path[] = {
+        {"simple", false, 5, "5"},
+        {"simple", false, list, "blue,a%2Cb"},
+        {"simple", true, list, "blue,a%2Cb"},
+        {"simple", false, object, "G,200,R,100"},
+        {"simple", true, object, "G=200,R=100"},
+        {"label", false, 5, ".5"},
+        {"label", false, list, ".blue,a%2Cb"},
+        {"label", true, list, ".blue.a%2Cb"},
+        {"label", true, object, ".G=200.R=100"},
+        {"matrix", false, 5, ";p=5"},
+        {"matrix", false, list, ";p=blue,a%2Cb"},
+        {"matrix", true, list, ";p=blue;p=a%2Cb"},
+        {"matrix", false, object, ";p=G,200,R,100"},
+        {"matrix", true, object, ";G=200;R=100"},
+        {"simple", false, Json::array(), nullptr},
+        {"simple", true, Json::object(), nullptr},
+        {"label", false, ".", nullptr},  // would be ".."
+    };
+    for (const auto& one : in_path) {
+        auto document =
+            document_with(R"({"/a/{p}":{"get":{"operationId":"x","parameters":[{"name":"p","in":"path"}]}}})");
+        auto& parameter = document["paths"]["/a/{p}"]["get"]["parameters"][0];
+        parameter["style"] = one.style;
+        parameter["explode"] = one.explode;
+        const auto request = http_tool_request(read(document).tools.at(0), {{"p", one.value}}, {});
+        EXPECT_EQ(request.has_value(), one.written != nullptr) << one.style << dump(one.value);
+        if (request && one.written)
+            EXPECT_EQ(request->url, "https://eu.example.com:443/v2/a/" + std::string(one.written));
+    }
+    const auto tools = read(document_with(R"({"/a":{"get":{"operationId":"x","parameters":[
+        {"name":"X-List","in":"header"}, {"name":"X-Object","in":"header"}, {"name":"X-Pairs","in":"header","explode":true},
+        {"name":"q","in":"query","explode":false}]}}})"));
+    const auto request = http_tool_request(
+        tools.tools.at(0), {{"X-List", {"a", "b"}}, {"X-Object", object}, {"X-Pairs", object}, {"q", object}}, {});
+    ASSERT_TRUE(request);
+    EXPECT_EQ(request->url, "https://eu.example.com:443/v2/a?q=G,200,R,100");
+    EXPECT_THAT(request->headers, ElementsAre(testing::Pair("X-List", "a,b"), testing::Pair("X-Object", "G,200,R,100"),
+                                              testing::Pair("X-Pairs", "G=200,R=100")));
+}
+
+TEST(OpenApi, PathsOutsideOfAsciiAreEscaped)
+{
+    const auto tools = read(
+        document_with(R"({"/날씨 지도/%20/{x}":{"get":{"operationId":"x","parameters":[{"name":"x","in":"path"}]}}})"));
+    const auto request = http_tool_request(tools.tools.at(0), {{"x", "서울"}}, {});
+    ASSERT_TRUE(request);
+    EXPECT_EQ(request->url,
+              "https://eu.example.com:443/v2/%EB%82%A0%EC%94%A8%20%EC%A7%80%EB%8F%84/%20/%EC%84%9C%EC%9A%B8");
+}
+
 TEST(OpenApi, WhatCannotBecomeAToolIsListedAndTheRestWorks)
 {
     const char* const broken[] = {
         R"({"parameters":[{"name":"c","in":"cookie","required":true}]})",
         R"({"parameters":[{"name":"c","in":"body"}]})",
         R"({"parameters":[{"in":"query"}]})",
+        R"({"parameters":[{"name":"X Bad","in":"header"}]})",
         R"({"parameters":[{"$ref":"#/components/parameters/None"}]})",
         R"({"parameters":[{"$ref":"https://evil.example/x.json"}]})",
         R"({"parameters":[{"$ref":"#/components/parameters/Loop"}]})",

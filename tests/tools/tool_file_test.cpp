@@ -128,6 +128,23 @@ parameters = { type = "object", properties = { a = {} } }
     const auto request = http_tool_request(file.tools.at(0), {{"a", "1&b=2"}}, {});
     ASSERT_TRUE(request);
     EXPECT_EQ(request->body, "a=1%26b%3D2&b=x%20y");
+    EXPECT_EQ(http_tool_request(file.tools.at(0), {{"a", {"1", "2"}}}, {})->body, "a=1&a=2&b=x%20y");
+}
+
+TEST(ToolFile, AddressesOutsideOfAsciiAreEscaped)
+{
+    const auto file = read_tools_of(R"(
+[[tool]]
+name = "map"
+description = "지도"
+url = "https://api.example.com/날씨 지도/{도시}?q=검색"
+parameters = { type = "object", required = ["도시"], properties = { "도시" = {} } }
+)");
+    ASSERT_TRUE(file.problems.empty()) << file.problems[0].message;
+    const auto request = http_tool_request(file.tools.at(0), {{"도시", "서울"}}, {});
+    ASSERT_TRUE(request);
+    EXPECT_EQ(request->url, "https://api.example.com:443/%EB%82%A0%EC%94%A8%20%EC%A7%80%EB%8F%84/%EC%84%9C%EC%9A%B8"
+                            "?q=%EA%B2%80%EC%83%89");
 }
 
 TEST(ToolFile, AnUnsetVariableMakesTheToolUnavailable)
@@ -192,6 +209,13 @@ TEST(ToolFile, NamesWhatIsWrongAndKeepsTheRest)
          "tool[0].largest_answer"},
         {"name = 'x'\ndescription = 'd'\nurl = 'https://a.example/'\nsecret = 'oops'", "tool[0].secret"},
         {"name = 'x'\ndescription = 'd'\nurl = 'https://a.example/'\nheaders = {A=1}", "tool[0].headers.A"},
+        {"name = 'x'\ndescription = 'd'\nurl = 'https://a.example/'\nheaders = {'A B'='1'}", "tool[0].headers.A B"},
+        {"name = 'x'\ndescription = 'd'\nurl = 'https://a.example/'\nheaders = {Host='b.example'}",
+         "tool[0].headers.Host"},
+        {"name = 'x'\ndescription = 'd'\nurl = 'https://a.example/'\nheaders = {A=\"1\\r\\nB: 2\"}",
+         "tool[0].headers.A"},
+        {"name = 'x'\ndescription = 'd'\nurl = 'https://a.example/'\nheaders_env = {'A:'='KNOWN'}",
+         "tool[0].headers_env.A:"},
         {"name = 'x'\ndescription = 'd'\nurl = 'https://a.example/'\npure = true\napproval = true", "exclude"},
     };
     for (const auto& one : cases) {

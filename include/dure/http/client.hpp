@@ -38,6 +38,9 @@ struct ClientTimeouts {
     std::chrono::milliseconds head{30000};        // from the last request byte
 };
 
+// Whether a request may carry this header field: it cannot become another one, and is not one the client sets itself.
+bool may_be_sent(std::string_view name, std::string_view value);
+
 struct ClientRequest {
     ClientRequest(Method verb, Url where) : method(verb), url(std::move(where)) {}
     Method method;

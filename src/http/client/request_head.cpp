@@ -58,7 +58,7 @@ Result<std::string> request_head(const ClientRequest& request)
     head.append("\r\n");
     for (const auto& [name, value] : request.headers) {
         // The value may be a secret: only the name is said.
-        if (!is_token(name) || !is_field_text(value) || is_ours(name))
+        if (!may_be_sent(name, value))
             return Error(Errc::invalid_argument, "A header field of an outgoing request is not allowed.")
                 .reason("invalid_header")
                 .detail("field " + (is_token(name) ? name : std::string("with a broken name")));
@@ -71,3 +71,8 @@ Result<std::string> request_head(const ClientRequest& request)
 }
 
 }  // namespace dure::http::outgoing
+
+bool dure::http::may_be_sent(std::string_view name, std::string_view value)
+{
+    return outgoing::is_token(name) && outgoing::is_field_text(value) && !outgoing::request_head_parts::is_ours(name);
+}

@@ -21,12 +21,17 @@ std::string as_is(std::string_view text)
 // A segment made of an argument may not be empty, "." or "..": servers and proxies resolve those.
 Result<std::string> filled_path(const HttpToolPlan& plan, const Json& arguments)
 {
+    const auto text_of = [&](const std::string& name, const Json& value) {
+        const auto style = plan.path_styles.find(name);
+        return style == plan.path_styles.end() ? percent_encode(argument_text(value))
+                                               : styled(style->second, value, percent_encode);
+    };
     for (const auto& name : plan.path.arguments()) {
         const auto value = arguments.find(name);
-        if (value == arguments.end() || argument_text(*value).empty())
+        if (value == arguments.end() || argument_text(*value).empty() || text_of(name, *value).empty())
             return Error(Errc::invalid_argument, "The argument '" + name + "' is missing or empty.");
     }
-    auto path = plan.path.fill(arguments, percent_encode);
+    auto path = plan.path.fill_by(arguments, text_of);
     for (std::size_t at = 0; at < path.size();) {
         const auto end = std::min(path.find('/', at + 1), path.size());
         const auto segment = path.substr(at + 1, end - at - 1);
@@ -35,6 +40,13 @@ Result<std::string> filled_path(const HttpToolPlan& plan, const Json& arguments)
         at = end;
     }
     return path;
+}
+
+std::string filled_header(const HeaderPart& header, const Json& arguments)
+{
+    return header.value.fill_by(arguments, [&](const std::string&, const Json& value) {
+        return header.style ? styled(*header.style, value, as_is) : argument_text(value);
+    });
 }
 
 class QueryText {
@@ -50,8 +62,8 @@ public:
         if (value.is_array() && part.style == QueryStyle::repeated) {
             for (const auto& one : value)
                 add(part.name, argument_text(one));
-        } else if (value.is_array() && part.style != QueryStyle::json) {
-            add_joined(part, value);
+        } else if (is_joined(part.style) && value.is_structured()) {
+            add_joined(part, members_in_turn(value));
         } else if (value.is_object() && part.style != QueryStyle::json) {
             for (const auto& [key, one] : value.items())
                 add(part.style == QueryStyle::deep_object ? part.name + "[" + key + "]" : key, argument_text(one));
@@ -63,6 +75,11 @@ public:
     const std::string& text() const { return text_; }
 
 private:
+    static bool is_joined(QueryStyle style)
+    {
+        return style == QueryStyle::commas || style == QueryStyle::spaces || style == QueryStyle::pipes;
+    }
+
     // The separators stand as they are, what they separate is encoded.
     void add_joined(const QueryPart& part, const Json& list)
     {
@@ -121,11 +138,20 @@ std::optional<Json> filled_json(const Json& body, const Json& arguments)
     return out;
 }
 
+// Lists are repeated, as in the query.
 std::string form_text(const Json& fields)
 {
     std::string out;
-    for (const auto& [name, value] : fields.items())
+    const auto add = [&](const std::string& name, const Json& value) {
         out += (out.empty() ? "" : "&") + percent_encode(name) + "=" + percent_encode(argument_text(value));
+    };
+    for (const auto& [name, value] : fields.items()) {
+        if (!value.is_array())
+            add(name, value);
+        else
+            for (const auto& one : value)
+                add(name, one);
+    }
     return out;
 }
 
@@ -214,7 +240,7 @@ Result<http::FetchRequest> http_tool_request(const HttpToolPlan& plan, const Jso
     request.url = plan.origin + *path + filled_query(plan, arguments);
     request.largest_answer = plan.largest_answer;
     for (const auto& header : plan.headers)
-        if (auto value = header.value.fill(arguments, as_is); !value.empty())
+        if (auto value = filled_header(header, arguments); !value.empty())
             request.headers.emplace_back(header.name, std::move(value));
     for (const auto& [name, secret] : plan.secret_headers)
         request.headers.emplace_back(name, secret.reveal());

@@ -2,6 +2,7 @@
 // files and OpenAPI operations are both read into an HttpToolPlan.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "dure/base/secret.hpp"
 #include "dure/http/fetch.hpp"
 #include "dure/tools/tool.hpp"
+#include "tools/http/parameter_style.hpp"
 #include "tools/http/template.hpp"
 
 namespace dure::tools {
@@ -25,6 +27,7 @@ struct QueryPart {
 struct HeaderPart {
     std::string name;
     Template value;
+    std::optional<ParameterStyle> style = std::nullopt;   // of a value that is one argument
 };
 
 enum class BodyKind { none, json, form, text };
@@ -36,6 +39,7 @@ struct HttpToolPlan {
     http::Method method = http::Method::get;
     std::string origin;                      // "https://api.example.com:443", never from arguments
     Template path;                           // begins with '/'
+    std::map<std::string, ParameterStyle> path_styles;   // of its arguments; others are written as one text
     std::vector<QueryPart> query;
     std::vector<HeaderPart> headers;
     std::vector<std::pair<std::string, SecretString>> secret_headers;

@@ -151,20 +151,35 @@ private:
         const auto lower = ascii_lower(name);
         if (in == "header" && (lower == "accept" || lower == "content-type" || lower == "authorization"))
             return;  // OpenAPI: such definitions are to be ignored
+        if (in == "header" && !http::may_be_sent(name, {}))
+            throw OpenApiProblem{"the parameter '" + name + "' is no header that a tool may send"};
         const auto& content = member(parameter, "content");
         const bool as_json = content.is_object() && !content.empty();
         const auto argument =
             declare(name, in, as_json ? member(*content.begin(), "schema") : member(parameter, "schema"),
                     text_member(parameter, "description"), required);
-        if (in == "path")
+        const auto style = as_json ? std::optional<ParameterStyle>() : written_style(parameter, name, in);
+        if (in == "path") {
             path_arguments_[name] = argument;
-        else if (in == "header")
-            plan_.headers.push_back({name, Template::of_argument(argument)});
+            if (style)
+                plan_.path_styles[argument] = *style;
+        } else if (in == "header")
+            plan_.headers.push_back({name, Template::of_argument(argument), style});
         else if (in == "query")
             plan_.query.push_back(
                 {name, Template::of_argument(argument), as_json ? QueryStyle::json : style_of(parameter)});
         else
             throw OpenApiProblem{"the parameter '" + name + "' is in '" + in + "', which OpenAPI does not know"};
+    }
+
+    // Headers know the simple style only.
+    static ParameterStyle written_style(const Json& parameter, const std::string& name, const std::string& in)
+    {
+        const auto word = in == "path" ? text_member(parameter, "style") : std::string();
+        const auto kind = word == "label"    ? ParameterStyle::Kind::label
+                          : word == "matrix" ? ParameterStyle::Kind::matrix
+                                             : ParameterStyle::Kind::simple;
+        return {kind, true_member(parameter, "explode"), name};
     }
 
     static QueryStyle style_of(const Json& parameter)
@@ -204,7 +219,7 @@ private:
             filled.append_text(base_path_);
         for (const auto& piece : parsed->pieces()) {
             if (!piece.argument) {
-                filled.append_text(piece.text);
+                filled.append_text(escape_the_rest(piece.text));
                 continue;
             }
             const auto argument = path_arguments_.find(piece.text);

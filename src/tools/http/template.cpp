@@ -10,20 +10,30 @@ bool unreserved(char c)
            c == '_' || c == '~';
 }
 
-}  // namespace template_parts
-
-std::string percent_encode(std::string_view text)
+std::string encoded(std::string_view text, bool (*stays)(char))
 {
     static constexpr char digits[] = "0123456789ABCDEF";
     std::string out;
     for (const char c : text) {
         const auto byte = static_cast<unsigned char>(c);
-        if (template_parts::unreserved(c))
+        if (stays(c))
             out += c;
         else
             out.append({'%', digits[byte >> 4], digits[byte & 15]});
     }
     return out;
+}
+
+}  // namespace template_parts
+
+std::string percent_encode(std::string_view text)
+{
+    return template_parts::encoded(text, template_parts::unreserved);
+}
+
+std::string escape_the_rest(std::string_view text)
+{
+    return template_parts::encoded(text, [](char c) { return c > ' ' && c < 0x7f && c != '\\'; });
 }
 
 std::string argument_text(const Json& value)
@@ -84,12 +94,19 @@ void Template::append_argument(std::string name)
 
 std::string Template::fill(const Json& arguments, const std::function<std::string(std::string_view)>& encode) const
 {
+    return fill_by(arguments, [&](const std::string&, const Json& value) { return encode(argument_text(value)); });
+}
+
+std::string
+Template::fill_by(const Json& arguments,
+                  const std::function<std::string(const std::string& name, const Json& value)>& text_of) const
+{
     std::string out;
     for (const auto& piece : pieces_) {
         if (!piece.argument)
             out += piece.text;
         else if (const auto value = arguments.find(piece.text); value != arguments.end())
-            out += encode(argument_text(*value));
+            out += text_of(piece.text, *value);
     }
     return out;
 }

@@ -169,7 +169,12 @@ void read_url(Table& table, HttpToolPlan& plan)
         throw Wrong{table.name("url") + " may not have a fragment"};
     const auto question = std::min(rest.find('?'), rest.size());
     const auto path = rest.substr(0, question);
-    plan.path = parsed(path.empty() ? "/" : path, table.name("url"));
+    const auto written = parsed(path.empty() ? "/" : path, table.name("url"));
+    for (const auto& piece : written.pieces())
+        if (piece.argument)
+            plan.path.append_argument(piece.text);
+        else
+            plan.path.append_text(escape_the_rest(piece.text));
     if (question == rest.size())
         return;
     for (std::size_t at = question + 1; at <= rest.size();) {
@@ -184,6 +189,13 @@ void read_url(Table& table, HttpToolPlan& plan)
             plan.query.push_back({*name, parsed(*value, table.name("url"))});
         at = end + 1;
     }
+}
+
+// Told when it is loaded, not with each call. What an argument brings is looked at then.
+void check_header(const std::string& name, const std::string& text, const std::string& place)
+{
+    if (!http::may_be_sent(name, text))
+        throw Wrong{place + "." + to_valid_utf8(name) + " is no header that a tool may send"};
 }
 
 using Secrets = std::vector<std::pair<std::string, SecretString>>;
@@ -203,8 +215,10 @@ SecretParts read_secrets(Table& table, const Variables& variables)
             out.unavailable = "the environment variable " + variable + " is not set";
         return value ? *value : SecretString();
     };
-    for (const auto& [name, variable] : table.map("headers_env"))
+    for (const auto& [name, variable] : table.map("headers_env")) {
+        check_header(name, "", table.name("headers_env"));
         out.headers.emplace_back(name, value_of(variable));
+    }
     for (const auto& [name, variable] : table.map("query_env"))
         out.query.emplace_back(name, value_of(variable));
     if (const auto variable = table.text("bearer_env"); !variable.empty())
@@ -316,8 +330,10 @@ HttpToolPlan read_tool(const Json& value, const std::string& place, const std::s
     read_url(table, plan);
     for (const auto& [name, text] : table.map("query"))
         plan.query.push_back({name, parsed(text, table.name("query"))});
-    for (const auto& [name, text] : table.map("headers"))
+    for (const auto& [name, text] : table.map("headers")) {
+        check_header(name, text, table.name("headers"));
         plan.headers.push_back({name, parsed(text, table.name("headers"))});
+    }
     auto secrets = read_secrets(table, variables);
     plan.secret_headers = std::move(secrets.headers);
     plan.secret_query = std::move(secrets.query);
