@@ -28,6 +28,14 @@ struct Function {
 
 constexpr std::size_t any_number = longest_expression;
 
+// Of a whole power it is whole: log(1000, 10) is 3, though the quotient is 2.9999999999999996.
+double logarithm(double value, double base)
+{
+    const double quotient = std::log(value) / std::log(base);
+    const double whole = std::round(quotient);
+    return std::pow(base, whole) == value && std::isfinite(quotient) ? whole : quotient;
+}
+
 const Function functions[] = {
     {"sqrt", 1, 1, [](const Numbers& n) { return std::sqrt(n[0]); }},
     {"cbrt", 1, 1, [](const Numbers& n) { return std::cbrt(n[0]); }},
@@ -41,7 +49,7 @@ const Function functions[] = {
     {"acos", 1, 1, [](const Numbers& n) { return std::acos(n[0]); }},
     {"atan", 1, 1, [](const Numbers& n) { return std::atan(n[0]); }},
     {"ln", 1, 1, [](const Numbers& n) { return std::log(n[0]); }},
-    {"log", 1, 2, [](const Numbers& n) { return n.size() == 1 ? std::log10(n[0]) : std::log(n[0]) / std::log(n[1]); }},
+    {"log", 1, 2, [](const Numbers& n) { return n.size() == 1 ? std::log10(n[0]) : logarithm(n[0], n[1]); }},
     {"log2", 1, 1, [](const Numbers& n) { return std::log2(n[0]); }},
     {"log10", 1, 1, [](const Numbers& n) { return std::log10(n[0]); }},
     {"exp", 1, 1, [](const Numbers& n) { return std::exp(n[0]); }},

@@ -8,6 +8,17 @@
 namespace dure::tools {
 namespace {
 
+// A quotient of two logarithms is off in its last digit, and is shown as it is.
+TEST(Calculator, LogarithmsOfPowersAreWhole)
+{
+    EXPECT_EQ(evaluate("log(1000, 10)").value(), 3.0);
+    EXPECT_EQ(evaluate("log(125, 5)").value(), 3.0);
+    EXPECT_EQ(evaluate("log(1/8, 2)").value(), -3.0);
+    EXPECT_DOUBLE_EQ(evaluate("log(10, 3)").value(), 2.0959032742893848);
+    for (const char* wrong : {"log(2, 1)", "log(0, 2)", "log(-8, -2)"})
+        EXPECT_FALSE(evaluate(wrong)) << wrong;
+}
+
 TEST(Calculator, ComputesWhatPeopleWrite)
 {
     struct Case {
