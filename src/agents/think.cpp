@@ -1,17 +1,33 @@
 // One model call with native tools. It answers with text, which is the final answer and streams as it comes, or with tool
 // calls, which are split: the server's run in the executor, the client's end the answer.
+#include <set>
+
 #include "agents/ask.hpp"
 #include "dure/base/clock.hpp"
 
 namespace dure::agents {
 namespace {
 
-// Gives every call what a conversation needs: an id and JSON text for its arguments.
-void complete_calls(std::vector<model::ToolCall>& calls)
+std::set<std::string> known_calls(const AgentRun& run, const graph::State& state)
+{
+    std::set<std::string> ids;
+    for (const auto& message : run.request.messages)
+        for (const auto& call : message.tool_calls)
+            ids.insert(call.id);
+    for (const auto& entry : state.at("transcript"))
+        if (const auto calls = entry.find("tool_calls"); calls != entry.end())
+            for (const auto& call : *calls)
+                ids.insert(call.at("id").get<std::string>());
+    return ids;
+}
+
+// Gives every call what a conversation needs: an id of its own and JSON text for its arguments. Some models count the calls of
+// each turn from 0; but the id tells whose a result is, and its idempotency key tells a tool's server what it has done already.
+void complete_calls(std::vector<model::ToolCall>& calls, std::set<std::string> known)
 {
     std::erase_if(calls, [](const auto& call) { return call.name.empty(); });
     for (auto& call : calls) {
-        if (call.id.empty())
+        if (call.id.empty() || !known.insert(call.id).second)
             call.id = "call_" + random_base62(24);
         if (call.arguments.empty())
             call.arguments = "{}";
@@ -76,7 +92,7 @@ Task<Result<graph::Update>> think(graph::NodeContext& context, AgentRun& run)
     model::Completion turn;
     if (auto asked = co_await ask_streamed(run, request, tap, turn); !asked)
         co_return asked.error();
-    complete_calls(turn.tool_calls);
+    complete_calls(turn.tool_calls, known_calls(run, state));
     if (!turn.tool_calls.empty() && open)
         co_return requested(run, turn);
     if (!turn.tool_calls.empty() && turn.text.empty())

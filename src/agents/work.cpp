@@ -3,6 +3,7 @@
 #include "dure/agents/work.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "agents/answer_tap.hpp"
 #include "agents/decision.hpp"
@@ -86,7 +87,7 @@ Task<Result<void>> run_calls(Workshop& shop, WorkOrder& order, std::string text,
     const auto count = std::min(calls.size(), most_calls_at_once);
     std::vector<tools::Outcome> outcomes(calls.size());
     for (auto i = count; i < calls.size(); ++i)
-        outcomes[i].error = "Error: more than 32 tool calls in one turn, not run.";
+        outcomes[i].error = "More than 32 tool calls in one turn, not run.";
     auto refusals = co_await shop.calls.refusals(order.node, {calls.begin(), calls.begin() + static_cast<std::ptrdiff_t>(count)});
     if (!refusals)
         co_return refusals.error();
@@ -138,14 +139,20 @@ Task<Result<model::Completion>> ask_aloud(Workshop& shop, const WorkOrder& order
     co_return turn;
 }
 
-// Gives the calls of a turn what a conversation needs. The ids are the same when the work is done again after a crash: what
-// came of a call is found by its id.
-void complete_turn(std::vector<model::ToolCall>& calls, std::int64_t round)
+// Gives the calls of a turn what a conversation needs, each an id of its own: some models count from 0 in each turn. The ids are
+// the same when the work is done again after a crash: what came of a call is found by its id.
+void complete_turn(const WorkOrder& order, std::vector<model::ToolCall>& calls, std::int64_t round)
 {
+    std::set<std::string> known;
+    for (const auto& message : order.messages)
+        for (const auto& call : message.tool_calls)
+            known.insert(call.id);
     std::erase_if(calls, [](const auto& call) { return call.name.empty(); });
     for (std::size_t i = 0; i < calls.size(); ++i) {
-        if (calls[i].id.empty())
+        if (calls[i].id.empty() || known.contains(calls[i].id))
             calls[i].id = "call_" + std::to_string(round) + "_" + std::to_string(i);
+        while (!known.insert(calls[i].id).second)
+            calls[i].id += "_";
         if (calls[i].arguments.empty())
             calls[i].arguments = "{}";
     }
@@ -163,7 +170,7 @@ Task<Result<std::string>> work_natively(Workshop& shop, WorkOrder& order)
         if (!turn)
             co_return turn.error();
         auto& calls = turn->tool_calls;
-        complete_turn(calls, round);
+        complete_turn(order, calls, round);
         if (calls.empty() || (!may_call && !turn->text.empty()))
             co_return std::move(turn->text);
         if (!may_call)
@@ -210,7 +217,7 @@ Task<Result<std::string>> work_by_decisions(Workshop& shop, WorkOrder& order)
         std::vector<model::ToolCall> calls(1);
         calls[0].name = (*decided)->tool;
         calls[0].arguments = (*decided)->arguments;
-        complete_turn(calls, round);
+        complete_turn(order, calls, round);
         if (auto ran = co_await run_calls(shop, order, "", std::move(calls)); !ran)
             co_return ran.error();
     }

@@ -3,6 +3,7 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/post.hpp>
 #include <future>
+#include <set>
 
 #include "agents/fixture.hpp"
 
@@ -80,6 +81,38 @@ TEST_F(AgentTest, CallsOfOneTurnAreAllAnsweredInOrderAndUsageIsSummed)
     EXPECT_EQ(record.completion.usage.total(), 24);
     EXPECT_EQ(record.tools_used.size(), 2u);
     EXPECT_EQ(sink.shown.text, "Two, and an error.");
+}
+
+// Some models count the calls of each turn from 0. The id tells whose a result is, and is in the idempotency key.
+TEST_F(AgentTest, CallsOfOneIdGetIdsOfTheirOwn)
+{
+    const auto sum = [](const char* id) { return Turn{id, "calculator", R"({"expression":"1+1"})"}; };
+    upstream.enqueue(turn({}, {sum("call_0"), sum("call_0")}));
+    upstream.enqueue(turn({}, {sum("call_0")}));
+    upstream.enqueue(turn({"2"}));
+    ASSERT_TRUE(ask("compute").has_value());
+    std::set<std::string> asked, answered;
+    const auto messages = sent(2)["messages"];
+    for (const auto& message : messages) {
+        for (const auto& call : message.value("tool_calls", Json::array()))
+            asked.insert(call["id"].get<std::string>());
+        if (message["role"] == "tool")
+            answered.insert(message["tool_call_id"].get<std::string>());
+    }
+    EXPECT_EQ(asked.size(), 3u);
+    EXPECT_EQ(asked, answered);
+    EXPECT_TRUE(asked.contains("call_0"));
+
+    request.client_tools = {client_tool("page")};
+    auto& before = request.messages.emplace_back(message(model::Role::assistant, ""));
+    before.tool_calls = {{"call_0", "page", "{}"}};
+    auto& result = request.messages.emplace_back(message(model::Role::tool, "text"));
+    result.tool_call_id = "call_0";
+    sink.shown = {};
+    record = {};
+    upstream.enqueue(turn({}, {{"call_0", "page", "{}"}}));
+    ASSERT_TRUE(run().has_value());
+    EXPECT_NE(sink.shown.tool_calls.at(0).id, "call_0");
 }
 
 // Providers that sign their thoughts refuse tool results without them (llm-upstreams §5).
