@@ -66,7 +66,7 @@ std::string listed(const std::vector<std::string>& names)
 
 std::string arguments_of(const Json& object)
 {
-    for (const auto* name : {"arguments", "args", "parameters", "tool_input"}) {
+    for (const auto* name : {"arguments", "args", "parameters", "tool_input", "action_input"}) {
         const auto at = object.find(name);
         if (at == object.end())
             continue;
@@ -84,6 +84,12 @@ struct Said {
     std::string tool;
     std::string arguments;
 };
+
+// Models think aloud before they decide, with objects of other kinds.
+bool is_decision(const Json& object)
+{
+    return object.contains("action") || object.contains("selected_tool");
+}
 
 Said said_tool(const Json& object)
 {
@@ -133,7 +139,7 @@ std::optional<std::string> nearest_tool(std::string_view name, const std::vector
 
 std::variant<Decision, Misunderstood> read_decision(std::string_view text, const std::vector<std::string>& tools)
 {
-    const auto object = object_in(text);
+    const auto object = object_in(text, is_decision);
     if (!object)
         return Misunderstood{"The answer holds no JSON object."};
     Decision decision;

@@ -1,4 +1,4 @@
-// See lenient_json.hpp. object_in: outermost brackets strictly → each opening bracket strictly → each one mended.
+// See lenient_json.hpp. object_in: outermost brackets strictly → each opening bracket, strictly and mended.
 #include "dure/agents/lenient_json.hpp"
 
 #include <array>
@@ -207,27 +207,33 @@ std::string mended(std::string_view text)
     return Mender(text).mend();
 }
 
-std::optional<Json> object_in(std::string_view text)
+std::optional<Json> object_in(std::string_view text, bool (*wanted)(const Json& object))
 {
+    std::optional<Json> another;
+    const auto is_it = [&](std::optional<Json>& object) {
+        if (!object || wanted == nullptr || wanted(*object))
+            return object.has_value();
+        if (!another)
+            another = std::move(object);
+        return false;
+    };
     const auto first = text.find('{');
     if (first == std::string_view::npos || text.size() > largest_text)
         return std::nullopt;
     if (const auto last = text.rfind('}'); last != std::string_view::npos && last > first)
-        if (auto object = strict_object(text.substr(first, last - first + 1)))
+        if (auto object = strict_object(text.substr(first, last - first + 1)); is_it(object))
             return object;
-    for (const bool mend : {false, true}) {
-        if (mend && text.size() > largest_mended)
-            break;
-        std::size_t openings = 0;
-        for (auto at = first; at != std::string_view::npos && openings < most_openings;
-             at = text.find('{', at + 1), ++openings) {
-            const auto rest = text.substr(at);
-            auto object = mend ? strict_object(mended(rest)) : strict_object(balanced(rest));
-            if (object && !object->empty())
-                return object;
-        }
+    std::size_t openings = 0;
+    for (auto at = first; at != std::string_view::npos && openings < most_openings;
+         at = text.find('{', at + 1), ++openings) {
+        const auto rest = text.substr(at);
+        auto object = strict_object(balanced(rest));
+        if (!object && text.size() <= largest_mended)   // before the objects in it, which may need no mending
+            object = strict_object(mended(rest));
+        if (object && !object->empty() && is_it(object))
+            return object;
     }
-    return std::nullopt;
+    return another;
 }
 
 }  // namespace dure::agents

@@ -32,7 +32,7 @@ std::string progress_text(const AgentRun& run, const graph::State& state, const 
 
 std::variant<std::vector<std::string>, Misunderstood> read_steps(std::string_view text)
 {
-    const auto object = object_in(text);
+    const auto object = object_in(text, [](const Json& one) { return one.contains("steps"); });
     const auto listed = object ? object->find("steps") : Json::const_iterator();
     if (!object || listed == object->end() || !listed->is_array() || listed->size() > most_steps_listed)
         return Misunderstood{"\"steps\" must be a list of at most 16 sentences."};

@@ -151,7 +151,7 @@ std::variant<Round, Misunderstood> read_plan(const Json& object, const std::vect
 
 std::variant<Round, Misunderstood> read_round(const TeamPlan& plan, std::string_view text, bool nothing_done)
 {
-    const auto object = object_in(text);
+    const auto object = object_in(text, [](const Json& one) { return one.contains("next") || one.contains("steps"); });
     if (!object)
         return Misunderstood{"The answer holds no JSON object."};
     const auto names = worker_names(plan.team);

@@ -54,6 +54,17 @@ TEST(Decision, IsReadOutOfMalformedAnswers)
         {R"({"action":"execute_tool","selected_tool":"calcualtor"})", "execute_tool", "calculator", ""},
         {R"({"action":"execute_tool","selected_tool":"wether"})", "execute_tool", "weather", ""},
         {R"({"action":"end"})", "END", "", ""},
+        {R"(<think>{"days":1} would do</think>{"action":"execute_tool","selected_tool":"weather"})", "execute_tool",
+         "weather", ""},
+        {R"(It fits {"name":"weather"}: {"action":"execute_tool","selected_tool":"weather","arguments":{"city":"부산"},})",
+         "execute_tool", "weather", R"({"city":"부산"})"},
+        // The arguments need no mending, what is around them does.
+        {"{\"action\":\"execute_tool\", // go\n\"selected_tool\":\"weather\",\"arguments\":{\"city\":\"부산\"}}",
+         "execute_tool", "weather", R"({"city":"부산"})"},
+        {R"({"action":"execute_tool","selected_tool":"weather","arguments":{"city":"부산"})", "execute_tool", "weather",
+         R"({"city":"부산"})"},
+        {R"({"decision":{"action":"direct_response","selected_tool":null}})", "direct_response", "", ""},
+        {R"({"action":"weather","action_input":{"city":"부산"}})", "execute_tool", "weather", R"({"city":"부산"})"},
     };
     for (const auto& one : cases) {
         const auto read = read_decision(one.text, offered);
@@ -102,6 +113,7 @@ TEST(Decision, ANameBetweenTwoToolsIsNoTool)
 
 TEST(LenientJson, HostileTextIsBounded)
 {
+    EXPECT_EQ(object_in(R"({'a': {"b": 1}})"), (Json{{"a", {{"b", 1}}}}));
     EXPECT_FALSE(object_in(std::string(200000, '{')));
     EXPECT_FALSE(object_in(std::string(300000, ' ') + R"({"a":1})"));
     std::string deep;
