@@ -2,6 +2,7 @@
 // references or alternatives multiply ends in a problem, not in a stalled thread.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "dure/base/text.hpp"
 #include "schema/json_schema_node.hpp"
@@ -156,8 +157,9 @@ private:
                    "Input should be less than " + number_text(*node.below));
         if (node.multiple_of) {
             const double steps = number / *node.multiple_of;
-            const bool whole =
-                std::isfinite(steps) && std::fabs(steps - std::round(steps)) <= 1e-9 * std::max(1.0, std::fabs(steps));
+            // What the division of two doubles may be off: more would take 1000000000.5 for a multiple of 1.
+            const double off = std::max(1e-9, 4 * std::numeric_limits<double>::epsilon() * std::fabs(steps));
+            const bool whole = std::isfinite(steps) && std::fabs(steps - std::round(steps)) <= off;
             expect(whole, problems, "multiple_of", "Input should be a multiple of " + number_text(*node.multiple_of));
         }
     }

@@ -50,6 +50,8 @@ TEST(JsonSchema, AcceptsAndRefusesByEveryKeyword)
         {R"({"minimum":1,"maximum":3})", {"1", "3", "\"x\""}, {"0", "3.1"}},
         {R"({"exclusiveMinimum":1,"exclusiveMaximum":3})", {"2"}, {"1", "3"}},
         {R"({"multipleOf":0.1})", {"0.3", "7", "0"}, {"0.35"}},
+        {R"({"multipleOf":1})", {"1000000000", "1e300"}, {"1000000000.5"}},
+        {R"({"multipleOf":0.01})", {"19.99", "12345678.9"}, {"12345678.905"}},
         {R"({"minLength":2,"maxLength":3})", {"\"한글\"", "\"abc\""}, {"\"한\"", "\"abcd\""}},
         {R"({"pattern":"^a+$"})", {"\"aaa\"", "1"}, {"\"ab\""}},
         {R"({"pattern":"b"})", {"\"abc\""}, {"\"xyz\""}},
