@@ -153,6 +153,8 @@ NodeOptions Reader::read_options(const Json& node, const std::string& where)
         only_keys(retry, where + ".retry", {"attempts", "first_pause_ms", "factor", "longest_pause_ms", "jitter"});
         RetryPolicy policy;
         policy.attempts = static_cast<int>(std::min<std::int64_t>(number(retry, "attempts", 3, where + ".retry"), 100));
+        if (policy.attempts < 1)
+            problem(where + ".retry.attempts", "must be at least 1, the first one");
         policy.first_pause = std::chrono::milliseconds(number(retry, "first_pause_ms", 500, where + ".retry"));
         policy.longest_pause = std::chrono::milliseconds(number(retry, "longest_pause_ms", 128'000, where + ".retry"));
         if (const auto factor = retry.find("factor"); factor != retry.end()) {

@@ -64,6 +64,8 @@ Result<NodeFunction> make_copy(const Json& config)
     auto to = text_of(config, "to");
     if (!to)
         return to.error();
+    if (config.contains("from") && !config.at("from").is_string())
+        return bad_config("from must be a text");
     const auto from = config.value("from", std::string());
     return NodeFunction([from, to = *to](NodeContext& context) -> Task<Result<Update>> {
         const auto* value = from.empty() ? context.argument() : context.state().find(from);
@@ -106,6 +108,8 @@ Result<NodeFunction> make_fail(const Json& config)
     auto message = text_of(config, "message");
     if (!message)
         return message.error();
+    if (config.contains("times") && !config.at("times").is_number_integer())
+        return bad_config("times must be a whole number");
     const auto times = config.value("times", std::int64_t{-1});
     return NodeFunction([message = *message, times](NodeContext& context) -> Task<Result<Update>> {
         if (times >= 0 && context.attempt() > times)

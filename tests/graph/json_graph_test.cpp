@@ -71,6 +71,8 @@ TEST(JsonGraph, EveryProblemIsNamedAtOnce)
     const auto wrong = compile_json(Json::parse(R"({
         "channels": {"a": {"reducer": "mean"}, "b": {"reducer": "append", "initial": 3}, "c": 1},
         "nodes": {"p": {"function": "nothing"}, "q": {"function": "write", "config": {}},
+                  "f": {"function": "fail", "config": {"message": "m", "times": "two"}},
+                  "g": {"function": "copy", "config": {"to": "b", "from": 5}},
                   "r": {"function": "copy", "config": {"to": "b"}, "retry": {"attempts": -1}, "defer": 1, "colour": "red"},
                   "s": {"graph": {"nodes": {"t": 7}}}},
         "edges": [["p"], [["p", 2], "q"]],
@@ -81,8 +83,9 @@ TEST(JsonGraph, EveryProblemIsNamedAtOnce)
     EXPECT_EQ(wrong.error().reason(), "INVALID_GRAPH");
     for (const auto* place :
          {"channels.a.reducer", "channels.b.initial", "channels.c must", "nodes.p.function", "nodes.q.config",
-          "nodes.r.retry.attempts", "nodes.r.defer", "nodes.r.colour", "nodes.s.graph.nodes.t", "edges[0]", "edges[1]",
-          "conditional_edges[0].function", "conditional_edges[1].config", "output must hold", "extra is no key"})
+          "nodes.f.config", "nodes.g.config", "nodes.r.retry.attempts", "nodes.r.defer", "nodes.r.colour",
+          "nodes.s.graph.nodes.t", "edges[0]", "edges[1]", "conditional_edges[0].function",
+          "conditional_edges[1].config", "output must hold", "extra is no key"})
         EXPECT_NE(wrong.error().message().find(place), std::string::npos) << place << " in " << wrong.error().message();
     EXPECT_FALSE(compile_json(Json(3), standard_functions()));
 }
