@@ -214,6 +214,7 @@ Task<MaybeFailure> Gateway::State::attempt(const Catalog& catalog, const ModelEn
         co_return Failure(FailureClass::busy, "");
     reply.completion.answered_by = target.label();
     reply.from_mock_fallback(entry.settings.dialect == "mock" && &target != &model.targets.front());
+    reply.attempt_begins(*target.health);
     AttemptNote note(attempt_log, target, key, model.info.id, ask, reply);
     if (target.drains && ask.context.from_client)
         co_return co_await drained(entry.provider->attempt(target, key, ask, reply),

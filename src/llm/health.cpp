@@ -151,6 +151,14 @@ void TargetHealth::note(std::size_t key, const MaybeFailure& failure, Steady::ti
         open_breaker(now);
 }
 
+void TargetHealth::speaks()
+{
+    const std::lock_guard lock(guard_);
+    probing_ = false;
+    times_opened_ = 0;
+    failures_in_a_row_ = 0;
+}
+
 void TargetHealth::abandoned()
 {
     const std::lock_guard lock(guard_);

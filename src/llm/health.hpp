@@ -64,6 +64,8 @@ public:
     bool may_retry(Steady::time_point now);
     // An admitted attempt has ended; empty: with success.
     void note(std::size_t key, const MaybeFailure& failure, Steady::time_point now);
+    // An admitted attempt has its first output: the breaker does not wait for the end, which may be minutes away.
+    void speaks();
     // An admitted attempt has ended without telling anything of the target.
     void abandoned();
     Breaker breaker(Steady::time_point now);

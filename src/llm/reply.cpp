@@ -6,6 +6,9 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <algorithm>
+#include <utility>
+
+#include "llm/health.hpp"
 
 namespace dure::llm {
 
@@ -40,6 +43,8 @@ Reply::~Reply()
 template <class Write>
 Task<Result<void>> Reply::write(Write operation)
 {
+    if (silent_ != nullptr)
+        std::exchange(silent_, nullptr)->speaks();
     if (sink_ == nullptr)
         co_return Result<void>();
     writing_ = true;

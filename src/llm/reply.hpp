@@ -13,6 +13,8 @@
 
 namespace dure::llm {
 
+class TargetHealth;
+
 class Reply {
 public:
     // sink may be null: nobody reads along. A relay's record is kept up to date while the answer is made, because the
@@ -49,6 +51,8 @@ public:
     };
     Steady::duration upstream_time() const { return upstream_time_; }
     void cache_hit(bool yes);
+    // Hears once, at the first output of the attempt that begins now. It outlives the reply.
+    void attempt_begins(TargetHealth& health) { silent_ = &health; }
     const std::optional<Steady::time_point>& first_output_at() const { return first_output_at_; }
     // An error means that the reader has gone. Nothing happens when nobody reads along.
     Task<Result<void>> piece(const model::Piece& piece);
@@ -90,6 +94,7 @@ private:
     Steady::duration heartbeat_;
     RelayRecord* record_;
     Steady::time_point next_tick_;
+    TargetHealth* silent_ = nullptr;   // of the attempt under way, until its first output
     bool ticking_ = false;
     bool writing_ = false;
     bool reader_gone_ = false;

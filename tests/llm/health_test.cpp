@@ -60,6 +60,22 @@ TEST_F(Health, ThreeFailuresInARowOpenTheBreakerAndOneProbeAtATimeFollows)
     EXPECT_TRUE(admit().key);
 }
 
+TEST_F(Health, AProbeThatSpeaksClosesTheBreakerAndWhatBreaksThenCountsAnew)
+{
+    for (int i = 0; i < 3; ++i)
+        fail(FailureClass::server);
+    now += 5s;
+    ASSERT_TRUE(admit().key);
+    target.speaks();
+    EXPECT_EQ(target.breaker(now), Breaker::closed);
+    EXPECT_TRUE(admit().key);
+    fail(FailureClass::interrupted);
+    fail(FailureClass::interrupted);
+    EXPECT_EQ(target.breaker(now), Breaker::closed);
+    fail(FailureClass::interrupted);
+    EXPECT_EQ(admit().free_in, 5s);
+}
+
 TEST_F(Health, ThePauseOfTheBreakerGrowsToAMinute)
 {
     for (int i = 0; i < 3; ++i)

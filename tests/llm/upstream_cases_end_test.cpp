@@ -1,6 +1,7 @@
 // The cases of llm-upstreams §9 from 26 by number, against scripted providers over real sockets; see upstream_cases_test.cpp.
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/post.hpp>
+#include <thread>
 
 #include "llm/upstream_cases_fixture.hpp"
 
@@ -90,6 +91,30 @@ TEST_F(UpstreamCases, Case28_CooledTargetsFailFastAndAShortWhileIsWaitedFor)
     EXPECT_FALSE(whole_now());
     ASSERT_TRUE(whole_now());
     EXPECT_EQ(record.completion.text, "after the wait");
+}
+
+// A stream may last for minutes: until its end nobody else would be let through.
+TEST_F(UpstreamCases, AProbeThatSpeaksClosesTheBreaker)
+{
+    settings.breaker = {1, std::chrono::milliseconds(1), std::chrono::milliseconds(1)};
+    const auto state = [&] {
+        const auto shown = metrics.text();
+        const auto at = shown.find(R"(provider="up"} )", shown.find("dure_upstream_breaker_state{"));
+        return at == std::string::npos ? '?' : shown.at(shown.find(' ', at) + 1);
+    };
+    upstream.enqueue(error_script(500, "down", "server_error", nullptr));
+    EXPECT_FALSE(whole_now());
+    EXPECT_NE(state(), '0');
+    std::this_thread::sleep_for(2ms);
+    EXPECT_EQ(state(), '1') << "half open";
+    upstream.enqueue(text_stream_script("it speaks again", 5ms));
+    char when_it_spoke = '-';
+    sink.on_output = [&] {
+        if (when_it_spoke == '-')
+            when_it_spoke = state();
+    };
+    EXPECT_TRUE(stream_now());
+    EXPECT_EQ(when_it_spoke, '0');
 }
 
 TEST_F(UpstreamCases, Case29_MissingUsageIsEstimatedAndAnExplicitZeroIsNot)
