@@ -248,6 +248,9 @@ TEST_P(ExecutionRoutes, EveryWrongFieldIsNamedAtOnce)
               (Names{"step", "patch", "more"}));
     EXPECT_EQ(named(send(admin, "POST", path + "/fork", {{"patch", 1}})), (Names{"step", "patch"}));
     EXPECT_EQ(named(send(admin, "GET", path + "/stream?modes=none&after=x")), (Names{"modes", "after"}));
+    EXPECT_EQ(named(send(admin, "GET", "/ws/executions/" + id + "?modes=none&after=x")), (Names{"modes", "after"}));
+    EXPECT_EQ(named(send(admin, "GET", "/api/events/stream?after=x", Json(), {{"Last-Event-ID", "y"}})),
+              (Names{"after", "Last-Event-ID"}));
     EXPECT_EQ(named(send(admin, "GET", "/api/events/replay/" + id + "?at=now&to_version=x")),
               (Names{"at", "to_version"}));
     EXPECT_EQ(named(send(admin, "GET", "/api/events/audit?from_date=a&to_date=b&limit=0")),

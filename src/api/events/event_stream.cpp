@@ -8,6 +8,7 @@
 #include "api/audit.hpp"
 #include "api/events/events.hpp"
 #include "api/stream_places.hpp"
+#include "api/wrong_together.hpp"
 #include "dure/auth/authenticator.hpp"
 #include "dure/http/sse.hpp"
 #include "dure/schema/fields.hpp"
@@ -33,11 +34,11 @@ const auto& fields()
 }
 
 // A browser that reconnects sends its first URL and the id it saw last: the id counts.
-Result<std::optional<std::int64_t>> start_of(const RequestContext& context, const Input& input)
+Result<std::optional<std::int64_t>> start_of(const RequestContext& context, const Result<Input>& input)
 {
     const auto last = context.header("last-event-id");
     if (last.empty())
-        return input.after;
+        return input ? input->after : std::nullopt;
     std::int64_t position = -1;
     const auto read = std::from_chars(last.data(), last.data() + last.size(), position);
     if (read.ec != std::errc() || read.ptr != last.data() + last.size() || position < 0)
@@ -106,13 +107,11 @@ Handler stream_events(const ApiParts& parts)
 {
     return [&parts, places = StreamPlaces(parts)](RequestContext& context) -> Task<Result<void>> {
         const auto input = event_stream::fields().read_query(context.query);
-        if (!input)
-            co_return input.error();
+        const auto given = event_stream::start_of(context, input);
+        if (auto refused = wrong_together(input, given))
+            co_return *refused;
         if (auto seen = co_await check_bound_reader(parts, context, input->aggregate_id.value_or("")); !seen)
             co_return seen.error();
-        const auto given = event_stream::start_of(context, *input);
-        if (!given)
-            co_return given.error();
         const auto place = co_await places.take(context, true);
         if (!place)
             co_return place.error();

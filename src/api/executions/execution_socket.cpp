@@ -5,6 +5,7 @@
 #include "api/executions/executions.hpp"
 #include "api/flows/answers.hpp"
 #include "api/limited.hpp"
+#include "api/wrong_together.hpp"
 #include "dure/auth/authenticator.hpp"
 #include "dure/auth/rate_limiter.hpp"
 #include "dure/auth/tickets.hpp"
@@ -210,11 +211,9 @@ Handler watch_execution(const ApiParts& parts)
 {
     return [&parts](RequestContext& context) -> Task<Result<void>> {
         const auto query = execution_socket::query_fields().read_query(context.query);
-        if (!query)
-            co_return query.error();
-        auto modes = read_modes(query->modes);
-        if (!modes)
-            co_return modes.error();
+        auto modes = read_modes(parameter_of(context.query, "modes"));
+        if (auto refused = wrong_together(query, modes))
+            co_return *refused;
         const auto id = context.path_parameter("id");
         if (const auto execution = co_await parts.executions.find(id, context.principal.user_id); !execution)
             co_return execution.error();
