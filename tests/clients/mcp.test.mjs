@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -155,6 +157,38 @@ url = "http://127.0.0.1:${mcp.port}/mcp"
     } finally {
       await server.stop();
       await mcp.kill();
+    }
+  });
+});
+
+describe("an MCP server of resources alone", () => {
+  // It knows no tools/list, and writes a line into a file each time it starts.
+  const program = `
+    require("fs").appendFileSync(process.env.STARTS, "start\\n");
+    require("readline").createInterface({ input: process.stdin }).on("line", (line) => {
+      const { id, method, params } = JSON.parse(line);
+      if (id === undefined) return;
+      const result = { protocolVersion: params.protocolVersion, capabilities: { resources: {} }, serverInfo: { name: "r", version: "1" } };
+      const answer = method === "initialize" ? { result } : { error: { code: -32601, message: "Method not found" } };
+      console.log(JSON.stringify({ jsonrpc: "2.0", id, ...answer }));
+    });`;
+  test("stays connected and is told to have no tools", async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), "dure-mcp-"));
+    const starts = path.join(folder, "starts");
+    const server = await Server.start({ sections: `
+[[tools.mcp]]
+name = "papers"
+transport = "stdio"
+command = [${JSON.stringify(process.execPath)}, "-e", ${JSON.stringify(program)}]
+env = { STARTS = ${JSON.stringify(starts)} }
+` });
+    try {
+      const report = await server.post("/api/tools/reload", {});
+      assert.deepEqual(report.json.failed, [{ source: "mcp:papers", name: null, error: "the server has no tools" }]);
+      assert.equal(await readFile(starts, "utf8"), "start\n");
+    } finally {
+      await server.stop();
+      await rm(folder, { recursive: true });
     }
   });
 });

@@ -13,6 +13,7 @@ constexpr int most_pages = 100;
 constexpr std::size_t most_tools = 1000;
 constexpr int most_told_at_once = 16;  // answers and cancellations on their way; a server that asks for more gets none
 constexpr auto telling_time = std::chrono::seconds(5);
+constexpr std::string_view no_such_method = "rpc:-32601";
 
 Error connection_lost()
 {
@@ -72,6 +73,10 @@ Task<Result<std::vector<ToolInfo>>> Session::list_tools(std::vector<std::string>
     for (int page = 0; page < most_pages; ++page) {
         const auto result =
             co_await request("tools/list", cursor.empty() ? Json::object() : Json{{"cursor", cursor}}, deadline);
+        if (!result && result.error().reason() == no_such_method) {  // a server of resources or prompts alone
+            problems.emplace_back("the server has no tools");
+            co_return all;
+        }
         if (!result)
             co_return result.error();
         for (auto& tool : read_tools(*result, problems))
