@@ -125,7 +125,7 @@ Task<void> Summaries::make(std::string owner_id, std::string session_id)
     if (!session)
         co_return;   // deleted meanwhile
     const auto model = model_for(*session, gateway_, settings_);
-    session = co_await sessions_.since_summary(owner_id, session_id, room_for(model, gateway_));
+    session = co_await sessions_.since_summary(std::move(*session), room_for(model, gateway_));
     if (!session)
         co_return;
     const auto request = summary_request(*session, model);

@@ -221,23 +221,23 @@ Task<Result<LiveSession>> SessionService::conversation(std::string owner_id, std
     co_return behind_summary(std::move(*rebuilt));
 }
 
-Task<Result<LiveSession>> SessionService::since_summary(std::string owner_id, std::string id, std::int64_t bytes)
+Task<Result<LiveSession>> SessionService::since_summary(LiveSession conversation, std::int64_t bytes)
 {
-    auto live = co_await conversation(owner_id, id);
-    if (!live)
-        co_return live;
-    const bool begins_there = !live->messages.empty() && live->messages.front().role == "user" &&
-                              live->messages.front().turn == live->summary_up_to_turn + 1;
+    const auto& session = conversation.session;
+    auto& messages = conversation.messages;
+    const bool begins_there = !messages.empty() && messages.front().role == "user" &&
+                              messages.front().turn == conversation.summary_up_to_turn + 1;
     if (begins_there)
-        co_return live;
+        co_return conversation;
     auto all = co_await database_.read([&](sql::Connection& connection) {
-        return store::Messages(connection).newest_within(id, owner_id, bytes, live->summary_up_to_turn);
+        return store::Messages(connection)
+            .newest_within(session.id, session.owner_id, bytes, conversation.summary_up_to_turn);
     });
     if (!all)
         co_return all.error();
-    if (all->size() > live->messages.size())  // else the kept ones are more than fit: they were always given
-        live->messages = live_messages(std::move(*all));
-    co_return live;
+    if (all->size() > messages.size())  // else the kept ones are more than fit: they were always given
+        messages = live_messages(std::move(*all));
+    co_return conversation;
 }
 
 Task<Result<RecordedTurn>> SessionService::record_turn(TurnRecord record)

@@ -113,8 +113,9 @@ public:
                                                  model::Actor by = {});
     // What a model has to know of the session: newest summary and the messages behind it (the live copy holds more).
     Task<Result<LiveSession>> conversation(std::string owner_id, std::string id);
-    // What its next summary is made of: the same with every message behind the newest summary, as far as `bytes` of texts go.
-    Task<Result<LiveSession>> since_summary(std::string owner_id, std::string id, std::int64_t bytes);
+    // What its next summary is made of: this conversation with every message behind the newest summary, as far as `bytes` of
+    // texts go.
+    Task<Result<LiveSession>> since_summary(LiveSession conversation, std::int64_t bytes);
     Task<Result<RecordedTurn>> record_turn(TurnRecord record);
     // Does nothing when the turns have a summary already: two replicas may make one at the same time.
     Task<Result<void>> add_summary(std::string owner_id, std::string id, std::string text, std::int64_t up_to_turn,
