@@ -164,6 +164,11 @@ bool ChatService::knows_model(std::string_view id) const
     return id == agents::agent_model || state_->parts.gateway.serves(id) || state_->parts.gateway.embeds(id);
 }
 
+bool ChatService::knows_strategy(std::string_view name) const
+{
+    return state_->parts.agents.knows_strategy(name);
+}
+
 std::optional<ModelEntry> ChatService::find_model(std::string_view id, const Caller& caller) const
 {
     if (!caller.may_use_model(id))
@@ -279,11 +284,6 @@ Task<Result<void>> ChatService::message(const MessageCall& call, const Caller& c
                                         model::AnswerSink& sink, Answer& answer)
 {
     auto& state = *state_;
-    if (!call.strategy.empty() && !state.parts.agents.knows_strategy(call.strategy))
-        co_return Error(Errc::invalid_argument, "There is no strategy `" + call.strategy + "`.")
-            .param("strategy")
-            .reason("invalid_value")
-            .problem({{"body", "strategy"}, "There is no strategy `" + call.strategy + "`", "value_error"});
     const bool new_agent = call.model.empty() && call.session_id.empty();   // refused before a session is made
     const std::string named(new_agent ? agents::agent_model : std::string_view(call.model));
     if (!named.empty() && !is_flow(named) && !find_model(named, caller))

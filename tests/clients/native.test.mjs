@@ -158,6 +158,14 @@ describe("the native chat API", () => {
         assert.ok(answer.json.request_id);
       });
 
+  test("a strategy that is not there is named beside what else is wrong", async () => {
+    for (const target of ["/api/chat/message", "/api/chat/message/stream"]) {
+      const answer = await server.post(target, { message: "", strategy: "none", max_tokens: 0 });
+      assert.equal(answer.status, 422, answer.text);
+      assert.deepEqual(answer.json.errors.map((one) => one.loc.at(-1)).sort(), ["max_tokens", "message", "strategy"]);
+    }
+  });
+
   test("an unknown session and an unknown model are 404", async () => {
     const unknown = "01900000-0000-7000-8000-000000000000";
     assert.equal((await server.post("/api/chat/message", { message: "x", session_id: unknown })).status, 404);

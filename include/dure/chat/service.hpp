@@ -150,6 +150,7 @@ public:
     std::vector<ModelEntry> models(const Caller& caller) const;
     // Whether anybody may ask for it: a model, an embedder, the agent. Published flows are not looked up.
     bool knows_model(std::string_view id) const;
+    bool knows_strategy(std::string_view name) const;
     std::optional<ModelEntry> find_model(std::string_view id, const Caller& caller) const;
     ModelKind kind_of(std::string_view id, const Caller& caller) const;
 

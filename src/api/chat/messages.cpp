@@ -12,6 +12,7 @@
 #include "api/stopping.hpp"
 #include "api/stream_places.hpp"
 #include "api/time_limit.hpp"
+#include "api/wrong_together.hpp"
 #include "dure/schema/fields.hpp"
 
 namespace dure::api {
@@ -30,6 +31,20 @@ const auto& message_fields()
                                    .optional("temperature", &MessageCall::temperature, schema::range(0, 2))
                                    .optional("max_tokens", &MessageCall::max_tokens, schema::range(1, 4000));
     return fields;
+}
+
+// What is absent or no text is the table's to name.
+Result<void> strategy_fits(const chat::ChatService& chat, const schema::JsonView& body)
+{
+    const auto given = body.is_object() ? body.find("strategy") : std::nullopt;
+    const auto name = given && given->is_string() ? given->string() : std::string();
+    if (name.empty() || chat.knows_strategy(name))
+        return {};
+    const auto message = "There is no strategy `" + name + "`";
+    return Error(Errc::invalid_argument, message + ".")
+        .param("strategy")
+        .reason("invalid_value")
+        .problem({{"body", "strategy"}, message, "value_error"});
 }
 
 class Messages {
@@ -83,9 +98,10 @@ Task<Result<void>> Messages::handle(RequestContext& context, bool streamed)
     const auto body = co_await context.json_body(static_cast<std::size_t>(limits_.json_body));
     if (!body)
         co_return body.error();
-    const auto call = message_fields().read_body(schema::JsonView(*body));
-    if (!call)
-        co_return call.error();
+    const schema::JsonView view(*body);
+    const auto call = message_fields().read_body(view);
+    if (auto refused = wrong_together(call, strategy_fits(chat_, view)))
+        co_return *refused;
     if (is_flow_model(call->model))   // before a session is made for it
         if (const auto flow = co_await find_flow_model(parts_, context, call->model); !flow)
             co_return flow.error();
