@@ -88,7 +88,8 @@ std::vector<std::pair<std::string, std::string>> Cors::answer_headers(std::strin
     headers.emplace_back("Access-Control-Expose-Headers",
                          "x-request-id, retry-after, ratelimit-limit, ratelimit-remaining, ratelimit-reset, "
                          "x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens, "
-                         "x-dure-model, x-dure-attempts, etag, location");
+                         "x-dure-model, x-dure-attempts, x-dure-cache, x-dure-fallback, x-dure-dropped-params, "
+                         "x-should-retry, idempotent-replayed, etag, location");
     return headers;
 }
 

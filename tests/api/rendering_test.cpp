@@ -9,6 +9,7 @@
 #include "api/errors.hpp"
 #include "api/openapi_schemas.hpp"
 #include "api/routes.hpp"
+#include "dure/base/text.hpp"
 
 namespace dure::api {
 namespace {
@@ -105,6 +106,29 @@ TEST(CrossOrigin, AllowsNobodyElse)
         EXPECT_EQ(joined(cors.preflight(preflight_head(origin))).find("Allow-Origin"), std::string::npos) << origin;
     }
     EXPECT_TRUE(Cors({}).answer_headers(preflight_head("https://ui.example")).empty());
+}
+
+// A browser keeps from its page what is not named.
+TEST(CrossOrigin, LetsAPageReadEveryHeaderThatAnswersAreDocumentedToHave)
+{
+    const auto headers = Cors({"https://ui.example"}).answer_headers(preflight_head("https://ui.example"));
+    std::string exposed;
+    for (const auto& [name, value] : headers)
+        if (name == "Access-Control-Expose-Headers")
+            exposed = ", " + value + ", ";
+    const auto is_exposed = [&](std::string_view name) {
+        return exposed.find(", " + ascii_lower(name) + ", ") != std::string::npos;
+    };
+    for (const auto& route : routes(nullptr)) {
+        for (const auto name : route.doc.answer_headers)
+            EXPECT_TRUE(is_exposed(name)) << name;
+        for (const auto& other : route.doc.others)
+            for (const auto name : other.headers)
+                EXPECT_TRUE(is_exposed(name)) << name;
+    }
+    for (const auto* name : {"x-dure-model", "x-dure-attempts", "x-dure-cache", "x-dure-fallback", "x-dure-dropped-params",
+                             "x-should-retry", "retry-after"})
+        EXPECT_TRUE(is_exposed(name)) << name;
 }
 
 TEST(CrossOrigin, KnowsItsOwnPagesByHostAndByPublicUrl)
