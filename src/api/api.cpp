@@ -208,7 +208,8 @@ Task<Result<void>> Api::State::admit(RequestContext& context, const Access& acce
         co_return server_is_stopping();
     if (auto found = co_await find_credential(context, access.socket); !found)
         co_return found;
-    auto principal = co_await parts.authenticator.authenticate(context.credential, context.head().client_address);
+    auto principal = co_await parts.authenticator.authenticate(context.credential, context.head().client_address,
+                                                               context.head().request_id);
     if (!principal)
         co_return principal.error();
     context.principal = std::move(*principal);

@@ -181,7 +181,7 @@ struct Authenticator::State : std::enable_shared_from_this<Authenticator::State>
     }
 
     // At most once a minute for a key; the request does not wait for it.
-    Task<void> note_use(KnownCaller& caller, std::string_view address)
+    Task<void> note_use(KnownCaller& caller, std::string_view address, std::string_view request_id)
     {
         if (caller.principal.key_id.empty())
             co_return;
@@ -190,12 +190,12 @@ struct Authenticator::State : std::enable_shared_from_this<Authenticator::State>
         if (now - before < callers::usage_interval || !caller.last_used.compare_exchange_strong(before, now))
             co_return;
         const auto executor = co_await boost::asio::this_coro::executor;
-        boost::asio::co_spawn(executor, write_use(shared_from_this(), caller.principal, std::string(address), now),
-                              boost::asio::detached);
+        model::Actor actor{caller.principal.user_id, caller.principal.key_id, std::string(request_id), std::string(address)};
+        boost::asio::co_spawn(executor, write_use(shared_from_this(), std::move(actor), now), boost::asio::detached);
     }
 
     // The first use of all is an event.
-    Task<Result<bool>> store_use(const Principal& who, const std::string& address, UnixMillis now)
+    Task<Result<bool>> store_use(const model::Actor& who, UnixMillis now)
     {
         const auto touch = [&](sql::Connection& connection) {
             return store::ApiKeys(connection).touch(who.key_id, now);
@@ -205,18 +205,18 @@ struct Authenticator::State : std::enable_shared_from_this<Authenticator::State>
         co_return co_await journal->write([&](sql::Connection& connection, events::Batch& batch) -> Result<bool> {
             auto first = touch(connection);
             if (first && *first)
-                batch.add(events::event_by({who.user_id, who.key_id, {}, address}, "ApiKey", who.key_id,
-                                           "ApiKeyFirstUsed", {{"first_used_at", rfc3339(now)}}, who.user_id));
+                batch.add(events::event_by(who, "ApiKey", who.key_id, "ApiKeyFirstUsed",
+                                           {{"first_used_at", rfc3339(now)}}, who.user_id));
             return first;
         });
     }
 
-    static Task<void> write_use(std::shared_ptr<State> self, Principal who, std::string address, UnixMillis now)
+    static Task<void> write_use(std::shared_ptr<State> self, model::Actor who, UnixMillis now)
     {
         const auto& key_id = who.key_id;
         std::string failure;
         try {
-            const auto written = co_await self->store_use(who, address, now);
+            const auto written = co_await self->store_use(who, now);
             if (!written)
                 failure = written.error().message() + " " + written.error().detail();
         } catch (const std::exception& error) {
@@ -255,7 +255,7 @@ Authenticator::Authenticator(sql::Database& database, const Clock& clock, Logger
 Authenticator::~Authenticator() = default;
 
 Task<Result<Principal>> Authenticator::authenticate(std::optional<std::string_view> authorization,
-                                                    std::string_view address)
+                                                    std::string_view address, std::string_view request_id)
 {
     const auto state = state_;
     if (!state->accounts)
@@ -277,7 +277,7 @@ Task<Result<Principal>> Authenticator::authenticate(std::optional<std::string_vi
     }
     if (caller->expires_at && *caller->expires_at <= state->clock.now())
         co_return callers::wrong_key();
-    co_await state->note_use(*caller, address);
+    co_await state->note_use(*caller, address, request_id);
     co_return caller->principal;
 }
 

@@ -83,8 +83,8 @@ protected:
     {
         std::optional<Result<Principal>> outcome;
         test::run([&]() -> Task<void> {
-            outcome =
-                co_await authenticator_->authenticate(header ? std::optional<std::string_view>(*header) : std::nullopt);
+            outcome = co_await authenticator_->authenticate(
+                header ? std::optional<std::string_view>(*header) : std::nullopt, "192.0.2.1", "request 1");
         });
         return *outcome;
     }
@@ -262,6 +262,7 @@ TEST_F(Authentication, TheFirstUseOfAKeyIsAnEvent)
     ASSERT_EQ(events.value().size(), 2u);   // it was made, it was used
     EXPECT_EQ((*events)[1].event_type, "ApiKeyFirstUsed");
     EXPECT_EQ((*events)[1].owner_id, "u1");
+    EXPECT_EQ((*events)[1].metadata, (Json{{"user_id", "u1"}, {"key_id", id}, {"address", "192.0.2.1"}, {"request_id", "request 1"}}));
 }
 
 TEST_F(Authentication, WithoutAccountsEveryCallerIsTheLocalDeveloper)

@@ -49,8 +49,10 @@ public:
 
     // Everything but a good credential of an active user is unauthenticated (reason "invalid_api_key"). Without accounts
     // every caller is the built-in local developer and the header is not read. unavailable when the database cannot
-    // answer; rate_limited for guesses from an address that has made too many of them.
-    Task<Result<Principal>> authenticate(std::optional<std::string_view> authorization, std::string_view address = {});
+    // answer; rate_limited for guesses from an address that has made too many of them. Address and request id are also for the
+    // event of a key's first use.
+    Task<Result<Principal>> authenticate(std::optional<std::string_view> authorization, std::string_view address = {},
+                                         std::string_view request_id = {});
 
     // Nobody is let in by what was remembered of this key or user any more. Thread-safe, at once.
     void forget_key(std::string_view hash);
