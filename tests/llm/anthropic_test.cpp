@@ -70,6 +70,20 @@ TEST(AnthropicRequest, ParametersAreMapped)
     EXPECT_THAT(made.dropped, ElementsAre("temperature", "seed"));
 }
 
+TEST(AnthropicRequest, MarksOfTheCacheStay)
+{
+    const std::string mark = R"("cache_control":{"type":"ephemeral","ttl":"1h"})";
+    const auto text = R"([{"type":"text","text":"x",)" + mark + "}]";
+    const auto request = R"({"messages":[{"role":"system","content":)" + text + R"(},{"role":"user","content":)" + text +
+                         R"(}],"tools":[{"type":"function","function":{"name":"f"},)" + mark + "}]}";
+    const auto made = translated(request.c_str());
+    const auto expected = Json::parse(text);
+    const auto body = plain(made.body);
+    EXPECT_EQ(body["system"], expected);
+    EXPECT_EQ(body["messages"][0]["content"], expected);
+    EXPECT_EQ(body["tools"][0].value("cache_control", Json()), expected[0]["cache_control"]) << body;
+}
+
 TEST(AnthropicRequest, ToolChoicesOfEveryKind)
 {
     const std::pair<const char*, const char*> rows[] = {

@@ -79,6 +79,8 @@ Result<OrderedJson> blocks_of(const OrderedJson& content, const std::string& pla
         auto block = block_of(content[i], place + "[" + std::to_string(i) + "]");
         if (!block)
             return block.error();
+        if (const auto mark = content[i].find("cache_control"); mark != content[i].end() && mark->is_object())
+            (*block)["cache_control"] = *mark;   // of clients that know whom they talk to
         if ((*block)["type"] != "text" || (*block)["text"] != "")
             blocks.push_back(std::move(*block));
     }

@@ -118,6 +118,8 @@ private:
                 tool["input_schema"]["type"] = "object";
             if (member(function, "strict") == true)
                 tool["strict"] = true;
+            if (const auto& mark = member(all[i], "cache_control"); mark.is_object())
+                tool["cache_control"] = mark;
             list.push_back(std::move(tool));
         }
         out_.body["tools"] = std::move(list);
