@@ -239,6 +239,25 @@ TEST_F(TellingTest, WhatFailedAttemptsPaidIsKeptWithTheTask)
     EXPECT_EQ(told_->steps.back().at("cost"), 1.5);
 }
 
+TEST_F(TellingTest, WhatAnAttemptPaidThatWasCutOffIsKeptWithTheTask)
+{
+    bool works = false;
+    services_.answers["a"] = [&](flows::NodeCall& call) -> Task<Result<Json>> {
+        call.budget->count({}, Json{{"input_tokens", 10}, {"output_tokens", 5}, {"cost_usd", 0.25}});
+        if (!works)
+            co_await sleep_for(std::chrono::seconds(60));
+        co_return Json{{"text", "done"}};
+    };
+    EXPECT_THAT(steps_of({{"start", "start"}, asks_with({{"timeout_ms", 30}})}, {"start>a"}),
+                ElementsAre("start succeeded", "a failed NODE_TIMEOUT"));
+    EXPECT_EQ(told_->steps.back().at("tokens"), 15);
+    works = true;
+    run_.open = {};
+    EXPECT_THAT(go_on(), ElementsAre("a succeeded"));
+    EXPECT_EQ(told_->steps.back().at("tokens"), 30);
+    EXPECT_EQ(told_->steps.back().at("cost"), 0.5);
+}
+
 TEST_F(TellingTest, WhatAnAttemptPaidIsCountedOnceAlsoIfItsNoteCouldNotBeSaved)
 {
     services_.answers["a"] = pays_and_fails;

@@ -2,6 +2,9 @@
 #include "flows/compiler/node_run.hpp"
 
 #include <algorithm>
+#include <boost/asio/this_coro.hpp>
+#include <boost/system/system_error.hpp>
+#include <exception>
 #include <set>
 
 #include "flows/compiler/containers.hpp"
@@ -60,8 +63,21 @@ NodeRun::NodeRun(const Stage& stage, std::size_t place, graph::NodeContext& cont
 
 Task<Result<graph::Update>> NodeRun::run()
 {
-    auto update = within_depth(co_await attempt());
     const bool spends = asks_the_world(planned_.node.kind);
+    Result<graph::Update> update = graph::Update();
+    std::exception_ptr cut;
+    try {
+        update = within_depth(co_await attempt());
+    } catch (const boost::system::system_error&) {
+        cut = std::current_exception();
+    }
+    if (cut) {
+        co_await boost::asio::this_coro::throw_if_cancelled(false);
+        if (spends)
+            co_await keep_spending_of_cut(context_, *task_);
+        co_await boost::asio::this_coro::throw_if_cancelled(true);
+        std::rethrow_exception(cut);
+    }
     if (update && spends)
         co_await count_spending(*update);
     if (update)

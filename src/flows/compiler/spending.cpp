@@ -1,6 +1,11 @@
 // See spending.hpp.
 #include "flows/compiler/spending.hpp"
 
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
 #include "dure/base/clock.hpp"
 
 namespace dure::flows {
@@ -32,6 +37,16 @@ Task<void> keep_spending(graph::NodeContext& context, OpenTask& task, bool asks)
             co_return;  // nobody waits for the node: the run says so
         task.recall(*note);
     }
+}
+
+// By a coroutine of its own, which nobody has cancelled. What cannot be kept now is lost: there is nobody to tell.
+Task<void> keep_spending_of_cut(graph::NodeContext& context, OpenTask& task)
+{
+    namespace asio = boost::asio;
+    if (!task.has_passing_news())
+        co_return;
+    const auto executor = co_await asio::this_coro::executor;
+    (void)co_await asio::co_spawn(executor, keep_spending(context, task, true), asio::as_tuple(asio::use_awaitable));
 }
 
 Task<void> recall_spending(graph::NodeContext& context, OpenTask& task)
