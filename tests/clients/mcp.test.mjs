@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -159,6 +160,36 @@ url = "http://127.0.0.1:${mcp.port}/mcp"
       await mcp.kill();
     }
   });
+});
+
+test("an MCP server that leads to another server is not followed", async () => {
+  const asked = [];
+  const listen = async (handler) => {
+    const http = createServer((request, response) => {
+      asked.push(request.url);
+      handler(response);
+    }).listen(0, "127.0.0.1");
+    await once(http, "listening");
+    return http;
+  };
+  const elsewhere = await listen((response) => response.end());
+  const leads = await listen((response) => response.writeHead(307, { location: `http://127.0.0.1:${elsewhere.address().port}/elsewhere` }).end());
+  const server = await Server.start({ sections: `
+[egress]
+allow = ["127.0.0.1:${leads.address().port}", "127.0.0.1:${elsewhere.address().port}"]
+[[tools.mcp]]
+name = "leads"
+transport = "http"
+url = "http://127.0.0.1:${leads.address().port}/mcp"
+` });
+  try {
+    const { failed } = (await server.post("/api/tools/reload", {})).json;
+    assert.match(failed[0].error, /status 307/);
+    assert.deepEqual([...new Set(asked)], ["/mcp"]);
+  } finally {
+    await server.stop();
+    for (const http of [leads, elsewhere]) http.close();
+  }
 });
 
 describe("an MCP server of resources alone", () => {

@@ -8,6 +8,7 @@
 
 #include "dure/base/text.hpp"
 #include "dure/base/timeout.hpp"
+#include "dure/http/fetch.hpp"
 #include "dure/http/sse.hpp"
 #include "tools/mcp/protocol.hpp"
 
@@ -19,6 +20,7 @@ constexpr std::size_t shown_of_a_refusal = 300;
 constexpr auto tail_patience = std::chrono::milliseconds(100);   // for the end of a stream whose answer has come
 constexpr auto first_pause = std::chrono::milliseconds(500);
 constexpr auto longest_pause = std::chrono::seconds(10);
+constexpr int most_redirects_here = 3;
 constexpr int listen_attempts = 3;   // of the GET stream in a row, then the connection counts as lost
 
 std::string media_type(const http::ResponseStream& answer)
@@ -40,7 +42,7 @@ public:
     HttpTransport(boost::asio::any_io_executor executor, HttpOptions options, http::Client& client,
                   const http::EgressPolicy& policy, Logger& logger, TransportEvents events)
         : executor_(std::move(executor)), options_(std::move(options)), client_(client), policy_(policy),
-          logger_(logger), events_(std::move(events))
+          logger_(logger), events_(std::move(events)), url_(options_.url)
     {}
 
     Task<Result<void>> send(std::string message, bool expects_answer, Deadline deadline)
@@ -48,7 +50,7 @@ public:
         auto request = request_for(http::Method::post, "application/json, text/event-stream", deadline);
         request.headers.emplace_back("Content-Type", "application/json");
         request.body = message;
-        auto answer = co_await client_.send(request);
+        auto answer = co_await send_where_it_lives(std::move(request));
         if (!answer)
             co_return answer.error();
         const int status = (*answer)->status();
@@ -100,7 +102,7 @@ public:
 private:
     http::ClientRequest request_for(http::Method method, const char* accept, Deadline deadline) const
     {
-        http::ClientRequest request(method, options_.url);
+        http::ClientRequest request(method, url_);
         request.egress = &policy_;
         request.deadline = deadline;
         request.timeouts.head = std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -114,6 +116,21 @@ private:
         if (!version_.empty())
             request.headers.emplace_back("MCP-Protocol-Version", version_);
         return request;
+    }
+
+    // A server at "/mcp/" sends who asks for "/mcp" there. Another server is not followed: it is not the configured one.
+    Task<Result<std::unique_ptr<http::ResponseStream>>> send_where_it_lives(http::ClientRequest request)
+    {
+        for (int redirects = 0;; ++redirects) {
+            auto answer = co_await client_.send(request);
+            if (!answer || ((*answer)->status() != 307 && (*answer)->status() != 308) ||
+                redirects == most_redirects_here)
+                co_return answer;
+            const auto to = http::resolve_reference(request.url, (*answer)->header("location"));
+            if (!to || to->origin() != request.url.origin())
+                co_return answer;
+            request.url = url_ = *to;
+        }
     }
 
     // 404 is the word for a session that is gone; servers built after the SDK's examples say 400.
@@ -238,6 +255,7 @@ private:
     Logger& logger_;
     TransportEvents events_;
     boost::asio::cancellation_signal listening_;
+    http::Url url_;  // where the server said it lives
     std::string session_;
     std::string version_;
     std::string last_event_;

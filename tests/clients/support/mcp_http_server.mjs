@@ -40,6 +40,10 @@ const http = createServer(async (request, response) => {
     return response.end();
   }
   say(`${request.method} ${content?.method ?? ""} key=${request.headers["x-key"] ?? ""} version=${request.headers["mcp-protocol-version"] ?? ""}`);
+  if (request.url === "/mcp") {   // it lives at "/mcp/"
+    response.writeHead(307, { location: "/mcp/" });
+    return response.end();
+  }
   const known = sessions.get(request.headers["mcp-session-id"]);
   if (known) return known.transport.handleRequest(request, response, content);
   if (request.method === "POST" && isInitializeRequest(content)) return (await newSession()).handleRequest(request, response, content);
