@@ -12,6 +12,7 @@
 #include "dure/auth/key_service.hpp"
 #include "dure/base/clock.hpp"
 #include "dure/events/journal.hpp"
+#include "dure/store/migrations.hpp"
 #include "dure/store/users.hpp"
 
 namespace dure::app {
@@ -110,17 +111,31 @@ int key_create(const config::Settings& settings, const KeyCreate& options)
     return 0;
 }
 
-int migrate(const config::Settings& settings, bool status_only)
+int migrate(const config::Settings& settings)
 {
-    auto storage = open_storage(settings, status_only ? DatabaseUse::inspect : DatabaseUse::administer, {});
+    const auto storage = open_storage(settings, DatabaseUse::administer, {});
     if (!storage)
         return failed(storage.error());
     for (const auto& name : storage->migrations.applied)
         std::cout << "applied " << name << "\n";
-    for (const auto& name : storage->pending)
-        std::cout << "pending " << name << "\n";
     std::cout << storage->description << " is at version " << storage->migrations.version << "\n";
-    return storage->newer ? failed("the database is newer than this program, which would refuse it") : 0;
+    return 0;
+}
+
+int migrate_status(const config::Settings& settings)
+{
+    const auto storage = open_storage(settings, DatabaseUse::inspect, {});
+    if (!storage)
+        return failed(storage.error());
+    const auto state = sql::look_at_migrations(*storage->database, store::migrations());
+    if (!state)
+        return failed(state.error());
+    for (const auto& name : state->applied)
+        std::cout << "applied " << name << "\n";
+    for (const auto& name : state->pending)
+        std::cout << "pending " << name << "\n";
+    std::cout << storage->description << " is at version " << state->version << "\n";
+    return state->refusal ? failed("a start would refuse this: " + state->refusal->message()) : 0;
 }
 
 std::string library_versions()

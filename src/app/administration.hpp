@@ -23,7 +23,8 @@ struct KeyCreate {
 // Each returns the exit code of the process.
 int admin_create(const config::Settings& settings, const AdminCreate& options);
 int key_create(const config::Settings& settings, const KeyCreate& options);
-int migrate(const config::Settings& settings, bool status_only);
+int migrate(const config::Settings& settings);
+int migrate_status(const config::Settings& settings);
 
 // A line per library this build runs with.
 std::string library_versions();

@@ -109,7 +109,9 @@ int run_key_create(const Options& options)
 int run_migrate(const Options& options)
 {
     const auto settings = load_settings(options);
-    return settings ? migrate(*settings, options.status) : refused;
+    if (!settings)
+        return refused;
+    return options.status ? migrate_status(*settings) : migrate(*settings);
 }
 
 int run_graph_command(const Options& options)
@@ -169,7 +171,7 @@ struct Commands {
         add_serve_options(*serve, options);
         migrate = app.add_subcommand("migrate", "Bring the database to this version");
         add_common(*migrate, options);
-        migrate->add_flag("--status", options.status, "Only say which migrations are there");
+        migrate->add_flag("--status", options.status, "Only say which migrations are there, and which a start would make");
         auto* admin = app.add_subcommand("admin", "Administrators")->require_subcommand(1);
         admin_create = admin->add_subcommand("create", "Make an administrator");
         add_common(*admin_create, options);

@@ -1,9 +1,7 @@
 // Opens the configured database; the only place that names a driver. See storage.hpp.
 #include "app/storage.hpp"
 
-#include <algorithm>
 #include <filesystem>
-#include <set>
 
 #include "dure/base/clock.hpp"
 #include "dure/sql/postgres.hpp"
@@ -13,56 +11,6 @@
 namespace dure::app {
 
 namespace {
-
-std::string migration_name(std::int64_t number, std::string_view name)
-{
-    const auto digits = std::to_string(number);
-    return std::string(4 - std::min<std::size_t>(4, digits.size()), '0') + digits + "_" + std::string(name);
-}
-
-struct Inspection {
-    sql::MigrationReport there;
-    std::set<std::int64_t> numbers;
-};
-
-// What the database says of itself, without changing it. An empty one is at version 0.
-Result<Inspection> applied_migrations(sql::Connection& connection)
-{
-    const auto table = connection.query(connection.dialect() == sql::Dialect::sqlite
-                                            ? "SELECT name FROM sqlite_master WHERE name = 'schema_migrations'"
-                                            : "SELECT tablename FROM pg_tables WHERE tablename = "
-                                              "'schema_migrations' AND schemaname = current_schema()");
-    if (!table)
-        return table.error();
-    Inspection found;
-    if (table->size() == 0)
-        return found;
-    const auto rows = connection.query("SELECT version, name FROM schema_migrations ORDER BY version");
-    if (!rows)
-        return rows.error();
-    for (const auto row : *rows) {
-        found.numbers.insert(row.integer(0));
-        found.there.version = static_cast<int>(row.integer(0));
-        found.there.applied.push_back(migration_name(row.integer(0), row.text(1)));
-    }
-    return found;
-}
-
-// Beside what is there, what a start of this program would add. A newer database is not refused: to be looked at is all it is
-// opened for.
-Result<void> inspect(Storage& storage)
-{
-    auto found = storage.database->run_now(applied_migrations);
-    if (!found)
-        return found.error();
-    const auto dialect = sql::name_of(storage.database->dialect());
-    for (const auto& known : store::migrations())
-        if ((known.dialect.empty() || known.dialect == dialect) && found->numbers.erase(known.number) == 0)
-            storage.pending.push_back(migration_name(known.number, known.name));
-    storage.newer = !found->numbers.empty();
-    storage.migrations = std::move(found->there);
-    return {};
-}
 
 // The lock file comes before the database; both live in a folder of the owner's alone.
 Result<void> make_folder_of(const std::string& path)
@@ -131,11 +79,8 @@ Result<Storage> open_storage(const config::Settings& settings, DatabaseUse use, 
     auto storage = settings.sqlite() ? open_file(settings, use, reports) : open_server(settings, reports);
     if (!storage)
         return storage;
-    if (use == DatabaseUse::inspect) {
-        if (auto inspected = inspect(*storage); !inspected)
-            return inspected.error();
+    if (use == DatabaseUse::inspect)
         return storage;
-    }
     auto report = sql::migrate(*storage->database, store::migrations(), SystemClock().now());
     if (!report)
         return report.error();

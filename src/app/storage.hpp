@@ -1,4 +1,4 @@
-// The database of the process, opened and brought up to date: used by the server and by the administrative commands.
+// The database of the process, opened and (but to inspect it) brought up to date: used by the server and by the administrative commands.
 #pragma once
 
 #include <functional>
@@ -15,19 +15,17 @@
 namespace dure::app {
 
 enum class DatabaseUse {
-    serve,       // alone on an embedded file: a second server is refused
+    serve,  // alone on an embedded file: a second server is refused
     administer,  // beside a running server
-    inspect,     // nothing is changed: `migrations` says what is there, `pending` what is not
+    inspect,  // nothing is changed: it is not brought up to date either
 };
 
 struct Storage {
     std::optional<sql::FileLock> lock;
     std::unique_ptr<sql::Database> database;
     sql::MigrationReport migrations;
-    std::vector<std::string> pending;   // of an inspection: what a start would apply, "0094_session_turns"
-    bool newer = false;                 // of an inspection: it has migrations this program does not know
-    std::string description;   // "sqlite data/dure.db", "postgresql host:port/name"; for the start-up line
-    std::string folder;        // where the embedded files are; empty: there are none
+    std::string description;  // "sqlite data/dure.db", "postgresql host:port/name"; for the start-up line
+    std::string folder;  // where the embedded files are; empty: there are none
 };
 
 // What the storage tells while the process runs, from its own threads.

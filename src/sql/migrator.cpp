@@ -45,13 +45,27 @@ Result<void> wait_for_turn(Connection& connection)
         "SELECT pg_advisory_xact_lock(hashtextextended('dure migrations ' || coalesce(current_schema(), ''), 0))");
 }
 
+Result<void> make_table(Connection& connection)
+{
+    const auto created = connection.execute("CREATE TABLE IF NOT EXISTS schema_migrations ("
+                                            "version BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, "
+                                            "applied_at BIGINT NOT NULL)");
+    return created ? Result<void>() : created.error();
+}
+
+Result<bool> has_table(Connection& connection)
+{
+    const auto table = connection.query(connection.dialect() == Dialect::sqlite
+                                            ? "SELECT name FROM sqlite_master WHERE name = 'schema_migrations'"
+                                            : "SELECT tablename FROM pg_tables WHERE tablename = 'schema_migrations' "
+                                              "AND schemaname = current_schema()");
+    if (!table)
+        return table.error();
+    return !table->empty();
+}
+
 Result<std::map<int, Applied>> read_applied(Connection& connection)
 {
-    auto created = connection.execute("CREATE TABLE IF NOT EXISTS schema_migrations ("
-                                      "version BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, "
-                                      "applied_at BIGINT NOT NULL)");
-    if (!created)
-        return created.error();
     auto rows = connection.query("SELECT version, name, checksum FROM schema_migrations ORDER BY version");
     if (!rows)
         return rows.error();
@@ -92,6 +106,8 @@ Result<MigrationReport> migrate_in(Connection& connection, const std::vector<Mig
 {
     if (auto turn = wait_for_turn(connection); !turn)
         return turn.error();
+    if (auto made = make_table(connection); !made)
+        return made.error();
     auto applied = read_applied(connection);
     if (!applied)
         return applied.error();
@@ -110,12 +126,39 @@ Result<MigrationReport> migrate_in(Connection& connection, const std::vector<Mig
     return report;
 }
 
+Result<MigrationState> look_in(Connection& connection, const std::vector<Migration>& known)
+{
+    const auto there = has_table(connection);
+    if (!there)
+        return there.error();
+    auto applied = *there ? read_applied(connection) : std::map<int, Applied>();
+    if (!applied)
+        return applied.error();
+    MigrationState state;
+    for (const auto& [number, one] : *applied) {
+        state.applied.push_back(full_name(number, one.name));
+        state.version = number;
+    }
+    for (const auto& migration : known)
+        if (!applied->contains(migration.number))
+            state.pending.push_back(full_name(migration.number, migration.name));
+    if (auto checked = check_history(*applied, known); !checked)
+        state.refusal = checked.error();
+    return state;
+}
+
 }  // namespace
 
 Result<MigrationReport> migrate(Database& database, std::span<const Migration> migrations, UnixMillis now)
 {
     const auto known = of_dialect(migrations, database.dialect());
     return database.run_now([&](Connection& connection) { return migrate_in(connection, known, now); });
+}
+
+Result<MigrationState> look_at_migrations(Database& database, std::span<const Migration> migrations)
+{
+    const auto known = of_dialect(migrations, database.dialect());
+    return database.run_now([&](Connection& connection) { return look_in(connection, known); });
 }
 
 }  // namespace dure::sql

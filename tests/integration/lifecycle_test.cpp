@@ -327,6 +327,10 @@ TEST(CommandLine, MigrateStatusTellsWhatAStartWouldDoAndDoesNothing)
     EXPECT_EQ(newer.code, 1);
     EXPECT_NE(newer.out.find("applied 9999_from_tomorrow\n"), std::string::npos) << newer.out;
     EXPECT_NE(newer.err.find("newer"), std::string::npos) << newer.err;
+    sql("DELETE FROM schema_migrations WHERE version = 9999; UPDATE schema_migrations SET checksum = 'x' WHERE version = 1");
+    const auto changed = run({"migrate", "--status"});
+    EXPECT_EQ(changed.code, 1);
+    EXPECT_NE(changed.err.find("0001_accounts"), std::string::npos) << changed.err;
 }
 
 TEST(KeyCreate, PrintsTheKeyAloneAndItWorksAtOnce)

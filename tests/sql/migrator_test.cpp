@@ -68,6 +68,34 @@ TEST_P(MigratorTest, RefusesAChangedMigrationAndTouchesNothing)
     EXPECT_FALSE(has_table("b"));
 }
 
+TEST_P(MigratorTest, ALookSaysWhatAMigrationWouldDoAndDoesNothing)
+{
+    using Names = std::vector<std::string>;
+    const auto look = [this](std::span<const Migration> known) {
+        return look_at_migrations(*database_, known).value();
+    };
+    EXPECT_EQ(look(two).pending, (Names{"0001_first", "0002_second"}));
+    EXPECT_FALSE(has_table("schema_migrations"));
+    ASSERT_TRUE(migrate(*database_, std::span(two).first(1), 1));
+    for (int i = 0; i < 2; ++i) {
+        const auto half = look(two);
+        EXPECT_EQ(half.applied, Names{"0001_first"});
+        EXPECT_EQ(half.pending, Names{"0002_second"});
+        EXPECT_EQ(half.version, 1);
+        EXPECT_FALSE(half.refusal);
+    }
+    ASSERT_TRUE(migrate(*database_, two, 2));
+    EXPECT_TRUE(look(two).pending.empty());
+    const auto newer = look(std::span(two).first(1));
+    EXPECT_EQ(newer.version, 2);
+    ASSERT_TRUE(newer.refusal);
+    EXPECT_NE(newer.refusal->message().find("newer"), std::string::npos);
+    auto changed = two;
+    changed[0].text = "CREATE TABLE a (id BIGINT)";
+    ASSERT_TRUE(look(changed).refusal);
+    EXPECT_NE(look(changed).refusal->message().find("0001_first"), std::string::npos);
+}
+
 TEST_P(MigratorTest, AFailingMigrationLeavesNothingBehind)
 {
     auto broken = two;

@@ -3,6 +3,7 @@
 // newer) or knows with another text is refused and left untouched.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,5 +28,15 @@ struct MigrationReport {
 
 // conflict: newer database or changed migration; the message says which. Blocks; not for a core.
 Result<MigrationReport> migrate(Database& database, std::span<const Migration> migrations, UnixMillis now);
+
+struct MigrationState {
+    std::vector<std::string> applied;   // all that the database has
+    std::vector<std::string> pending;   // that migrate() would apply
+    std::optional<Error> refusal;       // what migrate() would refuse the database for
+    int version = 0;
+};
+
+// What migrate() would find and do; nothing is changed. Blocks.
+Result<MigrationState> look_at_migrations(Database& database, std::span<const Migration> migrations);
 
 }  // namespace dure::sql
