@@ -1,7 +1,6 @@
 // See rules.hpp. Each rule is one function from the settings to what is wrong; empty: nothing. None tells a secret.
 #include "app/rules.hpp"
 
-#include <algorithm>
 #include <fstream>
 
 #include "dure/mail/mail.hpp"
@@ -53,16 +52,6 @@ std::string fault_of_mail_from(const Settings& settings)
     return fine ? "" : "mail.from must be an e-mail address";
 }
 
-// A name that no header can have would leave every client with the proxy's address.
-std::string fault_of_proxy_header(const Settings& settings)
-{
-    const auto& name = settings.server.proxy_header;
-    const bool fine = std::all_of(name.begin(), name.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-    });
-    return fine ? "" : "server.proxy_header must be the name of a header, e.g. X-Forwarded-For";
-}
-
 config::Rule readable(std::string key, std::string (*path_of)(const Settings&))
 {
     return {key, [key, path_of](const Settings& settings) -> std::string {
@@ -83,7 +72,6 @@ std::vector<config::Rule> configuration_rules(bool for_server)
     rules.push_back({"auth.secret_key", fault_of_secret_key});
     rules.push_back({"mail.smtp_url_env", fault_of_smtp_url});
     rules.push_back({"mail.from", fault_of_mail_from});
-    rules.push_back({"server.proxy_header", fault_of_proxy_header});
     rules.push_back(readable("server.tls_cert", [](const Settings& s) { return s.server.tls_cert; }));
     rules.push_back(readable("server.tls_key", [](const Settings& s) { return s.server.tls_key; }));
     rules.push_back(readable("redis.ca_file", [](const Settings& s) { return s.redis.ca_file; }));

@@ -132,6 +132,13 @@ std::string fault_of_secret(std::string_view secret)
     return known_sample(secret) ? "is a known sample: make one with `openssl rand -hex 32`" : "";
 }
 
+bool header_name(std::string_view name)
+{
+    return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+    });
+}
+
 void check_server(const Settings& settings, Collector& collector)
 {
     const auto& server = settings.server;
@@ -162,6 +169,10 @@ void check_server(const Settings& settings, Collector& collector)
         collector.problem(
             collector.where(server.proxy_header.empty() ? "server.trusted_proxies" : "server.proxy_header"),
             "server.trusted_proxies and server.proxy_header belong together");
+    // A name that no header can have would leave every client with the proxy's address.
+    if (!server.proxy_header.empty() && !header_name(server.proxy_header))
+        collector.problem(collector.where("server.proxy_header"),
+                          "server.proxy_header must be the name of a header, e.g. X-Forwarded-For");
     if (!settings.metrics.listen.empty() && !address_with_port(settings.metrics.listen))
         collector.problem(collector.where("metrics.listen"),
                           "metrics.listen must be an address and a port, as 127.0.0.1:9100 or [::1]:9100");
@@ -201,13 +212,6 @@ void check_auth(const Settings& settings, Collector& collector)
     const auto password = auth.admin_password.reveal();
     if (!password.empty() && (password.size() < 8 || password.size() > 512))
         collector.problem(collector.where("auth.admin_password"), "ADMIN_PASSWORD must have 8 to 128 characters");
-}
-
-bool header_name(std::string_view name)
-{
-    return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-    });
 }
 
 std::set<std::string> check_providers(const Settings& settings, Collector& collector)
