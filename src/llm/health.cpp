@@ -154,7 +154,8 @@ void TargetHealth::note(std::size_t key, const MaybeFailure& failure, Steady::ti
 void TargetHealth::speaks()
 {
     const std::lock_guard lock(guard_);
-    probing_ = false;
+    if (!std::exchange(probing_, false))
+        return;   // no success yet: one that always breaks off behind its first words counts as failing
     times_opened_ = 0;
     failures_in_a_row_ = 0;
 }

@@ -64,7 +64,7 @@ public:
     bool may_retry(Steady::time_point now);
     // An admitted attempt has ended; empty: with success.
     void note(std::size_t key, const MaybeFailure& failure, Steady::time_point now);
-    // An admitted attempt has its first output: the breaker does not wait for the end, which may be minutes away.
+    // An admitted attempt has its first output: a breaker that it probes does not wait for its end, which may be minutes away.
     void speaks();
     // An admitted attempt has ended without telling anything of the target.
     void abandoned();

@@ -76,6 +76,18 @@ TEST_F(Health, AProbeThatSpeaksClosesTheBreakerAndWhatBreaksThenCountsAnew)
     EXPECT_EQ(admit().free_in, 5s);
 }
 
+TEST_F(Health, AnswersThatAllBreakOffBehindTheirFirstOutputOpenTheBreaker)
+{
+    for (int i = 0; i < 3; ++i) {
+        ASSERT_TRUE(admit().key);
+        target.speaks();
+        fail(FailureClass::interrupted);
+    }
+    EXPECT_EQ(target.breaker(now), Breaker::open);
+    target.speaks();   // of before
+    EXPECT_EQ(target.breaker(now), Breaker::open);
+}
+
 TEST_F(Health, ThePauseOfTheBreakerGrowsToAMinute)
 {
     for (int i = 0; i < 3; ++i)
