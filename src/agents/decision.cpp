@@ -85,17 +85,20 @@ struct Said {
     std::string arguments;
 };
 
-// Models think aloud before they decide, with objects of other kinds.
+constexpr const char* names_of_the_tool[] = {"selected_tool", "tool", "tool_name"};
+
+// Models think aloud before they decide, with objects of other kinds; and arguments may have an "action" of their own.
 bool is_decision(const Json& object)
 {
-    return object.contains("action") || object.contains("selected_tool");
+    return object.contains("action") || std::any_of(std::begin(names_of_the_tool), std::end(names_of_the_tool),
+                                                    [&](const char* name) { return object.contains(name); });
 }
 
 Said said_tool(const Json& object)
 {
     Said said;
     said.arguments = arguments_of(object);
-    for (const auto* name : {"selected_tool", "tool", "tool_name"}) {
+    for (const auto* name : names_of_the_tool) {
         const auto at = object.find(name);
         if (at == object.end() || at->is_null())
             continue;

@@ -63,7 +63,7 @@ const RouterClass* class_named(const std::vector<RouterClass>& classes, std::str
 // The word of an answer: {"class": …}, or all of it.
 std::string said_class(std::string_view answer)
 {
-    if (const auto object = agents::object_in(answer))
+    if (const auto object = agents::object_in(answer, [](const Json& one) { return one.contains("class"); }))
         if (const auto found = object->find("class"); found != object->end())
             return std::string(trim(flows::text_of(*found)));
     auto word = trim(answer);

@@ -65,6 +65,7 @@ TEST(Decision, IsReadOutOfMalformedAnswers)
          R"({"city":"부산"})"},
         {R"({"decision":{"action":"direct_response","selected_tool":null}})", "direct_response", "", ""},
         {R"({"action":"weather","action_input":{"city":"부산"}})", "execute_tool", "weather", R"({"city":"부산"})"},
+        {R"({"tool":"weather","arguments":{"action":"now"}})", "execute_tool", "weather", R"({"action":"now"})"},
     };
     for (const auto& one : cases) {
         const auto read = read_decision(one.text, offered);

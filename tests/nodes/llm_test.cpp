@@ -44,9 +44,8 @@ TEST_F(LlmNode, AnswersAndStreamsItsWords)
 TEST_F(LlmNode, AsksNothingForAnOwnerWhoseAccountIsClosed)
 {
     no_rights = Error(Errc::permission_denied, "closed").reason("owner_inactive");
-    for (const auto& [kind, config] : std::map<std::string, Json>{{"llm", {{"prompt", "hi"}}},
-                                                                  {"agent", {{"prompt", "hi"}}},
-                                                                  {"http", {{"url", far_side.base() + "/"}}}}) {
+    for (const auto& [kind, config] : std::map<std::string, Json>{
+             {"llm", {{"prompt", "hi"}}}, {"agent", {{"prompt", "hi"}}}, {"http", {{"url", far_side.base() + "/"}}}}) {
         options.thread = "thread-" + kind;
         node(kind, config);
         const auto output = go();
@@ -310,7 +309,7 @@ TEST_F(RouterNode, ReadsTheClassHoweverTheModelWritesIt)
 {
     int number = 0;
     for (const auto* said : {R"({"class":"refund"})", "```json\n{'class': 'Refund'}\n```", "refund", "\"Refunds\".",
-                             R"({"class":"REFUNDS"})"}) {
+                             R"({"class":"REFUNDS"})", R"({wants: money} {"class":"refund"})"}) {
         options.thread = "thread-" + std::to_string(number++);
         upstream.enqueue(completion_script(said));
         node("router", {{"classes", classes}, {"input", "give me my money"}});
