@@ -198,7 +198,7 @@ TEST(OpenApi, WhatCannotBecomeAToolIsListedAndTheRestWorks)
         R"({"parameters":[{"name":"c","in":"cookie","required":true}]})",
         R"({"parameters":[{"name":"c","in":"body"}]})",
         R"({"parameters":[{"in":"query"}]})",
-        R"({"parameters":[{"name":"X Bad","in":"header"}]})",
+        R"({"parameters":[{"name":"X Bad","in":"header","required":true}]})",
         R"({"parameters":[{"$ref":"#/components/parameters/None"}]})",
         R"({"parameters":[{"$ref":"https://evil.example/x.json"}]})",
         R"({"parameters":[{"$ref":"#/components/parameters/Loop"}]})",
@@ -220,6 +220,17 @@ TEST(OpenApi, WhatCannotBecomeAToolIsListedAndTheRestWorks)
     EXPECT_EQ(read(document_with(R"({"/a/{id}":{"get":{"operationId":"x"}}})")).problems.size(), 1u);
     for (const char* text : {"{}", R"({"openapi":"2.0"})", R"({"swagger":"2.0"})", "[]", "1", R"({"openapi":3})"})
         EXPECT_EQ(read(Json::parse(text)).problems.size(), 1u) << text;
+}
+
+// As with cookies: a call without it is a call.
+TEST(OpenApi, AHeaderThatIsNotSentIsLeftOutWhereItMayBe)
+{
+    const auto tools = read(document_with(
+        R"({"/a":{"get":{"operationId":"x","parameters":[{"name":"Host","in":"header"},{"name":"X-A","in":"header"}]}}})"));
+    ASSERT_EQ(tools.tools.size(), 1u);
+    const auto& properties = tools.tools[0].definition.parameters.at("properties");
+    EXPECT_FALSE(properties.contains("Host"));
+    EXPECT_TRUE(properties.contains("X-A"));
 }
 
 TEST(OpenApi, CredentialsComeFromTheImport)

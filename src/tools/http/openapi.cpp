@@ -151,8 +151,11 @@ private:
         const auto lower = ascii_lower(name);
         if (in == "header" && (lower == "accept" || lower == "content-type" || lower == "authorization"))
             return;  // OpenAPI: such definitions are to be ignored
-        if (in == "header" && !http::may_be_sent(name, {}))
-            throw OpenApiProblem{"the parameter '" + name + "' is no header that a tool may send"};
+        if (in == "header" && !http::may_be_sent(name, {})) {
+            if (required)
+                throw OpenApiProblem{"the parameter '" + name + "' is no header that a tool may send"};
+            return;
+        }
         const auto& content = member(parameter, "content");
         const bool as_json = content.is_object() && !content.empty();
         const auto argument =
