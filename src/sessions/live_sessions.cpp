@@ -17,8 +17,13 @@ OrderedJson context_of(const LiveSession& live)
     if (live.messages.empty())
         return context;
     const auto& answer = live.messages.back().metadata;
-    if (const auto tools = answer.find("tools_used"); tools != answer.end() && tools->is_array() && !tools->empty())
-        context["current_tool"] = tools->back().value("name", "");
+    const auto tools = answer.find("tools_used");
+    if (tools == answer.end() || !tools->is_array() || tools->empty())
+        return context;
+    const auto& last = tools->back();
+    if (const auto name = last.find("name");
+        name != last.end() && name->is_string())   // a shared store may hold anything
+        context["current_tool"] = name->get<std::string>();
     return context;
 }
 

@@ -33,8 +33,8 @@ protected:
         EXPECT_TRUE(sql::migrate(*database, store::migrations(), clock.now()));
         settings.keep_messages = 6;
         journal.emplace(*database, *bus, clock);
-        service = std::make_unique<SessionService>(*database, *journal, in_process_sessions(clock, settings.ttl), settings,
-                                                   clock);
+        service = std::make_unique<SessionService>(*database, *journal, in_process_sessions(clock, settings.ttl),
+                                                   settings, clock);
     }
 
     static TurnRecord turn(const model::Session& session, std::string user, std::string assistant, std::string key = {})
@@ -64,7 +64,8 @@ TEST_F(SessionServiceTest, RemembersTurnsAndSaysWhenASummaryIsDue)
         EXPECT_EQ(session.expires_at - session.created_at, 3'600'000);
         for (int i = 1; i <= 3; ++i) {
             clock.step(std::chrono::seconds(1));
-            const auto recorded = (co_await service->record_turn(turn(session, "질문 " + std::to_string(i), "답"))).value();
+            const auto recorded =
+                (co_await service->record_turn(turn(session, "질문 " + std::to_string(i), "답"))).value();
             EXPECT_EQ(recorded.turn, i);
             EXPECT_EQ(recorded.summary_due, i == 3);
         }
@@ -233,8 +234,11 @@ TEST_F(SessionServiceTest, EveryChangeIsAnEventOfTheSession)
         auto record = turn(session, "a secret question", "a secret answer");
         record.by = by;
         record.totals.tokens_used = 12;
-        record.totals.tools_used = {{{"name", "calculator"}, {"arguments", "{\"expression\":\"1+1\"}"},
-                                     {"success", true}, {"result", "2"}, {"duration_ms", 3}}};
+        record.totals.tools_used = {{{"name", "calculator"},
+                                     {"arguments", "{\"expression\":\"1+1\"}"},
+                                     {"success", true},
+                                     {"result", "2"},
+                                     {"duration_ms", 3}}};
         EXPECT_TRUE(co_await service->record_turn(record));
         record.cut = true;
         EXPECT_TRUE(co_await service->record_turn(record));
@@ -250,8 +254,8 @@ TEST_F(SessionServiceTest, EveryChangeIsAnEventOfTheSession)
             EXPECT_EQ(dump(event.data).find("secret"), std::string::npos);
             EXPECT_EQ(event.owner_id, "u1");
         }
-        EXPECT_EQ(types, (std::vector<std::string>{"SessionCreated", "TurnRecorded", "TurnRecorded", "SessionSummarised",
-                                                   "SessionDeleted"}));
+        EXPECT_EQ(types, (std::vector<std::string>{"SessionCreated", "TurnRecorded", "TurnRecorded",
+                                                   "SessionSummarised", "SessionDeleted"}));
         EXPECT_EQ(events.front().metadata["request_id"], "r1");
         EXPECT_EQ(events.at(3).user_id, "");   // the server's own doing
         const auto& tool = events.at(1).data.at("last_turn").at("tools").at(0);
@@ -260,11 +264,13 @@ TEST_F(SessionServiceTest, EveryChangeIsAnEventOfTheSession)
         EXPECT_EQ(tool.at("arguments_sha256"), "b5dc728aec363b174c1105a169127a89409b135594594a749fc67e2c2deecbd8");
         EXPECT_FALSE(tool.contains("result"));
 
-        const auto then = co_await reader.replay({"u1", false}, {session.id, {}}, {2, {}}, Deadline::after(std::chrono::seconds(5)));
+        const auto then =
+            co_await reader.replay({"u1", false}, {session.id, {}}, {2, {}}, Deadline::after(std::chrono::seconds(5)));
         EXPECT_EQ(then.value().state.at("conversation_turns"), 1);
         EXPECT_EQ(then.value().state.at("last_turn").at("status"), "complete");
         EXPECT_EQ(then.value().state.at("is_active"), true);
-        const auto now = co_await reader.replay({"u1", false}, {session.id, {}}, {}, Deadline::after(std::chrono::seconds(5)));
+        const auto now =
+            co_await reader.replay({"u1", false}, {session.id, {}}, {}, Deadline::after(std::chrono::seconds(5)));
         EXPECT_EQ(now.value().state.at("conversation_turns"), 2);
         EXPECT_EQ(now.value().state.at("last_turn").at("status"), "cut");
         EXPECT_EQ(now.value().state.at("is_active"), false);
@@ -280,7 +286,9 @@ TEST_F(SessionServiceTest, AReplayShowsASessionsMembersAsTheSessionItselfDoes)
         const auto session = (co_await service->create("u1", fresh)).value();
         EXPECT_TRUE(co_await service->record_turn(turn(session, "안녕", "네")));
         events::EventService reader(*database, *bus);
-        const auto then = (co_await reader.replay({"u1", false}, {session.id, {}}, {1, {}}, Deadline::after(std::chrono::seconds(5)))).value();
+        const auto then =
+            (co_await reader.replay({"u1", false}, {session.id, {}}, {1, {}}, Deadline::after(std::chrono::seconds(5))))
+                .value();
         EXPECT_EQ(then.state, (Json{{"title", nullptr},
                                     {"model", "flow:f"},
                                     {"flow_id", "f1"},
@@ -289,7 +297,9 @@ TEST_F(SessionServiceTest, AReplayShowsASessionsMembersAsTheSessionItselfDoes)
                                     {"is_active", true},
                                     {"conversation_turns", 0},
                                     {"max_turns", 3}}));
-        const auto now = (co_await reader.replay({"u1", false}, {session.id, {}}, {}, Deadline::after(std::chrono::seconds(5)))).value();
+        const auto now =
+            (co_await reader.replay({"u1", false}, {session.id, {}}, {}, Deadline::after(std::chrono::seconds(5))))
+                .value();
         EXPECT_EQ(now.state.at("title"), nullptr);
         EXPECT_EQ(now.state.at("conversation_turns"), 1);
     });
@@ -388,7 +398,8 @@ TEST(LiveSessions, AreBoundedByTheirBytesEachAndTogether)
         const auto put = [&live](std::string id, std::size_t content, std::size_t metadata) -> Task<void> {
             LiveSession session;
             session.session.id = std::move(id);
-            session.messages.push_back({"user", std::string(content, 'x'), 0, 1, Json{{"tools", {std::string(metadata, 'x')}}}});
+            session.messages.push_back(
+                {"user", std::string(content, 'x'), 0, 1, Json{{"tools", {std::string(metadata, 'x')}}}});
             co_await live->put(std::move(session));
         };
         co_await put("a", 400'000, 0);
@@ -418,7 +429,12 @@ TEST(LiveSessions, HaveTheJsonFormOfTheSharedStore)
     live.session.conversation_turns = 1;
     live.messages.push_back({"assistant", "84", 1'700'000'000'123, 1,
                              Json{{"tools_used", {{{"name", "search"}}, {{"name", "calculator"}}}}}});
-    EXPECT_EQ(live.to_json().at("context"), OrderedJson::parse(R"({"current_tool":"calculator","last_action":"answered"})"));
+    EXPECT_EQ(live.to_json().at("context"),
+              OrderedJson::parse(R"({"current_tool":"calculator","last_action":"answered"})"));
+    for (const auto* alien : {R"({"tools_used":[1]})", R"({"tools_used":[{"name":1}]})", "[]", "1"}) {
+        live.messages.back().metadata = Json::parse(alien);
+        EXPECT_EQ(live.to_json().at("context").at("current_tool"), nullptr) << alien;
+    }
     live.session.conversation_turns = 2;
     live.messages.push_back({"user", "고마워", 1'700'000'000'124, 2});
     live.messages.push_back({"assistant", "네", 1'700'000'000'124, 2});
