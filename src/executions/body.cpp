@@ -113,7 +113,8 @@ graph::RunOptions options_for(RunState& state, const Clock& clock)
         const auto left = std::max<std::int64_t>(0, limits.timeout_ms - used_up_ms(state.execution));
         options.deadline = Deadline::after(std::chrono::milliseconds(left));
     }
-    options.limit_lasts = true;   // of the execution, however often it goes on; a retry is given as much again
+    // Of the execution, however often it goes on; a retry is given as much again, and a fork, whose first state is another's.
+    options.limit_span = state.execution.id + "/" + std::to_string(state.execution.retries);
     options.context = &state.run;
     options.clock = &clock;
     return options;

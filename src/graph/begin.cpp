@@ -72,7 +72,6 @@ Task<bool> Loop::begin(const RunInput& input)
                     Error(Errc::not_found, "The thread has no checkpoint '" + run_.options.checkpoint + "'."));
         }
     }
-    run_.counts_on = run_.options.limit_lasts && (input.fresh() || input.command());
     if (run_.options.recovers && input_was_accepted()) {
         if (const auto* command = input.command();
             command && command->resume && !co_await take_answers(*command->resume))
@@ -208,8 +207,8 @@ Task<bool> Loop::continue_from(bool named, const std::string& head)
 {
     const auto& frontier = keeper_.position().frontier;
     continues_ = read_back_ = true;
-    if (run_.counts_on)
-        counted_ = frontier.value("counted", std::int64_t{0});
+    if (const auto& span = run_.options.limit_span; !span.empty() && frontier.value("counted_in", "") == span)
+        counted_ = frontier.at("counted").get<std::int64_t>();
     if (named && keeper_.position().id != head) {
         const bool branch_of_its_own =
             keeper_.position().source == Source::update || keeper_.position().source == Source::fork;

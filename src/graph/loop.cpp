@@ -81,8 +81,10 @@ bool Loop::counts() const
 Json Loop::frontier() const
 {
     auto frontier = frontier_of(definition_, progress_);
-    if (run_.options.limit_lasts && counted_ > 0)
+    if (!run_.options.limit_span.empty() && counted_ > 0) {
         frontier["counted"] = counted_;
+        frontier["counted_in"] = run_.options.limit_span;
+    }
     return frontier;
 }
 

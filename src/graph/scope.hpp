@@ -72,7 +72,6 @@ struct RunScope {
     std::vector<std::unique_ptr<Stragglers>> stragglers;
     std::vector<std::shared_ptr<void>> left_levels;  // sub-graphs whose stragglers are not back
     bool executes_open = false;  // a null run: tasks that wait for an answer ask again (I8)
-    bool counts_on = false;  // supersteps from the number kept with the checkpoint (limit_lasts)
 };
 
 // Thrown through a level after it has dealt with its cancellation; no std::exception, so that no node's failure hides it.

@@ -127,6 +127,30 @@ TEST_P(ExecutionWorkersTest, TheStepsBeforeAQuestionCountTowardsTheLimit)
     });
 }
 
+// Nothing is kept of a superstep that asks: the answer goes on from a checkpoint of before.
+TEST_P(ExecutionWorkersTest, StepsAreCountedAnewAlsoBehindAQuestionThatARetryOrAForkBeginsWith)
+{
+    const auto asks = [](graph::NodeContext& context) -> Task<Result<Json>> {
+        co_return co_await context.interrupt(Json{{"prompt", "ok?"}});
+    };
+    flow(
+        "asks", [&] { return HandMade().node("a", says(1)).node("b", says(2)).node("ask", asks).compile(); },
+        R"(,"limits":{"max_steps":2})");
+    work();
+    play([&]() -> Task<void> {
+        const auto id = (co_await started("asks")).id;
+        EXPECT_EQ((co_await ended(id)).status, Status::failed);
+        EXPECT_TRUE(co_await service_->retry(id, me_));
+        EXPECT_EQ((co_await ended(id)).status, Status::waiting);
+        const auto fork = (co_await service_->fork(id, me_, {"ask", {}})).value().id;
+        EXPECT_EQ((co_await ended(fork)).status, Status::waiting);
+        for (const auto& each : {id, fork}) {
+            EXPECT_TRUE(co_await service_->resume(each, me_, {"ask", "", Json("yes")}));
+            EXPECT_EQ((co_await ended(each)).status, Status::succeeded);
+        }
+    });
+}
+
 TEST_P(ExecutionWorkersTest, AQuestionWhoseTimeIsOverIsAnsweredSo)
 {
     flow("late", [this] {

@@ -151,7 +151,7 @@ TEST(DurableExamples, Row9RecursionLimitThenANullRunGoesOn)
     EXPECT_EQ(thread.checkpoints().back(), "4:loop:p");
 }
 
-// An answer and a crash go on with the count, each from its checkpoint; a run of nothing has a fresh one also there.
+// An answer and a crash go on with the count of their span, each from its checkpoint; another span has a fresh one.
 TEST(DurableExamples, ALimitThatLastsIsCountedOverAnswersAndCrashes)
 {
     LogGraph graph{};
@@ -167,14 +167,16 @@ TEST(DurableExamples, ALimitThatLastsIsCountedOverAnswersAndCrashes)
         ThreadOf thread(compiled(graph));
         RunOptions options;
         options.recursion_limit = 3;
-        options.limit_lasts = lasts;
+        options.limit_span = lasts ? "begun" : "";
         options.run = "run-1";
         EXPECT_EQ(thread.run(log_of({}), options).status, RunStatus::interrupted);
         EXPECT_EQ(reason(thread.resume("yes", options)), "GRAPH_RECURSION_LIMIT");
+        options.limit_span = lasts ? "begun again" : "";
         EXPECT_EQ(log_text(thread.run(RunInput::nothing(), options)), lasts ? "[p,p,p,p,p,p]" : "[p,p,p,p,p,p,p]");
         options.recovers = true;
+        EXPECT_EQ(reason(thread.run(RunInput::nothing(), options)), "GRAPH_RECURSION_LIMIT");
         EXPECT_EQ(reason(thread.run(log_of({}), options)), "GRAPH_RECURSION_LIMIT");
-        EXPECT_EQ(thread.state().values.at("log").size(), lasts ? 6u : 10u);
+        EXPECT_EQ(thread.state().values.at("log").size(), lasts ? 6u : 13u);
     }
 }
 

@@ -67,8 +67,8 @@ struct RunOptions {
     bool recovers = false;                     // this run was begun before and its process died: input that was accepted is
         // not accepted again, answers that are there are taken (D4); what may have
         // been executed before is told as `replayed` (T5)
-    bool limit_lasts = false;                  // what recursion_limit counts is kept with the checkpoints: neither an answer nor
-        // another process begins it anew; a run of nothing does (P6)
+    std::string limit_span;                    // what recursion_limit counts is kept with the checkpoints under this name:
+        // runs of one span go on with it, another span begins it anew (P6)
     std::vector<std::string> interrupt_before; // nodes or "*", beside those of compile() (I1)
     std::vector<std::string> interrupt_after;
     const std::atomic<bool>* drains = nullptr; // set from outside: stop at the next boundary (F8)
