@@ -24,11 +24,11 @@ bool valid_name(const std::string& name)
     return size && letter && size->characters <= 64;
 }
 
-Error wrong(const char* field, const std::string& what)
+Error wrong(FieldProblem problem)
 {
     return Error(Errc::invalid_argument, "Some fields are not valid.")
         .reason("validation_error")
-        .problem({{"body", field}, what, "value_error"});
+        .problem(std::move(problem));
 }
 
 // Known names without doubles, in the order of the table.
@@ -36,7 +36,9 @@ Result<std::vector<std::string>> in_order(const std::vector<std::string>& given)
 {
     const auto unknown = std::find_if_not(given.begin(), given.end(), is_permission);
     if (unknown != given.end())
-        return wrong("permissions", "there is no permission " + to_valid_utf8(utf8_prefix(*unknown, 64)));
+        return wrong({{"body", "permissions"},
+                      "there is no permission " + to_valid_utf8(utf8_prefix(*unknown, 64)),
+                      "value_error"});
     auto all = all_permissions();
     std::erase_if(all,
                   [&](const std::string& name) { return std::find(given.begin(), given.end(), name) == given.end(); });
@@ -65,6 +67,15 @@ Result<model::StoredRole> find_custom(sql::Connection& connection, const std::st
 
 }  // namespace custom_roles
 
+std::optional<FieldProblem> problem_of_role_name(const std::string& name)
+{
+    if (custom_roles::valid_name(name))
+        return std::nullopt;
+    return FieldProblem{{"body", "name"},
+                        "a role's name has 1 to 64 letters (Hangul too), digits, - and _, and begins with a letter",
+                        "value_error"};
+}
+
 Task<Result<std::vector<Role>>> Administration::roles()
 {
     co_return co_await parts_.database.read([](sql::Connection& connection) -> Result<std::vector<Role>> {
@@ -81,9 +92,8 @@ Task<Result<std::vector<Role>>> Administration::roles()
 Task<Result<Role>> Administration::create_role(Principal by, std::string name, std::vector<std::string> permissions,
                                                model::Actor actor)
 {
-    if (!custom_roles::valid_name(name))
-        co_return custom_roles::wrong("name",
-                                      "a role's name has 1 to 64 letters (Hangul too), digits, - and _, and begins with a letter");
+    if (auto problem = problem_of_role_name(name))
+        co_return custom_roles::wrong(std::move(*problem));
     if (permissions_of_builtin_role(ascii_lower(name)))   // "Admin" would be taken for the one that is built in
         co_return Error(Errc::conflict, "There is a role of this name.").reason("role_exists");
     const auto wanted = custom_roles::in_order(permissions);

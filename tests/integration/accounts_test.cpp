@@ -303,6 +303,9 @@ TEST_F(AccountRoutes, AnAdministratorManagesUsersAndRoles)
     EXPECT_EQ(ask("POST", "/roles", admin, {{"name", "reader"}, {"permissions", {"flows:read"}}}).status, 201);
     EXPECT_EQ(ask("POST", "/roles", admin, {{"name", "reader"}, {"permissions", {"flows:read"}}}).status, 409);
     EXPECT_EQ(ask("POST", "/roles", admin, {{"name", "x"}, {"permissions", {"nothing"}}}).status, 422);
+    const auto wrong = ask("POST", "/roles", admin, {{"name", "1x"}, {"permissions", {"nothing"}}});
+    EXPECT_EQ(wrong.status, 422);
+    EXPECT_EQ(wrong.json().at("errors").size(), 2u) << wrong.body;
     const auto kim = token_of("kim%40example.kr");
     const auto changed = ask("PATCH", "/users/" + id, admin, {{"role", "reader"}, {"is_verified", true}});
     ASSERT_EQ(changed.status, 200) << changed.body;
@@ -385,6 +388,8 @@ TEST_F(AccountRoutes, ARoleOfAKoreanNameKeepsItsName)
         ASSERT_EQ(kept.status, 200) << kept.body;
         EXPECT_EQ(kept.json(), same.json());
     }
+    for (const Json& permissions : {Json{"nothing"}, Json(7)})
+        EXPECT_EQ(ask("PATCH", path, admin, {{"name", "감사"}, {"permissions", permissions}}).json().at("errors").size(), 2u);
     EXPECT_EQ(ask("PATCH", "/roles/nobody", admin, {{"name", "nobody"}}).status, 404);
     EXPECT_EQ(ask("DELETE", path, admin).status, 204);
 }

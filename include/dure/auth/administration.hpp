@@ -28,6 +28,9 @@ struct Role {
     UnixMillis updated_at = 0;
 };
 
+// Nothing: a role may have this name.
+std::optional<FieldProblem> problem_of_role_name(const std::string& name);
+
 class Administration {
 public:
     explicit Administration(AccountParts parts) : parts_(std::move(parts)) {}

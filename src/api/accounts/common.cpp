@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "api/errors.hpp"
+#include "dure/auth/roles.hpp"
+#include "dure/base/text.hpp"
 
 namespace dure::api {
 
@@ -59,6 +61,22 @@ std::vector<FieldProblem> names_problems(const schema::JsonView& body)
         return value && value->is_string() ? std::optional(value->string()) : std::nullopt;
     };
     return auth::problems_of_names(text("email"), text("username"));
+}
+
+std::vector<FieldProblem> permission_problems(const schema::JsonView& body)
+{
+    std::vector<FieldProblem> problems;
+    if (const auto permissions = body.find("permissions"))
+        permissions->for_each_element([&problems](const schema::JsonView& one) {
+            const auto name = one.string();
+            if (!one.is_string() || auth::is_permission(name))
+                return true;
+            problems.push_back({{"body", "permissions"},
+                                "There is no permission " + to_valid_utf8(utf8_prefix(name, 60)) + ".",
+                                "value_error"});
+            return false;
+        });
+    return problems;
 }
 
 std::vector<FieldProblem> joined_problems(std::vector<FieldProblem> found, std::vector<FieldProblem> more)

@@ -1,6 +1,8 @@
 // What the routes of accounts share: bodies, views of accounts, empty answers.
 #pragma once
 
+#include <functional>
+
 #include "api/caller.hpp"
 #include "api/context.hpp"
 #include "api/routes.hpp"
@@ -19,9 +21,11 @@ Task<Result<void>> respond_account(RequestContext& context, int status, const au
 Task<Result<void>> respond_refused(RequestContext& context, Error error, std::string_view word);
 
 // What is wrong with a body by rules that no table of fields can tell.
-using MoreRules = std::vector<FieldProblem> (*)(const schema::JsonView& body);
+using MoreRules = std::function<std::vector<FieldProblem>(const schema::JsonView& body)>;
 // Of "email" and "username".
 std::vector<FieldProblem> names_problems(const schema::JsonView& body);
+// Of "permissions": the first that there is not.
+std::vector<FieldProblem> permission_problems(const schema::JsonView& body);
 // Those of `more` behind those of the table, so that one answer names every wrong field; none for a field already named.
 std::vector<FieldProblem> joined_problems(std::vector<FieldProblem> found, std::vector<FieldProblem> more);
 Error wrong_fields(std::vector<FieldProblem> problems);

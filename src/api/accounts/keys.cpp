@@ -7,8 +7,6 @@
 #include "api/accounts/common.hpp"
 #include "api/page.hpp"
 #include "dure/auth/key_service.hpp"
-#include "dure/auth/roles.hpp"
-#include "dure/base/text.hpp"
 #include "dure/chat/service.hpp"
 
 namespace dure::api {
@@ -84,17 +82,7 @@ Result<std::optional<UnixMillis>> time_of(const std::optional<std::string>& text
 
 std::vector<FieldProblem> key_problems(const schema::JsonView& body)
 {
-    std::vector<FieldProblem> problems;
-    if (const auto permissions = body.find("permissions"))
-        permissions->for_each_element([&problems](const schema::JsonView& one) {
-            const auto name = one.string();
-            if (!one.is_string() || auth::is_permission(name))
-                return true;
-            problems.push_back({{"body", "permissions"},
-                                "There is no permission " + to_valid_utf8(utf8_prefix(name, 60)) + ".",
-                                "value_error"});
-            return false;
-        });
+    auto problems = permission_problems(body);
     const auto expires_at = body.find("expires_at");
     if (expires_at && expires_at->is_string() && !parse_rfc3339(expires_at->string()))
         problems.push_back({{"body", "expires_at"}, not_a_time, "value_error"});

@@ -36,6 +36,25 @@ const auto& role_change_fields()
     return fields;
 }
 
+std::vector<FieldProblem> new_role_problems(const schema::JsonView& body)
+{
+    auto problems = permission_problems(body);
+    if (const auto name = body.find("name"); name && name->is_string())
+        if (auto problem = auth::problem_of_role_name(name->string()))
+            problems.push_back(std::move(*problem));
+    return problems;
+}
+
+MoreRules role_change_problems(std::string role)
+{
+    return [role = std::move(role)](const schema::JsonView& body) {
+        auto problems = permission_problems(body);
+        if (const auto name = body.find("name"); name && name->is_string() && !name->string_is(role))
+            problems.push_back({{"body", "name"}, "a role keeps its name", "value_error"});
+        return problems;
+    };
+}
+
 // As it is, for a change of nothing.
 Task<Result<auth::Role>> find_role(auth::Administration& administration, std::string name)
 {
@@ -78,7 +97,7 @@ Handler create_role(const ApiParts& parts)
 {
     return [&administration = parts.administration,
             &limits = parts.settings.server.limits](RequestContext& context) -> Task<Result<void>> {
-        auto input = co_await read_fields(context, new_role_fields(), limits.json_body);
+        auto input = co_await read_fields(context, new_role_fields(), limits.json_body, new_role_problems);
         if (!input)
             co_return input.error();
         const auto role = co_await administration.create_role(context.principal, std::move(input->name),
@@ -93,14 +112,10 @@ Handler patch_role(const ApiParts& parts)
 {
     return [&administration = parts.administration,
             &limits = parts.settings.server.limits](RequestContext& context) -> Task<Result<void>> {
-        auto input = co_await read_fields(context, role_change_fields(), limits.json_body);
+        auto name = context.path_parameter("id");
+        auto input = co_await read_fields(context, role_change_fields(), limits.json_body, role_change_problems(name));
         if (!input)
             co_return input.error();
-        if (!input->name.empty() && input->name != context.path_parameter("id"))
-            co_return Error(Errc::invalid_argument, "A role keeps its name.")
-                .param("name")
-                .problem({{"body", "name"}, "a role keeps its name", "value_error"});
-        auto name = context.path_parameter("id");
         const auto role = input->permissions
                               ? co_await administration.change_role(context.principal, std::move(name),
                                                                     std::move(*input->permissions), actor_of(context))
