@@ -110,14 +110,16 @@ Result<std::vector<model::ToolDefinition>> tools_of(const tools::Registry& regis
     return wanted;
 }
 
-Task<Result<std::string>> let_work(const TeamPlan& plan, Workshop& shop, const graph::State& state,
+Task<Result<std::string>> let_work(graph::NodeContext& context, const TeamPlan& plan, Workshop& shop,
                                    const Worker& worker, const std::string& instruction)
 {
+    const auto& state = context.state();
     auto tools = tools_of(plan.services->registry, shop, worker);
     if (!tools)
         co_return tools.error();
     WorkOrder order;
     order.node = worker.name;
+    order.task = context.task_id();
     order.model = plan.model_or_default(worker.model);
     order.system =
         fill(shop.prompts.get(shop.language, "worker"),
@@ -144,7 +146,7 @@ Task<Result<graph::Update>> run_worker(graph::NodeContext& context, const TeamPl
         update["queue"] = Json(queue.begin() + 1, queue.end());
     auto shop = plan.workshop(run, state);
     const auto instruction = assignment ? assignment->at("instruction").get<std::string>() : std::string();
-    auto text = co_await let_work(plan, shop, state, worker_named(plan.team, context.node()), instruction);
+    auto text = co_await let_work(context, plan, shop, worker_named(plan.team, context.node()), instruction);
     auto result = Json::object();
     result["worker"] = context.node();
     if (text) {
@@ -208,7 +210,7 @@ std::string joined(const Team& team, const std::vector<const Json*>& good)
     if (last_stands || good.size() == 1)
         return good.back()->at("text").get<std::string>();
     std::string text;
-    for (const auto& worker : team.workers)   // their order, not that of the node names
+    for (const auto& worker : team.workers)  // their order, not that of the node names
         for (const auto* one : good)
             if (one->at("worker") == worker.name)
                 text += (text.empty() ? "## " : "\n\n## ") + worker.name + "\n" + one->at("text").get<std::string>();
@@ -306,7 +308,8 @@ void connect(graph::StateGraph& graph, const Team& team, const SharedPlan& plan)
 
 }  // namespace
 
-TeamRun::TeamRun(const llm::CallContext& about, const tools::Caller& who, model::AnswerSink& out, AgentRecord& into, Calls* through)
+TeamRun::TeamRun(const llm::CallContext& about, const tools::Caller& who, model::AnswerSink& out, AgentRecord& into,
+                 Calls* through)
     : call(about), caller(who), sink(out), record(into), calls(through), teller_(std::make_unique<Teller>(out))
 {}
 TeamRun::~TeamRun() = default;
@@ -388,7 +391,7 @@ Result<graph::CompiledGraph> Orchestrator::compile(const Team& team, FindRun fin
 
 std::int64_t Orchestrator::supersteps_of(const Team& team)
 {
-    constexpr std::int64_t steps_of_a_plan = 32;   // at most: 16 steps of a model, or every worker once
+    constexpr std::int64_t steps_of_a_plan = 32;  // at most: 16 steps of a model, or every worker once
     const auto workers = static_cast<std::int64_t>(team.workers.size());
     switch (team.pattern) {
     case Pattern::sequential: return workers + 2;
@@ -399,7 +402,8 @@ std::int64_t Orchestrator::supersteps_of(const Team& team)
     throw InvariantBroken("a pattern without a name");
 }
 
-Task<Result<void>> Orchestrator::run(const Team& team, const std::string& task, TeamRun& run, TeamOutcome* outcome) const
+Task<Result<void>> Orchestrator::run(const Team& team, const std::string& task, TeamRun& run,
+                                     TeamOutcome* outcome) const
 {
     const auto graph = compile(team);
     if (!graph)

@@ -118,10 +118,10 @@ Task<Result<graph::Update>> take_step(graph::NodeContext& context, AgentRun& run
     const auto step = state.at("plan").front().get<std::string>();
     Teller teller(run.sink);
     DirectCalls calls(run.gateway, run.registry);
-    Workshop shop{run.gateway, calls,        run.logger, run.prompts, run.call,
-                  run.caller,  teller,       run.record, run.language};
+    Workshop shop{run.gateway, calls, run.logger, run.prompts, run.call, run.caller, teller, run.record, run.language};
     WorkOrder order;
     order.node = context.node();
+    order.task = context.task_id();
     order.model = run.model;
     auto messages = conversation_for(run, run.prompts.get(run.language, "agent"), state);
     order.system = messages.front().text();

@@ -46,7 +46,7 @@ Task<Result<tools::Outcome>> run_one(Workshop& shop, const WorkOrder& order, con
     }
     auto caller = shop.caller;
     const auto& base = caller.idempotency_key.empty() ? caller.request_id : caller.idempotency_key;
-    caller.idempotency_key = base + "/" + call.id;
+    caller.idempotency_key = base + (order.task.empty() ? "/" : "/" + order.task + "/") + call.id;
     co_return co_await shop.calls.use(order.node, call, caller);
 }
 
@@ -88,15 +88,15 @@ Task<Result<void>> run_calls(Workshop& shop, WorkOrder& order, std::string text,
     std::vector<tools::Outcome> outcomes(calls.size());
     for (auto i = count; i < calls.size(); ++i)
         outcomes[i].error = "More than 32 tool calls in one turn, not run.";
-    auto refusals = co_await shop.calls.refusals(order.node, {calls.begin(), calls.begin() + static_cast<std::ptrdiff_t>(count)});
+    auto refusals =
+        co_await shop.calls.refusals(order.node, {calls.begin(), calls.begin() + static_cast<std::ptrdiff_t>(count)});
     if (!refusals)
         co_return refusals.error();
     std::vector<Result<void>> told(count);
     TaskGroup group(co_await boost::asio::this_coro::executor);
     const auto one = [](Workshop& at, const WorkOrder& of, const model::ToolCall& call, const std::string& refusal,
-                        tools::Outcome& into, Result<void>& end) -> Task<void> {
-        end = co_await run_and_tell(at, of, call, refusal, into);
-    };
+                        tools::Outcome& into,
+                        Result<void>& end) -> Task<void> { end = co_await run_and_tell(at, of, call, refusal, into); };
     for (std::size_t i = 0; i < count; ++i)
         group.spawn(one(shop, order, calls[i], (*refusals)[i], outcomes[i], told[i]));
     co_await group.wait();
@@ -176,7 +176,8 @@ Task<Result<std::string>> work_natively(Workshop& shop, WorkOrder& order)
         if (!may_call)
             co_return Error(Errc::upstream_failed, "The model asked for tools again and again and gave no answer.")
                 .reason("upstream_protocol_error");
-        if (auto ran = co_await run_calls(shop, order, std::move(turn->text), std::move(calls), std::move(turn->reasoning_details));
+        if (auto ran = co_await run_calls(shop, order, std::move(turn->text), std::move(calls),
+                                          std::move(turn->reasoning_details));
             !ran)
             co_return ran.error();
     }

@@ -84,6 +84,29 @@ inline model::Message message(model::Role role, std::string text)
     return one;
 }
 
+// Remembers by which idempotency keys it was called.
+class KeyedTool final : public tools::Tool {
+public:
+    explicit KeyedTool(std::string name)
+    {
+        definition_.name = std::move(name);
+        definition_.description = "Keeps a note";
+        definition_.parameters = Json{{"type", "object"}};
+    }
+    const model::ToolDefinition& definition() const override { return definition_; }
+    std::string source() const override { return "test"; }
+    Task<Result<Json>> execute(const Json&, const tools::Caller& caller, Deadline) override
+    {
+        keys.push_back(caller.idempotency_key);
+        co_return Json("kept");
+    }
+
+    std::vector<std::string> keys;
+
+private:
+    model::ToolDefinition definition_;
+};
+
 inline model::ToolDefinition client_tool(std::string name)
 {
     model::ToolDefinition tool;
@@ -134,7 +157,7 @@ protected:
         return *agents_;
     }
 
-    llm::Gateway& gateway() { return *gateway_; }        // both after agents()
+    llm::Gateway& gateway() { return *gateway_; }  // both after agents()
     tools::Registry& registry() { return *registry_; }
 
     Result<void> ask(const std::string& question)

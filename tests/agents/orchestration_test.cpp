@@ -1,6 +1,8 @@
 // Teams against scripted models: each pattern, each decision strategy, their bounds and failures.
 #include "dure/agents/orchestration.hpp"
 
+#include <set>
+
 #include "agents/fixture.hpp"
 
 namespace dure::agents {
@@ -328,6 +330,22 @@ TEST(TeamNames, AreThoseOfTheFlowFormat)
     EXPECT_EQ(pattern_named("Adaptive"), std::nullopt);
     EXPECT_EQ(decision_strategy_named("round_robin"), DecisionStrategy::round_robin);
     EXPECT_EQ(decision_strategy_named(""), std::nullopt);
+}
+
+TEST_F(TeamTest, CallsOfDifferentWorkersHaveDifferentIdempotencyKeys)
+{
+    auto note = std::make_unique<KeyedTool>("note");
+    const auto& keys = note->keys;
+    agents();
+    registry().add(std::move(note));
+    team.pattern = Pattern::sequential;
+    for (auto& worker : team.workers) {
+        worker.tools = {"note"};
+        upstream.enqueue(calling_script({{"call_0", "note", "{}"}}));
+        upstream.enqueue(completion_script("noted"));
+    }
+    ASSERT_TRUE(work_on("note it").has_value());
+    EXPECT_EQ(std::set<std::string>(keys.begin(), keys.end()).size(), team.workers.size());
 }
 
 }  // namespace

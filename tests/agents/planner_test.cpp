@@ -93,6 +93,27 @@ TEST_F(PlannerTest, AStepUsesToolsAndAFailedStepIsKnownToThePlanner)
     EXPECT_EQ(sink.shown.text, "could not");
 }
 
+// Ids of calls begin anew in each step; a server that has done the key's work does not do it again.
+TEST_F(PlannerTest, CallsOfDifferentStepsHaveDifferentIdempotencyKeys)
+{
+    request.model = "plain";
+    auto note = std::make_unique<KeyedTool>("note");
+    const auto& keys = note->keys;
+    agents();
+    registry().add(std::move(note));
+    for (const auto* plan : {R"({"steps":["note a"]})", R"({"steps":["note b"]})"}) {
+        upstream.enqueue(completion_script(plan));
+        upstream.enqueue(completion_script(R"({"action":"execute_tool","selected_tool":"note","arguments":{"x":1}})"));
+        upstream.enqueue(completion_script(R"({"action":"END"})"));
+        upstream.enqueue(completion_script("noted"));
+    }
+    upstream.enqueue(completion_script(R"({"steps":[]})"));
+    upstream.enqueue(turn({"done"}));
+    ASSERT_TRUE(ask("note it twice").has_value());
+    ASSERT_EQ(keys.size(), 2u);
+    EXPECT_NE(keys[0], keys[1]);
+}
+
 TEST_F(PlannerTest, StepsAreBound)
 {
     settings.agent.max_iterations = 2;

@@ -43,6 +43,7 @@ struct Workshop {
 
 struct WorkOrder {
     std::string node;  // shown with its progress
+    std::string task;  // in the idempotency keys of its calls, whose ids begin anew in each order
     std::string model;
     std::string system;
     std::vector<model::Message> messages;  // grows by the worker's calls and their results
