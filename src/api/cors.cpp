@@ -34,10 +34,24 @@ std::string echoed_headers(std::string_view requested)
     return names;
 }
 
+// As browsers write it: in small letters, without the port that its scheme has anyway.
+std::string as_sent(const std::string& configured)
+{
+    const auto url = http::parse_url(configured);
+    if (!url)
+        return configured;
+    auto origin = url->origin();
+    const std::string_view usual = url->tls ? ":443" : ":80";
+    if (origin.ends_with(usual))
+        origin.resize(origin.size() - usual.size());
+    return origin;
+}
+
 }  // namespace
 
 Cors::Cors(std::vector<std::string> origins, std::string_view public_url) : origins_(std::move(origins))
 {
+    std::transform(origins_.begin(), origins_.end(), origins_.begin(), as_sent);
     if (const auto url = http::parse_url(public_url); url)
         own_ = url->origin();
 }

@@ -99,6 +99,14 @@ TEST(CrossOrigin, AnswersAPreflightForAConfiguredOriginAndEchoesValidNames)
     EXPECT_NE(text.find("Vary: Origin\n"), std::string::npos);
 }
 
+TEST(CrossOrigin, AConfiguredOriginIsTheOneThatABrowserSends)
+{
+    const Cors cors({"https://UI.example:443", "http://127.0.0.1:80", "http://[::1]:8080", "https://ui.example:80"});
+    for (const std::string_view origin : {"https://ui.example", "http://127.0.0.1", "http://[::1]:8080", "https://ui.example:80"})
+        EXPECT_NE(joined(cors.preflight(preflight_head(origin))).find("Allow-Origin"), std::string::npos) << origin;
+    EXPECT_EQ(joined(cors.preflight(preflight_head("http://ui.example"))).find("Allow-Origin"), std::string::npos);
+}
+
 TEST(CrossOrigin, AllowsNobodyElse)
 {
     for (const std::string_view origin : {"https://evil.example", "null", "https://ui.example.evil", "HTTPS://ui.example"}) {
