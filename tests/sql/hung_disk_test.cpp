@@ -91,6 +91,11 @@ TEST_F(CommitsInLineTest, AllFailWithTheFsyncBeforeThem)
     EXPECT_EQ(fatal_calls_, 1);
 }
 
+// Declared behind what waits for the disk: a test that fails midway must not wait for ever.
+struct Release {
+    ~Release() { FailingDisk::held = false; }
+};
+
 // Who reads may come again; the write's outcome is known when the disk says it.
 TEST(Sqlite, AReadBehindADiskThatHangsIsRefusedInTime)
 {
@@ -102,7 +107,6 @@ TEST(Sqlite, AReadBehindADiskThatHangsIsRefusedInTime)
     ASSERT_TRUE(database->run_now(make_table));
     FailingDisk::held = true;
     Running write([&] { return database->run_now([](Connection& c) { return insert_item(c, "a"); }).has_value(); });
-    ASSERT_TRUE(comes_true([] { return FailingDisk::held_syncs == 1; }));
     std::atomic<int> refused = 0;
     const auto read = [&] {
         const auto count = test::read_now(*database, count_items);
@@ -110,6 +114,8 @@ TEST(Sqlite, AReadBehindADiskThatHangsIsRefusedInTime)
         return count.has_value();
     };
     std::deque<Running> reads;
+    const Release release;
+    ASSERT_TRUE(comes_true([] { return FailingDisk::held_syncs == 1; }));
     for (int i = 0; i < 8; ++i)
         reads.emplace_back(read);
     EXPECT_TRUE(comes_true([&] { return refused == 8; }));
@@ -149,6 +155,7 @@ TEST(Sqlite, AWriteThatHasNotBegunIsRefusedInTimeWhenTheDiskHangs)
         FailingDisk::held_syncs = 0;
         FailingDisk::held = true;
         std::deque<Running> good, late;
+        const Release release;
         good.emplace_back([&] { return write(round + "1", by_another); });
         ASSERT_TRUE(comes_true([&] { return begun == 1; }));
         if (by_another)
