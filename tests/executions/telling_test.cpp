@@ -258,6 +258,23 @@ TEST_F(TellingTest, WhatAnAttemptPaidThatWasCutOffIsKeptWithTheTask)
     EXPECT_EQ(told_->steps.back().at("cost"), 0.5);
 }
 
+TEST_F(TellingTest, WhatAnAttemptPaidThatThrewIsKeptWithTheTask)
+{
+    bool works = false;
+    services_.answers["a"] = [&](flows::NodeCall& call) -> Task<Result<Json>> {
+        call.budget->count({}, Json{{"input_tokens", 10}, {"output_tokens", 5}});
+        if (!works)
+            throw std::runtime_error("broken");
+        co_return Json{{"text", "done"}};
+    };
+    EXPECT_THAT(steps_of({{"start", "start"}, asks_with(Json::object())}, {"start>a"}), testing::SizeIs(2));
+    EXPECT_EQ(result_.status, graph::RunStatus::error);
+    works = true;
+    run_.open = {};
+    EXPECT_THAT(go_on(), ElementsAre("a succeeded"));
+    EXPECT_EQ(told_->steps.back().at("tokens"), 30);
+}
+
 TEST_F(TellingTest, WhatAnAttemptPaidIsCountedOnceAlsoIfItsNoteCouldNotBeSaved)
 {
     services_.answers["a"] = pays_and_fails;

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <boost/asio/this_coro.hpp>
-#include <boost/system/system_error.hpp>
 #include <exception>
 #include <set>
 
@@ -68,7 +67,7 @@ Task<Result<graph::Update>> NodeRun::run()
     std::exception_ptr cut;
     try {
         update = within_depth(co_await attempt());
-    } catch (const boost::system::system_error&) {
+    } catch (const std::exception&) {
         cut = std::current_exception();
     }
     if (cut) {

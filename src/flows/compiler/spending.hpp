@@ -9,7 +9,7 @@ namespace dure::flows {
 // After an attempt without a result. Once in each attempt, either of the two. `asks`: it waits for an answer, and comes to the
 // same calls again.
 Task<void> keep_spending(graph::NodeContext& context, OpenTask& task, bool asks);
-// After one that was cut off, from a coroutine that is cancelled and has set throw_if_cancelled(false).
+// After one that was cut off or threw, from a coroutine that may be cancelled and has set throw_if_cancelled(false).
 Task<void> keep_spending_of_cut(graph::NodeContext& context, OpenTask& task);
 // Before the end of one that worked, or of its error handler.
 Task<void> recall_spending(graph::NodeContext& context, OpenTask& task);
