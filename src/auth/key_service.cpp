@@ -25,14 +25,9 @@ Error wrong(const char* param, std::string message)
     return Error(Errc::invalid_argument, std::move(message)).reason("invalid_value").param(param);
 }
 
-std::ptrdiff_t characters_of(std::string_view text)
-{
-    return std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
-}
-
 Result<void> check_form(const NewKey& wanted, UnixMillis now)
 {
-    if (trim(wanted.name).empty() || characters_of(wanted.name) > 200)
+    if (trim(wanted.name).empty() || utf8_characters(wanted.name) > 200)
         return wrong("name", "A key needs a name of at most 200 characters.");
     if (wanted.expires_at && *wanted.expires_at <= now)
         return wrong("expires_at", "expires_at must lie in the future.");

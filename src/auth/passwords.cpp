@@ -108,8 +108,7 @@ Result<void> check_new_password(std::string_view typed, std::string_view email)
         return hashing::refused("A password must have 8 to 128 characters.");
     const auto normal = hashing::normalized(typed);
     const auto password = normal.reveal();
-    const auto characters = static_cast<std::size_t>(std::count_if(
-        password.begin(), password.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+    const auto characters = utf8_characters(password);
     if (characters < hashing::shortest || characters > hashing::longest || !valid_utf8(password))
         return hashing::refused("A password must have 8 to 128 characters.");
     const auto lower = ascii_lower(password);

@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <memory>
@@ -119,6 +120,12 @@ std::string_view utf8_prefix(std::string_view text, std::size_t bytes)
     while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xc0) == 0x80)
         --bytes;
     return text.substr(0, bytes);
+}
+
+std::size_t utf8_characters(std::string_view text)
+{
+    return static_cast<std::size_t>(
+        std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
 std::string to_valid_utf8(std::string_view text)

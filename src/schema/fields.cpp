@@ -49,12 +49,6 @@ std::string count_of(std::size_t count, const char* what)
     return std::to_string(count) + ' ' + what + (count == 1 ? "" : "s");
 }
 
-std::size_t characters(std::string_view text)
-{
-    return static_cast<std::size_t>(
-        std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
 std::string choices(const std::vector<std::string>& allowed)
 {
     std::string all;
@@ -86,7 +80,7 @@ void check_choice(const Field& field, const std::string& text, const Path& path,
 
 void check_text(const Field& field, const std::string& text, const Path& path, Problems& problems)
 {
-    const auto length = characters(text);
+    const auto length = utf8_characters(text);
     if (field.shortest && length < *field.shortest)
         add(problems, path, "string_too_short",
             "String should have at least " + count_of(*field.shortest, "character"));

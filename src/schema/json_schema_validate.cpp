@@ -34,12 +34,6 @@ bool has_type(const Json& value, std::string_view type)
            (type == "array" && value.is_array()) || (type == "object" && value.is_object());
 }
 
-std::size_t length_of(const std::string& text)
-{
-    return static_cast<std::size_t>(
-        std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
 std::string joined(const std::vector<std::string>& names)
 {
     std::string all;
@@ -166,7 +160,7 @@ private:
 
     void check_string(const Node& node, const std::string& text, Problems& problems)
     {
-        const auto length = node.min_length || node.max_length ? length_of(text) : 0;
+        const auto length = node.min_length || node.max_length ? utf8_characters(text) : 0;
         if (node.min_length)
             expect(length >= *node.min_length, problems, "string_too_short",
                    "String should have at least " + std::to_string(*node.min_length) + " characters");

@@ -27,6 +27,13 @@ TEST(Utf8, PrefixNeverCutsACharacter)
     EXPECT_EQ(utf8_prefix("abc", 10), "abc");
 }
 
+TEST(Utf8, CountsCharactersNotBytes)
+{
+    EXPECT_EQ(utf8_characters(""), 0u);
+    EXPECT_EQ(utf8_characters("abc"), 3u);
+    EXPECT_EQ(utf8_characters("서울 🙂"), 4u);
+}
+
 TEST(JsonEscaping, EscapesControlsAndReplacesBadBytes)
 {
     std::string out;

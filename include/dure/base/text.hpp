@@ -1,6 +1,7 @@
 // Small text work that several modules share: UTF-8 checks and cuts, JSON string escapes, ASCII case, base64, hex.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -12,6 +13,8 @@ namespace dure {
 bool valid_utf8(std::string_view text);
 // The longest prefix of at most `bytes` bytes that does not end inside a character.
 std::string_view utf8_prefix(std::string_view text, std::size_t bytes);
+// Code points, where the text is valid UTF-8.
+std::size_t utf8_characters(std::string_view text);
 // Invalid bytes become U+FFFD.
 std::string to_valid_utf8(std::string_view text);
 // One character per code point, appended as UTF-8; surrogates become U+FFFD.

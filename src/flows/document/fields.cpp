@@ -29,12 +29,6 @@ Location operator/(Location place, std::size_t index)
     return place;
 }
 
-std::size_t length_of(std::string_view utf8)
-{
-    return static_cast<std::size_t>(
-        std::count_if(utf8.begin(), utf8.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
 const OrderedJson* member(const OrderedJson& object, std::string_view key)
 {
     if (!object.is_object())
@@ -64,7 +58,7 @@ std::optional<std::string> FieldReader::text(std::string_view key, std::size_t s
         return std::nullopt;
     }
     const auto& content = value->get_ref<const std::string&>();
-    const auto length = length_of(content);
+    const auto length = utf8_characters(content);
     if (length < shortest || length > longest) {
         problem("field_range", key,
                 "must have " + std::to_string(shortest) + " to " + std::to_string(longest) + " characters");

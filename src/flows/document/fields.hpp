@@ -16,9 +16,6 @@ using Location = std::vector<std::string>;
 Location operator/(Location place, std::string_view step);
 Location operator/(Location place, std::size_t index);
 
-// Characters, not bytes.
-std::size_t length_of(std::string_view utf8);
-
 // The member, or null when it is absent or null itself.
 const OrderedJson* member(const OrderedJson& object, std::string_view key);
 std::string in_quotes(std::string_view text);  // for messages: cut at 80 characters, in quotes

@@ -134,7 +134,7 @@ private:
             const auto& tag = (*tags)[i];
             if (!tag.is_string())
                 each.problem("field_type", std::to_string(i), "must be a text");
-            else if (const auto length = length_of(tag.get_ref<const std::string&>()); length < 1 || length > 50)
+            else if (const auto length = utf8_characters(tag.get_ref<const std::string&>()); length < 1 || length > 50)
                 each.problem("field_range", std::to_string(i), "must have 1 to 50 characters");
             else
                 document.tags.push_back(tag.get<std::string>());

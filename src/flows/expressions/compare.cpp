@@ -219,7 +219,7 @@ Result<std::shared_ptr<const RE2>> compile_pattern(std::string_view pattern, boo
         return Error(Errc::invalid_argument, "The pattern cannot be used: " + std::move(why) + ".")
             .reason("condition_type");
     };
-    if (length_of(pattern) > ConditionGroup::longest_pattern)
+    if (utf8_characters(pattern) > ConditionGroup::longest_pattern)
         return refuse("it is longer than " + std::to_string(ConditionGroup::longest_pattern) + " characters");
     RE2::Options options(RE2::Quiet);
     options.set_max_mem(1 << 20);

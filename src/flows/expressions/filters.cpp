@@ -58,7 +58,7 @@ Result<Json> to_number(const Json& value)
 Result<Json> length_json(const Json& value)
 {
     if (value.is_string())
-        return Json(length_of(value.get_ref<const std::string&>()));
+        return Json(utf8_characters(value.get_ref<const std::string&>()));
     if (value.is_array() || value.is_object())
         return Json(value.size());
     return cannot_use("length", value, "a text, a list or an object");
