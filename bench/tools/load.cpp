@@ -406,7 +406,7 @@ int main(int argc, char** argv) {
     if (O.method.empty()) O.method = O.body.empty() ? "GET" : "POST";
     g_bodyt = subst(O.body);
     for (auto& h : O.headers) h = subst(h);
-    auto has_holes = [](const string& text) { return text.find("{{conn}}") != text.npos || text.find("{{n}}") != text.npos; };
+    auto has_holes = [](const string& text) { return text.find("{{conn}}") != text.npos || text.find("{{n") != text.npos; };
     if (has_holes(g_bodyt) || std::any_of(O.headers.begin(), O.headers.end(), has_holes)) g_holes.push_back({0, 1});
     signal(SIGPIPE, SIG_IGN);
     rlimit rl;

@@ -74,7 +74,8 @@ inline void parse_options(int argc, char** argv) {
             "     [--set key=value ...] [-H 'Name: value' ...] [--method M] [--events N] [--no-done] [--expect TEXT]\n"
             "     [--timeout S] [--ramp S] [--fresh] [--max N] [--pid P1,P2] [--also P3,..] [--name NAME] [--case "
             "CASE] [--json]\n"
-            "body and headers: {{key}} is replaced by --set key=value; {{conn}} and {{n}} by the connection and request number.\n");
+            "body and headers: {{key}} is replaced by --set key=value; {{conn}} and {{n}} by the connection and request number,\n"
+            "{{n/500}} by a number that is the same for 500 requests of a connection.\n");
         exit(2);
     };
     for (int i = 1; i < argc; ++i) {
@@ -139,6 +140,7 @@ inline string build(Conn& c, bool cl) {
         };
         rep("{{conn}}", std::to_string(c.id));
         rep("{{n}}", std::to_string(c.n));
+        rep("{{n/500}}", std::to_string(c.n / 500));
         return text;
     };
     string body = filled(g_bodyt);
