@@ -4,12 +4,12 @@
 #include <prometheus/check_names.h>
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
-#include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
 #include <deque>
+#include <limits>
 #include <map>
 #include <mutex>
 
@@ -21,13 +21,21 @@ namespace dure::metrics {
 namespace families {
 
 // One family: its label sets, and what a second declaration must agree with.
-template <class Wrapper, class Native>
+template <class Metric>
 struct Family {
-    prometheus::Family<Native>* native = nullptr;
     std::vector<std::string> label_names;
+    std::map<Labels, Metric*> known;
+    std::deque<Metric> metrics;
+};
+
+template <class Metric, class Native>
+struct NativeFamily : Family<Metric> {
+    prometheus::Family<Native>* native = nullptr;
+};
+
+struct HistogramFamily : Family<Histogram> {
+    std::string help;
     std::vector<double> buckets;
-    std::map<Labels, Wrapper*> known;
-    std::deque<Wrapper> wrappers;
 };
 
 std::vector<std::string> names_of(const Labels& labels)
@@ -45,6 +53,30 @@ Labels all_other(Labels labels)
     return labels;
 }
 
+prometheus::ClientMetric collected(const Labels& labels, const Histogram& histogram)
+{
+    prometheus::ClientMetric metric;
+    for (const auto& [name, value] : labels)
+        metric.label.push_back({name, value});
+    const auto total = histogram.total();
+    metric.histogram.sample_sum = total.sum;
+    for (std::size_t bucket = 0; bucket < total.counts.size(); ++bucket) {
+        metric.histogram.sample_count += total.counts[bucket];
+        const bool bounded = bucket < histogram.bounds().size();
+        metric.histogram.bucket.push_back(
+            {metric.histogram.sample_count, bounded ? histogram.bounds()[bucket] : std::numeric_limits<double>::infinity()});
+    }
+    return metric;
+}
+
+prometheus::MetricFamily collected(const std::string& name, const HistogramFamily& family)
+{
+    prometheus::MetricFamily result{name, family.help, prometheus::MetricType::Histogram, {}};
+    for (const auto& [labels, histogram] : family.known)
+        result.metric.push_back(collected(labels, *histogram));
+    return result;
+}
+
 template <class Map>
 bool has(const Map& map, const std::string& name)
 {
@@ -54,9 +86,9 @@ bool has(const Map& map, const std::string& name)
 }  // namespace families
 
 struct Registry::State {
-    // The object of one label set; `make` builds the native one in its family.
-    template <class Wrapper, class Native, class Make>
-    Wrapper& member(families::Family<Wrapper, Native>& family, const std::string& name, Labels labels, Make make)
+    // The object of one label set; `make` puts it behind the others of its family.
+    template <class Metric, class Make>
+    Metric& member(families::Family<Metric>& family, const std::string& name, Labels labels, Make make)
     {
         std::sort(labels.begin(), labels.end());
         const auto names = families::names_of(labels);
@@ -71,9 +103,18 @@ struct Registry::State {
             if (const auto found = family.known.find(labels); found != family.known.end())
                 return *found->second;
         }
-        auto& wrapper = family.wrappers.emplace_back(make(prometheus::Labels(labels.begin(), labels.end())));
-        family.known.emplace(std::move(labels), &wrapper);
-        return wrapper;
+        Metric& metric = make(family.metrics, labels);
+        family.known.emplace(std::move(labels), &metric);
+        return metric;
+    }
+
+    // The object of one label set of a family that prometheus-cpp keeps.
+    template <class Metric, class Native>
+    Metric& native_member(families::NativeFamily<Metric, Native>& family, const std::string& name, const Labels& labels)
+    {
+        return member(family, name, labels, [&](std::deque<Metric>& metrics, const Labels& set) -> Metric& {
+            return metrics.emplace_back(family.native->Add(prometheus::Labels(set.begin(), set.end())));
+        });
     }
 
     void check_names(const std::string& name, const Labels& labels, bool taken)
@@ -90,9 +131,9 @@ struct Registry::State {
     std::mutex guard;
     prometheus::Registry native;
     ProcessMetrics process;
-    std::map<std::string, families::Family<Counter, prometheus::Counter>> counters;
-    std::map<std::string, families::Family<Gauge, prometheus::Gauge>> gauges;
-    std::map<std::string, families::Family<Histogram, prometheus::Histogram>> histograms;
+    std::map<std::string, families::NativeFamily<Counter, prometheus::Counter>> counters;
+    std::map<std::string, families::NativeFamily<Gauge, prometheus::Gauge>> gauges;
+    std::map<std::string, families::HistogramFamily> histograms;
     std::vector<std::function<void()>> refreshers;
 };
 
@@ -121,11 +162,6 @@ double Gauge::value() const
     return target_.Value();
 }
 
-void Histogram::observe(double value)
-{
-    target_.Observe(value);
-}
-
 Registry::Registry() : state_(std::make_unique<State>()) {}
 Registry::~Registry() = default;
 
@@ -136,8 +172,7 @@ Counter& Registry::counter(const std::string& name, const std::string& help, con
     auto& family = state_->counters[name];
     if (!family.native)
         family.native = &prometheus::BuildCounter().Name(name).Help(help).Register(state_->native);
-    return state_->member(family, name, labels,
-                          [&](const prometheus::Labels& set) { return Counter(family.native->Add(set)); });
+    return state_->native_member(family, name, labels);
 }
 
 Gauge& Registry::gauge(const std::string& name, const std::string& help, const Labels& labels)
@@ -147,8 +182,7 @@ Gauge& Registry::gauge(const std::string& name, const std::string& help, const L
     auto& family = state_->gauges[name];
     if (!family.native)
         family.native = &prometheus::BuildGauge().Name(name).Help(help).Register(state_->native);
-    return state_->member(family, name, labels,
-                          [&](const prometheus::Labels& set) { return Gauge(family.native->Add(set)); });
+    return state_->native_member(family, name, labels);
 }
 
 Histogram& Registry::histogram(const std::string& name, const std::string& help, const Labels& labels,
@@ -159,14 +193,14 @@ Histogram& Registry::histogram(const std::string& name, const std::string& help,
     if (!std::is_sorted(buckets.begin(), buckets.end()))
         throw InvariantBroken("metric " + name + " has buckets out of order");
     auto& family = state_->histograms[name];
-    if (!family.native) {
-        family.native = &prometheus::BuildHistogram().Name(name).Help(help).Register(state_->native);
+    if (family.known.empty()) {
+        family.help = help;
         family.buckets = buckets;
     }
     if (family.buckets != buckets)
         throw InvariantBroken("metric " + name + " has other buckets");
     return state_->member(family, name, labels,
-                          [&](const prometheus::Labels& set) { return Histogram(family.native->Add(set, buckets)); });
+                          [&](std::deque<Histogram>& metrics, const Labels&) -> Histogram& { return metrics.emplace_back(buckets); });
 }
 
 void Registry::before_text(std::function<void()> refresh)
@@ -187,6 +221,11 @@ std::string Registry::text()
     auto collected = state_->native.Collect();
     for (auto& family : state_->process.collect())
         collected.push_back(std::move(family));
+    {
+        const std::lock_guard lock(state_->guard);
+        for (const auto& [name, family] : state_->histograms)
+            collected.push_back(families::collected(name, family));
+    }
     std::sort(collected.begin(), collected.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
     return prometheus::TextSerializer().Serialize(collected);
 }

@@ -29,6 +29,39 @@ TEST(Registry, ShowsCountersGaugesAndHistogramsInTextForm)
     EXPECT_THAT(text, HasSubstr("dure_seconds_count{route=\"chat\"} 2\n"));
 }
 
+TEST(Registry, AHistogramsBucketsHoldTheirBoundAndAreCumulative)
+{
+    Registry registry;
+    auto& tokens = registry.histogram("tokens", "T", {}, {1, 10, 100});
+    for (const double value : {0.0, 1.0, 1.5, 10.0, 100.0, 101.0})
+        tokens.observe(value);
+    EXPECT_THAT(registry.text(), HasSubstr("# HELP tokens T\n# TYPE tokens histogram\n"
+                                           "tokens_count 6\n"
+                                           "tokens_sum 213.5\n"
+                                           "tokens_bucket{le=\"1\"} 2\n"
+                                           "tokens_bucket{le=\"10\"} 4\n"
+                                           "tokens_bucket{le=\"100\"} 5\n"
+                                           "tokens_bucket{le=\"+Inf\"} 6\n"));
+}
+
+TEST(Registry, ObservationsOfManyThreadsAreAllCounted)
+{
+    constexpr int threads = 40;   // more than have a place of their own
+    constexpr int observations = 2000;
+    Registry registry;
+    auto& seconds = registry.histogram("seconds", "S", {}, {1});
+    std::vector<std::jthread> observers;
+    for (int i = 0; i < threads; ++i)
+        observers.emplace_back([&] {
+            for (int n = 0; n < observations; ++n)
+                seconds.observe(n % 2 == 0 ? 0.5 : 2);
+        });
+    observers.clear();
+    const auto total = seconds.total();
+    EXPECT_EQ(total.counts, (std::vector<std::uint64_t>{threads * observations / 2, threads * observations / 2}));
+    EXPECT_EQ(total.sum, threads * observations * 1.25);
+}
+
 TEST(Registry, GivesTheSameObjectForTheSameLabelsInAnyOrder)
 {
     Registry registry;

@@ -2,6 +2,9 @@
 // resolved once by the caller, who keeps the reference; it stays valid as long as the registry. Thread-safe.
 #pragma once
 
+#include <array>
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -11,7 +14,6 @@
 namespace prometheus {
 class Counter;
 class Gauge;
-class Histogram;
 }  // namespace prometheus
 
 namespace dure::metrics {
@@ -43,13 +45,31 @@ private:
     prometheus::Gauge& target_;
 };
 
+// Observations by bucket. Each thread counts in a place of its own (the first `places` do), so that cores which answer at the same
+// time do not take a lock or fetch each other's counts: a chat has seven histograms.
 class Histogram {
 public:
-    explicit Histogram(prometheus::Histogram& target) : target_(target) {}
+    explicit Histogram(std::vector<double> bounds);  // ascending upper bounds, without +Inf
+    ~Histogram();
+    Histogram(const Histogram&) = delete;
+    Histogram& operator=(const Histogram&) = delete;
+
     void observe(double value);
 
+    struct Total {
+        std::vector<std::uint64_t> counts;  // of each bucket alone, the last without a bound
+        double sum = 0;
+    };
+    Total total() const;  // of all threads; what is observed meanwhile may be in it or not
+    const std::vector<double>& bounds() const { return bounds_; }
+
 private:
-    prometheus::Histogram& target_;
+    struct Place;
+    Place& own_place();
+
+    static constexpr std::size_t places = 16;
+    std::vector<double> bounds_;
+    std::array<std::atomic<Place*>, places> places_{};  // made by the first observation of their thread
 };
 
 class Registry {
