@@ -24,6 +24,25 @@ if(DURE_SANITIZE)
     endif()
 endif()
 
+# A release build is laid out by a profile: how often each road of the server was walked under load (scripts/release-profile makes it
+# anew). It says what is inlined and which branch comes first; what has changed since is built as if there were none.
+set(DURE_PROFILE "" CACHE STRING "Profile of the server's roads: empty, 'use' or 'make'")
+if(DURE_PROFILE AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    add_compile_options("SHELL:-mllvm -static-func-full-module-prefix=false")   # names without folders: the same in every checkout
+    if(DURE_PROFILE STREQUAL "make")
+        add_compile_options(-fprofile-generate -fprofile-update=atomic)
+        add_link_options(-fprofile-generate)
+    else()
+        set(profile ${PROJECT_SOURCE_DIR}/cmake/release.profdata)
+        set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${profile})
+        file(SHA256 ${profile} profile_hash)   # in the name: another profile is another command, so all is built again
+        string(SUBSTRING ${profile_hash} 0 8 profile_hash)
+        configure_file(${profile} ${PROJECT_BINARY_DIR}/release-${profile_hash}.profdata COPYONLY)
+        # backend-plugin: a function that has changed since the profile was made.
+        add_compile_options(-fprofile-use=${PROJECT_BINARY_DIR}/release-${profile_hash}.profdata -Wno-backend-plugin)
+    endif()
+endif()
+
 # dure_module(NAME DEPENDS modules... EXTERNAL libraries...): library dure_NAME from src/NAME and include/dure/NAME.
 function(dure_module name)
     cmake_parse_arguments(ARG "" "" "DEPENDS;EXTERNAL" ${ARGN})
