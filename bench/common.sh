@@ -44,6 +44,9 @@ tools=$root/build/release/bench
 dure_pid=
 dure_key=
 
+# Every turn is stored in a session of its connection: message, answer and event are durable before the client has its answer.
+in_sessions=(-H 'X-OpenWebUI-Chat-Id: bench-{{conn}}-{{n/500}}' -H 'X-OpenWebUI-User-Message-Id: m-{{conn}}-{{n}}')
+
 # The mock model server: upstream_port, upstream_pid.
 start_upstream() {
     upstream_port=$(free_port 18080)

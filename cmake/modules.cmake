@@ -32,7 +32,7 @@ if(DURE_PROFILE AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
     if(DURE_PROFILE STREQUAL "make")
         add_compile_options(-fprofile-generate -fprofile-update=atomic)
         add_link_options(-fprofile-generate)
-    else()
+    elseif(DURE_PROFILE STREQUAL "use")
         set(profile ${PROJECT_SOURCE_DIR}/cmake/release.profdata)
         set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${profile})
         file(SHA256 ${profile} profile_hash)   # in the name: another profile is another command, so all is built again
@@ -40,6 +40,8 @@ if(DURE_PROFILE AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
         configure_file(${profile} ${PROJECT_BINARY_DIR}/release-${profile_hash}.profdata COPYONLY)
         # backend-plugin: a function that has changed since the profile was made.
         add_compile_options(-fprofile-use=${PROJECT_BINARY_DIR}/release-${profile_hash}.profdata -Wno-backend-plugin)
+    else()
+        message(FATAL_ERROR "DURE_PROFILE is '${DURE_PROFILE}': it is empty, 'use' or 'make'")
     endif()
 endif()
 

@@ -100,7 +100,7 @@ static void start(Conn& c) {
     c.close_after = false;
     c.tfirst = c.tlast = 0;
     ++c.n;
-    if (g_holes.empty()) c.out = g_req;
+    if (!g_has_holes) c.out = g_req;
     else c.out = build(c, O.fresh);
     c.out_pos = 0;
     c.inflight = true;
@@ -406,8 +406,7 @@ int main(int argc, char** argv) {
     if (O.method.empty()) O.method = O.body.empty() ? "GET" : "POST";
     g_bodyt = subst(O.body);
     for (auto& h : O.headers) h = subst(h);
-    auto has_holes = [](const string& text) { return text.find("{{conn}}") != text.npos || text.find("{{n") != text.npos; };
-    if (has_holes(g_bodyt) || std::any_of(O.headers.begin(), O.headers.end(), has_holes)) g_holes.push_back({0, 1});
+    g_has_holes = has_holes(g_bodyt) || std::any_of(O.headers.begin(), O.headers.end(), has_holes);
     signal(SIGPIPE, SIG_IGN);
     rlimit rl;
     getrlimit(RLIMIT_NOFILE, &rl);

@@ -37,7 +37,7 @@ inline string g_host, g_path;
 inline int ep;
 inline uint64_t t_begin, t_count, t_end;  // start, start of the counted window, end
 inline string g_req;
-inline std::vector<std::pair<size_t, int>> g_holes;  // {{conn}} = 1, {{n}} = 2 in the body
+inline bool g_has_holes = false;  // in the body or a header: each request is built anew
 inline string g_bodyt;
 
 inline std::vector<uint32_t> L_ttft, L_total, L_gap;
@@ -131,6 +131,11 @@ inline string subst(string s) {
         for (size_t p = 0; (p = s.find(k, p)) != s.npos; p += v.size()) s.replace(p, k.size(), v);
     }
     return s;
+}
+inline bool has_holes(const string& text) {
+    for (const char* hole : {"{{conn}}", "{{n}}", "{{n/500}}"})
+        if (text.find(hole) != text.npos) return true;
+    return false;
 }
 inline string build(Conn& c, bool cl) {
     auto filled = [&](string text) {

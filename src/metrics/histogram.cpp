@@ -1,23 +1,12 @@
-// Histogram: an observation is two additions in the place of the calling thread; total() adds the places up.
+// Histogram: an observation is two additions in the place of the calling core; total() adds the places up.
 #include <algorithm>
 
+#include "dure/base/cores.hpp"
 #include "dure/metrics/registry.hpp"
 
 namespace dure::metrics {
 
-namespace {
-
-// The same in all histograms.
-std::size_t number_of_thread()
-{
-    static std::atomic<std::size_t> next{0};
-    thread_local const std::size_t number = next.fetch_add(1, std::memory_order_relaxed);
-    return number;
-}
-
-}  // namespace
-
-// On cache lines of its own. Threads beyond `places` share one: hence atomic.
+// Atomic: threads that are no core share a place, as do cores beyond the number of places.
 struct alignas(64) Histogram::Place {
     explicit Place(std::size_t buckets) : counts(buckets) {}
     std::atomic<double> sum{0};
@@ -34,7 +23,7 @@ Histogram::~Histogram()
 
 Histogram::Place& Histogram::own_place()
 {
-    auto& slot = places_[number_of_thread() % places];
+    auto& slot = places_[Cores::here() % places];
     if (auto* place = slot.load(std::memory_order_acquire))
         return *place;
     auto made = std::make_unique<Place>(bounds_.size() + 1);

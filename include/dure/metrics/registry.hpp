@@ -45,8 +45,8 @@ private:
     prometheus::Gauge& target_;
 };
 
-// Observations by bucket. Each thread counts in a place of its own (the first `places` do), so that cores which answer at the same
-// time do not take a lock or fetch each other's counts: a chat has seven histograms.
+// Observations by bucket. Each core counts in a place of its own, so that cores which answer at the same time do not take a lock or
+// fetch each other's counts: a chat has seven histograms.
 class Histogram {
 public:
     explicit Histogram(std::vector<double> bounds);  // ascending upper bounds, without +Inf
@@ -69,7 +69,7 @@ private:
 
     static constexpr std::size_t places = 16;
     std::vector<double> bounds_;
-    std::array<std::atomic<Place*>, places> places_{};  // made by the first observation of their thread
+    std::array<std::atomic<Place*>, places> places_{};  // made by the first observation in them
 };
 
 class Registry {
