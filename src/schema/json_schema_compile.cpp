@@ -101,6 +101,8 @@ private:
     {
         if (keyword == "type") {
             node.types = value.is_string() ? std::vector{value.get<std::string>()} : texts(value, place);
+            if (node.types.empty())
+                throw Refusal{place, "there must be at least one type"};
             for (const auto& type : node.types)
                 if (!known_type(type))
                     throw Refusal{place, "'" + type + "' is no type"};

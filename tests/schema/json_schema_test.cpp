@@ -117,6 +117,7 @@ TEST(JsonSchema, RefusesBrokenSchemasWithTheirPlace)
         {"1", "the schema: a schema must be an object or a boolean"},
         {R"({"type":"text"})", "/type: 'text' is no type"},
         {R"({"type":5})", "/type"},
+        {R"({"type":[]})", "/type: there must be at least one type"},
         {R"({"properties":{"a":{"pattern":"("}}})", "/properties/a/pattern: the pattern cannot be used"},
         {R"x({"pattern":"(?=a)"})x", "the pattern cannot be used"},
         {"{\"pattern\":\"" + std::string(2000, 'a') + "\"}", "the pattern is too long"},
