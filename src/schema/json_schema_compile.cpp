@@ -2,8 +2,10 @@
 // the document, so that a $ref back to an open place ends in the node that is being made.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "dure/base/text.hpp"
+#include "schema/json_order.hpp"
 #include "schema/json_schema_node.hpp"
 
 namespace dure::schema {
@@ -132,12 +134,11 @@ private:
 
     bool read_number(Node& node, const std::string& keyword, const Json& value, const std::string& place)
     {
-        static const std::map<std::string, std::optional<double> Node::*> numbers = {
-            {"minimum", &Node::minimum},
-            {"maximum", &Node::maximum},
-            {"exclusiveMinimum", &Node::above},
-            {"exclusiveMaximum", &Node::below},
-            {"multipleOf", &Node::multiple_of}};
+        static const std::map<std::string, std::optional<Json> Node::*> numbers = {{"minimum", &Node::minimum},
+                                                                                   {"maximum", &Node::maximum},
+                                                                                   {"exclusiveMinimum", &Node::above},
+                                                                                   {"exclusiveMaximum", &Node::below},
+                                                                                   {"multipleOf", &Node::multiple_of}};
         static const std::map<std::string, std::optional<std::uint64_t> Node::*> counts = {
             {"minLength", &Node::min_length},         {"maxLength", &Node::max_length},
             {"minItems", &Node::min_items},           {"maxItems", &Node::max_items},
@@ -145,16 +146,26 @@ private:
         if (const auto found = numbers.find(keyword); found != numbers.end()) {
             if (!value.is_number() || (keyword == "multipleOf" && value.get<double>() <= 0))
                 throw Refusal{place, keyword + " must be a number" + (keyword == "multipleOf" ? " above 0" : "")};
-            node.*(found->second) = value.get<double>();
+            node.*(found->second) = whole_if_possible(value);
             return true;
         }
         const auto found = counts.find(keyword);
         if (found == counts.end())
             return false;
-        if (!value.is_number_unsigned() && !(value.is_number_integer() && value.get<std::int64_t>() >= 0))
-            throw Refusal{place, keyword + " must be a whole number of at least 0"};
-        node.*(found->second) = value.get<std::uint64_t>();
+        node.*(found->second) = count(value, keyword, place);
         return true;
+    }
+
+    // 2.0 is the whole number 2; one that 64 bits do not hold is above every count.
+    static std::uint64_t count(const Json& value, const std::string& keyword, const std::string& place)
+    {
+        const auto number = whole_if_possible(value);
+        if (number.is_number_integer() && compare_numbers(number, 0) >= 0)
+            return number.get<std::uint64_t>();
+        const auto large = number.is_number_float() ? number.get<double>() : 0;
+        if (large < 1 || std::floor(large) != large)
+            throw Refusal{place, keyword + " must be a whole number of at least 0"};
+        return std::numeric_limits<std::uint64_t>::max();
     }
 
     bool read_subschema(Node& node, const std::string& keyword, const Json& value, const std::string& place,

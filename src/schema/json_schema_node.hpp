@@ -24,7 +24,7 @@ struct JsonSchema::Node {
     std::optional<Json> exact;                    // const
     std::optional<std::vector<Json>> choices;     // enum
 
-    std::optional<double> minimum, maximum, above, below, multiple_of;
+    std::optional<Json> minimum, maximum, above, below, multiple_of;  // whole ones as integers: compared exactly
     std::optional<std::uint64_t> min_length, max_length;
     std::unique_ptr<re2::RE2> pattern;
     std::string format;

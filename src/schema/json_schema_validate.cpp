@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "dure/base/text.hpp"
+#include "schema/json_order.hpp"
 #include "schema/json_schema_node.hpp"
 
 namespace dure::schema {
@@ -17,13 +18,6 @@ using Problems = std::vector<FieldProblem>;
 constexpr std::size_t most_work = 200000;  // nodes visited and values compared
 constexpr std::size_t most_depth = 200;
 
-std::string number_text(double number)
-{
-    return Json(number == std::floor(number) && std::fabs(number) < 1e15 ? Json(static_cast<std::int64_t>(number))
-                                                                         : Json(number))
-        .dump();
-}
-
 bool has_type(const Json& value, std::string_view type)
 {
     if (type == "integer")  // draft-7: 2.0 is one
@@ -32,6 +26,11 @@ bool has_type(const Json& value, std::string_view type)
     return (type == "null" && value.is_null()) || (type == "boolean" && value.is_boolean()) ||
            (type == "number" && value.is_number()) || (type == "string" && value.is_string()) ||
            (type == "array" && value.is_array()) || (type == "object" && value.is_object());
+}
+
+bool same(const Json& a, const Json& b)
+{
+    return compare_values(a, b) == 0;
 }
 
 std::string joined(const std::vector<std::string>& names)
@@ -109,13 +108,13 @@ private:
                 "Input should be of type " + joined(node.types));
             return;  // what else fails follows from it
         }
-        if (node.exact && *node.exact != value)
+        if (node.exact && !same(*node.exact, value))
             add(problems, "const", "Input should be " + shown(*node.exact, problems));
         if (node.choices && costs(node.choices->size(), problems) &&
-            std::find(node.choices->begin(), node.choices->end(), value) == node.choices->end())
+            std::none_of(node.choices->begin(), node.choices->end(), [&](const Json& one) { return same(one, value); }))
             add(problems, "enum", "Input should be one of " + shown(Json(*node.choices), problems));
         if (value.is_number())
-            check_number(node, value.get<double>(), problems);
+            check_number(node, value, problems);
         else if (value.is_string())
             check_string(node, value.get_ref<const std::string&>(), problems);
         else if (value.is_array())
@@ -135,27 +134,34 @@ private:
         return text.size() <= 300 ? text : std::string(utf8_prefix(text, 300)) + " …";
     }
 
-    void check_number(const Node& node, double number, Problems& problems)
+    void check_number(const Node& node, const Json& number, Problems& problems)
     {
         if (node.minimum)
-            expect(number >= *node.minimum, problems, "greater_than_equal",
-                   "Input should be greater than or equal to " + number_text(*node.minimum));
+            expect(compare_numbers(number, *node.minimum) >= 0, problems, "greater_than_equal",
+                   "Input should be greater than or equal to " + dump(*node.minimum));
         if (node.maximum)
-            expect(number <= *node.maximum, problems, "less_than_equal",
-                   "Input should be less than or equal to " + number_text(*node.maximum));
+            expect(compare_numbers(number, *node.maximum) <= 0, problems, "less_than_equal",
+                   "Input should be less than or equal to " + dump(*node.maximum));
         if (node.above)
-            expect(number > *node.above, problems, "greater_than",
-                   "Input should be greater than " + number_text(*node.above));
+            expect(compare_numbers(number, *node.above) > 0, problems, "greater_than",
+                   "Input should be greater than " + dump(*node.above));
         if (node.below)
-            expect(number < *node.below, problems, "less_than",
-                   "Input should be less than " + number_text(*node.below));
-        if (node.multiple_of) {
-            const double steps = number / *node.multiple_of;
-            // What the division of two doubles may be off: more would take 1000000000.5 for a multiple of 1.
-            const double off = std::max(1e-9, 4 * std::numeric_limits<double>::epsilon() * std::fabs(steps));
-            const bool whole = std::isfinite(steps) && std::fabs(steps - std::round(steps)) <= off;
-            expect(whole, problems, "multiple_of", "Input should be a multiple of " + number_text(*node.multiple_of));
-        }
+            expect(compare_numbers(number, *node.below) < 0, problems, "less_than",
+                   "Input should be less than " + dump(*node.below));
+        if (node.multiple_of)
+            expect(is_multiple(number, *node.multiple_of), problems, "multiple_of",
+                   "Input should be a multiple of " + dump(*node.multiple_of));
+    }
+
+    static bool is_multiple(const Json& number, const Json& step)
+    {
+        const auto whole = whole_if_possible(number);
+        if (whole.is_number_integer() && step.is_number_integer())
+            return divides(step, whole);
+        const double steps = number.get<double>() / step.get<double>();
+        // What the division of two doubles may be off: more would take 1000000000.5 for a multiple of 1.
+        const double off = std::max(1e-9, 4 * std::numeric_limits<double>::epsilon() * std::fabs(steps));
+        return std::isfinite(steps) && std::fabs(steps - std::round(steps)) <= off;
     }
 
     void check_string(const Node& node, const std::string& text, Problems& problems)
@@ -202,9 +208,10 @@ private:
         std::vector<const Json*> sorted;
         for (const auto& one : array)
             sorted.push_back(&one);
-        std::sort(sorted.begin(), sorted.end(), [](const Json* a, const Json* b) { return *a < *b; });
+        std::sort(sorted.begin(), sorted.end(),
+                  [](const Json* a, const Json* b) { return compare_values(*a, *b) < 0; });
         return std::adjacent_find(sorted.begin(), sorted.end(),
-                                  [](const Json* a, const Json* b) { return *a == *b; }) == sorted.end();
+                                  [](const Json* a, const Json* b) { return same(*a, *b); }) == sorted.end();
     }
 
     void check_object(const Node& node, const Json& object, Problems& problems)

@@ -53,6 +53,8 @@ TEST(JsonSchema, AcceptsAndRefusesByEveryKeyword)
         {R"({"multipleOf":1})", {"1000000000", "1e300"}, {"1000000000.5"}},
         {R"({"multipleOf":0.01})", {"19.99", "12345678.9"}, {"12345678.905"}},
         {R"({"minLength":2,"maxLength":3})", {"\"한글\"", "\"abc\""}, {"\"한\"", "\"abcd\""}},
+        {R"({"minLength":2.0,"maxLength":3e0})", {"\"ab\""}, {"\"a\"", "\"abcd\""}},
+        {R"({"maxLength":1e300})", {"\"ab\""}, {}},
         {R"({"pattern":"^a+$"})", {"\"aaa\"", "1"}, {"\"ab\""}},
         {R"({"pattern":"b"})", {"\"abc\""}, {"\"xyz\""}},
         {R"({"format":"date-time"})", {"\"2026-11-21T02:15:00Z\""}, {"\"yesterday\""}},
@@ -66,6 +68,7 @@ TEST(JsonSchema, AcceptsAndRefusesByEveryKeyword)
         {R"({"items":[{"type":"integer"}],"additionalItems":false})", {"[1]", "[]"}, {"[\"x\"]", "[1,2]"}},
         {R"({"contains":{"const":1}})", {"[0,1]"}, {"[0]", "[]"}},
         {R"({"minItems":1,"maxItems":2})", {"[1]"}, {"[]", "[1,2,3]"}},
+        {R"({"minItems":1.0,"maxItems":2.0})", {"[1]"}, {"[]", "[1,2,3]"}},
         {R"({"uniqueItems":true})", {"[1,\"1\",[1]]"}, {"[1,2,1]", "[1,1.0]", R"([{"a":1},{"a":1}])"}},
         {R"({"required":["a"]})", {R"({"a":null})"}, {"{}"}},
         {R"({"properties":{"a":{"type":"integer"}}})", {R"({"a":1})", R"({"b":"x"})"}, {R"({"a":"x"})"}},
@@ -102,6 +105,55 @@ TEST(JsonSchema, AcceptsAndRefusesByEveryKeyword)
     }
 }
 
+// As doubles the neighbours beyond 2^53 are one number.
+TEST(JsonSchema, ComparesIntegersExactly)
+{
+    struct Case {
+        std::string schema;
+        std::vector<std::string> good;
+        std::vector<std::string> bad;
+    };
+    const std::string even = "9007199254740992", odd = "9007199254740993", top = "18446744073709551615";
+    const std::vector<Case> cases = {
+        {R"({"minimum":9007199254740993})", {odd, top, "1e300"}, {even, "9007199254740992.0", "-" + odd}},
+        {R"({"maximum":9007199254740992})", {even, "9007199254740992.0", "-" + odd}, {odd, top, "1e300"}},
+        {R"({"maximum":-9007199254740993})", {"-" + odd, "-1e300"}, {"-" + even, "0"}},
+        {R"({"exclusiveMinimum":9007199254740992})", {odd}, {even, "9007199254740992.0"}},
+        {R"({"exclusiveMinimum":9007199254740992.0})", {odd}, {even}},
+        {R"({"exclusiveMaximum":9007199254740993})", {even}, {odd}},
+        {R"({"minimum":2.5,"maximum":-0.5})", {}, {"2", "3"}},
+        {R"({"minimum":-2.5,"maximum":2.5})", {"-2", "2", "2.5"}, {"-3", "3"}},
+        {R"({"multipleOf":2})", {even, "-" + even, "18446744073709551614", "4.0"}, {odd, top, "-" + odd}},
+        {R"({"multipleOf":2.0})", {even}, {odd}},
+        {R"({"multipleOf":9007199254740993})", {odd, "0", "-" + odd, "18014398509481986"}, {even, "1"}},
+        {R"({"const":9007199254740993})", {odd}, {even, "9007199254740992.0"}},
+        {R"({"const":9007199254740992.0})", {even}, {odd}},
+        {R"({"const":18446744073709551615})", {top}, {"-1"}},
+        {R"({"const":{"a":[9007199254740993]}})", {R"({"a":[9007199254740993]})"}, {R"({"a":[9007199254740992.0]})"}},
+        {R"({"enum":[9007199254740993,1.0,"1"]})", {odd, "1", "1.0", "\"1\""}, {"9007199254740992.0", "true"}},
+        {R"({"uniqueItems":true})",
+         {"[9007199254740993,9007199254740992.0]", "[18446744073709551615,-1]", R"([{"a":1},{"a":2},{"b":1}])"},
+         {"[9007199254740993,2,9007199254740993]", "[9007199254740992,1,9007199254740992.0]",
+          R"([{"a":1},2,{"a":1.0}])"}},
+    };
+    for (const auto& [schema, good, bad] : cases) {
+        for (const auto& value : good)
+            EXPECT_THAT(faults(schema, value), IsEmpty()) << schema << " must take " << value;
+        for (const auto& value : bad)
+            EXPECT_FALSE(faults(schema, value).empty()) << schema << " must refuse " << value;
+    }
+}
+
+TEST(JsonSchema, WritesItsBoundsAsTheyStand)
+{
+    const auto told = [](const char* schema) {
+        return JsonSchema::compile(Json::parse(schema))->validate(Json(0)).at(0).message;
+    };
+    EXPECT_THAT(told(R"({"minimum":9007199254740993})"), HasSubstr(" 9007199254740993"));
+    EXPECT_THAT(told(R"({"minimum":5.0})"), testing::EndsWith(" 5"));
+    EXPECT_THAT(told(R"({"minimum":5.5})"), testing::EndsWith(" 5.5"));
+}
+
 TEST(JsonSchema, NamesThePlaceOfEveryProblem)
 {
     const std::string schema = R"({"type":"object","required":["expression","unit"],"additionalProperties":false,
@@ -125,6 +177,8 @@ TEST(JsonSchema, RefusesBrokenSchemasWithTheirPlace)
         {R"({"$ref":"#/definitions/gone"})", "$ref points at nothing"},
         {R"({"$ref":"#name"})", "$ref must be"},
         {R"({"minLength":-1})", "/minLength"},
+        {R"({"minLength":-1.0})", "/minLength"},
+        {R"({"maxItems":2.5})", "/maxItems"},
         {R"({"minimum":"1"})", "/minimum must be a number"},
         {R"({"multipleOf":0})", "above 0"},
         {R"({"required":"a"})", "/required"},
