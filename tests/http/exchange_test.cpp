@@ -1,4 +1,5 @@
 // Bodies, answers and connections over the wire: what a client sees of keep-alive, chunks, limits and time-outs.
+#include "dure/base/cores.hpp"
 #include "dure/base/timeout.hpp"
 #include "http/server_fixture.hpp"
 
@@ -22,6 +23,40 @@ TEST(Exchange, AnswersCarryTheCommonHeaders)
                               "Content-Type: text/plain\r\n", "Content-Length: 7\r\n"})
         EXPECT_TRUE(has(answer, field)) << field;
     EXPECT_FALSE(has(answer, "Connection:"));
+}
+
+std::string core_of(RawClient& client)
+{
+    client.send(get);
+    return body_in(client.receive_answer());
+}
+
+TEST(Exchange, EveryCoreHasAsManyConnectionsAsTheOthers)
+{
+    constexpr std::size_t cores = 4;
+    constexpr std::size_t each = 3;
+    RunningServer server({}, cores);
+    server.application.handler = [](Exchange& exchange) -> Task<void> {
+        Response response;
+        response.body = std::to_string(Cores::here());
+        co_await exchange.respond(std::move(response));
+    };
+    std::map<std::string, std::vector<std::unique_ptr<RawClient>>> by_core;
+    const auto connect = [&] {
+        auto client = std::make_unique<RawClient>(server.port());
+        auto core = core_of(*client);
+        by_core[core].push_back(std::move(client));
+        return core;
+    };
+    for (std::size_t i = 0; i < cores * each; ++i)
+        connect();
+    ASSERT_EQ(by_core.size(), cores);
+    for (const auto& [core, clients] : by_core)
+        EXPECT_EQ(clients.size(), each) << core;
+    by_core["2"].clear();
+    ASSERT_TRUE(eventually([&] { return connect() == "2"; }));   // when its clients' leaving has been seen
+    for (std::size_t i = 1; i < each; ++i)
+        EXPECT_EQ(connect(), "2");
 }
 
 TEST(Exchange, PipelinedRequestsAreAnsweredInOrder)

@@ -10,6 +10,8 @@
 #include <boost/system/system_error.hpp>
 #include <latch>
 
+#include <unistd.h>
+
 #include "http/server/connection.hpp"
 #include "http/server/shared.hpp"
 
@@ -88,8 +90,9 @@ void log_connection_failure(Shared& shared, const std::exception_ptr& thrown)
     }
 }
 
-void start_connection(const std::shared_ptr<Core>& core, tcp::socket socket)
+void start_connection(Place place, tcp::socket socket)
 {
+    const auto& core = place.core();
     auto& shared = *core->shared;
     error_code error;
     const auto peer = socket.remote_endpoint(error);
@@ -103,15 +106,53 @@ void start_connection(const std::shared_ptr<Core>& core, tcp::socket socket)
     socket.non_blocking(true, error);
     auto connection = std::make_shared<Connection>(core, std::move(socket), address);
     core->connections.insert(connection.get());
-    auto ended = [core, connection, address](const std::exception_ptr& thrown) {
+    auto& context = core->context;
+    auto ended = [place = std::move(place), connection, address](const std::exception_ptr& thrown) {
+        auto& core = *place.core();
         if (thrown)
-            log_connection_failure(*core->shared, thrown);
+            log_connection_failure(*core.shared, thrown);
         connection->close();
-        core->connections.erase(connection.get());
-        core->shared->connections.leave(address);
+        core.connections.erase(connection.get());
+        core.shared->connections.leave(address);
     };
-    asio::co_spawn(core->context, connection->run(),
-                   asio::bind_cancellation_slot(connection->slot(), std::move(ended)));
+    asio::co_spawn(context, connection->run(), asio::bind_cancellation_slot(connection->slot(), std::move(ended)));
+}
+
+// Where a connection lives that came to `own`: there, unless another core has fewer.
+Place find_place(const std::shared_ptr<Core>& own)
+{
+    auto emptiest = own;
+    auto fewest = own->places.load(std::memory_order_relaxed);
+    for (const auto& other : own->shared->cores) {
+        auto core = fewest > 0 ? other.lock() : nullptr;
+        if (core && core->places.load(std::memory_order_relaxed) < fewest) {
+            fewest = core->places.load(std::memory_order_relaxed);
+            emptiest = std::move(core);
+        }
+    }
+    return Place(std::move(emptiest));
+}
+
+// The kernel deals connections to the listeners by a hash: of four on four cores one core has two or more nine times in ten, and is
+// busy with them while another rests. So each goes to the core that has the fewest.
+void deal_out(const std::shared_ptr<Core>& core, tcp::socket socket)
+{
+    auto place = find_place(core);
+    if (place.core() == core)
+        return start_connection(std::move(place), std::move(socket));
+    error_code error;
+    auto& context = place.core()->context;
+    auto moved = std::make_unique<tcp::socket>(context);   // closed by leaving when the loop ends before it is taken
+    const auto handle = socket.release(error);
+    if (!error)
+        moved->assign(core->shared->protocol, handle, error);
+    if (error) {
+        ::close(handle);
+        return core->shared->logger.warn("connection not taken", {{"what", error.message()}});
+    }
+    asio::post(context, [place = std::move(place), moved = std::move(moved)]() mutable {
+        start_connection(std::move(place), std::move(*moved));
+    });
 }
 
 Task<void> accept_connections(std::shared_ptr<Core> core)
@@ -121,7 +162,7 @@ Task<void> accept_connections(std::shared_ptr<Core> core)
         auto [error, socket] = co_await core->acceptor.async_accept(asio::as_tuple(asio::use_awaitable));
         if (!error) {
             paused = false;
-            start_connection(core, std::move(socket));
+            deal_out(core, std::move(socket));
             continue;
         }
         if (error == asio::error::operation_aborted || error == asio::error::connection_aborted)
@@ -170,6 +211,7 @@ Server::Server(Cores& cores, Application& application, Logger& logger, ServerOpt
     state_->shared = std::make_shared<Shared>(application, logger, std::move(options));
     for (std::size_t i = 0; i < cores.size(); ++i)
         state_->cores.push_back(std::make_shared<Core>(state_->shared, cores.at(i)));
+    state_->shared->cores.assign(state_->cores.begin(), state_->cores.end());
 }
 
 Server::~Server()
@@ -215,6 +257,7 @@ Result<void> Server::listen()
             return cannot_listen(shared.options, error);
         endpoint = alone.local_endpoint();
     }
+    shared.protocol = endpoint.protocol();
     for (const auto& core : state_->cores) {
         error_code error = bind_to(core->acceptor, endpoint, true);
         if (!error)

@@ -20,6 +20,7 @@
 namespace dure::http {
 
 class Connection;
+struct Core;
 
 // Counts connections, all and per address; thread-safe.
 class ConnectionCounter {
@@ -63,6 +64,8 @@ struct Shared {
     ConnectionCounter connections;
     BodyBudget bodies;
     std::atomic<bool> stopping{false};
+    std::vector<std::weak_ptr<Core>> cores;   // these two are set before the first of them accepts
+    boost::asio::ip::tcp protocol = boost::asio::ip::tcp::v4();
 };
 
 // One loop's part of the server; everything but `exchanges` is used on that loop only.
@@ -81,11 +84,29 @@ struct Core {
     boost::asio::steady_timer pause;   // of accepting, when descriptors have run out
     std::unordered_set<Connection*> connections;
     alignas(64) std::atomic<std::size_t> exchanges{0};
+    alignas(64) std::atomic<std::size_t> places{0};   // connections that live here or are on their way; any thread
 
 private:
     std::time_t date_second_ = 0;
     char date_[32] = {};
     std::size_t date_size_ = 0;
+};
+
+// A connection's place on a core, counted for as long as it lives.
+class Place {
+public:
+    explicit Place(std::shared_ptr<Core> core) : core_(std::move(core)) { core_->places.fetch_add(1); }
+    Place(Place&&) = default;
+    Place& operator=(Place&&) = delete;
+    ~Place()
+    {
+        if (core_)
+            core_->places.fetch_sub(1);
+    }
+    const std::shared_ptr<Core>& core() const { return core_; }
+
+private:
+    std::shared_ptr<Core> core_;
 };
 
 }  // namespace dure::http
