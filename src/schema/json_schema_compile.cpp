@@ -200,12 +200,18 @@ private:
             return found == schema.end() ? nullptr : compile(*found, parent + "/" + name, depth + 1);
         };
         if (keyword == "items") {
+            if (value.is_array() && schema.contains("prefixItems"))
+                throw Refusal{place, "beside prefixItems it is one schema"};
             if (value.is_array()) {
                 node.tuple = schemas(value, place, depth);
-                node.additional_items = sibling("additionalItems");
+                node.items = sibling("additionalItems");
             } else {
                 node.items = compile(value, place, depth + 1);
             }
+        } else if (keyword == "prefixItems") {
+            if (value.empty())
+                throw Refusal{place, "prefixItems must be a non-empty array of schemas"};
+            node.tuple = schemas(value, place, depth);
         } else if (keyword == "if") {
             node.condition = compile(value, place, depth + 1);
             node.consequence = sibling("then");

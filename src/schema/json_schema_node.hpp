@@ -29,9 +29,8 @@ struct JsonSchema::Node {
     std::unique_ptr<re2::RE2> pattern;
     std::string format;
 
-    const Node* items = nullptr;
-    std::vector<const Node*> tuple;
-    const Node* additional_items = nullptr;
+    std::vector<const Node*> tuple;               // of the first items: prefixItems, or items as a list (draft-7)
+    const Node* items = nullptr;                  // of those behind them
     const Node* contains = nullptr;
     std::optional<std::uint64_t> min_items, max_items;
     bool unique_items = false;

@@ -189,10 +189,7 @@ private:
             expect(array.size() <= *node.max_items, problems, "too_long",
                    "List should have at most " + std::to_string(*node.max_items) + " items");
         for (std::size_t i = 0; i < array.size() && !exhausted_; ++i) {
-            const auto* element = node.items;
-            if (!node.tuple.empty())
-                element = i < node.tuple.size() ? node.tuple[i] : node.additional_items;
-            if (element)
+            if (const auto* element = i < node.tuple.size() ? node.tuple[i] : node.items)
                 check_at(std::to_string(i), *element, array[i], problems);
         }
         if (node.contains)

@@ -66,6 +66,10 @@ TEST(JsonSchema, AcceptsAndRefusesByEveryKeyword)
         {R"({"format":"ipv6"})", {"\"::1\""}, {"\"127.0.0.1\""}},
         {R"({"items":{"type":"integer"}})", {"[1,2]", "[]", "{}"}, {"[1,\"x\"]"}},
         {R"({"items":[{"type":"integer"}],"additionalItems":false})", {"[1]", "[]"}, {"[\"x\"]", "[1,2]"}},
+        {R"({"items":[],"additionalItems":false})", {"[]"}, {"[1]"}},
+        {R"({"prefixItems":[{"type":"integer"},true]})", {"[1,\"x\",[]]", "[1]", "[]", "{}"}, {"[\"x\"]"}},
+        {R"({"prefixItems":[{"type":"integer"}],"items":{"type":"string"}})", {"[1,\"x\"]"}, {"[1,2]", "[\"x\"]"}},
+        {R"({"prefixItems":[true],"items":false,"additionalItems":true})", {"[1]"}, {"[1,2]"}},
         {R"({"contains":{"const":1}})", {"[0,1]"}, {"[0]", "[]"}},
         {R"({"minItems":1,"maxItems":2})", {"[1]"}, {"[]", "[1,2,3]"}},
         {R"({"minItems":1.0,"maxItems":2.0})", {"[1]"}, {"[]", "[1,2,3]"}},
@@ -187,6 +191,9 @@ TEST(JsonSchema, RefusesBrokenSchemasWithTheirPlace)
         {R"({"properties":[]})", "/properties"},
         {R"({"enum":1})", "/enum"},
         {R"({"items":1})", "/items"},
+        {R"({"prefixItems":{}})", "/prefixItems"},
+        {R"({"prefixItems":[]})", "/prefixItems"},
+        {R"({"prefixItems":[true],"items":[true]})", "/items: beside prefixItems it is one schema"},
     };
     for (const auto& [schema, message] : cases) {
         const auto compiled = JsonSchema::compile(Json::parse(schema));

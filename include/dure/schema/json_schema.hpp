@@ -1,5 +1,5 @@
-// JsonSchema: JSON Schema draft-7 as tool arguments and flow inputs need it. compile() checks the schema once, validate()
-// is called for every value. Patterns run on RE2 (linear time), $ref stays inside the schema, and the work of one validation
+// JsonSchema: JSON Schema draft-7 as tool arguments and flow inputs need it, with prefixItems of 2020-12, which OpenAPI 3.1 and
+// tool servers write. compile() checks the schema once, validate() is called for every value. Patterns run on RE2 (linear time), $ref stays inside the schema, and the work of one validation
 // is bounded, because schemas may come from tool servers.
 #pragma once
 
