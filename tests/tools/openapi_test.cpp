@@ -99,6 +99,67 @@ TEST(OpenApi, RecursiveSchemasStayFiniteAndValidate)
     EXPECT_EQ(request->body, R"({"name":"나비"})");
 }
 
+// The argument `v` of the one operation whose parameter has this schema.
+schema::JsonSchema argument_schema(const char* version, const char* schema)
+{
+    auto document = document_with("{}", R"({"schemas":{
+        "Short":{"type":"string","maxLength":3}, "Point":{"type":"object","required":["x"],"properties":{"x":{"type":"integer"}}}}})");
+    document["openapi"] = version;
+    document["paths"]["/a"]["get"]["parameters"] = {{{"name", "v"}, {"in", "query"}, {"schema", Json::parse(schema)}}};
+    const auto tools = read(document);
+    EXPECT_TRUE(tools.problems.empty());
+    auto compiled = schema::JsonSchema::compile(tools.tools.at(0).definition.parameters);
+    EXPECT_TRUE(compiled && compiled->unknown_keywords().empty()) << tools.tools.at(0).definition.parameters.dump();
+    return *compiled;
+}
+
+TEST(OpenApi, BesideAReferenceBothApplyFromVersion31)
+{
+    struct Case {
+        const char* schema;
+        const char* value;
+        bool in_30, in_31;
+    };
+    const Case cases[] = {
+        {R"({"$ref":"#/components/schemas/Short","minLength":2})", R"("ab")", true, true},
+        {R"({"$ref":"#/components/schemas/Short","minLength":2})", R"("a")", true, false},
+        {R"({"$ref":"#/components/schemas/Short","minLength":2})", R"("abcd")", false, false},
+        {R"({"$ref":"#/components/schemas/Short","description":"d"})", R"("abcd")", false, false},
+        {R"({"$ref":"#/components/schemas/Short","allOf":[{"minLength":2}]})", R"("a")", true, false},
+        {R"({"$ref":"#/components/schemas/Short","allOf":[{"minLength":2}]})", R"("abcd")", false, false},
+        {R"({"$ref":"#/components/schemas/Point","properties":{"y":{"$ref":"#/components/schemas/Short","const":"a"}}})",
+         R"({"x":1,"y":"b"})", true, false},
+        {R"({"$ref":"#/components/schemas/Point","properties":{"y":{"$ref":"#/components/schemas/Short","const":"a"}}})",
+         R"({"x":"1","y":"a"})", false, false},
+    };
+    for (const auto& [schema, value, in_30, in_31] : cases) {
+        const Json arguments{{"v", Json::parse(value)}};
+        EXPECT_EQ(argument_schema("3.0.3", schema).validate(arguments).empty(), in_30) << schema << value;
+        EXPECT_EQ(argument_schema("3.1.0", schema).validate(arguments).empty(), in_31) << schema << value;
+    }
+}
+
+TEST(OpenApi, TheFirstItemsHaveSchemasOfTheirOwn)
+{
+    const auto pair = argument_schema(
+        "3.1.0",
+        R"({"type":"array","prefixItems":[{"$ref":"#/components/schemas/Short"},{"type":"integer"}],"items":false})");
+    EXPECT_TRUE(pair.validate(Json::parse(R"({"v":["ab",1]})")).empty());
+    for (const auto* bad : {R"({"v":["abcd",1]})", R"({"v":["ab","1"]})", R"({"v":["ab",1,2]})"})
+        EXPECT_FALSE(pair.validate(Json::parse(bad)).empty()) << bad;
+}
+
+// Models read descriptions: where there is nothing to check beside a reference they stay next to it.
+TEST(OpenApi, WhatIsSaidOfAReferenceStaysBesideIt)
+{
+    auto document = document_with(R"({"/a":{"post":{"requestBody":{"content":{"application/json":{"schema":
+        {"$ref":"#/components/schemas/S","description":"the one","readOnly":false}}}}}}})",
+                                  R"({"schemas":{"S":{}}})");
+    document["openapi"] = "3.1.0";
+    EXPECT_EQ(read(document).tools.at(0).definition.parameters["properties"]["body"],
+              Json::parse(R"({"$ref":"#/$defs/S","description":"the one"})"));
+}
+
 TEST(OpenApi, NamesAreLegalAndUnique)
 {
     const std::string long_id(100, 'a');

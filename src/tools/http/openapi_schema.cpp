@@ -29,6 +29,12 @@ const Json& at_pointer(const Json& document, const std::string& reference)
     }
 }
 
+std::string version_of(const Json& document)
+{
+    const auto found = document.is_object() ? document.find("openapi") : document.end();
+    return document.is_object() && found != document.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
 // nullable of OpenAPI 3.0
 void allow_null(Json& schema)
 {
@@ -85,6 +91,10 @@ const Json& openapi_resolve(const Json& document, const Json& value)
     throw OpenApiProblem{"a chain of $ref does not end"};
 }
 
+OpenApiSchemas::OpenApiSchemas(const Json& document, std::size_t& budget)
+    : document_(document), budget_(budget), siblings_count_(!version_of(document).starts_with("3.0"))
+{}
+
 Json OpenApiSchemas::reference(const std::string& pointer)
 {
     at_pointer(document_, pointer);
@@ -125,9 +135,31 @@ Json OpenApiSchemas::convert(const Json& schema, int depth)
     if (const auto found = schema.find("$ref"); found != schema.end()) {
         if (!found->is_string())
             throw OpenApiProblem{"a $ref is no text"};
-        return reference(found->get<std::string>());
+        auto referred = reference(found->get<std::string>());
+        return siblings_count_ ? beside_reference(schema, std::move(referred), depth) : referred;
     }
     return convert_object(schema, depth);
+}
+
+// Draft-7, which tools describe their arguments in, reads nothing beside a $ref: where there is something to check, the $ref
+// becomes one of allOf. Words for readers stay next to it.
+Json OpenApiSchemas::beside_reference(const Json& schema, Json reference, int depth)
+{
+    auto out = convert_object(schema, depth);
+    const auto is_checked = [](const auto& member) {
+        return !is_one_of(member.key(), {"title", "description", "default"});
+    };
+    const auto members = out.items();
+    if (std::none_of(members.begin(), members.end(), is_checked)) {
+        out.update(reference);
+        return out;
+    }
+    auto& all = out["allOf"];
+    if (all.is_null())
+        all = Json::array();
+    if (all.is_array())  // else the schema is wrong, as whoever compiles it says
+        all.push_back(std::move(reference));
+    return out;
 }
 
 Json OpenApiSchemas::convert_properties(const Json& properties, int depth)
@@ -144,7 +176,7 @@ Json OpenApiSchemas::convert_object(const Json& schema, int depth)
     for (const auto& [word, value] : schema.items()) {
         if (word.starts_with("x-") || is_one_of(word, {"nullable", "discriminator", "xml", "externalDocs", "example",
                                                        "examples", "readOnly", "writeOnly", "deprecated", "$defs",
-                                                       "definitions", "$id", "$schema", "$anchor", "$comment"}))
+                                                       "definitions", "$id", "$schema", "$anchor", "$comment", "$ref"}))
             continue;
         if (is_one_of(word, {"properties", "patternProperties"}) && value.is_object()) {
             out[word] = convert_properties(value, depth);
