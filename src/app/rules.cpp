@@ -3,6 +3,7 @@
 
 #include <fstream>
 
+#include "dure/auth/passwords.hpp"
 #include "dure/mail/mail.hpp"
 #include "dure/redis/address.hpp"
 #include "dure/sql/postgres.hpp"
@@ -39,6 +40,15 @@ std::string fault_of_secret_key(const Settings& settings)
     return needed ? "SECRET_KEY must be set when the database is not the embedded one" : "";
 }
 
+// Whether it is needed only the database knows; one that would be refused then is refused at once.
+std::string fault_of_admin_password(const Settings& settings)
+{
+    const auto& auth = settings.auth;
+    return auth.admin_password.empty()
+               ? ""
+               : fault_of(auth::check_new_password(auth.admin_password.reveal(), auth.admin_email));
+}
+
 std::string fault_of_smtp_url(const Settings& settings)
 {
     if (settings.mail.sender != "smtp" || settings.mail.smtp_url.empty())
@@ -70,6 +80,7 @@ std::vector<config::Rule> configuration_rules(bool for_server)
     if (!for_server)
         return rules;
     rules.push_back({"auth.secret_key", fault_of_secret_key});
+    rules.push_back({"auth.admin_password", fault_of_admin_password});
     rules.push_back({"mail.smtp_url_env", fault_of_smtp_url});
     rules.push_back({"mail.from", fault_of_mail_from});
     rules.push_back(readable("server.tls_cert", [](const Settings& s) { return s.server.tls_cert; }));

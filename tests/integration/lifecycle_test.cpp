@@ -228,6 +228,10 @@ TEST(Start, WhatAPartRefusesOfItsSettingsIsNamedByTheCheckToo)
         {{{"REDIS_URL", "rediss://:hunter22@h"}, {"DURE_REDIS__CA_FILE", "no.pem"}}, "DURE_REDIS__CA_FILE: "},
         {{{"DURE_SERVER__TRUSTED_PROXIES", "10.0.0.1"}, {"DURE_SERVER__PROXY_HEADER", "X Forwarded For"}},
          "DURE_SERVER__PROXY_HEADER: "},
+        {{{"ADMIN_EMAIL", "a@example.com"}, {"ADMIN_PASSWORD", "hunter2"}}, "ADMIN_PASSWORD: A password must have 8 to 128"},
+        {{{"ADMIN_EMAIL", "a@example.com"}, {"ADMIN_PASSWORD", "Password123"}}, "ADMIN_PASSWORD: This password is among"},
+        {{{"ADMIN_EMAIL", "wellington@example.com"}, {"ADMIN_PASSWORD", "Wellington hunter22"}},
+         "ADMIN_PASSWORD: A password must not hold the name"},
     };
     for (const auto& [environment, problem] : cases)
         for (const auto& command : {std::vector<std::string>{"serve", "--port", "0"}, {"config", "check"}}) {
