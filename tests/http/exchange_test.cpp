@@ -31,10 +31,10 @@ std::string core_of(RawClient& client)
     return body_in(client.receive_answer());
 }
 
-TEST(Exchange, EveryCoreHasAsManyConnectionsAsTheOthers)
+TEST(Exchange, NoCoreHasManyMoreConnectionsThanAnother)
 {
     constexpr std::size_t cores = 4;
-    constexpr std::size_t each = 3;
+    constexpr std::size_t borne_difference = 4;
     RunningServer server({}, cores);
     server.application.handler = [](Exchange& exchange) -> Task<void> {
         Response response;
@@ -48,15 +48,17 @@ TEST(Exchange, EveryCoreHasAsManyConnectionsAsTheOthers)
         by_core[core].push_back(std::move(client));
         return core;
     };
-    for (std::size_t i = 0; i < cores * each; ++i)
+    for (std::size_t i = 0; i < 200; ++i)
         connect();
     ASSERT_EQ(by_core.size(), cores);
-    for (const auto& [core, clients] : by_core)
-        EXPECT_EQ(clients.size(), each) << core;
+    const auto [fewest, most] = std::minmax({by_core["0"].size(), by_core["1"].size(), by_core["2"].size(), by_core["3"].size()});
+    EXPECT_LE(most - fewest, borne_difference + 1);
+    const auto left = by_core["2"].size();
     by_core["2"].clear();
-    ASSERT_TRUE(eventually([&] { return connect() == "2"; }));   // when its clients' leaving has been seen
-    for (std::size_t i = 1; i < each; ++i)
-        EXPECT_EQ(connect(), "2");
+    ASSERT_TRUE(eventually([&] { return connect() == "2"; }));   // when it has been seen that some have left
+    while (by_core["2"].size() < left / 2)
+        connect();
+    EXPECT_GE(most + borne_difference, std::max({by_core["0"].size(), by_core["1"].size(), by_core["3"].size()}));
 }
 
 TEST(Exchange, PipelinedRequestsAreAnsweredInOrder)
