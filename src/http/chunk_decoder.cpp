@@ -20,6 +20,11 @@ bool is_line_text(char c)
     return (byte >= 0x20 && byte != 0x7f) || byte == '\t';
 }
 
+bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
 }  // namespace chunk_decoder_parts
 
 using namespace chunk_decoder_parts;
@@ -96,6 +101,9 @@ ChunkDecoder::Part ChunkDecoder::after(char c)
         return hex_value(c) < 0 ? Part::error : size_digit(c);
     case Part::size:
         return size_digit(c);
+    case Part::size_blank:   // an extension has to follow: readers do not agree on what "5 \r\n" or "5 3" is
+        ++line_;
+        return c == ';' ? Part::extension : is_blank(c) ? Part::size_blank : Part::error;
     case Part::extension:
         ++line_;
         return c == '\r' ? Part::size_lf : is_line_text(c) ? Part::extension : Part::error;
@@ -128,6 +136,8 @@ ChunkDecoder::Part ChunkDecoder::size_digit(char c)
         return Part::size_lf;
     if (c == ';')
         return Part::extension;
+    if (is_blank(c))
+        return Part::size_blank;
     const int value = hex_value(c);
     if (value < 0 || ++digits_ > most_digits)
         return Part::error;

@@ -1,5 +1,6 @@
 // Decodes a chunked HTTP body (RFC 9112 §7.1) in place, without sockets: the server's request bodies and the client's
-// answers both use it. Strict: plain hex sizes, CRLF only, no control characters; extensions and trailers are skipped.
+// answers both use it. Strict: plain hex sizes, CRLF only, no control characters; extensions (and the
+// blanks before them, as §7.1.1 asks) and trailers are skipped.
 //
 //   decode(read buffer) -> how much was body (now at the front of the buffer), how much was used up, and the state
 #pragma once
@@ -35,7 +36,7 @@ public:
 
 private:
     enum class Part {
-        size_first, size, extension, size_lf, data, data_cr, data_lf,
+        size_first, size, size_blank, extension, size_lf, data, data_cr, data_lf,
         trailer_start, trailer_line, trailer_lf, end_lf, done, error,
     };
 

@@ -39,6 +39,28 @@ TEST(ChunkDecoder, GivesTheSameBodyForEverySplit)
     }
 }
 
+// RFC 9112 §7.1.1: a recipient takes them off. The size is the same for all who read it.
+TEST(ChunkDecoder, TakesBlanksBeforeAnExtension)
+{
+    constexpr std::string_view input = "5 ;x=1\r\nHello\r\n1\t \t;\r\n!\r\n0 ; last\r\n\r\nGET /next";
+    for (std::size_t piece = 1; piece <= input.size(); ++piece) {
+        const Decoded decoded = decode_in_pieces(input, piece);
+        EXPECT_EQ(decoded.state, ChunkDecoder::State::done) << piece;
+        EXPECT_EQ(decoded.body, "Hello!") << piece;
+        EXPECT_EQ(decoded.behind, "GET /next") << piece;
+    }
+}
+
+// What one reader may take for 5 and another for 53, or for the end of the size.
+TEST(ChunkDecoder, RefusesBlanksWithoutAnExtension)
+{
+    const std::string_view broken[] = {"5 \r\nHello\r\n",   "5 3\r\nHello\r\n", "5 3;x\r\nHello\r\n", "5\t\r\nHello\r\n",
+                                       "5 \n;x\r\nHello\r\n", "5 \v;x\r\n",         " ;x\r\n",            "5 x;y\r\nHello\r\n"};
+    for (const std::string_view input : broken)
+        for (std::size_t piece = 1; piece <= input.size(); ++piece)
+            EXPECT_EQ(decode_in_pieces(input, piece).state, ChunkDecoder::State::error) << input << " by " << piece;
+}
+
 TEST(ChunkDecoder, DecodesABurstOfChunksIntoOneRun)
 {
     std::string input;
@@ -74,6 +96,7 @@ TEST(ChunkDecoder, BoundsLinesTrailersAndOverhead)
     limits.overhead_bytes = 100;
     EXPECT_EQ(decode_in_pieces("5;" + std::string(17, 'x') + "\r\nHello\r\n", 7, limits).state, ChunkDecoder::State::need_more);
     EXPECT_EQ(decode_in_pieces("5;" + std::string(18, 'x') + "\r\nHello\r\n", 7, limits).state, ChunkDecoder::State::error);
+    EXPECT_EQ(decode_in_pieces("5" + std::string(18, ' ') + ";\r\nHello\r\n", 7, limits).state, ChunkDecoder::State::error);
     EXPECT_EQ(decode_in_pieces("0\r\nA: " + std::string(13, 'x') + "\r\n\r\n", 7, limits).state, ChunkDecoder::State::done);
     EXPECT_EQ(decode_in_pieces("0\r\nA: " + std::string(20, 'x') + "\r\n\r\n", 7, limits).state, ChunkDecoder::State::error);
 
