@@ -1,6 +1,7 @@
 // Clock, RFC 3339, UUIDv7 and random text. See clock.hpp.
 #include "dure/base/clock.hpp"
 
+#include <openssl/crypto.h>
 #include <sys/random.h>
 
 #include <cerrno>
@@ -139,40 +140,47 @@ void fill_random(void* target, std::size_t size)
     }
 }
 
+namespace {
+
+// Random bytes are drawn in blocks: a system call for each id would be most of its cost. What was given out is not kept.
+class RandomBytes {
+public:
+    // At most 1024 bytes.
+    void take(unsigned char* target, std::size_t size)
+    {
+        if (used_ + size > block_.size()) {
+            fill_random(block_.data(), block_.size());
+            used_ = 0;
+        }
+        std::memcpy(target, block_.data() + used_, size);
+        OPENSSL_cleanse(block_.data() + used_, size);
+        used_ += size;
+    }
+
+private:
+    std::array<unsigned char, 1024> block_;
+    std::size_t used_ = sizeof(block_);
+};
+
+thread_local RandomBytes random_bytes;
+
+}  // namespace
+
 std::string random_base62(std::size_t length)
 {
     static constexpr char alphabet[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     std::string text;
     text.reserve(length);
     while (text.size() < length) {
-        std::array<unsigned char, 64> bytes;
-        fill_random(bytes.data(), bytes.size());
-        for (const unsigned char byte : bytes)
-            if (byte < 248 && text.size() < length)   // 248 = 4 * 62: the rest would favour the first letters
-                text += alphabet[byte % 62];
+        std::array<unsigned char, 32> bytes;
+        const auto wanted = std::min(length - text.size(), bytes.size());
+        random_bytes.take(bytes.data(), wanted);
+        for (std::size_t i = 0; i < wanted; ++i)
+            if (bytes[i] < 248)   // 248 = 4 * 62: the rest would favour the first letters
+                text += alphabet[bytes[i] % 62];
     }
     return text;
 }
-
-namespace {
-
-// Random bytes are drawn in blocks: a system call per id would be most of an id's cost.
-struct IdBytes {
-    std::array<unsigned char, 1024> block;
-    std::size_t used = sizeof(block);
-
-    void take(unsigned char* target, std::size_t size)
-    {
-        if (used + size > block.size()) {
-            fill_random(block.data(), block.size());
-            used = 0;
-        }
-        std::memcpy(target, block.data() + used, size);
-        used += size;
-    }
-};
-
-}  // namespace
 
 std::string new_id()
 {
@@ -180,10 +188,9 @@ std::string new_id()
     static std::mutex guard;
     static UnixMillis last_time = 0;
     static unsigned counter = 0;
-    thread_local IdBytes random;
 
     std::array<unsigned char, 16> id;
-    random.take(id.data() + 6, 10);
+    random_bytes.take(id.data() + 6, 10);
     {
         const UnixMillis now = SystemClock().now();
         const std::lock_guard lock(guard);

@@ -96,5 +96,19 @@ TEST(PercentDecoding, RefusesBrokenEscapes)
     EXPECT_EQ(percent_decode("%zz"), std::nullopt);
 }
 
+TEST(Random, TextIsOfLettersAndDigitsAsLongAsAskedAndNeverTheSame)
+{
+    for (const std::size_t length : {0, 1, 29, 1000, 5000}) {
+        const auto text = random_base62(length);
+        EXPECT_EQ(text.size(), length);
+        EXPECT_TRUE(std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c); })) << text;
+    }
+    const auto many = random_base62(20'000);
+    EXPECT_EQ(std::set<char>(many.begin(), many.end()).size(), 62U);
+    std::set<std::string> seen;
+    for (int i = 0; i < 1000; ++i)   // over several blocks of random bytes
+        EXPECT_TRUE(seen.insert(random_base62(24)).second);
+}
+
 }  // namespace
 }  // namespace dure
