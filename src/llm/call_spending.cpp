@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "dure/base/json.hpp"
+#include "llm/embedding_usage.hpp"
 #include "llm/price.hpp"
 
 namespace dure::llm {
@@ -115,12 +116,7 @@ std::int64_t prompt_tokens_of(const Ask& ask)
 
 model::Wish embedding_wish(const Target& target, const EmbeddingRequest& request)
 {
-    std::int64_t tokens = 0;
-    for (const auto& text : request.input)
-        tokens += call_spendings::tokens_of(text.size());
-    if (request.token_input.is_array())
-        for (const auto& list : request.token_input)
-            tokens += static_cast<std::int64_t>(list.size());
+    const auto tokens = embedding_tokens(request, 0, std::max(request.input.size(), request.token_input.size()));
     const model::Spend all{tokens, call_spendings::price_of(tokens, 0, target.prices)};
     return {all, all};
 }

@@ -47,10 +47,6 @@ Task<Result<EmbeddingAnswer>> Gateway::embed(const EmbeddingRequest& request, co
             hide_own_secrets(*failure, entry.settings);
         admitted.ended(failure);
         state_->metrics.attempt(target, failure);
-        if (!failure && !target.in_process && !answer.usage.reported) {
-            answer.usage.prompt_tokens = embedding_wish(target, request).most.tokens;
-            answer.usage.estimated = true;
-        }
         if (!failure && !answer.usage.cost_nano)
             answer.usage.cost_nano = cost_nano(answer.usage, target.prices);
         if (state_->attempt_log != nullptr)

@@ -53,6 +53,7 @@ public:
     // Empty: the answer is whole. An attempt that failed before its first output leaves nothing with the sink.
     // `key` counts the provider's configured keys.
     virtual Task<MaybeFailure> attempt(const Target& target, std::size_t key, const Ask& ask, Reply& reply) = 0;
+    // `into` has, whenever the attempt ends or is cancelled, the usage of what was answered until then.
     virtual Task<MaybeFailure> embed(const Target& target, std::size_t key, const EmbeddingRequest& request,
                                                const CallContext& context, EmbeddingAnswer& into) = 0;
     // After `unsupported_param`: notes what to leave out from now on; false when there is nothing that can be repaired.

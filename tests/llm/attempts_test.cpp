@@ -151,6 +151,82 @@ TEST_F(Attempts, WhatAFailedAttemptReportedIsPaidOnceAndNotCountedAsTheAnswers)
     EXPECT_EQ(answer.usage.cost_nano, rows[0].cost_nano + rows[1].cost_nano);
 }
 
+// A provider that answers parts of 256 texts, and a call of more.
+class AttemptsAtEmbeddings : public Attempts {
+protected:
+    AttemptsAtEmbeddings()
+    {
+        settings.model.at(0).kind = "embedding";
+        request.model = "gpt";
+        request.input.assign(300, "nine byte");
+    }
+    static Script part(std::size_t count, const std::string& usage = "null")
+    {
+        Json data = Json::array();
+        for (std::size_t i = 0; i < count; ++i)
+            data.push_back({{"index", i}, {"embedding", {0.5}}});
+        return {send(http_answer(200, "application/json", R"({"data":)" + data.dump() + R"(,"usage":)" + usage + "}"))};
+    }
+    Result<EmbeddingAnswer> embed()
+    {
+        std::optional<Result<EmbeddingAnswer>> answer;
+        on_core([&]() -> Task<void> { answer = co_await gateway().embed(request, context()); });
+        return std::move(*answer);
+    }
+
+    EmbeddingRequest request;
+};
+
+TEST_F(AttemptsAtEmbeddings, WhatIsNotToldOfAPartIsEstimated)
+{
+    for (const bool first_tells : {true, false}) {
+        const std::string told = R"({"prompt_tokens":500})";
+        upstream.enqueue(part(256, first_tells ? told : "null"));
+        upstream.enqueue(part(44, first_tells ? "null" : told));
+        const auto answer = embed();
+        ASSERT_TRUE(answer) << answer.error().message();
+        const auto tokens = 500 + 3 * (first_tells ? 44 : 256);
+        EXPECT_EQ(answer->vectors.size(), 300u);
+        EXPECT_EQ(answer->usage.prompt_tokens, tokens);
+        EXPECT_TRUE(answer->usage.estimated);
+        const auto row = attempts.rows().back();
+        EXPECT_EQ(row.prompt_tokens, tokens);
+        EXPECT_TRUE(row.estimated);
+        EXPECT_EQ(row.cost_nano, tokens * 1000);
+    }
+}
+
+TEST_F(AttemptsAtEmbeddings, WhatIsToldOfEveryPartIsNoEstimate)
+{
+    upstream.enqueue(part(256, R"({"prompt_tokens":500})"));
+    upstream.enqueue(part(44, R"({"prompt_tokens":0})"));
+    ASSERT_TRUE(embed());
+    const auto row = attempts.rows().at(0);
+    EXPECT_EQ(row.prompt_tokens, 500);
+    EXPECT_FALSE(row.estimated);
+}
+
+TEST_F(AttemptsAtEmbeddings, APartThatTellsItsCostDoesNotHideThatOfTheOther)
+{
+    upstream.enqueue(part(256, R"({"prompt_tokens":500,"cost":0.002})"));
+    upstream.enqueue(part(44, R"({"prompt_tokens":100})"));
+    ASSERT_TRUE(embed());
+    EXPECT_EQ(attempts.rows().at(0).cost_nano, 2'000'000 + 100 * 1000);
+}
+
+TEST_F(AttemptsAtEmbeddings, TokensAreCountedWhereNumbersAreNotTold)
+{
+    request.input.clear();
+    request.token_input = OrderedJson::parse("[[1,2,3],[4]]");
+    upstream.enqueue(part(2));
+    ASSERT_TRUE(embed());
+    request.token_input = OrderedJson::parse("[1,2,3,4,5]");
+    upstream.enqueue(part(1));
+    ASSERT_TRUE(embed());
+    EXPECT_EQ(attempts.rows().at(0).prompt_tokens, 4);
+    EXPECT_EQ(attempts.rows().at(1).prompt_tokens, 5);
+}
+
 TEST_F(Attempts, PricesHaveAVersion)
 {
     upstream.enqueue(completion_script("one"));

@@ -8,6 +8,7 @@
 
 #include "dure/base/text.hpp"
 #include "llm/answer_form.hpp"
+#include "llm/embedding_usage.hpp"
 #include "llm/exchange.hpp"
 #include "llm/openai/embeddings.hpp"
 #include "llm/openai/request.hpp"
@@ -200,6 +201,7 @@ Task<MaybeFailure> OpenAiProvider::embed(const Target& target, std::size_t key, 
                                          const CallContext& context, EmbeddingAnswer& into)
 {
     const auto deadline = context.deadline.sooner(settings_.timeouts.total);
+    EmbeddingUsage used(target.prices);
     for (const auto& batch : embedding_batches(request)) {
         const auto body = embedding_body(request, batch, target.model);
         const auto call = make_request(embeddings_, key, body, deadline, false);
@@ -212,8 +214,12 @@ Task<MaybeFailure> OpenAiProvider::embed(const Target& target, std::size_t key, 
         const auto answer = co_await response.read_all(largest_answer, deadline);
         if (!answer)
             co_return failure_of_body(answer.error());
-        if (auto failure = read_embeddings(*answer, batch.count, into))
+        EmbeddingAnswer part;
+        if (auto failure = read_embeddings(*answer, batch.count, part))
             co_return failure;
+        std::move(part.vectors.begin(), part.vectors.end(), std::back_inserter(into.vectors));
+        used.add(part.usage, embedding_tokens(request, batch.first, batch.count));
+        into.usage = used.sum();   // at once: what was answered is charged also when the next part is not
     }
     into.answered_by = target.label();
     co_return std::nullopt;
