@@ -2,6 +2,7 @@
 #include "llm/attempt_note.hpp"
 
 #include "dure/base/log.hpp"
+#include "llm/price.hpp"
 #include "llm/settlement.hpp"
 
 namespace dure::llm {
@@ -83,12 +84,49 @@ model::AttemptRow AttemptNote::settled_row(const MaybeFailure& failure)
     return row;
 }
 
-model::AttemptRow embedding_attempt(const Target& target, std::size_t key, std::string_view model, std::int64_t number,
-                                    const CallContext& context, Steady::time_point started, const model::Usage& usage,
-                                    const MaybeFailure& failure)
+EmbeddingCall::~EmbeddingCall()
 {
-    auto row = row_of(target, key, model, context, started, usage, failure);
-    row.number = number;
+    if (reserved)
+        reserved->settle(spent);
+}
+
+EmbeddingNote::EmbeddingNote(AttemptLog* log, const Target& target, std::size_t key, std::string_view model,
+                             EmbeddingCall& call)
+    : log_(log), target_(target), key_(key), model_(model), call_(call)
+{
+    call_.answer = {};
+    ++call_.attempts;
+}
+
+EmbeddingNote::~EmbeddingNote()
+{
+    if (ended_)
+        return;
+    auto cancelled = settled_row(Failure(FailureClass::cancelled, ""));
+    if (log_ != nullptr)
+        log_->add_now(std::move(cancelled));
+}
+
+Task<void> EmbeddingNote::ended(const MaybeFailure& failure)
+{
+    ended_ = true;
+    auto row = settled_row(failure);
+    if (log_ != nullptr)
+        co_await log_->add(std::move(row));
+}
+
+// The parts of a call that were answered are paid, also when another one was not; the tokens of a failed attempt are none of
+// the answer's.
+model::AttemptRow EmbeddingNote::settled_row(const MaybeFailure& failure)
+{
+    auto& usage = call_.answer.usage;
+    if (!failure && !usage.cost_nano)
+        usage.cost_nano = cost_nano(usage, target_.prices);
+    call_.spent.cost_nano += usage.cost_nano.value_or(0);
+    if (!failure || failure->kind == FailureClass::cancelled)
+        call_.spent.tokens += usage.total();
+    auto row = row_of(target_, key_, model_, call_.context, started_, usage, failure);
+    row.number = call_.attempts;
     return row;
 }
 

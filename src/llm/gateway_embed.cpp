@@ -2,7 +2,6 @@
 #include "dure/base/timeout.hpp"
 #include "llm/call_spending.hpp"
 #include "llm/gateway_state.hpp"
-#include "llm/price.hpp"
 #include "llm/retry_plan.hpp"
 
 namespace dure::llm {
@@ -15,12 +14,12 @@ Task<Result<EmbeddingAnswer>> Gateway::embed(const EmbeddingRequest& request, co
         co_return unknown_model(request.model);
     const auto& target = model->targets.front();   // never another model by fallback: vectors would not fit together
     const auto& entry = catalog->provider(target.provider);
-    std::unique_ptr<model::Reservation> reserved;   // gives everything back unless it is settled
+    EmbeddingCall call(context);
     if (state_->budget != nullptr && !target.in_process && state_->budget->limits(spender_of(context))) {
         auto given = co_await state_->budget->reserve(spender_of(context), embedding_wish(target, request));
         if (!given)
             co_return given.error();
-        reserved = std::move(*given);
+        call.reserved = std::move(*given);
     }
     auto refusal = Bulkhead::Refusal::deadline;
     const auto slot = co_await entry.running->enter(context.deadline, refusal);
@@ -30,7 +29,6 @@ Task<Result<EmbeddingAnswer>> Gateway::embed(const EmbeddingRequest& request, co
     ModelAdmissions admissions(*model);
     std::vector<RetryPlan::Candidate> alone{{target.provider, 0, true}};
     RetryPlan plan(std::move(alone), {model->attempts, false}, random_fraction, &admissions);
-    std::int64_t number = 0;
     for (auto step = plan.first(context.deadline.left());;) {
         if (step.stop)
             co_return end.failed(to_error(plan.most_useful()));
@@ -39,24 +37,17 @@ Task<Result<EmbeddingAnswer>> Gateway::embed(const EmbeddingRequest& request, co
             step = plan.first(context.deadline.left());
             continue;
         }
-        EmbeddingAnswer answer;
-        const auto started = Steady::now();
         Admitted admitted(*target.health, step.key);
-        auto failure = co_await entry.provider->embed(target, step.key, request, context, answer);
+        EmbeddingNote note(state_->attempt_log, target, step.key, model->info.id, call);
+        auto failure = co_await entry.provider->embed(target, step.key, request, context, call.answer);
         if (failure)
             hide_own_secrets(*failure, entry.settings);
         admitted.ended(failure);
         state_->metrics.attempt(target, failure);
-        if (!failure && !answer.usage.cost_nano)
-            answer.usage.cost_nano = cost_nano(answer.usage, target.prices);
-        if (state_->attempt_log != nullptr)
-            co_await state_->attempt_log->add(embedding_attempt(target, step.key, model->info.id, ++number, context,
-                                                                started, answer.usage, failure));
+        co_await note.ended(failure);
         if (!failure) {
-            end.answered(answer.usage);
-            if (reserved)
-                reserved->settle({answer.usage.total(), answer.usage.cost_nano.value_or(0)});
-            co_return answer;
+            end.answered(call.answer.usage);
+            co_return std::move(call.answer);
         }
         const bool repaired =
             failure->kind == FailureClass::unsupported_param && entry.provider->repair(target, *failure);

@@ -173,6 +173,19 @@ protected:
         on_core([&]() -> Task<void> { answer = co_await gateway().embed(request, context()); });
         return std::move(*answer);
     }
+    void embed_and_leave_at_request(int number)
+    {
+        const auto call = context();
+        boost::asio::cancellation_signal leave;
+        std::promise<void> left;
+        auto task = [&]() -> Task<void> { (void)co_await gateway().embed(request, call); };
+        boost::asio::co_spawn(
+            cores.at(0), task(),
+            boost::asio::bind_cancellation_slot(leave.slot(), [&](std::exception_ptr) { left.set_value(); }));
+        EXPECT_TRUE(upstream.wait_until([&] { return upstream.request_count() == number; }));
+        boost::asio::post(cores.at(0), [&] { leave.emit(boost::asio::cancellation_type::terminal); });
+        left.get_future().get();
+    }
 
     EmbeddingRequest request;
 };
@@ -225,6 +238,30 @@ TEST_F(AttemptsAtEmbeddings, TokensAreCountedWhereNumbersAreNotTold)
     ASSERT_TRUE(embed());
     EXPECT_EQ(attempts.rows().at(0).prompt_tokens, 4);
     EXPECT_EQ(attempts.rows().at(1).prompt_tokens, 5);
+}
+
+TEST_F(AttemptsAtEmbeddings, OneThatIsCancelledLeavesItsRow)
+{
+    upstream.enqueue({await_peer_close()});
+    embed_and_leave_at_request(1);
+    ASSERT_EQ(attempts.rows().size(), 1u);
+    const auto row = attempts.rows().at(0);
+    EXPECT_EQ(row.failure, "cancelled");
+    EXPECT_EQ(row.model, "gpt");
+    EXPECT_EQ(row.number, 1);
+    EXPECT_EQ(row.cost_nano, 0) << "nothing came";
+}
+
+TEST_F(AttemptsAtEmbeddings, WhatCameBeforeItWasCancelledIsCharged)
+{
+    upstream.enqueue(part(256, R"({"prompt_tokens":500})"));
+    upstream.enqueue({await_peer_close()});
+    embed_and_leave_at_request(2);
+    ASSERT_EQ(attempts.rows().size(), 1u);
+    const auto row = attempts.rows().at(0);
+    EXPECT_EQ(row.failure, "cancelled");
+    EXPECT_EQ(row.prompt_tokens, 500);
+    EXPECT_EQ(row.cost_nano, 500 * 1000);
 }
 
 TEST_F(Attempts, PricesHaveAVersion)

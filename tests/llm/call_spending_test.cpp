@@ -260,5 +260,25 @@ TEST_F(CallsWithABudget, EmbeddingsOfAProviderAreChargedAndTheBuiltInOnesAreNot)
     EXPECT_EQ(limited.wishes.size(), 1U);
 }
 
+TEST_F(CallsWithABudget, PartsOfEmbeddingsThatWereAnsweredArePaidAlsoWhenTheCallFails)
+{
+    settings.model.at(0).kind = "embedding";
+    settings.model.at(0).attempts = 1;
+    Json data = Json::array();
+    for (int i = 0; i < 256; ++i)
+        data.push_back({{"index", i}, {"embedding", {0.5}}});
+    const Json answer{{"data", data}, {"usage", {{"prompt_tokens", 500}}}};
+    upstream.enqueue({send(http_answer(200, "application/json", answer.dump()))});
+    upstream.enqueue(error_script(400, "no", "invalid_request_error"));
+    EmbeddingRequest request;
+    request.model = "gpt";
+    request.input.assign(300, "eight by");
+    const auto call = context();
+    on_core([&]() -> Task<void> { EXPECT_FALSE(co_await gateway().embed(request, call)); });
+    EXPECT_THAT(limited.settled, testing::ElementsAre(model::Spend{0, 500'000}));
+    EXPECT_EQ(attempts.rows().at(0).cost_nano, 500'000);
+    EXPECT_EQ(limited.open, 0);
+}
+
 }  // namespace
 }  // namespace dure::llm::test
