@@ -29,6 +29,17 @@ Task<void> keep(Task<MaybeFailure> attempt, Outcome& outcome, std::shared_ptr<Si
     changed->notify();
 }
 
+// Notifies the signal on its own core, if it is still there.
+auto teller(boost::asio::any_io_executor executor, std::weak_ptr<Signal> signal)
+{
+    return [executor = std::move(executor), signal = std::move(signal)] {
+        boost::asio::post(executor, [signal] {
+            if (const auto changed = signal.lock())
+                changed->notify();
+        });
+    };
+}
+
 // True: the waiting coroutine was cancelled.
 Task<bool> cancelled_in(Signal& changed, Steady::time_point until)
 {
@@ -65,13 +76,16 @@ private:
     std::list<std::pair<boost::asio::any_io_executor, std::weak_ptr<Signal>>>::iterator place_;
 };
 
-Task<MaybeFailure> Drains::run(Task<MaybeFailure> attempt, Reply& reply)
+Task<MaybeFailure> Drains::run(Task<MaybeFailure> attempt, Reply& reply, bool anyway)
 {
     using namespace draining;
     const auto executor = co_await boost::asio::this_coro::executor;
     const auto changed = std::make_shared<Signal>(executor);
     const Listed listed(*this, executor, changed);
     const Reply::Draining without_reader(reply, *changed);
+    auto* const others = reply.others();
+    if (others != nullptr)
+        others->when_none(teller(executor, changed));
     Outcome outcome;
     TaskGroup group(executor);
     group.spawn(keep(std::move(attempt), outcome, changed));
@@ -83,9 +97,13 @@ Task<MaybeFailure> Drains::run(Task<MaybeFailure> attempt, Reply& reply)
         }
         if (!reply.reader_gone())
             continue;
+        if (others != nullptr && others->any()) {
+            until = Steady::time_point::max();   // they have deadlines of their own
+            continue;
+        }
         if (until == Steady::time_point::max())
             until = Steady::now() + bound_;
-        if (stopped_ || Steady::now() >= until)
+        if (!anyway || stopped_ || Steady::now() >= until)
             break;
     }
     group.cancel();
@@ -100,10 +118,7 @@ void Drains::stop()
     stopped_ = true;
     const std::lock_guard lock(guard_);
     for (const auto& [executor, signal] : running_)
-        boost::asio::post(executor, [signal] {
-            if (const auto changed = signal.lock())
-                changed->notify();
-        });
+        draining::teller(executor, signal)();
 }
 
 }  // namespace dure::llm

@@ -1,8 +1,8 @@
-// Reading an answer to its end although its reader has left (on_client_gone = "drain"), for providers that charge for the whole
-// answer anyway: what it used is then known, and the answer can be stored. It goes on for at most a minute, and no longer than
-// the server runs.
+// Reading an answer to its end although its reader has left: for others who wait for the same one (reply.others()), as long as
+// one of them does; and for providers that charge for the whole answer anyway (on_client_gone = "drain"): what it used is then
+// known, and the answer can be stored. That goes on for at most a minute, and no longer than the server runs.
 //
-//   run(attempt) -> the reader leaves -> the attempt goes on by itself -> its end, the bound, or stop()
+//   run(attempt) -> the reader leaves -> the attempt goes on by itself -> its end, the last of the others, the bound, or stop()
 #pragma once
 
 #include <atomic>
@@ -25,8 +25,9 @@ public:
     Drains& operator=(const Drains&) = delete;
 
     // What the attempt came to. Cancelling the awaiting coroutine is the reader's leaving: it shows in reply.reader_gone() and no
-    // longer in the coroutine, which its caller has to end. The bound and stop() end the attempt by operation_aborted.
-    Task<MaybeFailure> run(Task<MaybeFailure> attempt, Reply& reply);
+    // longer in the coroutine, which its caller has to end. Whatever ends the attempt early does so by operation_aborted.
+    // `anyway`: also without others.
+    Task<MaybeFailure> run(Task<MaybeFailure> attempt, Reply& reply, bool anyway);
 
     // Attempts without a reader end now, and from now on at once. Thread-safe.
     void stop();

@@ -90,6 +90,24 @@ ExactCache::Lead::~Lead()
         cache_->end_flight(key_, Outcome::lead_again, nullptr, false);
 }
 
+bool ExactCache::Lead::any() const
+{
+    if (cache_ == nullptr)
+        return false;
+    const std::lock_guard lock(cache_->guard_);
+    const auto flight = cache_->flights_.find(key_);
+    return flight != cache_->flights_.end() && !flight->second.waiters.empty();
+}
+
+void ExactCache::Lead::when_none(std::function<void()> tell)
+{
+    if (cache_ == nullptr)
+        return;
+    const std::lock_guard lock(cache_->guard_);
+    if (const auto flight = cache_->flights_.find(key_); flight != cache_->flights_.end())
+        flight->second.when_none = std::move(tell);
+}
+
 void ExactCache::Lead::end(Answer answer, bool keep)
 {
     if (cache_ == nullptr)
@@ -113,7 +131,7 @@ Task<ExactCache::Answer> ExactCache::find(std::string key, Deadline deadline, Le
                 lead.key_ = std::move(key);
                 co_return nullptr;
             }
-            flight->second.push_back(waiter);
+            flight->second.waiters.push_back(waiter);
         }
         struct Leave {  // also when the wait is cancelled
             ExactCache& cache;
@@ -146,7 +164,7 @@ void ExactCache::end_flight(const std::string& key, Outcome outcome, const Answe
     {
         const std::lock_guard lock(guard_);
         if (const auto flight = flights_.find(key); flight != flights_.end()) {
-            waiters = std::move(flight->second);
+            waiters = std::move(flight->second.waiters);
             flights_.erase(flight);
         }
         if (keep_it && answer)
@@ -162,9 +180,17 @@ void ExactCache::end_flight(const std::string& key, Outcome outcome, const Answe
 
 void ExactCache::forget(const std::string& key, const std::shared_ptr<Waiter>& waiter)
 {
-    const std::lock_guard lock(guard_);
-    if (const auto flight = flights_.find(key); flight != flights_.end())
-        std::erase(flight->second, waiter);
+    std::function<void()> tell;
+    {
+        const std::lock_guard lock(guard_);
+        const auto flight = flights_.find(key);
+        if (flight == flights_.end() || std::erase(flight->second.waiters, waiter) == 0)
+            return;   // it was answered; a flight of this key is a later one
+        if (flight->second.waiters.empty())
+            tell = flight->second.when_none;
+    }
+    if (tell)
+        tell();
 }
 
 ExactCache::Answer ExactCache::stored(const std::string& key)

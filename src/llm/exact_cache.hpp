@@ -39,13 +39,15 @@ public:
     ExactCache() : ExactCache(Limits()) {}
     explicit ExactCache(Limits limits) : limits_(limits) {}
 
-    // The duty to answer for all who wait for the same key. Left without end() (cancelled): the next of them leads.
-    class Lead {
+    // The duty to answer for all who wait for the same key. Left without end() (it was cut): the next of them leads.
+    class Lead final : public Reply::Others {
     public:
         Lead() = default;
         Lead(const Lead&) = delete;
         Lead& operator=(const Lead&) = delete;
-        ~Lead();
+        ~Lead() override;
+        bool any() const override;
+        void when_none(std::function<void()> tell) override;
         // Null: it failed, and those who wait try for themselves. `keep`: for later requests too.
         void end(Answer answer, bool keep);
 
@@ -67,6 +69,10 @@ private:
         Steady::time_point until;
     };
     enum class Outcome { answered, alone, lead_again };
+    struct Flight {
+        std::vector<std::shared_ptr<Waiter>> waiters;
+        std::function<void()> when_none;
+    };
 
     Answer stored(const std::string& key);  // under the lock
     void keep(const std::string& key, const Answer& answer);  // under the lock
@@ -75,11 +81,11 @@ private:
     void forget(const std::string& key, const std::shared_ptr<Waiter>& waiter);
 
     const Limits limits_;
-    std::mutex guard_;
+    mutable std::mutex guard_;
     std::list<Stored> entries_;  // newest use first
     std::unordered_map<std::string, std::list<Stored>::iterator> by_key_;
     std::size_t bytes_ = 0;
-    std::map<std::string, std::vector<std::shared_ptr<Waiter>>, std::less<>> flights_;
+    std::map<std::string, Flight, std::less<>> flights_;
 };
 
 // A chat.completion of the OpenAI form for a stored answer, with a new id.

@@ -111,6 +111,7 @@ Task<Result<void>> Gateway::State::answer_through_cache(std::string key, const C
         const bool keep = made->finish_reason == "stop" && catalog.provider(provider).settings.dialect != "mock";
         lead.end(std::move(made), keep);
     };
+    const Reply::Shared shared_with(reply, lead);
     try {
         auto result = co_await try_targets(catalog, model, ask, reply);
         if (result && reply.completion.complete())
@@ -216,7 +217,7 @@ Task<MaybeFailure> Gateway::State::attempt(const Catalog& catalog, const ModelEn
     reply.from_mock_fallback(entry.settings.dialect == "mock" && &target != &model.targets.front());
     reply.attempt_begins(*target.health);
     AttemptNote note(attempt_log, target, key, model.info.id, ask, reply);
-    if (target.drains && ask.context.from_client)
+    if ((target.drains || reply.others() != nullptr) && ask.context.from_client)
         co_return co_await drained(entry.provider->attempt(target, key, ask, reply),
                                    {target, key, ask, admitted, note, entry.settings}, reply);
     auto failure = co_await entry.provider->attempt(target, key, ask, reply);
@@ -228,10 +229,10 @@ Task<MaybeFailure> Gateway::State::attempt(const Catalog& catalog, const ModelEn
     co_return failure;
 }
 
-// The same for a target that is read to the end whoever leaves. Without a reader nobody sees a failure: what came is charged.
+// The same for an answer that may go on when its reader leaves (drains.hpp). Without a reader nobody sees a failure: what came is charged.
 Task<MaybeFailure> Gateway::State::drained(Task<MaybeFailure> work, AttemptAtHand at_hand, Reply& reply)
 {
-    auto failure = co_await drains.run(std::move(work), reply);
+    auto failure = co_await drains.run(std::move(work), reply, at_hand.target.drains);
     if (failure)
         hide_own_secrets(*failure, at_hand.provider);
     at_hand.admitted.ended(failure);

@@ -2,6 +2,7 @@
 // every `heartbeat` of silence) and the answer's own writes apart, so that the sink is called by one of them at a time.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -79,6 +80,25 @@ public:
     private:
         Reply& owner_;
     };
+    // Others who wait for the same answer: with one of them an attempt goes on although the reader has left.
+    class Others {
+    public:
+        virtual ~Others() = default;
+        virtual bool any() const = 0;
+        // `tell` is called each time none is left any more, on whichever thread.
+        virtual void when_none(std::function<void()> tell) = 0;
+    };
+    class Shared {
+    public:
+        Shared(Reply& owner, Others& others) : owner_(owner) { owner_.others_ = &others; }
+        Shared(const Shared&) = delete;
+        Shared& operator=(const Shared&) = delete;
+        ~Shared() { owner_.others_ = nullptr; }
+
+    private:
+        Reply& owner_;
+    };
+    Others* others() const { return others_; }   // null: the answer is not shared
     // Waits until no tick is being written.
     Task<void> quiet();
 
@@ -100,6 +120,7 @@ private:
     bool reader_gone_ = false;
     bool write_failed_ = false;
     Signal* gone_ = nullptr;
+    Others* others_ = nullptr;
     std::optional<Steady::time_point> first_output_at_;
     Steady::duration upstream_time_{};
     std::size_t writes_ = 0;

@@ -223,7 +223,7 @@ TEST_F(DrainedCalls, ADrainHasABound)
             co_await sleep_for(std::chrono::hours(1));
             co_return std::nullopt;
         };
-        (void)co_await owner.run(attempt(waits), reply);
+        (void)co_await owner.run(attempt(waits), reply, true);
     };
     boost::asio::co_spawn(cores.at(0), work(drains, completion, begun_to_wait),
                           boost::asio::bind_cancellation_slot(

@@ -257,29 +257,139 @@ TEST_F(Cached, EqualRequestsInFlightShareOneUpstreamCall)
     EXPECT_EQ(upstream.request_count(), 1);
 }
 
-TEST_F(Cached, TheFirstThatLeavesDoesNotCancelTheOthers)
-{
-    upstream.enqueue({await_peer_close()});
-    upstream.enqueue(completion_script("for those who stayed"));
-    (void)gateway();
+// Equal calls on one core, each of which may leave.
+class CachedCallers : public Cached {
+protected:
+    struct Caller {
+        RelayRecord record;
+        boost::asio::cancellation_signal leaving;
+        std::promise<void> ended;
+    };
+    CachedCallers()
+    {
+        request.model = "gpt";
+        request.body = body;
+        call.from_client = true;
+    }
+    void begin(Caller& caller)
+    {
+        (void)gateway();
+        auto work = [](CachedCallers& self, Caller& who) -> Task<void> {
+            (void)co_await self.gateway().relay(self.request, self.call, self.sink, who.record);
+        };
+        boost::asio::co_spawn(cores.at(0), work(*this, caller),
+                              boost::asio::bind_cancellation_slot(
+                                  caller.leaving.slot(), [&caller](std::exception_ptr) { caller.ended.set_value(); }));
+    }
+    void begin_first(Caller& caller)
+    {
+        begin(caller);
+        ASSERT_TRUE(upstream.wait_until([&] { return upstream.request_count() == 1; }));
+    }
+    void leave(Caller& caller)
+    {
+        std::promise<void> told;
+        boost::asio::post(cores.at(0), [&] {
+            caller.leaving.emit(boost::asio::cancellation_type::terminal);
+            told.set_value();
+        });
+        told.get_future().get();
+    }
+    static void wait_for_end(Caller& caller) { caller.ended.get_future().get(); }
+
     const std::string body = R"({"model":"gpt",)" + cached_question + "}";
     RelayRequest request;
-    request.model = "gpt";
-    request.body = body;
-    const auto call = context();
-    RelayRecord first, second;
-    auto task = [&](RelayRecord& into) -> Task<void> { (void)co_await gateway().relay(request, call, sink, into); };
-    boost::asio::cancellation_signal leave;
-    std::promise<void> left;
-    boost::asio::co_spawn(
-        cores.at(0), task(first),
-        boost::asio::bind_cancellation_slot(leave.slot(), [&](std::exception_ptr) { left.set_value(); }));
-    ASSERT_TRUE(upstream.wait_until([&] { return upstream.request_count() == 1; }));
-    auto stays = boost::asio::co_spawn(cores.at(0), task(second), boost::asio::use_future);
-    boost::asio::post(cores.at(0), [&] { leave.emit(boost::asio::cancellation_type::terminal); });
-    left.get_future().get();
-    stays.get();
-    EXPECT_EQ(second.completion.text, "for those who stayed");
+    CallContext call = context();
+    Caller first, second, third;
+};
+
+TEST_F(CachedCallers, TheFirstThatLeavesDoesNotEndTheCallOfTheOthers)
+{
+    upstream.enqueue({await_word(), completion_script("for those who stayed").at(0)});
+    begin_first(first);
+    begin(second);
+    begin(third);
+    leave(first);
+    upstream.go_on();
+    for (auto* one : {&first, &second, &third})
+        wait_for_end(*one);
+    EXPECT_EQ(second.record.completion.text, "for those who stayed");
+    EXPECT_EQ(third.record.completion.text, "for those who stayed");
+    EXPECT_TRUE(first.record.completion.drained) << "it was read for others, and is charged";
+    EXPECT_TRUE(upstream.peer_closes().empty());
+    EXPECT_EQ(upstream.request_count(), 1);
+    ASSERT_EQ(attempts.rows().size(), 1u);
+    EXPECT_EQ(attempts.rows()[0].failure, "success");
+}
+
+TEST_F(CachedCallers, TheCallEndsWhenTheLastOfThemLeaves)
+{
+    upstream.enqueue({await_peer_close(10s)});
+    begin_first(first);
+    begin(second);
+    begin(third);
+    for (auto* one : {&first, &third})
+        leave(*one);
+    EXPECT_TRUE(upstream.peer_closes().empty());
+    leave(second);
+    for (auto* one : {&first, &second, &third})
+        wait_for_end(*one);
+    EXPECT_TRUE(upstream.wait_until([&] { return !upstream.peer_closes().empty(); }));
+    EXPECT_EQ(upstream.request_count(), 1);
+    ASSERT_EQ(attempts.rows().size(), 1u);
+    EXPECT_EQ(attempts.rows()[0].failure, "cancelled");
+}
+
+TEST_F(CachedCallers, OneThatNobodyWaitsBehindEndsAtOnce)
+{
+    upstream.enqueue({await_peer_close(10s)});
+    begin_first(first);
+    leave(first);
+    wait_for_end(first);
+    EXPECT_TRUE(upstream.wait_until([&] { return !upstream.peer_closes().empty(); }));
+    EXPECT_FALSE(first.record.completion.drained);
+}
+
+TEST_F(CachedCallers, AWriteThatFailsIsALeavingToo)
+{
+    upstream.enqueue({send(sse_head() + chunk(role_chunk()) + chunk(text_chunk("seen"))), await_peer_close(10s)});
+    request.stream = true;
+    sink.on_output = [&] { sink.gone = true; };
+    begin(first);
+    wait_for_end(first);
+    EXPECT_TRUE(upstream.wait_until([&] { return !upstream.peer_closes().empty(); }));
+    EXPECT_FALSE(first.record.completion.drained);
+}
+
+TEST_F(CachedCallers, WhatFailsBehindTheFirstIsMadeByTheNext)
+{
+    upstream.enqueue({await_word(), reset()});
+    upstream.enqueue(completion_script("for those who stayed"));
+    begin_first(first);
+    begin(second);
+    begin(third);
+    leave(first);
+    upstream.go_on();
+    for (auto* one : {&first, &second, &third})
+        wait_for_end(*one);
+    EXPECT_EQ(second.record.completion.text, "for those who stayed");
+    EXPECT_EQ(third.record.completion.text, "for those who stayed");
+    EXPECT_EQ(upstream.request_count(), 2);
+}
+
+// The time limit of a run ends its calls when it says so.
+TEST_F(CachedCallers, WorkInsideOfTheServerIsCutAndTakenOverByTheNext)
+{
+    call.from_client = false;
+    upstream.enqueue({await_peer_close()});
+    upstream.enqueue(completion_script("for those who stayed"));
+    begin_first(first);
+    begin(second);
+    leave(first);
+    for (auto* one : {&first, &second})
+        wait_for_end(*one);
+    EXPECT_EQ(second.record.completion.text, "for those who stayed");
+    EXPECT_EQ(upstream.request_count(), 2);
 }
 
 TEST_F(Cached, AReloadTakesNewModelsAndKeepsWhatRunsAndWhatIsCooled)

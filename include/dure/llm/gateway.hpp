@@ -4,8 +4,8 @@
 //                       (model name, stream_options.include_usage, dure_* removed) and its answer passed back the same way.
 // Errors carry in reason() the client codes of llm-upstreams §9 ("upstream_timeout", "rate_limit_exceeded", …). An error
 // after the first output means: the stream broke, what came is in the record. Cancelling the awaiting coroutine closes
-// the upstream connection at once and leaves the record as it was; where a target drains (CallContext::from_client) the
-// cancellation comes out only when its answer has ended.
+// the upstream connection at once and leaves the record as it was; where a target drains or others wait for
+// the same answer (CallContext::from_client) the cancellation comes out only when the answer has ended.
 #pragma once
 
 #include <chrono>
@@ -46,8 +46,8 @@ struct CallContext {
     std::string key_id;             // empty: no key
     std::string role;               // of the user; empty: looked up where limits on tokens and cost ask for it
     model::SpendLimits key_limits;  // of the key's own calls
-    // Made for a client that waits for it: its leaving is what cancels the call, and targets may go on without it
-    // (on_client_gone = "drain").
+    // Made for a client that waits for it: its leaving is what cancels the call, and the answer may go on without
+    // it (on_client_gone = "drain", others who wait for the same one).
     bool from_client = false;
     std::string background_task;    // "title_generation" …: a chat client's own request (openai-clients §7); empty: none
 };
