@@ -196,6 +196,18 @@ TEST(Start, ATakenPortIsRefused)
     EXPECT_NE(second.err.find(std::to_string(server.port())), std::string::npos) << second.err;
 }
 
+// An operator must see when a server is open to others; what is printed can be connected to on this machine too.
+TEST(Start, TheAddressThatIsPrintedIsTheOneItListensOn)
+{
+    for (const auto* host : {"127.0.0.1", "0.0.0.0"}) {
+        const ServerProcess server(
+            {.environment = {{"ADMIN_EMAIL", "a@example.com"}, {"ADMIN_PASSWORD", "Long-enough-1!"}},
+             .arguments = {"--host", host}});
+        const auto printed = "listening on http://" + std::string(host) + ":" + std::to_string(server.port()) + " ";
+        EXPECT_NE(server.err().find(printed), std::string::npos) << server.err();
+    }
+}
+
 TEST(Start, EveryProblemOfTheConfigurationIsNamedAtOnce)
 {
     const TemporaryFolder folder;

@@ -170,7 +170,8 @@ public:
         const auto at = line.find("listening on http://");
         if (!ready || at == std::string::npos)
             throw std::runtime_error("the server did not start: " + out() + line);
-        const auto colon = line.find(':', at + std::string_view("listening on http://").size());
+        const auto host = at + std::string_view("listening on http://").size();
+        const auto colon = line.find(':', line[host] == '[' ? line.find(']', host) : host);
         port_ = static_cast<std::uint16_t>(std::strtoul(line.c_str() + colon + 1, nullptr, 10));
     }
 
