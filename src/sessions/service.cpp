@@ -176,12 +176,16 @@ Task<Result<model::Session>> SessionService::for_client_chat(std::string owner_i
     auto session = fresh_session(clock_, settings_, std::move(owner_id));
     session.client_chat_id = std::move(client_chat_id);
     session.model = std::move(model);
-    co_return co_await journal_.write([&](sql::Connection& connection, events::Batch& batch) {
+    const auto asked_at = marks_.generation(session.id);
+    auto stored = co_await journal_.write([&](sql::Connection& connection, events::Batch& batch) {
         auto made = store::Sessions(connection).find_or_create(session);
         if (made && made->id == session.id)   // else another request was first
             batch.add(session_created(session, by));
         return made;
     });
+    if (stored && stored->id == session.id && database_.dialect() == sql::Dialect::sqlite)
+        marks_.keep(session.id, {}, asked_at);
+    co_return stored;
 }
 
 Task<Result<std::string>> SessionService::id_for_client_chat(std::string owner_id, std::string client_chat_id,
@@ -240,15 +244,36 @@ Task<Result<LiveSession>> SessionService::since_summary(LiveSession conversation
     co_return conversation;
 }
 
+Task<Result<bool>> SessionService::is_new(const TurnRecord& record)
+{
+    if (record.turn_key.empty() || database_.dialect() != sql::Dialect::sqlite)
+        co_return false;
+    const auto mark = store::mark_of(record.turn_key);
+    if (const auto known = marks_.has(record.session_id, mark))
+        co_return !*known;
+    const auto asked_at = marks_.generation(record.session_id);
+    auto marks = co_await database_.read(
+        [&](sql::Connection& connection) { return store::Turns(connection).marks(record.session_id); });
+    if (!marks)
+        co_return marks.error();
+    marks_.keep(record.session_id, std::move(*marks), asked_at);
+    co_return !marks_.has(record.session_id, mark).value_or(true);
+}
+
 Task<Result<RecordedTurn>> SessionService::record_turn(TurnRecord record)
 {
+    const auto fresh = co_await is_new(record);
+    if (!fresh)
+        co_return fresh.error();
     const auto now = clock_.now();
-    TurnRows rows(record, now, now + settings_.ttl.count());
+    TurnRows rows(record, *fresh, now, now + settings_.ttl.count());
     store::StoredTurn stored;
     const auto done = co_await database_.write_together(
         [&](sql::Connection& connection) { return store::Turns(connection).record(rows.turn(), stored); });
     if (!done)
         co_return done.error();
+    if (stored.turn.counted && !rows.turn().turn_key.empty())
+        marks_.add(rows.turn().session_id, store::mark_of(rows.turn().turn_key));
     journal_.tell([&] { return rows.event(stored); });
     co_await follow_turn(rows, stored);
     co_return RecordedTurn{stored.turn.turn, stored.turn.summary_due};

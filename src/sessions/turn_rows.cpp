@@ -59,8 +59,9 @@ std::string storable(std::string text)
     return out;
 }
 
-TurnRows::TurnRows(TurnRecord& record, UnixMillis now, UnixMillis expires_at)
+TurnRows::TurnRows(TurnRecord& record, bool key_is_new, UnixMillis now, UnixMillis expires_at)
 {
+    turn_.key_is_new = key_is_new;
     turn_.session_id = std::move(record.session_id);
     turn_.owner_id = std::move(record.owner_id);
     turn_.turn_key = std::move(record.turn_key);
@@ -105,15 +106,14 @@ void TurnRows::make_event(const TurnRecord& record)
 
 std::string TurnRows::event_data(const store::RecordedTurn& turn) const
 {
-    const auto number = std::to_string(turn.turn);
     std::string text;
     text.reserve(200 + event_facts_.size());
-    text.append(R"({"conversation_turns":)").append(number);
+    text.append(R"({"conversation_turns":)").append(std::to_string(turn.turns));
     text.append(R"(,"last_turn":{"cost_nano":)").append(std::to_string(turn_.cost_nano));
     text.append(turn.counted ? R"(,"counted":true,"messages":[")" : R"(,"counted":false,"messages":[")");
     if (turn.counted)
         text.append(turn_.question_id).append(R"(",")");
-    text.append(turn_.answer_id).append(1, '"').append(event_facts_).append(number).append("}}");
+    text.append(turn_.answer_id).append(1, '"').append(event_facts_).append(std::to_string(turn.turn)).append("}}");
     return text;
 }
 

@@ -12,8 +12,8 @@ std::string storable(std::string text);
 
 class TurnRows {
 public:
-    // Takes the texts out of the record.
-    TurnRows(TurnRecord& record, UnixMillis now, UnixMillis expires_at);
+    // Takes the texts out of the record. key_is_new: see NewTurn.
+    TurnRows(TurnRecord& record, bool key_is_new, UnixMillis now, UnixMillis expires_at);
     TurnRows(const TurnRows&) = delete;  // its turn refers to it
     TurnRows& operator=(const TurnRows&) = delete;
 

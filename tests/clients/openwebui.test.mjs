@@ -95,6 +95,27 @@ describe("Open WebUI", () => {
     assert.equal((await sessionOf("chat-two")).conversation_turns, 2);
   });
 
+  for (const named of [true, false])
+    test(`the answer to an earlier question made anew ${named ? "with the messages' ids" : "without ids"} is that turn again, and an edit is a new one`, async () => {
+      const id = `chat-anew-${named}`;
+      const ids = (one) => (named ? { chat: id, ...one } : { chat: id });
+      const first = ask("first");
+      const second = [...first, { role: "assistant", content: "one" }, ...ask("second")];
+      const edited = [...first, { role: "assistant", content: "one" }, ...ask("second, edited")];
+      await chat(first, ids({ message: "m-1", userMessage: "u-1" }));
+      await chat(second, ids({ message: "m-2", userMessage: "u-2", parent: "m-1" }));
+      await chat(first, ids({ message: "m-3", userMessage: "u-1" }));
+      await chat(second, ids({ message: "m-4", userMessage: "u-2", parent: "m-1" }));
+      assert.equal((await sessionOf(id)).conversation_turns, 2);
+      await chat(edited, ids({ message: "m-5", userMessage: "u-3", parent: "m-1" }));
+      await chat(second, ids({ message: "m-6", userMessage: "u-2", parent: "m-1" }));
+      const session = await sessionOf(id);
+      assert.equal(session.conversation_turns, 3);
+      const { messages } = (await server.get(`/api/chat/history/${session.session_id}`)).json;
+      assert.deepEqual(messages.filter((one) => one.role === "user").map((one) => one.content), ["first", "second", "second, edited"]);
+      assert.deepEqual(messages.filter((one) => one.role === "assistant").map((one) => one.turn), [1, 2, 1, 2, 3, 2]);
+    });
+
   test("a conversation id belongs to its key's owner, and no id means no session", async () => {
     const count = (await sessions()).length;
     const answer = await server.post("/v1/chat/completions", { model: agent, messages: ask("stateless"), stream: false });

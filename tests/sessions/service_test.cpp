@@ -88,6 +88,59 @@ TEST_F(SessionServiceTest, RemembersTurnsAndSaysWhenASummaryIsDue)
     });
 }
 
+TEST_F(SessionServiceTest, AnEarlierTurnIsKnownAgainAlsoByTheNextProcess)
+{
+    test::run([&]() -> Task<void> {
+        const auto id = (co_await service->id_for_client_chat("u1", "chat-1", "m")).value();
+        const auto session = (co_await service->find("u1", id)).value();
+        const auto said = [&](const std::string& key) -> Task<std::int64_t> {
+            co_return (co_await service->record_turn(turn(session, "질문 " + key, "답", key))).value().turn;
+        };
+        EXPECT_EQ(co_await said("one"), 1);
+        EXPECT_EQ(co_await said("two"), 2);
+        EXPECT_EQ(co_await said("one"), 1);
+        EXPECT_EQ(co_await said("two"), 2);
+        service = std::make_unique<SessionService>(*database, *journal, in_process_sessions(clock, settings.ttl),
+                                                   settings, clock);
+        EXPECT_EQ(co_await said("one"), 1);
+        EXPECT_EQ(co_await said("three"), 3);
+        EXPECT_EQ(co_await said("two"), 2);
+        EXPECT_EQ((co_await service->find("u1", id)).value().conversation_turns, 3);
+        const auto history = (co_await service->history("u1", id, {})).value();
+        EXPECT_EQ(history.messages.size(), 10u);   // three questions, seven answers
+        EXPECT_EQ((co_await service->conversation("u1", id)).value().session.conversation_turns, 3);
+    });
+}
+
+TEST(TurnMarks, WhatWasReadWhileATurnWasRecordedDoesNotEnter)
+{
+    TurnMarks marks;
+    EXPECT_EQ(marks.has("s", 1), std::nullopt);
+    const auto asked_at = marks.generation("s");
+    marks.add("s", 1);
+    marks.keep("s", {}, asked_at);
+    EXPECT_EQ(marks.has("s", 1), std::nullopt);
+    marks.keep("s", {1}, marks.generation("s"));
+    marks.add("s", 2);
+    EXPECT_EQ(marks.has("s", 1), true);
+    EXPECT_EQ(marks.has("s", 2), true);
+    EXPECT_EQ(marks.has("s", 3), false);
+}
+
+TEST(TurnMarks, AreBounded)
+{
+    TurnMarks marks;
+    for (int i = 0; i < 3; ++i) {
+        const auto session = "s" + std::to_string(i);
+        marks.keep(session, std::vector<std::int64_t>(TurnMarks::most / 2, i), marks.generation(session));
+    }
+    int known = 0;
+    for (int i = 0; i < 3; ++i)
+        known += marks.has("s" + std::to_string(i), i).has_value() ? 1 : 0;
+    EXPECT_EQ(known, 1);
+    EXPECT_EQ(marks.has("s2", 2), true);
+}
+
 TEST_F(SessionServiceTest, ARemovedSessionIsNotKnownByItsChatAnyMore)
 {
     test::run([&]() -> Task<void> {

@@ -99,6 +99,37 @@ TEST_P(TurnsTest, TheSameKeyIsTheSameTurnAndAnEmptyOneIsNever)
     EXPECT_EQ(session().turns_since_summary, 3);
 }
 
+TEST_P(TurnsTest, AnEarlierTurnAgainIsThatTurn)
+{
+    for (const auto* key : {"k1", "k2", "k3"})
+        ASSERT_TRUE(record(turn_of(key, key)).value().turn.counted);
+    const auto expect_again = [&](const std::string& name, const std::string& key, std::int64_t turn) {
+        const auto stored = record(turn_of(name, key)).value().turn;
+        EXPECT_EQ(stored.turn, turn) << name;
+        EXPECT_EQ(stored.turns, 3) << name;
+        EXPECT_FALSE(stored.counted) << name;
+        EXPECT_EQ(session().conversation_turns, 3) << name;
+        EXPECT_EQ(session().turns_since_summary, 3) << name;
+        EXPECT_EQ(messages().back().id, name + "-2a");
+        EXPECT_EQ(messages().back().turn, turn) << name;
+    };
+    expect_again("first", "k1", 1);
+    expect_again("first-too", "k1", 1);
+    expect_again("second", "k2", 2);
+    expect_again("third", "k3", 3);
+    const auto next = record(turn_of("next", "k4")).value().turn;
+    EXPECT_EQ(next.turn, 4);
+    EXPECT_TRUE(next.counted);
+    EXPECT_EQ(messages().size(), 12u);   // four questions, eight answers
+}
+
+TEST_P(TurnsTest, ATurnWithoutAKeyIsNeverFound)
+{
+    record(turn_of("one", ""));
+    record(turn_of("two", "k"));
+    EXPECT_EQ(record(turn_of("three", "")).value().turn.turn, 3);
+}
+
 // The row stays behind everything so far, also when the clock has jumped back, and a summary is due with the turn that fills it.
 TEST_P(TurnsTest, TimesAscendAndASummaryIsDueAtItsTurn)
 {

@@ -19,6 +19,7 @@
 #include "dure/model/records.hpp"
 #include "dure/sessions/chat_ids.hpp"
 #include "dure/sessions/live_sessions.hpp"
+#include "dure/sessions/turn_marks.hpp"
 
 namespace dure::events {
 class Journal;
@@ -72,7 +73,7 @@ struct TurnTotals {
 struct TurnRecord {
     std::string session_id;
     std::string owner_id;
-    std::string turn_key;          // equal to the one recorded last: the same turn again; empty: always a new one
+    std::string turn_key;          // equal to that of a turn of the session: that turn again; empty: always a new one
     std::string user_text;
     std::string assistant_text;
     bool cut = false;              // the answer did not come to its end
@@ -122,6 +123,8 @@ public:
                                    std::string model);
 
 private:
+    // Whether no turn of the session has the key; false also where that is not known.
+    Task<Result<bool>> is_new(const TurnRecord& record);
     Task<void> follow_turn(TurnRows& rows, const store::StoredTurn& stored);
 
     sql::Database& database_;
@@ -130,6 +133,7 @@ private:
     const config::Sessions settings_;
     const Clock& clock_;
     ChatIds chats_;
+    TurnMarks marks_;
 };
 
 }  // namespace dure::sessions

@@ -12,14 +12,16 @@ namespace dure::store {
 
 struct RecordedTurn {
     std::int64_t turn = 0;     // number of the turn
-    bool counted = true;       // false: the same turn again (regenerated, continued, a tool loop)
+    std::int64_t turns = 0;    // how many the session has now: turn, unless it is an earlier one again
+    bool counted = true;       // false: the same turn again (regenerated, continued, a tool loop), or an earlier one
     bool summary_due = false;  // turns_since_summary has reached max_turns
 };
 
 struct NewTurn {
     std::string session_id;
     std::string owner_id;
-    std::string turn_key;  // not empty and that of the turn recorded last: the same turn again
+    std::string turn_key;  // not empty and that of a turn of the session: that turn again
+    bool key_is_new = false;  // the caller knows that no turn of the session has it: nothing is looked for (on SQLite, which has no index)
     UnixMillis now = 0;
     UnixMillis expires_at = 0;  // the session's time begins anew
     std::string question_id;
@@ -53,9 +55,15 @@ struct StoredTurn {
     std::int64_t event_version = 0;
 };
 
+// What the rows keep of a turn's key.
+std::int64_t mark_of(std::string_view turn_key);
+
 class Turns {
 public:
     explicit Turns(sql::Connection& connection) : connection_(connection) {}
+
+    // SQLite: of all turns of a session.
+    Result<std::vector<std::int64_t>> marks(std::string_view session_id);
 
     // not_found: the session is unknown, deleted, or somebody else's. conflict: the event's id is taken by another one's.
     // Both live as long as the caller waits for the unit, at whose end the event is stored.
