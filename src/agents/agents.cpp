@@ -148,6 +148,12 @@ std::vector<std::string> Agents::strategies() const
     return names;
 }
 
+bool Agents::reads_images() const
+{
+    const auto model = state_->gateway.find(state_->model_of({}));
+    return model && model->vision;
+}
+
 Result<void> Agents::check(const AgentRequest& request) const
 {
     return state_->check(request);

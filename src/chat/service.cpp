@@ -80,13 +80,13 @@ llm::CallContext call_of(const Caller& caller, const RequestInfo& info)
     return context;
 }
 
-ModelEntry agent_entry()
+ModelEntry agent_entry(bool reads_images)
 {
     return {std::string(agents::agent_model),
             "Dure agent",
             "dure",
             "An agent with tools: it selects, runs and sums up.",
-            false,
+            reads_images,
             true,
             true};
 }
@@ -152,7 +152,7 @@ std::vector<ModelEntry> ChatService::models(const Caller& caller) const
 {
     std::vector<ModelEntry> list;
     if (caller.may_use_model(agents::agent_model))
-        list.push_back(agent_entry());
+        list.push_back(agent_entry(state_->parts.agents.reads_images()));
     for (const auto& info : state_->parts.gateway.models())
         if (caller.may_use_model(info.id))
             list.push_back(entry_of(info));
@@ -174,7 +174,7 @@ std::optional<ModelEntry> ChatService::find_model(std::string_view id, const Cal
     if (!caller.may_use_model(id))
         return std::nullopt;
     if (id == agents::agent_model)
-        return agent_entry();
+        return agent_entry(state_->parts.agents.reads_images());
     const auto info = state_->parts.gateway.find(id);
     return info ? std::optional(entry_of(*info)) : std::nullopt;
 }

@@ -1,7 +1,9 @@
 // Turns of the agent over the wire: its strategies by name, and what a wrong one answers on each surface.
 #include <gtest/gtest.h>
 
+#include "support/openai_script.hpp"
 #include "support/raw_http.hpp"
+#include "support/scripted_upstream.hpp"
 #include "support/server_process.hpp"
 
 namespace dure::test {
@@ -28,6 +30,43 @@ TEST(AgentTurns, EveryStrategyAnswersAndAWrongOneIsNamed)
         {{"model", "coe-agent-v1"}, {"dure_strategy", "magic"}, {"messages", {{{"role", "user"}, {"content", "hi"}}}}});
     EXPECT_EQ(openai.status, 400) << openai.body;
     EXPECT_EQ(openai.json().at("error").at("param"), "dure_strategy");
+}
+
+// An agent that thinks with the model `scripted`, which reads images or does not.
+class AgentsModel : public testing::Test {
+protected:
+    std::string configuration(bool vision) const
+    {
+        return "[agent]\nmodel = \"scripted\"\n[[providers]]\nname = \"up\"\nbase_url = \"" + upstream.base() +
+               "/v1\"\n[[model]]\nid = \"scripted\"\ntargets = [\"up/scripted\"]\nvision = " +
+               (vision ? "true" : "false") + "\n";
+    }
+    void reconfigure(bool vision) const { std::ofstream(server.folder() / "dure.toml") << configuration(vision); }
+    RawAnswer get(const std::string& target) const
+    {
+        return fetch(server.port(), raw_request("GET", target, server.key()));
+    }
+    // What the list and the entry by itself say of the agent.
+    bool both_say(bool reads_images) const
+    {
+        const auto said = [](const Json& entry) { return entry["info"]["meta"]["capabilities"]["vision"]; };
+        return said(get("/v1/models").json()["data"][0]) == reads_images &&
+               said(get("/v1/models/coe-agent-v1").json()) == reads_images;
+    }
+
+    ScriptedUpstream upstream;
+    ServerProcess server{{.configuration = configuration(false)}};
+};
+
+TEST_F(AgentsModel, SaysWhetherTheAgentReadsImagesAlsoWhenItChanges)
+{
+    EXPECT_TRUE(both_say(false));
+    reconfigure(true);
+    server.send_signal(SIGHUP);
+    EXPECT_TRUE(eventually([&] { return both_say(true); }));
+    reconfigure(false);
+    EXPECT_EQ(fetch(server.port(), raw_request("POST", "/api/models/reload", server.key())).status, 200);
+    EXPECT_TRUE(both_say(false));
 }
 
 }  // namespace agent_turn

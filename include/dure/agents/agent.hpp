@@ -59,6 +59,8 @@ public:
 
     bool knows_strategy(std::string_view name) const;
     std::vector<std::string> strategies() const;
+    // Whether the configured model does, as the gateway knows it now.
+    bool reads_images() const;
     // What can be refused before anything runs: strategy, tool_choice, response_format, the configured model.
     Result<void> check(const AgentRequest& request) const;
     // With `durable` a run that recovers goes on behind its last checkpoint; what it had said and done by then is in `into`.
