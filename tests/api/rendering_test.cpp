@@ -222,6 +222,24 @@ TEST(Chunks, HaveTheSameHeadAndTheDeltasOfTheirPiece)
     EXPECT_EQ(chunks[6]["usage"]["total_tokens"], 7);
 }
 
+TEST(Chunks, AStatusIsAnEventWithoutAChoice)
+{
+    const ChunkWriter writer("id", 7, "m");
+    std::string out;
+    writer.status(out, {"\"x\" 실행 중", false, false});
+    writer.status(out, {"x 사용", true, false});
+    writer.status(out, {"생각", true, true});
+    const auto chunks = chunks_of(out);
+    ASSERT_EQ(chunks.size(), 3u);
+    for (const auto& chunk : chunks) {
+        EXPECT_EQ(chunk["choices"], Json::array());
+        EXPECT_EQ(chunk["event"]["type"], "status");
+    }
+    EXPECT_EQ(chunks[0]["event"]["data"], (Json{{"description", "\"x\" 실행 중"}, {"done", false}}));
+    EXPECT_EQ(chunks[1]["event"]["data"], (Json{{"description", "x 사용"}, {"done", true}}));
+    EXPECT_EQ(chunks[2]["event"]["data"], (Json{{"description", "생각"}, {"done", true}, {"hidden", true}}));
+}
+
 TEST(Chunks, NoLineIsOver64KiBWhateverItHolds)
 {
     const ChunkWriter writer("id", 7, "m");

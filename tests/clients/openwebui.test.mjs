@@ -5,6 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { builtinTools, cutJson, headers, origin, taskRequest, tasks } from "./support/openwebui.mjs";
 import { Server } from "./support/server.mjs";
 import { parseEvents } from "./support/sse.mjs";
+import { Upstream } from "./support/upstream.mjs";
 
 const agent = "coe-agent-v1";
 const ask = (content) => [{ role: "user", content }];
@@ -173,5 +174,101 @@ describe("Open WebUI", () => {
     assert.equal(answer.headers.get("access-control-allow-origin"), "https://chat.example");
     const allowed = answer.headers.get("access-control-allow-headers").toLowerCase();
     for (const name of ["authorization", "content-type", "x-stainless-lang"]) assert.ok(allowed.includes(name), allowed);
+  });
+});
+
+// It appends every status and shows the last one over the answer, in motion until one is done (openai-clients §10).
+describe("The line over an answer", () => {
+  let upstream, scripted;
+  before(async () => {
+    upstream = await Upstream.start();
+    scripted = await Server.start({ upstream, models: [{ id: "brain", target: "brain" }], agentModel: "brain" });
+  });
+  after(async () => {
+    await scripted?.stop();
+    await upstream?.stop();
+  });
+
+  // In their order: {description, done[, hidden]} of a status, and once for all pieces of one after another "…" (words), "thought",
+  // "call" (of a client's tool), "error".
+  async function shown(question, fields = headers({ chat: "" }), extra = {}) {
+    const body = { model: agent, messages: ask(question), stream: true, ...extra };
+    const answer = await scripted.post("/v1/chat/completions", body, { headers: fields });
+    const all = [];
+    for (const { data } of parseEvents(answer.text)) {
+      const chunk = data === "[DONE]" ? {} : JSON.parse(data);
+      const delta = chunk.choices?.[0]?.delta ?? {};
+      const piece = delta.content ? "…" : delta.reasoning_content ? "thought" : delta.tool_calls ? "call" : chunk.error ? "error" : "";
+      if (chunk.event) assert.equal(chunk.event.type, "status");
+      if (chunk.event) all.push(chunk.event.data);
+      else if (piece && all.at(-1) !== piece) all.push(piece);
+    }
+    return all;
+  }
+  const step = (description) => ({ description, done: false });
+  const rest = (description) => ({ description, done: true });
+  const hidden = (description) => ({ description, done: true, hidden: true });
+  const toolRan = (it) => it.body.messages.some((message) => message.role === "tool");
+  const calculation = [{ expression: "12 * 7" }, "call_1"];
+
+  test("is one a step, and rests on the tools that were used before the words come", async () => {
+    upstream.script("brain", (it) => (toolRan(it) ? it.answer("Eighty four it is.") : it.callTool("calculator", ...calculation)));
+    assert.deepEqual(await shown("12 * 7을 계산해 줘"), [
+      step("도구 고르는 중"), step("다음 단계 결정 중"), step("도구 실행 중"), step("calculator 실행 중"), step("답변 작성 중"),
+      rest("calculator 사용"), "…",
+    ]);
+    assert.equal((await shown("Calculate 12 * 7")).at(-2).description, "Used calculator");
+    assert.deepEqual(await shown("12 * 7을 계산해 줘", origin), ["…"], "not for a caller that is not Open WebUI");
+  });
+
+  test("is gone before the words of an answer that needed no tool, and stays gone", async () => {
+    upstream.script("brain", (it) => it.answer("Nothing to calculate here."));
+    assert.deepEqual(await shown("Hello"), [
+      step("Choosing tools"), step("Deciding the next step"), hidden("Deciding the next step"), "…",
+    ]);
+  });
+
+  test("comes again for tools behind words, and the last one names them", async () => {
+    upstream.script("brain", async (it) => {
+      if (toolRan(it)) return it.answer("Eighty four it is.");
+      it.startStream();
+      const call = { index: 0, id: "call_1", type: "function", function: { name: "calculator", arguments: JSON.stringify(calculation[0]) } };
+      for (const word of ["Let me", " calculate", " that", " for you."]) await it.event(it.chunk({ content: word }), { delay: 20 });
+      await it.event(it.chunk({ tool_calls: [call] }));
+      await it.finish("tool_calls");
+    });
+    const lines = await shown("Calculate 12 * 7");
+    assert.deepEqual(lines, [
+      step("Choosing tools"), step("Deciding the next step"), hidden("Deciding the next step"), "…",
+      step("calculator is running"), step("Writing the answer"), rest("Used calculator"), "…",
+    ]);
+  });
+
+  test("stays over a model's thoughts, and is gone before its words or a call of the client's tool", async () => {
+    const thinking = [step("Choosing tools"), step("Deciding the next step"), "thought"];
+    upstream.script("brain", async (it) => {
+      it.startStream();
+      await it.event(it.chunk({ reasoning_content: "hm" }), { delay: 20 });
+      for (const word of ["It", " is", " noon", " now."]) await it.event(it.chunk({ content: word }), { delay: 20 });
+      await it.finish("stop");
+    });
+    assert.deepEqual(await shown("Hello"), [...thinking, hidden("Deciding the next step"), "…"]);
+    upstream.script("brain", async (it) => {
+      it.startStream();
+      await it.event(it.chunk({ reasoning_content: "hm" }), { delay: 20 });
+      const call = { index: 0, id: "call_1", type: "function", function: { name: "search_chats", arguments: '{"query":"x"}' } };
+      await it.event(it.chunk({ tool_calls: [call] }));
+      await it.finish("tool_calls");
+    });
+    const called = await shown("Hello", undefined, { tools: builtinTools });
+    assert.deepEqual(called.slice(0, 3), thinking);
+    assert.deepEqual([called.at(-2).hidden, called.at(-1)], [true, "call"]);
+  });
+
+  test("rests before an error", async () => {
+    upstream.script("brain", (it) => it.error(400, { message: "no", type: "invalid_request_error" }));
+    assert.deepEqual(await shown("Hello"), [
+      step("Choosing tools"), step("Deciding the next step"), hidden("Deciding the next step"), "error",
+    ]);
   });
 });

@@ -52,34 +52,56 @@ protected:
     std::string model;
 };
 
-// openai-clients §10: a line per node for Open WebUI; nothing that other clients do not know.
+// What a chat shows, in its order: "묻기…" of a line in motion, "묻기." of one at rest, "묻기-" of a hidden one, "“봄비”" of words.
+std::vector<std::string> shown_of(const RawAnswer& answer)
+{
+    std::vector<std::string> shown;
+    for (std::size_t at = 0; (at = answer.body.find("data: {", at)) != std::string::npos; ++at) {
+        const auto chunk = Json::parse(answer.body.substr(at + 6, answer.body.find('\n', at) - at - 6));
+        if (const auto event = chunk.find("event"); event != chunk.end()) {
+            EXPECT_EQ(event->at("type"), "status");
+            EXPECT_TRUE(chunk.at("choices").empty());
+            const auto& data = event->at("data");
+            const auto* mark = data.value("hidden", false) ? "-" : data.at("done").get<bool>() ? "." : "…";
+            shown.push_back(data.at("description").get<std::string>() + mark);
+        } else if (chunk.contains("error")) {
+            shown.push_back("error");
+        } else if (!chunk.at("choices").empty()) {
+            const auto text = chunk.at("choices").at(0).at("delta").value("content", "");
+            if (!text.empty())
+                shown.push_back("“" + text + "”");
+        }
+    }
+    return shown;
+}
+
+using Shown = std::vector<std::string>;
+
+// openai-clients §10: a line per node for Open WebUI, at rest before the words; nothing that other clients do not know.
 TEST_F(FlowChat, OpenWebUiIsShownWhichNodeIsAtWork)
 {
-    const auto shown = [&](const RawFields& fields) {
+    const auto shown = [&](const char* question, const RawFields& fields) {
         upstream.enqueue(text_stream_script("봄비"));
-        auto asked = chat("날씨?");
+        auto asked = chat(question);
         asked["stream"] = true;
         const auto answer = send("POST", "/v1/chat/completions", asked, fields);
         EXPECT_EQ(answer.status, 200) << answer.body;
-        EXPECT_NE(answer.body.find("봄비"), std::string::npos) << answer.body;
-        std::vector<std::pair<std::string, bool>> lines;
-        for (std::size_t at = 0; (at = answer.body.find("data: {", at)) != std::string::npos; ++at) {
-            const auto chunk = Json::parse(answer.body.substr(at + 6, answer.body.find('\n', at) - at - 6));
-            if (!chunk.contains("event"))
-                continue;
-            EXPECT_EQ(chunk.at("event").at("type"), "status");
-            EXPECT_TRUE(chunk.at("choices").empty());
-            const auto& data = chunk.at("event").at("data");
-            lines.emplace_back(data.at("description").get<std::string>(), data.at("done").get<bool>());
-        }
-        return lines;
+        return shown_of(answer);
     };
-    const auto lines = shown({{"X-OpenWebUI-Chat-Id", "c1"}});
-    const auto asks = std::find(lines.begin(), lines.end(), std::pair<std::string, bool>("ask", false));
-    ASSERT_NE(asks, lines.end());
-    EXPECT_NE(std::find(asks, lines.end(), std::pair<std::string, bool>("ask", true)), lines.end());
-    EXPECT_TRUE(lines.back().second) << "the last one is done";
-    EXPECT_TRUE(shown({}).empty());
+    EXPECT_EQ(shown("날씨?", {{"X-OpenWebUI-Chat-Id", "c1"}}),
+              (Shown{"start…", "ask…", "start, ask 실행.", "“봄비”", "out…", "start, ask, out 실행."}));
+    EXPECT_EQ(shown("Rain?", {{"X-OpenWebUI-Chat-Id", "c1"}}),
+              (Shown{"start…", "ask…", "Ran start, ask.", "“봄비”", "out…", "Ran start, ask, out."}));
+    EXPECT_EQ(shown("날씨?", {}), Shown{"“봄비”"});
+}
+
+TEST_F(FlowChat, NothingStaysInMotionOverAnError)
+{
+    upstream.enqueue({dure::test::send(http_answer(400, "application/json", R"({"error":{"message":"no"}})"))});
+    auto asked = chat("Rain?");
+    asked["stream"] = true;
+    const auto answer = send("POST", "/v1/chat/completions", asked, {{"X-OpenWebUI-Chat-Id", "c5"}});
+    EXPECT_EQ(shown_of(answer), (Shown{"start…", "ask…", "Ran start, ask.", "error"})) << answer.body;
 }
 
 TEST_F(FlowChat, ABackgroundRequestRunsNoFlowAndIsNoTurn)

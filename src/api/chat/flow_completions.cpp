@@ -5,6 +5,7 @@
 #include "api/chat/openai_stream.hpp"
 #include "api/flows/answers.hpp"
 #include "api/stopping.hpp"
+#include "dure/base/language.hpp"
 #include "dure/executions/flow_chat.hpp"
 #include "dure/sessions/service.hpp"
 
@@ -157,7 +158,8 @@ Task<Result<void>> complete_by_flow(const ApiParts& parts, RequestContext& conte
             200, completion_json(new_completion_id(), SystemClock().now() / 1000, call.model, answer.completion),
             answer_headers(answer));
     }
-    OpenAiStream stream(context, answer, call.model, call.hints.open_webui);
+    OpenAiStream stream(context, answer, call.model, call.hints.open_webui,
+                        StatusLines::of_flow(speaks_korean(parts.settings.agent.language, turn.message)));
     auto outcome =
         co_await or_told_of_stop(context, flow.complete(flow_owner(context), std::move(turn), stream, answer));
     if (outcome)

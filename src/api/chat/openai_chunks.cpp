@@ -79,12 +79,13 @@ void ChunkWriter::piece(std::string& out, const model::Piece& piece) const
         tool_call_delta(out, call);
 }
 
-void ChunkWriter::status(std::string& out, const model::Progress& progress) const
+void ChunkWriter::status(std::string& out, const Status& status) const
 {
     out += head_;
     out += R"(],"event":{"type":"status","data":{"description":)";
-    append_json_string(out, utf8_prefix(progress.description, longest_delta));
-    out += progress.done ? ",\"done\":true}}}\n\n" : ",\"done\":false}}}\n\n";
+    append_json_string(out, utf8_prefix(status.description, longest_delta));
+    out += status.done ? ",\"done\":true" : ",\"done\":false";
+    out += status.hidden ? ",\"hidden\":true}}}\n\n" : "}}}\n\n";
 }
 
 void ChunkWriter::finish(std::string& out, std::string_view reason) const

@@ -8,6 +8,13 @@
 
 namespace dure::api {
 
+// A line of Open WebUI's about the answer that is being made (§10).
+struct Status {
+    std::string description;
+    bool done = false;     // false: it is shown in motion
+    bool hidden = false;   // as the last one it takes all of them from view
+};
+
 // The chunks of one answer: id, created and model are the same in all of them and rendered once.
 class ChunkWriter {
 public:
@@ -16,7 +23,7 @@ public:
     // Each appends whole "data: …\n\n" events.
     void role(std::string& out) const;
     void piece(std::string& out, const model::Piece& piece) const;
-    void status(std::string& out, const model::Progress& progress) const;   // Open WebUI's progress line (§10)
+    void status(std::string& out, const Status& status) const;
     void finish(std::string& out, std::string_view reason) const;
     void usage(std::string& out, const model::Usage& usage) const;
 

@@ -23,6 +23,11 @@ std::string header_text(std::string_view name)
     return text;
 }
 
+bool is_thought(const model::Piece& piece)
+{
+    return piece.text.empty() && piece.refusal.empty() && piece.tool_calls.empty();
+}
+
 }  // namespace
 
 QueryParameters answer_headers(const chat::Answer& answer)
@@ -47,9 +52,9 @@ QueryParameters answer_headers(const chat::Answer& answer)
 }
 
 OpenAiStream::OpenAiStream(RequestContext& context, const chat::Answer& answer, std::string_view model,
-                           bool show_progress)
+                           bool show_progress, StatusLines statuses)
     : exchange_(context.exchange()), show_progress_(show_progress), context_(context), answer_(answer),
-      chunks_(new_completion_id(), SystemClock().now() / 1000, model)
+      chunks_(new_completion_id(), SystemClock().now() / 1000, model), statuses_(std::move(statuses))
 {}
 
 Task<Result<void>> OpenAiStream::start()
@@ -81,10 +86,18 @@ void OpenAiStream::role_first()
     chunks_.role(buffer_);
 }
 
+void OpenAiStream::close_status()
+{
+    if (statuses_.open())
+        chunks_.status(buffer_, statuses_.close());
+}
+
 Task<Result<void>> OpenAiStream::piece(const model::Piece& piece)
 {
     buffer_.clear();
     role_first();
+    if (statuses_.open() && !is_thought(piece))
+        close_status();
     chunks_.piece(buffer_, piece);
     if (buffer_.empty())
         co_return Result<void>();
@@ -110,9 +123,12 @@ Task<Result<void>> OpenAiStream::progress(const model::Progress& progress)
 {
     if (!show_progress_)
         co_return Result<void>();
+    const auto status = statuses_.step(progress);
+    if (!status)
+        co_return Result<void>();
     buffer_.clear();
     role_first();
-    chunks_.status(buffer_, progress);
+    chunks_.status(buffer_, *status);
     co_return co_await write(buffer_);
 }
 
@@ -128,6 +144,7 @@ Task<Result<void>> OpenAiStream::finish(bool include_usage)
     buffer_.clear();
     if (!relayed_) {
         role_first();
+        close_status();
         chunks_.finish(buffer_, answer_.completion.finish_reason);
         if (include_usage)
             chunks_.usage(buffer_, answer_.completion.usage);
@@ -139,7 +156,10 @@ Task<Result<void>> OpenAiStream::finish(bool include_usage)
 
 Task<Result<void>> OpenAiStream::fail(const Error& error)
 {
-    co_return co_await exchange_.finish_stream("data: " + openai_error_json(error) + "\n\n");
+    buffer_.clear();
+    close_status();
+    buffer_ += "data: " + openai_error_json(error) + "\n\n";
+    co_return co_await exchange_.finish_stream(buffer_);
 }
 
 }  // namespace dure::api

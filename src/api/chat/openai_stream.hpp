@@ -6,6 +6,7 @@
 #include <string>
 
 #include "api/chat/openai_chunks.hpp"
+#include "api/chat/status_lines.hpp"
 #include "api/context.hpp"
 #include "dure/chat/service.hpp"
 
@@ -14,7 +15,8 @@ namespace dure::api {
 class OpenAiStream final : public model::AnswerSink {
 public:
     // `answer` is filled by the service while it works; its target is named in the response head.
-    OpenAiStream(RequestContext& context, const chat::Answer& answer, std::string_view model, bool show_progress);
+    OpenAiStream(RequestContext& context, const chat::Answer& answer, std::string_view model, bool show_progress,
+                 StatusLines statuses = StatusLines::of_agent());
 
     Task<Result<void>> piece(const model::Piece& piece) override;
     Task<Result<void>> rendered(std::string_view events) override;
@@ -32,6 +34,7 @@ public:
 
 private:
     void role_first();
+    void close_status();
     Task<Result<void>> start();
     Task<Result<void>> write(std::string_view bytes);
     Task<Result<void>> start_and_write(std::string_view bytes);
@@ -52,6 +55,7 @@ private:
     ChunkWriter chunks_;
     std::string buffer_;          // reused from piece to piece
     bool done_held_ = false;      // its [DONE] waits for finish()
+    StatusLines statuses_;
 };
 
 // x-dure-model, x-dure-attempts, x-dure-dropped-params, x-dure-fallback, x-dure-cache of an answer.
