@@ -211,6 +211,17 @@ TEST(MockInstance, IsBoundedForSchemasThatReferToThemselves)
     EXPECT_LT(mock::minimal_instance(schema).dump().size(), 100000u);
 }
 
+TEST(MockInstance, TheFirstItemsOfAListFollowTheirOwnSchemas)
+{
+    const auto first = R"([{"type":"integer","minimum":3},{"const":"x"}])";
+    for (const auto& [schema, instance] : std::vector<std::pair<std::string, std::string>>{
+             {R"({"type":"array","minItems":3,"items":{"type":"boolean"},"prefixItems":)", R"([3,"x",true])"},
+             {R"({"minItems":1,"prefixItems":)", "[3]"},
+             {R"({"type":"array","minItems":3,"additionalItems":{"type":"boolean"},"items":)", R"([3,"x",true])"},
+             {R"({"type":"array","minItems":3,"prefixItems":)", R"([3,"x","mock"])"}})
+        EXPECT_EQ(mock::minimal_instance(Json::parse(schema + first + "}")), Json::parse(instance)) << schema;
+}
+
 struct TaskCase {
     const char* task;
     const char* mark;

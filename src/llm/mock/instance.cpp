@@ -103,13 +103,28 @@ Json object_instance(const Json& schema, const Walk& walk, int depth)
     return object;
 }
 
+const Json* list_member(const Json& schema, const char* name)
+{
+    const auto found = schema.find(name);
+    return found != schema.end() && found->is_array() ? &*found : nullptr;
+}
+
+// The first items have schemas of their own in prefixItems or, as draft-7 writes it, in a list of items.
 Json array_instance(const Json& schema, const Walk& walk, int depth)
 {
     auto array = Json::array();
-    const auto count = bounded_member(schema, "minItems", 0, longest_array);
-    const auto items = schema.find("items");
-    for (std::int64_t i = 0; i < count; ++i)
-        array.push_back(items == schema.end() ? Json("mock") : build_instance(*items, walk, depth + 1));
+    const auto count = static_cast<std::size_t>(bounded_member(schema, "minItems", 0, longest_array));
+    const auto* first = list_member(schema, "prefixItems");
+    const bool older = first == nullptr && list_member(schema, "items") != nullptr;
+    if (older)
+        first = list_member(schema, "items");
+    const auto rest = schema.find(older ? "additionalItems" : "items");
+    while (array.size() < count) {
+        const bool own = first != nullptr && array.size() < first->size();
+        array.push_back(own                    ? build_instance(first->at(array.size()), walk, depth + 1)
+                        : rest == schema.end() ? Json("mock")
+                                               : build_instance(*rest, walk, depth + 1));
+    }
     return array;
 }
 
@@ -122,7 +137,7 @@ std::string type_of(const Json& schema)
         return type->front().get<std::string>();
     if (schema.contains("properties") || schema.contains("required"))
         return "object";
-    return schema.contains("items") ? "array" : "";
+    return schema.contains("items") || schema.contains("prefixItems") ? "array" : "";
 }
 
 // allOf: the members are laid over the schema, so that required lists and properties of all of them count.
