@@ -31,13 +31,6 @@ Error wrong(std::string param, std::string message)
     return Error(Errc::invalid_argument, std::move(message)).param(std::move(param)).reason("invalid_value");
 }
 
-bool holds_image(const model::Message& message)
-{
-    return message.content.is_array() && std::any_of(message.content.begin(), message.content.end(), [](const auto& part) {
-        return part.is_object() && part.value("type", OrderedJson()) == "image_url";
-    });
-}
-
 // A demand for a call must be one that the client's own tools can fulfil.
 Result<void> check_tool_choice(const AgentRequest& request)
 {
@@ -75,7 +68,6 @@ struct Agents::State {
     const Strategy* find(const std::string& name) const;
     std::string model_of(const AgentRequest& request) const;
     Result<void> check(const AgentRequest& request) const;
-    Result<void> check_images(const AgentRequest& request) const;
     Result<AgentRun> prepare(const AgentRequest& request, const llm::CallContext& context, const tools::Caller& caller,
                              model::AnswerSink& sink, AgentRecord& into) const;
 
@@ -132,22 +124,7 @@ Result<void> Agents::State::check(const AgentRequest& request) const
         return Error(Errc::not_found, "The model '" + model + "' does not exist.").reason("model_not_found").param("model");
     if (auto checked = check_tool_choice(request); !checked)
         return checked;
-    if (auto checked = check_images(request); !checked)
-        return checked;
     return check_response_format(request);
-}
-
-// The gateway passes on what a client sends to a model of its choice. Here the model is ours: the client knows no other than the
-// agent, and some models drop an image without a word and answer all the same.
-Result<void> Agents::State::check_images(const AgentRequest& request) const
-{
-    const auto name = model_of(request);
-    const auto model = gateway.find(name);
-    if (!model || model->vision || std::none_of(request.messages.begin(), request.messages.end(), holds_image))
-        return {};
-    return Error(Errc::invalid_argument, "The agent's model '" + name + "' does not read images.")
-        .reason("images_not_supported")
-        .param("messages");
 }
 
 Agents::Agents(llm::Gateway& gateway, tools::Registry& tools, tools::Selector& selector, Logger& logger,
@@ -180,11 +157,6 @@ bool Agents::reads_images() const
 Result<void> Agents::check(const AgentRequest& request) const
 {
     return state_->check(request);
-}
-
-Result<void> Agents::check_images(const AgentRequest& request) const
-{
-    return state_->check_images(request);
 }
 
 Task<Result<void>> Agents::run(const AgentRequest& request, const llm::CallContext& context, const tools::Caller& caller,

@@ -236,10 +236,8 @@ Task<Result<void>> ChatService::State::ask_agent(const CompletionCall& call, Tur
         co_return request.error();
     if (auto fine = parts.agents.check(*request); !fine && !in_background)
         co_return fine;
-    if (in_background) {
-        DURE_CO_TRY_VOID(parts.agents.check_images(*request));
+    if (in_background)
         co_return co_await turns.background(turn, std::move(*request), context, sink, answer);
-    }
     if (!call.hints.chat_id.empty())
         DURE_CO_TRY_VOID(co_await join_session(call, turn, answer));
     co_return co_await turns.agent(turn, *request, context, sink, answer);

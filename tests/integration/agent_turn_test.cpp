@@ -9,8 +9,6 @@
 namespace dure::test {
 namespace agent_turn {
 
-using namespace std::chrono_literals;
-
 TEST(AgentTurns, EveryStrategyAnswersAndAWrongOneIsNamed)
 {
     ServerProcess server;
@@ -69,38 +67,6 @@ TEST_F(AgentsModel, SaysWhetherTheAgentReadsImagesAlsoWhenItChanges)
     reconfigure(false);
     EXPECT_EQ(fetch(server.port(), raw_request("POST", "/api/models/reload", server.key())).status, 200);
     EXPECT_TRUE(both_say(false));
-}
-
-RawAnswer ask_about_an_image(const ServerProcess& server, bool stream, const RawFields& fields = {})
-{
-    const auto body = Json::parse(R"({"model":"coe-agent-v1","messages":[
-        {"role":"user","content":[{"type":"text","text":"What is this?"},
-                                  {"type":"image_url","image_url":{"url":"data:image/png;base64,AA=="}}]},
-        {"role":"assistant","content":"A cat."},{"role":"user","content":"Which one?"}],"stream":)" +
-                                  std::string(stream ? "true}" : "false}"));
-    return fetch(server.port(), raw_request("POST", "/v1/chat/completions", server.key(), body.dump(), fields));
-}
-
-TEST_F(AgentsModel, IsShownNoImageUnlessItReadsThem)
-{
-    const RawFields in_background{{"X-OpenWebUI-Chat-Id", "c1"}, {"X-OpenWebUI-Task", "title_generation"}};
-    for (const auto& [stream, fields] : {std::pair(false, RawFields()), {true, RawFields()}, {false, in_background}}) {
-        const auto refused = ask_about_an_image(server, stream, fields);
-        ASSERT_EQ(refused.status, 400) << refused.body;
-        EXPECT_EQ(refused.json()["error"]["code"], "images_not_supported");
-        EXPECT_EQ(refused.json()["error"]["param"], "messages");
-        EXPECT_EQ(refused.json()["error"]["message"], "The agent's model 'scripted' does not read images.");
-    }
-    EXPECT_EQ(upstream.request_count(), 0);
-
-    reconfigure(true);
-    ASSERT_EQ(fetch(server.port(), raw_request("POST", "/api/models/reload", server.key())).status, 200);
-    upstream.handle([](const RecordedRequest&) { return text_stream_script("A tabby.", 0ms); });
-    EXPECT_EQ(ask_about_an_image(server, false).status, 200);
-    EXPECT_EQ(ask_about_an_image(server, false, in_background).status, 200);
-    ASSERT_EQ(upstream.request_count(), 2);
-    for (const auto& request : upstream.requests())
-        EXPECT_NE(request.body.find("data:image/png;base64,AA=="), std::string::npos) << request.body;
 }
 
 }  // namespace agent_turn

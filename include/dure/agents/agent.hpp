@@ -61,10 +61,8 @@ public:
     std::vector<std::string> strategies() const;
     // Whether the configured model does, as the gateway knows it now.
     bool reads_images() const;
-    // What can be refused before anything runs: strategy, tool_choice, response_format, the configured model, images.
+    // What can be refused before anything runs: strategy, tool_choice, response_format, the configured model.
     Result<void> check(const AgentRequest& request) const;
-    // Of these only the images, which a model that does not read them is never sent.
-    Result<void> check_images(const AgentRequest& request) const;
     // With `durable` a run that recovers goes on behind its last checkpoint; what it had said and done by then is in `into`.
     Task<Result<void>> run(const AgentRequest& request, const llm::CallContext& context, const tools::Caller& caller,
                            model::AnswerSink& sink, AgentRecord& into, const DurableRun* durable = nullptr);
