@@ -1,7 +1,6 @@
 // Turns of the agent over the wire: its strategies by name, and what a wrong one answers on each surface.
 #include <gtest/gtest.h>
 
-#include "support/openai_script.hpp"
 #include "support/raw_http.hpp"
 #include "support/scripted_upstream.hpp"
 #include "support/server_process.hpp"
