@@ -171,7 +171,7 @@ public:
     {
         if (auto listening = listen(); !listening)
             return listening.error();
-        auto first_admin = prepare_first_start(on.database, on.settings);
+        auto first_admin = prepare_first_start(on.database, on.settings, on.logger);
         if (!first_admin)
             return first_admin;
         if (auto started = chat.start(on.cores.at(0)); !started)

@@ -103,7 +103,8 @@ Result<std::string> create_admin(sql::Database& database, const config::Settings
     return user.id;
 }
 
-Result<std::optional<FirstAdmin>> prepare_first_start(sql::Database& database, const config::Settings& settings)
+Result<std::optional<FirstAdmin>> prepare_first_start(sql::Database& database, const config::Settings& settings,
+                                                      Logger& logger)
 {
     if (!settings.auth.accounts)
         return std::optional<FirstAdmin>();
@@ -118,8 +119,11 @@ Result<std::optional<FirstAdmin>> prepare_first_start(sql::Database& database, c
             return made.error();
         return std::optional<FirstAdmin>();
     }
-    if (state->any_user || !settings.sqlite() || !is_loopback(settings.server.host))
+    if (state->any_user || !settings.sqlite() || !is_loopback(settings.server.host)) {
+        if (!state->any_admin)
+            logger.warn("there is no administrator; `dure admin create --email …` makes one");
         return std::optional<FirstAdmin>();
+    }
     FirstAdmin admin;
     admin.email = "admin@localhost";
     admin.password = SecretString(random_password());

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "dure/base/error.hpp"
+#include "dure/base/log.hpp"
 #include "dure/base/secret.hpp"
 #include "dure/config/settings.hpp"
 #include "dure/sql/database.hpp"
@@ -18,8 +19,10 @@ struct FirstAdmin {
     SecretString key;
 };
 
-// What was made and must be shown; empty when there was nothing to make or the operator knows the password already.
-Result<std::optional<FirstAdmin>> prepare_first_start(sql::Database& database, const config::Settings& settings);
+// What was made and must be shown; empty when there was nothing to make or the operator knows the password already. When there is
+// still no administrator the log says how to make one.
+Result<std::optional<FirstAdmin>> prepare_first_start(sql::Database& database, const config::Settings& settings,
+                                                      Logger& logger);
 
 // Prints it on standard output, with a curl line that works when pasted.
 void announce(const FirstAdmin& admin, const std::string& url);

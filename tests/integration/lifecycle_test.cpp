@@ -197,6 +197,22 @@ TEST(Start, ATakenPortIsRefused)
 }
 
 // An operator must see when a server is open to others; what is printed can be connected to on this machine too.
+TEST(FirstStart, BeyondLoopbackSaysHowToMakeAnAdministrator)
+{
+    const TemporaryFolder folder;
+    const auto told = [&] {
+        const auto pid = spawn(folder.path(), folder.path(), {"serve", "--port", "0", "--host", "0.0.0.0"}, {});
+        const auto said = [&] { return read_file(folder.path() / "err.txt"); };
+        EXPECT_TRUE(eventually([&] { return said().find("listening on") != std::string::npos; })) << said();
+        ::kill(pid, SIGTERM);
+        EXPECT_EQ(wait_for_exit(pid), 0);
+        return said().find("dure admin create --email") != std::string::npos;
+    };
+    EXPECT_TRUE(told());
+    ASSERT_EQ(run_command(folder.path(), {"admin", "create", "--email", "a@example.com"}).code, 0);
+    EXPECT_FALSE(told());
+}
+
 TEST(Start, TheAddressThatIsPrintedIsTheOneItListensOn)
 {
     for (const auto* host : {"127.0.0.1", "0.0.0.0"}) {
