@@ -17,6 +17,7 @@ namespace dure::sessions {
 class TurnMarks {
 public:
     static constexpr std::size_t most = 200'000;   // marks of all sessions together
+    static constexpr std::size_t of_a_session = 16;   // as many marks take the room that a session takes besides its own
 
     // Whether the session has a turn of that mark; empty: the session's are not known here.
     std::optional<bool> has(const std::string& session_id, std::int64_t mark) const
@@ -42,8 +43,8 @@ public:
         const std::lock_guard lock(guard_);
         if (asked_at != generations_[place_of(session_id)] || sessions_.contains(session_id))
             return;
-        make_room(marks.size() + 1);
-        count_ += marks.size() + 1;
+        make_room(marks.size() + of_a_session);
+        count_ += marks.size() + of_a_session;
         sessions_.emplace(session_id, std::move(marks));
     }
 
@@ -70,7 +71,7 @@ private:
     void make_room(std::size_t more)
     {
         while (count_ + more > most && !sessions_.empty()) {   // any of them: it is read again
-            count_ -= sessions_.begin()->second.size() + 1;
+            count_ -= sessions_.begin()->second.size() + of_a_session;
             sessions_.erase(sessions_.begin());
         }
     }
