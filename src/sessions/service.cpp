@@ -1,6 +1,7 @@
 // SessionService; see service.hpp.
 #include "dure/sessions/service.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "dure/events/journal.hpp"
@@ -65,10 +66,21 @@ Result<LiveSession> rebuild(sql::Connection& connection, const std::string& owne
     return live;
 }
 
+// They stand in the order of time: an answer that was made anew belongs behind the question of its turn. Nearly always nothing moves.
+void order_by_turn(std::vector<LiveMessage>& messages)
+{
+    for (auto at = messages.begin(); at != messages.end(); ++at) {
+        const auto place = std::upper_bound(messages.begin(), at, at->turn,
+                                            [](std::int64_t turn, const LiveMessage& one) { return turn < one.turn; });
+        std::rotate(place, at, at + 1);
+    }
+}
+
 // What a model has to know of it: the messages before the summary are in the summary.
 LiveSession behind_summary(LiveSession live)
 {
     std::erase_if(live.messages, [&](const LiveMessage& one) { return one.turn <= live.summary_up_to_turn; });
+    order_by_turn(live.messages);
     return live;
 }
 
@@ -241,6 +253,7 @@ Task<Result<LiveSession>> SessionService::since_summary(LiveSession conversation
         co_return all.error();
     if (all->size() > messages.size())  // else the kept ones are more than fit: they were always given
         messages = live_messages(std::move(*all));
+    order_by_turn(messages);
     co_return conversation;
 }
 

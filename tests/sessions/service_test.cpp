@@ -112,6 +112,29 @@ TEST_F(SessionServiceTest, AnEarlierTurnIsKnownAgainAlsoByTheNextProcess)
     });
 }
 
+TEST_F(SessionServiceTest, AnAnswerMadeAnewStandsBehindItsOwnQuestion)
+{
+    test::run([&]() -> Task<void> {
+        const auto session = (co_await service->create("u1", {"", ""})).value();
+        for (const auto* said : {"one", "two", "one again"})
+            EXPECT_TRUE(co_await service->record_turn(
+                turn(session, said, "answer to " + std::string(said), std::string(said).substr(0, 3))));
+        const auto texts = [](const LiveSession& live) {
+            std::vector<std::string> all;
+            for (const auto& message : live.messages)
+                all.push_back(message.content);
+            return all;
+        };
+        const std::vector<std::string> expected{"one", "answer to one", "answer to one again", "two", "answer to two"};
+        const auto live = (co_await service->conversation("u1", session.id)).value();
+        EXPECT_EQ(texts(live), expected);
+        EXPECT_EQ(texts((co_await service->since_summary(live, 1 << 20)).value()), expected);
+        auto empty = live;
+        empty.messages.clear();
+        EXPECT_EQ(texts((co_await service->since_summary(empty, 1 << 20)).value()), expected);
+    });
+}
+
 TEST(TurnMarks, WhatWasReadWhileATurnWasRecordedDoesNotEnter)
 {
     TurnMarks marks;
