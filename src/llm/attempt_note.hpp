@@ -1,4 +1,4 @@
-// AttemptNote: the row of one attempt, however it ends (a cancelled one too, hence a destructor). Usage is settled here, so that
+// AttemptNote and EmbeddingNote: the row of one attempt, however it ends (a cancelled one too, hence a destructor). Usage is settled here, so that
 // the row and the answer say the same.
 #pragma once
 
@@ -8,28 +8,58 @@
 
 namespace dure::llm {
 
-class AttemptNote {
+// Writes the row of `Attempt` once: when it is told of the end, else, cancelled, at its own. `log` null: no rows, but the usage is settled.
+template <class Attempt>
+class Noted {
 public:
-    // What is referred to lives until the note has gone. `log` null: no rows.
-    AttemptNote(AttemptLog* log, const Target& target, std::size_t key, std::string_view model, const Ask& ask,
-                Reply& reply);
-    AttemptNote(const AttemptNote&) = delete;
-    AttemptNote& operator=(const AttemptNote&) = delete;
-    ~AttemptNote();
+    template <class... Of>
+    explicit Noted(AttemptLog* log, Of&&... of) : log_(log), attempt_(std::forward<Of>(of)...)
+    {}
+    Noted(const Noted&) = delete;
+    Noted& operator=(const Noted&) = delete;
+    ~Noted()
+    {
+        if (ended_)
+            return;
+        auto cancelled = attempt_.settled_row(Failure(FailureClass::cancelled, ""));
+        if (log_ != nullptr)
+            log_->add_now(std::move(cancelled));
+    }
 
-    Task<void> ended(const MaybeFailure& failure);
+    Task<void> ended(const MaybeFailure& failure)
+    {
+        ended_ = true;
+        auto row = attempt_.settled_row(failure);
+        if (log_ != nullptr)
+            co_await log_->add(std::move(row));
+    }
 
 private:
+    AttemptLog* log_;
+    Attempt attempt_;
+    bool ended_ = false;
+};
+
+// Which target was tried with which key, for which model of the client's; since when.
+struct Tried {
+    const Target& target;
+    const std::size_t key;
+    const std::string_view model;
+    const Steady::time_point started = Steady::now();
+};
+
+// At a chat. What is referred to lives until the note has gone.
+class ChatAttempt {
+public:
+    ChatAttempt(const Target& target, std::size_t key, std::string_view model, const Ask& ask, Reply& reply)
+        : tried_{target, key, model}, ask_(ask), reply_(reply)
+    {}
     model::AttemptRow settled_row(const MaybeFailure& failure);
 
-    AttemptLog* log_;
-    const Target& target_;
-    const std::size_t key_;
-    const std::string_view model_;
+private:
+    const Tried tried_;
     const Ask& ask_;
     Reply& reply_;
-    const Steady::time_point started_ = Steady::now();
-    bool ended_ = false;
 };
 
 // A call for embeddings while it runs: its answer so far, and what its attempts used, which is settled however the call ends.
@@ -46,26 +76,22 @@ struct EmbeddingCall {
     std::unique_ptr<model::Reservation> reserved;
 };
 
-// The same of one attempt at embeddings.
-class EmbeddingNote {
+class EmbeddingAttempt {
 public:
-    EmbeddingNote(AttemptLog* log, const Target& target, std::size_t key, std::string_view model, EmbeddingCall& call);
-    EmbeddingNote(const EmbeddingNote&) = delete;
-    EmbeddingNote& operator=(const EmbeddingNote&) = delete;
-    ~EmbeddingNote();
-
-    Task<void> ended(const MaybeFailure& failure);
-
-private:
+    EmbeddingAttempt(const Target& target, std::size_t key, std::string_view model, EmbeddingCall& call)
+        : tried_{target, key, model}, call_(call)
+    {
+        call_.answer = {};
+        ++call_.attempts;
+    }
     model::AttemptRow settled_row(const MaybeFailure& failure);
 
-    AttemptLog* log_;
-    const Target& target_;
-    const std::size_t key_;
-    const std::string_view model_;
+private:
+    const Tried tried_;
     EmbeddingCall& call_;
-    const Steady::time_point started_ = Steady::now();
-    bool ended_ = false;
 };
+
+using AttemptNote = Noted<ChatAttempt>;
+using EmbeddingNote = Noted<EmbeddingAttempt>;
 
 }  // namespace dure::llm

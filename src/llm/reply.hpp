@@ -68,17 +68,22 @@ public:
     bool write_failed() const { return write_failed_; }
     // From now on nothing is written.
     void reader_leaves();
-    // While one of these is held, a write that finds the reader gone is no error: `told` hears of it, and the answer goes on
-    // unread.
-    class Draining {
+    // Fills a place of the reply's for as long as it lives.
+    template <class Held>
+    class While {
     public:
-        Draining(Reply& owner, Signal& told) : owner_(owner) { owner_.gone_ = &told; }
-        Draining(const Draining&) = delete;
-        Draining& operator=(const Draining&) = delete;
-        ~Draining() { owner_.gone_ = nullptr; }
+        While(Held*& place, Held& held) : place_(place) { place_ = &held; }
+        While(const While&) = delete;
+        While& operator=(const While&) = delete;
+        ~While() { place_ = nullptr; }
 
     private:
-        Reply& owner_;
+        Held*& place_;
+    };
+    // While one of these is held, a write that finds the reader gone is no error: `told` hears of it, and the answer goes on
+    // unread.
+    struct Draining : While<Signal> {
+        Draining(Reply& owner, Signal& told) : While(owner.gone_, told) {}
     };
     // Others who wait for the same answer: with one of them an attempt goes on although the reader has left.
     class Others {
@@ -88,15 +93,8 @@ public:
         // `tell` is called each time none is left any more, on whichever thread.
         virtual void when_none(std::function<void()> tell) = 0;
     };
-    class Shared {
-    public:
-        Shared(Reply& owner, Others& others) : owner_(owner) { owner_.others_ = &others; }
-        Shared(const Shared&) = delete;
-        Shared& operator=(const Shared&) = delete;
-        ~Shared() { owner_.others_ = nullptr; }
-
-    private:
-        Reply& owner_;
+    struct Shared : While<Others> {
+        Shared(Reply& owner, Others& others) : While(owner.others_, others) {}
     };
     Others* others() const { return others_; }   // null: the answer is not shared
     // Waits until no tick is being written.

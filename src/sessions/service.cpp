@@ -195,7 +195,7 @@ Task<Result<model::Session>> SessionService::for_client_chat(std::string owner_i
             batch.add(session_created(session, by));
         return made;
     });
-    if (stored && stored->id == session.id && database_.dialect() == sql::Dialect::sqlite)
+    if (stored && stored->id == session.id && is_only_process())
         marks_.keep(session.id, {}, asked_at);
     co_return stored;
 }
@@ -203,7 +203,7 @@ Task<Result<model::Session>> SessionService::for_client_chat(std::string owner_i
 Task<Result<std::string>> SessionService::id_for_client_chat(std::string owner_id, std::string client_chat_id,
                                                              std::string model, model::Actor by)
 {
-    const bool only_process = database_.dialect() == sql::Dialect::sqlite;
+    const bool only_process = is_only_process();
     const auto chat = owner_id + '\n' + client_chat_id;
     if (only_process)
         if (auto known = chats_.find(chat))
@@ -257,9 +257,14 @@ Task<Result<LiveSession>> SessionService::since_summary(LiveSession conversation
     co_return conversation;
 }
 
+bool SessionService::is_only_process() const
+{
+    return database_.dialect() == sql::Dialect::sqlite;
+}
+
 Task<Result<bool>> SessionService::is_new(const TurnRecord& record)
 {
-    if (record.turn_key.empty() || database_.dialect() != sql::Dialect::sqlite)
+    if (record.turn_key.empty() || !is_only_process())
         co_return false;
     const auto mark = store::mark_of(record.turn_key);
     if (const auto known = marks_.has(record.session_id, mark))
@@ -285,7 +290,7 @@ Task<Result<RecordedTurn>> SessionService::record_turn(TurnRecord record)
         [&](sql::Connection& connection) { return store::Turns(connection).record(rows.turn(), stored); });
     if (!done)
         co_return done.error();
-    if (stored.turn.counted && !rows.turn().turn_key.empty())
+    if (stored.turn.counted && !rows.turn().turn_key.empty() && is_only_process())
         marks_.add(rows.turn().session_id, store::mark_of(rows.turn().turn_key));
     journal_.tell([&] { return rows.event(stored); });
     co_await follow_turn(rows, stored);

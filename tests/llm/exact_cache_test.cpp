@@ -286,6 +286,12 @@ protected:
         begin(caller);
         ASSERT_TRUE(upstream.wait_until([&] { return upstream.request_count() == 1; }));
     }
+    void begin_three()
+    {
+        begin_first(first);
+        begin(second);
+        begin(third);
+    }
     void leave(Caller& caller)
     {
         std::promise<void> told;
@@ -296,6 +302,11 @@ protected:
         told.get_future().get();
     }
     static void wait_for_end(Caller& caller) { caller.ended.get_future().get(); }
+    void wait_for_three()
+    {
+        for (auto* one : {&first, &second, &third})
+            wait_for_end(*one);
+    }
 
     const std::string body = R"({"model":"gpt",)" + cached_question + "}";
     RelayRequest request;
@@ -306,13 +317,10 @@ protected:
 TEST_F(CachedCallers, TheFirstThatLeavesDoesNotEndTheCallOfTheOthers)
 {
     upstream.enqueue({await_word(), completion_script("for those who stayed").at(0)});
-    begin_first(first);
-    begin(second);
-    begin(third);
+    begin_three();
     leave(first);
     upstream.go_on();
-    for (auto* one : {&first, &second, &third})
-        wait_for_end(*one);
+    wait_for_three();
     EXPECT_EQ(second.record.completion.text, "for those who stayed");
     EXPECT_EQ(third.record.completion.text, "for those who stayed");
     EXPECT_TRUE(first.record.completion.drained) << "it was read for others, and is charged";
@@ -325,15 +333,12 @@ TEST_F(CachedCallers, TheFirstThatLeavesDoesNotEndTheCallOfTheOthers)
 TEST_F(CachedCallers, TheCallEndsWhenTheLastOfThemLeaves)
 {
     upstream.enqueue({await_peer_close(10s)});
-    begin_first(first);
-    begin(second);
-    begin(third);
+    begin_three();
     for (auto* one : {&first, &third})
         leave(*one);
     EXPECT_TRUE(upstream.peer_closes().empty());
     leave(second);
-    for (auto* one : {&first, &second, &third})
-        wait_for_end(*one);
+    wait_for_three();
     EXPECT_TRUE(upstream.wait_until([&] { return !upstream.peer_closes().empty(); }));
     EXPECT_EQ(upstream.request_count(), 1);
     ASSERT_EQ(attempts.rows().size(), 1u);
@@ -365,13 +370,10 @@ TEST_F(CachedCallers, WhatFailsBehindTheFirstIsMadeByTheNext)
 {
     upstream.enqueue({await_word(), reset()});
     upstream.enqueue(completion_script("for those who stayed"));
-    begin_first(first);
-    begin(second);
-    begin(third);
+    begin_three();
     leave(first);
     upstream.go_on();
-    for (auto* one : {&first, &second, &third})
-        wait_for_end(*one);
+    wait_for_three();
     EXPECT_EQ(second.record.completion.text, "for those who stayed");
     EXPECT_EQ(third.record.completion.text, "for those who stayed");
     EXPECT_EQ(upstream.request_count(), 2);

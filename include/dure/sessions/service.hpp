@@ -123,6 +123,8 @@ public:
                                    std::string model);
 
 private:
+    // No other process writes this database.
+    bool is_only_process() const;
     // Whether no turn of the session has the key; false also where that is not known.
     Task<Result<bool>> is_new(const TurnRecord& record);
     Task<void> follow_turn(TurnRows& rows, const store::StoredTurn& stored);
