@@ -1,7 +1,7 @@
 // Every command of every page works: shell blocks are pasted in order into one shell per page, against the server that
 // the page itself starts or, where it starts none, a fresh one; programs run; configurations are read; JSON is parsed.
 // What cannot be run here says why (support/documents.mjs has the marks), and a block that is neither fails. The commands
-// for back-ups are run by operations.test.mjs.
+// for back-ups are run by operations.test.mjs, those of containers by container.test.mjs.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { access, mkdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -15,7 +15,7 @@ import { plainEnvironment } from "./support/shell.mjs";
 
 const run = promisify(execFile);
 const marks = {
-  sh: ["", "server", "skip", "backup", "restore", "backup of PostgreSQL", "restore of PostgreSQL"],
+  sh: ["", "server", "skip", "container", "backup", "restore", "backup of PostgreSQL", "restore of PostgreSQL"],
   js: [""], toml: ["", "tools"], json: ["headers"], cpp: ["skip"],
 };
 const isPasted = ({ language, mark }) => language === "js" || (language === "sh" && ["", "server"].includes(mark));

@@ -5,6 +5,7 @@
 //   ```sh skip: reason    only shown, and why
 //   ```js                 a program of its own
 //   ```toml               configuration; `toml tools`: a tool file
+//   ```sh container       run by container.test.mjs
 //   ```json headers       other marks are named where the page is tested
 // Blocks without a language, and mermaid, are drawings.
 import { mkdtemp, mkdir, readFile, readdir, symlink } from "node:fs/promises";
