@@ -1,5 +1,6 @@
 // WebSockets by raw frames: handshake, echo, limits, pings, and the end of either side.
 #include "http/server_fixture.hpp"
+#include "support/mutate.hpp"
 
 namespace dure::http::server_test::websocket {
 namespace {
@@ -107,6 +108,26 @@ TEST(ServerWebSocket, EndsWhenThePeerGoesOrIsSilent)
     EXPECT_TRUE(client.receive_until("\x89").ends_with('\x89'));   // a ping, which is not answered
     EXPECT_TRUE(client.closed_by_server());
     EXPECT_TRUE(eventually([&] { return echo.last_error == static_cast<int>(Errc::cancelled); }));
+}
+
+TEST(ServerWebSocket, MutatedFramesEndTheirConnectionAndHarmNoOther)
+{
+    EchoServer echo([](ServerOptions& options) { options.limits.websocket_message = 4000; });
+    std::mt19937 random(20261122);
+    const auto frames = client_frame(1, "첫 번째") + client_frame(9, "p") + client_frame(1, std::string(300, 'x')) +
+                        client_frame(2, "\xff\xfe") + client_frame(0, "rest") + client_frame(8, "\x03\xe8");
+    for (int i = 0; i < 500; ++i) {
+        RawClient client(echo.server.port());
+        client.send(upgrade_request());
+        ASSERT_EQ(status_in(client.receive_until("\r\n\r\n")), 101) << i;
+        client.send(test::mutated(frames, random));
+        client.shutdown_send();
+        ASSERT_TRUE(client.closed_by_server()) << i;
+    }
+    EXPECT_TRUE(eventually([&] { return echo.server.server().open_exchanges() == 0; }));
+    RawClient client(echo.server.port());
+    client.send(upgrade_request() + client_frame(1, "still here"));
+    EXPECT_TRUE(has(client.receive_until("echo still here"), "echo still here"));
 }
 
 TEST(ServerWebSocket, IsCancelledWhenTheServerStops)

@@ -89,6 +89,8 @@ public:
         }
     }
 
+    void end_sending() { ::shutdown(fd_, SHUT_WR); }
+
     // The next whole answer; 1xx ones are passed over.
     RawAnswer read_answer(bool head_only = false)
     {
