@@ -1,12 +1,11 @@
 // Client: one pool and one dialer per core; a request that meets a stale connection is sent once more on a fresh one.
 #include "dure/http/client.hpp"
 
-#include <boost/asio/post.hpp>
-
 #include "dure/http/egress.hpp"
 #include "http/client/dialer.hpp"
 #include "http/client/exchange.hpp"
 #include "http/client/pool.hpp"
+#include "http/send_turn.hpp"
 
 namespace dure::http {
 
@@ -84,6 +83,8 @@ Task<Result<std::unique_ptr<ResponseStream>>> Client::send(const ClientRequest& 
         auto lease = co_await State::connection_for(here, request, fresh);
         if (!lease)
             co_return lease.error();
+        if (send_waits_its_turn(here.pool->leased_count()))
+            co_await boost::asio::post(boost::asio::deferred);
         auto outcome = co_await outgoing::exchange_heads(std::move(*lease), request, *head);
         if (outcome.stream)
             co_return std::move(outcome.stream);

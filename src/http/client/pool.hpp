@@ -66,6 +66,7 @@ public:
     void shut();
 
     std::size_t open_count() const { return open_.load(std::memory_order_relaxed); }
+    std::size_t leased_count() const { return open_count() - idle_count(); }   // on its core only
     std::size_t idle_count() const { return idle_.load(std::memory_order_relaxed); }
 
 private:

@@ -1,11 +1,14 @@
 // Answers: the head is formatted once into a buffer of the connection, small bodies and chunks behind it, and everything
 // that belongs together goes out in one send.
 #include <array>
+#include <boost/asio/this_coro.hpp>
+#include <boost/system/system_error.hpp>
 #include <charconv>
 #include <utility>
 
 #include "dure/base/spare_room.hpp"
 #include "dure/base/text.hpp"
+#include "http/send_turn.hpp"
 #include "http/server/connection.hpp"
 
 namespace dure::http {
@@ -129,6 +132,12 @@ Task<Result<void>> Connection::send(Pieces pieces)
 
 Task<Result<void>> Connection::respond(Response response)
 {
+    if (send_waits_its_turn(core_->exchanges.load(std::memory_order_relaxed))) {
+        co_await boost::asio::post(boost::asio::deferred);
+        const auto state = co_await boost::asio::this_coro::cancellation_state;
+        if (state.cancelled() != boost::asio::cancellation_type::none)   // meanwhile: another answer may be given instead
+            throw boost::system::system_error(boost::asio::error::operation_aborted);
+    }
     begin_answer(response, Answer::finished);
     if (!has_no_body(response.status)) {
         out_.append("Content-Length: ");
