@@ -83,6 +83,12 @@ Task<Result<void>> Reply::rendered(std::string_view events)
     return write(operation);
 }
 
+Task<Result<void>> Reply::rendered_last(std::string events)
+{
+    const auto operation = [this, &events] { return sink_->rendered_last(std::move(events)); };
+    co_return co_await write(operation);
+}
+
 void Reply::dropped(std::vector<std::string> params)
 {
     if (record_ != nullptr)

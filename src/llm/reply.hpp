@@ -58,6 +58,7 @@ public:
     // An error means that the reader has gone. Nothing happens when nobody reads along.
     Task<Result<void>> piece(const model::Piece& piece);
     Task<Result<void>> rendered(std::string_view events);
+    Task<Result<void>> rendered_last(std::string events);
 
     // Ticks from now on, until stop_ticks() or until the reader has gone. stop_ticks(): true when a tick is
     // still being written; it is cancelled, and has to be waited for by quiet() before sink or reply may die.

@@ -130,6 +130,36 @@ TEST_F(ChatStream, AProxiedModelIsFramedAsTheContractSays)
     }
 }
 
+// Of a session too, where [DONE] waits for the turn to be stored.
+TEST_F(ChatStream, AnAnswerThatComesAtOnceGoesOutAtOnce)
+{
+    const auto whole = sse_head() + chunk(role_chunk()) + chunk(text_chunk("한번에")) + chunk(finish_chunk("stop")) +
+                       chunk(usage_chunk()) + chunk(done_event()) + last_chunk();
+    upstream.enqueue({send(whole)});
+    const auto answer = stream("scripted", "hi", true);
+    expect_framing(answer, "scripted", true);
+    EXPECT_EQ(answer.chunks.size(), 1u);
+    EXPECT_NE(answer.body.find("한번에"), std::string::npos);
+    upstream.enqueue({send(whole)});
+    const auto stored = fetch(server.port(), raw_request("POST", "/v1/chat/completions", server.key(),
+                                                         chat("scripted", "hi", true, true), {{"X-OpenWebUI-Chat-Id", "one"}}));
+    expect_framing(stored, "scripted", true);
+    EXPECT_EQ(stored.chunks.size(), 2u);
+    EXPECT_EQ(stored.chunks.back(), "data: [DONE]\n\n");
+}
+
+TEST_F(ChatStream, DoneIsNotKeptForAModelThatDoesNotEndItsBody)
+{
+    upstream.enqueue({send(sse_head() + chunk(role_chunk()) + chunk(text_chunk("fertig")) + chunk(finish_chunk("stop")) +
+                           chunk(done_event())),
+                      await_word(), send(last_chunk())});
+    RawClient client(server.port());
+    client.send(raw_request("POST", "/v1/chat/completions", server.key(), chat("scripted", "hi", true)));
+    client.read_until("data: [DONE]");
+    upstream.go_on();
+    EXPECT_NE(client.read_answer().body.find("fertig"), std::string::npos);
+}
+
 TEST_F(ChatStream, TheAgentIsFramedAsTheContractSays)
 {
     ServerProcess offline;

@@ -76,6 +76,8 @@ public:
     // Waits at most until `until`: Errc::timeout with reason "read_timeout" then, and reading may go on afterwards.
     // The view lives until the next call.
     virtual Task<Result<std::string_view>> read(Deadline until) = 0;
+    // The whole body has been given: the next read() does not wait and is empty.
+    virtual bool at_end() const = 0;
     // Reads what is left, up to `limit` bytes (payload_too_large beyond).
     virtual Task<Result<std::string>> read_all(std::size_t limit, Deadline until) = 0;
 };

@@ -139,6 +139,8 @@ public:
     virtual Task<Result<void>> piece(const Piece& piece) = 0;
     // Whole, already rendered `data: …\n\n` events of the OpenAI form: the fast path of a proxied stream.
     virtual Task<Result<void>> rendered(std::string_view events) = 0;
+    // The last of them: the answer's end is told at once, so a receiver may keep them for that and send both together.
+    virtual Task<Result<void>> rendered_last(std::string events) { co_return co_await rendered(events); }
     virtual Task<Result<void>> progress(const Progress& progress) = 0;
     // False: nothing is shown before the end, so that an answer that broke off may still be made again.
     virtual bool reads_along() const { return true; }

@@ -2,6 +2,7 @@
 #include "api/chat/openai_stream.hpp"
 
 #include "api/errors.hpp"
+#include "dure/base/spare_room.hpp"
 #include "dure/http/sse.hpp"
 
 namespace dure::api {
@@ -77,6 +78,13 @@ Task<Result<void>> OpenAiStream::start_and_write(std::string_view bytes)
     co_return co_await exchange_.write(bytes);
 }
 
+// Events that are held go out before what is written next.
+void OpenAiStream::begin_buffer()
+{
+    if (!std::exchange(events_held_, false))
+        buffer_.clear();
+}
+
 void OpenAiStream::role_first()
 {
     if (std::exchange(role_sent_, true))
@@ -94,7 +102,7 @@ void OpenAiStream::close_status()
 
 Task<Result<void>> OpenAiStream::piece(const model::Piece& piece)
 {
-    buffer_.clear();
+    begin_buffer();
     role_first();
     if (statuses_.open() && !is_thought(piece))
         close_status();
@@ -119,6 +127,23 @@ Task<Result<void>> OpenAiStream::rendered(std::string_view events)
     return write(events);
 }
 
+// Sent by finish(), with the end of the body: one send less, and the client is woken once.
+Task<Result<void>> OpenAiStream::rendered_last(std::string events)
+{
+    if (!answer_.session_id.empty())
+        co_return co_await rendered(events);
+    relayed_ = true;
+    note_output();
+    auto ready = co_await start();
+    begin_buffer();
+    if (buffer_.empty())
+        buffer_ = std::move(events);
+    else
+        buffer_ += events;
+    events_held_ = true;
+    co_return ready;
+}
+
 Task<Result<void>> OpenAiStream::progress(const model::Progress& progress)
 {
     if (!show_progress_)
@@ -126,7 +151,7 @@ Task<Result<void>> OpenAiStream::progress(const model::Progress& progress)
     const auto status = statuses_.step(progress);
     if (!status)
         co_return Result<void>();
-    buffer_.clear();
+    begin_buffer();
     role_first();
     chunks_.status(buffer_, *status);
     co_return co_await write(buffer_);
@@ -141,7 +166,7 @@ Task<Result<void>> OpenAiStream::finish(bool include_usage)
 {
     if (auto ready = co_await start(); !ready)
         co_return ready;
-    buffer_.clear();
+    begin_buffer();
     if (!relayed_) {
         role_first();
         close_status();
@@ -151,12 +176,14 @@ Task<Result<void>> OpenAiStream::finish(bool include_usage)
     }
     if (!relayed_ || done_held_)
         buffer_ += done_event;
-    co_return co_await exchange_.finish_stream(buffer_);
+    auto sent = co_await exchange_.finish_stream(buffer_);
+    return_room(buffer_);
+    co_return sent;
 }
 
 Task<Result<void>> OpenAiStream::fail(const Error& error)
 {
-    buffer_.clear();
+    begin_buffer();
     close_status();
     buffer_ += "data: " + openai_error_json(error) + "\n\n";
     co_return co_await exchange_.finish_stream(buffer_);

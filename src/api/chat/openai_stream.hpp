@@ -20,6 +20,7 @@ public:
 
     Task<Result<void>> piece(const model::Piece& piece) override;
     Task<Result<void>> rendered(std::string_view events) override;
+    Task<Result<void>> rendered_last(std::string events) override;
     Task<Result<void>> progress(const model::Progress& progress) override;
     Task<Result<void>> still_alive() override;
 
@@ -35,6 +36,7 @@ public:
 private:
     void role_first();
     void close_status();
+    void begin_buffer();
     Task<Result<void>> start();
     Task<Result<void>> write(std::string_view bytes);
     Task<Result<void>> start_and_write(std::string_view bytes);
@@ -54,6 +56,7 @@ private:
     const chat::Answer& answer_;
     ChunkWriter chunks_;
     std::string buffer_;          // reused from piece to piece
+    bool events_held_ = false;    // the last relayed events stand in it
     bool done_held_ = false;      // its [DONE] waits for finish()
     StatusLines statuses_;
 };

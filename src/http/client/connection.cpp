@@ -22,7 +22,7 @@ constexpr std::chrono::milliseconds slow{5};
 constexpr std::size_t resting_capacity = 512;
 constexpr std::size_t first_capacity = 2 * 1024;
 constexpr std::size_t middle_capacity = 4 * 1024;
-constexpr std::size_t ample_capacity = 16 * 1024;
+constexpr std::size_t ample_capacity = 32 * 1024;   // an answer of some hundred tokens that comes at once
 constexpr int most_in_a_turn = 16;   // receives without a wait, before others of the core have theirs
 constexpr std::size_t largest_capacity = longest_response_head + 1024;   // a head at its bound, and the byte too many
 

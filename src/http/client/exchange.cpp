@@ -42,6 +42,7 @@ public:
     std::string_view header(std::string_view name) const override;
     void forget_headers() override { std::vector<std::pair<std::string, std::string>>().swap(head_.headers); }
     Task<Result<std::string_view>> read(Deadline until) override;
+    bool at_end() const override { return !failure_ && decoder_.state() == BodyDecoder::State::done; }
     Task<Result<std::string>> read_all(std::size_t limit, Deadline until) override;
 
 private:

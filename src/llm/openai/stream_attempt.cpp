@@ -180,6 +180,14 @@ Task<MaybeFailure> StreamAttempt::flush()
     co_return std::nullopt;
 }
 
+// What is left goes out together with the end of the client's answer.
+Task<MaybeFailure> StreamAttempt::end_relay()
+{
+    if (!co_await reply_.rendered_last(std::exchange(out_, {})))
+        co_return fail(Failure(FailureClass::cancelled, ""));
+    co_return std::nullopt;
+}
+
 Task<MaybeFailure> StreamAttempt::run(http::ResponseStream& response)
 {
     response.forget_headers();  // they have been looked at
@@ -203,6 +211,8 @@ Task<MaybeFailure> StreamAttempt::run(http::ResponseStream& response)
         if (translator_.reader().done() && sound)
             if (auto misfit = finish())
                 co_return misfit;
+        if (finished_ && ask_.relay != nullptr && response.at_end())
+            co_return co_await end_relay();
         if (ask_.relay != nullptr && may_speak() && !out_.empty()) {  // flush(), without its frame: once a token
             const auto sent = co_await reply_.rendered(out_);
             return_room(out_);
@@ -233,6 +243,8 @@ Task<MaybeFailure> StreamAttempt::conclude(const Error* broken)
     if (reader.complete()) {
         if (auto misfit = finish())
             co_return misfit;
+        if (ask_.relay != nullptr)
+            co_return co_await end_relay();
         co_return co_await flush();
     }
     if (auto gone = co_await flush())

@@ -35,6 +35,7 @@ private:
     void add_piece(const model::Piece& piece);
     bool take_bytes(std::string_view bytes);
     Task<MaybeFailure> flush();
+    Task<MaybeFailure> end_relay();
     Task<MaybeFailure> conclude(const Error* broken);
     Failure fail(Failure failure) const;
     bool may_speak() const;
