@@ -70,14 +70,14 @@ Task<Result<std::string_view>> RequestContext::json_text(std::size_t limit)
     co_return co_await exchange_.read_body(limit);
 }
 
-Task<Result<std::string_view>> RequestContext::json_body(std::size_t limit)
+Task<Result<std::string_view>> RequestContext::json_body(std::size_t limit, schema::JsonIndex* members)
 {
     const auto body = co_await json_text(limit);
     if (!body)
         co_return body.error();
     if (trim(*body).empty())
         co_return Error(Errc::invalid_argument, "The request needs a JSON body.").reason("invalid_json");
-    if (auto checked = schema::check_json(*body, schema::JsonLimits{}); !checked)
+    if (auto checked = schema::check_json(*body, schema::JsonLimits{}, members); !checked)
         co_return checked.error();
     co_return *body;
 }

@@ -17,6 +17,10 @@
 #include "dure/http/router.hpp"
 #include "dure/http/server.hpp"
 
+namespace dure::schema {
+class JsonIndex;
+}
+
 namespace dure::api {
 
 using QueryParameters = std::vector<std::pair<std::string, std::string>>;
@@ -37,8 +41,8 @@ public:
     // Content-Type (absent counts as JSON) or any Content-Encoding.
     Task<Result<std::string_view>> json_text(std::size_t limit);
     // The body as checked JSON text. unsupported_media_type for another Content-Type (absent counts as JSON) or any
-    // Content-Encoding; invalid_argument (invalid_json) with the place of the fault.
-    Task<Result<std::string_view>> json_body(std::size_t limit);
+    // Content-Encoding; invalid_argument (invalid_json) with the place of the fault. `members`: see schema::check_json.
+    Task<Result<std::string_view>> json_body(std::size_t limit, schema::JsonIndex* members = nullptr);
 
     Task<Result<void>> respond(http::Response response);
     Task<Result<void>> respond_json(int status, const OrderedJson& body);

@@ -16,12 +16,11 @@ constexpr std::array<std::string_view, 10> answer_fields = {"stop",          "se
                                                            "frequency_penalty", "presence_penalty", "logit_bias",
                                                            "reasoning_effort",  "verbosity", "parallel_tool_calls"};
 
-OrderedJson answer_settings(std::string_view body)
+OrderedJson answer_settings(const schema::JsonIndex& members)
 {
     OrderedJson extra;
-    const schema::JsonIndex index{schema::JsonView(body)};
     for (const auto name : answer_fields) {
-        const auto value = index.find(name);
+        const auto value = members.find(name);
         if (value && value->kind() != schema::JsonKind::null)
             extra[std::string(name)] = OrderedJson::parse(value->raw());
     }
@@ -47,7 +46,7 @@ Result<agents::AgentRequest> agent_request(const CompletionCall& call)
 {
     if (call.n != 1)
         return Error(Errc::invalid_argument, "The agent gives one choice: n must be 1.").param("n").reason("unsupported_value");
-    auto messages = to_messages(call.messages);
+    auto messages = to_messages(call.message_list);
     if (!messages)
         return messages.error();
     agents::AgentRequest request;
@@ -55,7 +54,7 @@ Result<agents::AgentRequest> agent_request(const CompletionCall& call)
     request.strategy = call.strategy;
     request.temperature = call.temperature;
     request.max_tokens = call.max_tokens;
-    request.extra = answer_settings(call.body);
+    request.extra = answer_settings(call.members);
     if (call.tools) {
         auto tools = to_tools(*call.tools);
         if (!tools)

@@ -22,16 +22,12 @@ std::string text_member(const JsonView& object, std::string_view key)
 }
 
 // Text of a content value: a string, or the text parts of an array.
-std::string content_text(const std::optional<JsonView>& content)
+std::string content_text(const JsonView& content)
 {
+    if (content.is_string())
+        return content.string();
     std::string all;
-    if (!content)
-        return all;
-    if (content->kind() == JsonKind::string)
-        return content->string();
-    if (content->kind() != JsonKind::array)
-        return all;
-    content->for_each_element([&](const JsonView& part) {
+    content.for_each_element([&](const JsonView& part) {
         const auto text = part.kind() == JsonKind::object ? text_member(part, "text") : std::string();
         if (!text.empty())
             all += (all.empty() ? "" : "\n") + text;
@@ -114,26 +110,48 @@ bool is_empty_array(const JsonView& view)
     return empty;
 }
 
-std::string first_text(const JsonView& messages, std::size_t bytes)
+std::vector<SentMessage> sent_messages(const JsonView& list)
 {
-    const auto first = messages.at(0);   // the others are not looked at: there may be megabytes of them
-    if (!first || first->kind() != JsonKind::object)
-        return {};
-    return std::string(utf8_prefix(content_text(first->find("content")), bytes));
+    std::vector<SentMessage> messages;
+    list.for_each_element([&](const JsonView& one) {
+        auto& message = messages.emplace_back(SentMessage{one});
+        one.for_each_member([&](std::string_view key, const JsonView& value) {
+            auto* part = key == "role" ? &message.role : key == "content" ? &message.content : nullptr;
+            if (part != nullptr && part->kind() == JsonKind::invalid)
+                *part = value;
+        });
+    });
+    return messages;
 }
 
-UserTurn newest_user_turn(const JsonView& messages, std::string_view message_id)
+std::string first_text(std::span<const SentMessage> messages, std::size_t bytes)
+{
+    if (messages.empty())
+        return {};
+    auto text = content_text(messages.front().content);
+    text.resize(utf8_prefix(text, bytes).size());
+    return text;
+}
+
+UserTurn newest_user_turn(std::span<const SentMessage> messages, std::string_view message_id)
 {
     UserTurn turn;
-    std::string all;   // every user text so far, each behind its length, so that no two conversations look the same
-    messages.for_each_element([&](const JsonView& message) {
-        if (message.kind() != JsonKind::object || text_member(message, "role") != "user")
-            return;
-        turn.text = content_text(message.find("content"));
+    std::string named = message_id.empty() ? "history:" : "message:" + std::string(message_id);
+    const SentMessage* newest = nullptr;
+    for (const auto& message : messages) {
+        if (!message.role.string_is("user"))
+            continue;
+        newest = &message;
         ++turn.number;
-        all += std::to_string(turn.text.size()) + ':' + turn.text;
-    });
-    turn.key = hex(sha256(message_id.empty() ? "history:" + all : "message:" + std::string(message_id)));
+        if (!message_id.empty())
+            continue;
+        // Each behind its length, so that no two conversations look the same.
+        turn.text = content_text(message.content);
+        named += std::to_string(turn.text.size()) + ':' + turn.text;
+    }
+    if (newest != nullptr && !message_id.empty())
+        turn.text = content_text(newest->content);
+    turn.key = hex(sha256(named));
     return turn;
 }
 

@@ -1,10 +1,12 @@
 // A client's message list, read without building a document where only little of it is needed.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "dure/chat/service.hpp"
 #include "dure/model/chat.hpp"
 #include "dure/schema/json_view.hpp"
 
@@ -13,7 +15,7 @@ namespace dure::chat {
 bool is_empty_array(const schema::JsonView& view);
 
 // Text of the first message, at most `bytes` of it.
-std::string first_text(const schema::JsonView& messages, std::size_t bytes);
+std::string first_text(std::span<const SentMessage> messages, std::size_t bytes);
 
 // The newest user message of a conversation and where it stands.
 struct UserTurn {
@@ -22,7 +24,7 @@ struct UserTurn {
     std::int64_t number = 0;   // 1 for the first user message
 };
 // `message_id` (the client's id of the user message) makes the key when it is there; else the user texts up to here.
-UserTurn newest_user_turn(const schema::JsonView& messages, std::string_view message_id);
+UserTurn newest_user_turn(std::span<const SentMessage> messages, std::string_view message_id);
 
 // Errors name the place in param, e.g. "messages[2].tool_calls[0].function".
 Result<std::vector<model::Message>> to_messages(const schema::JsonView& messages);

@@ -3,6 +3,7 @@
 #include "dure/schema/json_check.hpp"
 
 #include <algorithm>
+#include <boost/container/small_vector.hpp>
 #include <cstdlib>
 #include <cstring>
 #include <list>
@@ -48,20 +49,27 @@ struct Frame {
     std::size_t first_key;  // index into the keys of all open objects
     std::size_t count = 0;  // members or elements so far
     std::string_view raw_key;  // of the member that is being read, undecoded
+    bool escaped = false;  // there is an escape in that key
+    std::size_t value_at = 0;  // where the value of that member begins
 };
+
+// Room for what most documents need, without an allocation.
+using Frames = boost::container::small_vector<Frame, 8>;
+using Keys = boost::container::small_vector<Key, 24>;
 
 class Checker {
 public:
-    Checker(std::string_view text, const JsonLimits& limits) : text_(text), limits_(limits)
-    {
-        open_.reserve(std::min<std::size_t>(text.size(), 8));   // most documents need no more room than this
-        keys_.reserve(std::min<std::size_t>(text.size(), 24));
-    }
+    // `members`: null, or filled with those of the document.
+    Checker(std::string_view text, const JsonLimits& limits, JsonIndex* members)
+        : text_(text), limits_(limits), members_(members)
+    {}
 
     Result<void> run()
     {
         if (document())
             return {};
+        if (members_ != nullptr)
+            members_->clear();
         const auto place = path();
         return Error(Errc::invalid_argument, "The JSON is not valid: " + fault_ + " at byte " +
                                                  std::to_string(fault_at_) +
@@ -86,6 +94,8 @@ private:
     bool step()
     {
         auto& frame = open_.back();
+        if (members_ != nullptr && open_.size() == 1)
+            note_member();
         skip_space();
         if (peek() == (frame.object ? '}' : ']'))
             return close();
@@ -96,7 +106,19 @@ private:
             return value();
         if (frame.count > limits_.keys_per_object)
             return fail("an object has more than " + std::to_string(limits_.keys_per_object) + " keys");
-        return key() && value();
+        if (!key())
+            return false;
+        skip_space();
+        frame.value_at = at_;
+        return value();
+    }
+
+    // Stands behind a member of the document, or before the first one.
+    void note_member()
+    {
+        const auto& frame = open_.back();
+        if (frame.object && frame.count > 0)
+            members_->add(frame.raw_key, frame.escaped, text_.substr(frame.value_at, at_ - frame.value_at));
     }
 
     bool value()
@@ -118,18 +140,19 @@ private:
         if (open_.size() >= std::min<std::size_t>(limits_.depth, 1024))
             return fail("it is nested deeper than " + std::to_string(limits_.depth) + " levels");
         ++at_;
-        open_.push_back({object, keys_.size(), 0, {}});
+        open_.push_back({.object = object, .first_key = keys_.size(), .raw_key = {}});
         return true;
     }
 
     bool close()
     {
-        const auto frame = open_.back();
-        if (frame.object && limits_.refuse_duplicates && has_duplicate(frame.first_key))
+        const auto& frame = open_.back();
+        const auto first_key = frame.first_key;
+        if (frame.object && limits_.refuse_duplicates && has_duplicate(first_key))
             return false;
         ++at_;
         open_.pop_back();
-        keys_.resize(frame.first_key, Key{});
+        keys_.erase(keys_.begin() + static_cast<std::ptrdiff_t>(first_key), keys_.end());
         if (keys_.empty())
             decoded_.clear();
         return true;
@@ -173,6 +196,7 @@ private:
             return false;
         const auto inner = text_.substr(offset + 1, at_ - offset - 2);
         open_.back().raw_key = inner;
+        open_.back().escaped = escaped_;
         if (limits_.refuse_duplicates)
             keys_.push_back({escaped_ ? decoded_.emplace_back(decode_json_string(inner)) : inner, offset});
         skip_space();
@@ -200,11 +224,21 @@ private:
                     return false;
                 continue;
             }
+            if (!characters())
+                return fail("invalid UTF-8");
+        }
+    }
+
+    // Those that are not ASCII, one behind the other.
+    bool characters()
+    {
+        while (at_ < text_.size() && static_cast<unsigned char>(text_[at_]) >= 0x80) {
             const auto length = utf8_length(text_, at_);
             if (length == 0)
-                return fail("invalid UTF-8");
+                return false;
             at_ += length;
         }
+        return true;
     }
 
     bool escape()
@@ -332,8 +366,9 @@ private:
     const JsonLimits& limits_;
     std::size_t at_ = 0;
     bool escaped_ = false;  // the last string had an escape
-    std::vector<Frame> open_;
-    std::vector<Key> keys_;  // of all open objects, innermost last
+    JsonIndex* const members_;
+    Frames open_;
+    Keys keys_;  // of all open objects, innermost last
     std::list<std::string> decoded_;  // keys that had escapes
     std::string fault_;
     std::size_t fault_at_ = 0;
@@ -341,9 +376,11 @@ private:
 
 }  // namespace check
 
-Result<void> check_json(std::string_view text, const JsonLimits& limits)
+Result<void> check_json(std::string_view text, const JsonLimits& limits, JsonIndex* members)
 {
-    return check::Checker(text, limits).run();
+    if (members != nullptr)
+        members->clear();
+    return check::Checker(text, limits, members).run();
 }
 
 }  // namespace dure::schema

@@ -37,6 +37,7 @@ std::size_t long_string_end(std::string_view text, std::size_t begin, std::size_
     return text.size();
 }
 
+constexpr std::int64_t exactly_held = std::int64_t{1} << 53;   // every whole number up to here is a double too
 constexpr std::size_t short_string = 256;   // beyond this memchr is worth its call
 
 // Position behind the closing quote of the string that opens at `at`. `escaped` becomes true when there is a backslash in
@@ -79,16 +80,19 @@ std::size_t container_end(std::string_view text, std::size_t at)
     return text.size();
 }
 
+constexpr std::array<bool, 256> word_ends()
+{
+    std::array<bool, 256> ends{};
+    for (const char c : {'\0', ' ', '\t', '\n', '\r', ',', ':', '"', '[', ']', '{', '}'})
+        ends[static_cast<unsigned char>(c)] = true;
+    return ends;
+}
+
 // Of a number or a literal.
 bool ends_word(char c)
 {
-    switch (c) {
-    case '\0': case ' ': case '\t': case '\n': case '\r':
-    case ',': case ':': case '"': case '[': case ']': case '{': case '}':
-        return true;
-    default:
-        return false;
-    }
+    static constexpr auto ends = word_ends();
+    return ends[static_cast<unsigned char>(c)];
 }
 
 std::size_t value_end(std::string_view text, std::size_t at)
@@ -129,23 +133,6 @@ JsonView::JsonView(std::string_view text)
     text_ = text;
 }
 
-JsonKind JsonView::kind() const
-{
-    if (text_.empty())
-        return JsonKind::invalid;
-    switch (text_.front()) {
-    case '{': return JsonKind::object;
-    case '[': return JsonKind::array;
-    case '"': return JsonKind::string;
-    case 't':
-    case 'f': return JsonKind::boolean;
-    case 'n': return JsonKind::null;
-    default: break;
-    }
-    return text_.front() == '-' || (text_.front() >= '0' && text_.front() <= '9') ? JsonKind::number
-                                                                                  : JsonKind::invalid;
-}
-
 std::optional<bool> JsonView::as_bool() const
 {
     if (text_ == "true")
@@ -169,6 +156,9 @@ std::optional<double> JsonView::as_double() const
 {
     if (kind() != JsonKind::number)  // from_chars takes "inf" and "nan" too
         return std::nullopt;
+    // Most are small and whole; zero may be a negative one.
+    if (const auto whole = as_int64(); whole && *whole != 0 && *whole >= -view::exactly_held && *whole <= view::exactly_held)
+        return static_cast<double>(*whole);
     double number = 0;
     const auto* end = text_.data() + text_.size();
     const auto [stopped, error] = std::from_chars(text_.data(), end, number);
@@ -292,10 +282,16 @@ std::string_view JsonView::Cursor::span() const
 
 JsonIndex::JsonIndex(const JsonView& object)
 {
-    members_.reserve(16);
     JsonView::Cursor cursor(object, JsonKind::object);
     while (cursor.next_member())
-        members_.push_back({cursor.plain_key(), cursor.key_escaped(), cursor.value()});
+        add(cursor.plain_key(), cursor.key_escaped(), cursor.value().raw());
+}
+
+void JsonIndex::add(std::string_view raw_key, bool escaped, std::string_view value)
+{
+    if (members_.empty())
+        members_.reserve(16);
+    members_.push_back({raw_key, escaped, JsonView::exact(value)});
 }
 
 std::optional<JsonView> JsonIndex::find(std::string_view key) const
@@ -304,6 +300,11 @@ std::optional<JsonView> JsonIndex::find(std::string_view key) const
         if (view::key_equals(member.key, member.escaped, key))
             return member.value;
     return std::nullopt;
+}
+
+std::string JsonIndex::Member::decoded_key() const
+{
+    return decode_json_string(key);
 }
 
 }  // namespace dure::schema

@@ -6,6 +6,11 @@
 namespace dure::api {
 namespace {
 
+Result<chat::CompletionCall> read_completion(const std::string& body)
+{
+    return api::read_completion(body, schema::JsonIndex(schema::JsonView(body)));
+}
+
 std::string with(const std::string& member)
 {
     return R"({"model":"m","messages":[{"role":"user","content":"q"}])" + (member.empty() ? "" : "," + member) + "}";

@@ -13,7 +13,7 @@ using schema::JsonView;
 
 std::string key_of(std::string_view messages, std::string_view id = {})
 {
-    return newest_user_turn(JsonView(messages), id).key;
+    return newest_user_turn(sent_messages(JsonView(messages)), id).key;
 }
 
 constexpr std::string_view one = R"([{"role":"user","content":"안녕"}])";
@@ -27,8 +27,8 @@ TEST(UserTurn, StaysTheSameThroughToolLoopsAndRegeneration)
 {
     EXPECT_EQ(key_of(one), key_of(tool_loop));
     EXPECT_NE(key_of(one), key_of(two));
-    EXPECT_EQ(newest_user_turn(JsonView(two), "").text, "또");
-    EXPECT_EQ(newest_user_turn(JsonView(two), "").number, 2);
+    EXPECT_EQ(newest_user_turn(sent_messages(JsonView(two)), "").text, "또");
+    EXPECT_EQ(newest_user_turn(sent_messages(JsonView(two)), "").number, 2);
 }
 
 TEST(UserTurn, TheClientsMessageIdNamesItWhenGiven)
@@ -81,7 +81,8 @@ TEST(Messages, AProblemNamesItsPlace)
 CompletionCall call_with(std::string_view messages)
 {
     CompletionCall call;
-    call.messages = JsonView(messages);
+    call.message_list = JsonView(messages);
+    call.messages = sent_messages(call.message_list);
     return call;
 }
 
@@ -120,7 +121,7 @@ TEST(AgentCall, PassesWhatFormsTheAnswerAndRefusesSeveralChoices)
     const std::string body = R"({"model":"coe-agent-v1","seed":7,"stop":["x"],"top_k":3,"top_p":null,
         "messages":[{"role":"user","content":"q"}],"tools":[{"type":"function","function":{"name":"f"}}]})";
     auto call = call_with(one);
-    call.body = body;
+    call.members = schema::JsonIndex(JsonView(body));
     call.tools = JsonView(R"([{"type":"function","function":{"name":"f"}}])");
     const auto request = agent_request(call);
     ASSERT_TRUE(request);

@@ -70,13 +70,23 @@ struct ClientHints {
     bool open_webui = false;  // understands progress events in the stream
 };
 
+// One of a request's messages, as it is written. A role or content that is absent is invalid.
+struct SentMessage {
+    schema::JsonView whole;
+    schema::JsonView role = {};
+    schema::JsonView content = {};
+};
+std::vector<SentMessage> sent_messages(const schema::JsonView& list);
+
 // A checked /v1/chat/completions request. Views point into the body, which outlives the call.
 struct CompletionCall {
     std::string_view body;
+    schema::JsonIndex members;  // of the body
     std::string model;
     bool stream = false;
     bool include_usage = false;
-    schema::JsonView messages;  // a non-empty array of message objects
+    schema::JsonView message_list;  // a non-empty array of message objects
+    std::vector<SentMessage> messages;  // those of the list
     std::optional<schema::JsonView> tools;
     std::optional<schema::JsonView> tool_choice;
     std::optional<double> temperature;

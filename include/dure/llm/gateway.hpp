@@ -23,6 +23,9 @@
 #include "dure/model/chat.hpp"
 #include "dure/model/spending.hpp"
 
+namespace dure::schema {
+class JsonIndex;
+}
 namespace dure::http {
 class Client;
 }
@@ -69,6 +72,7 @@ struct RelayRequest {
     bool include_usage = false;     // stream only: the client asked for the usage chunk
     std::optional<std::int64_t> max_tokens;   // what the body says of them, for what is reserved
     std::int64_t choices = 1;
+    const schema::JsonIndex* members = nullptr;   // of the body, where somebody has found them; must outlive the call too
 };
 
 using model::RelayRecord;

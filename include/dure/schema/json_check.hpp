@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "dure/base/error.hpp"
+#include "dure/schema/json_view.hpp"
 
 namespace dure::schema {
 
@@ -19,6 +20,7 @@ struct JsonLimits {
 
 // Invalid UTF-8 and lone surrogate escapes are refused always. Errors: invalid_argument, reason "invalid_json", the byte
 // offset in the message, and param() the path of the place when there is one ("messages.0.content").
-Result<void> check_json(std::string_view text, const JsonLimits& limits = {});
+// `members`, where given, becomes the index of the document when that is an object, else empty: no second pass for it.
+Result<void> check_json(std::string_view text, const JsonLimits& limits = {}, JsonIndex* members = nullptr);
 
 }  // namespace dure::schema

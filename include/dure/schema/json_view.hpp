@@ -1,9 +1,11 @@
 // JsonView: a value inside a JSON text, read in place. It is a string_view with knowledge: copying is free, moving around
 // allocates nothing, strings are decoded only when asked for. The text should have passed check_json; on any other text the
 // answers are unspecified, but nothing is read outside of it. The text must outlive the view.
-// Every find() walks the object from its start. Who wants many keys of a large object makes a JsonIndex once.
+// Every find() walks the object from its start. Who wants many keys of a large object makes a JsonIndex once, or has
+// check_json make it on its way.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -13,14 +15,38 @@
 
 namespace dure::schema {
 
-enum class JsonKind { null, boolean, number, string, array, object, invalid };
+enum class JsonKind : std::uint8_t { null, boolean, number, string, array, object, invalid };
+
+namespace view {
+
+// Kind of the value that begins with a byte.
+constexpr std::array<JsonKind, 256> kinds_by_first_byte()
+{
+    std::array<JsonKind, 256> kinds{};
+    kinds.fill(JsonKind::invalid);
+    for (const char c : {'-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'})
+        kinds[static_cast<unsigned char>(c)] = JsonKind::number;
+    kinds['{'] = JsonKind::object;
+    kinds['['] = JsonKind::array;
+    kinds['"'] = JsonKind::string;
+    kinds['t'] = kinds['f'] = JsonKind::boolean;
+    kinds['n'] = JsonKind::null;
+    return kinds;
+}
+
+inline constexpr auto first_bytes = kinds_by_first_byte();
+
+}  // namespace view
 
 class JsonView {
 public:
     JsonView() = default;  // kind() is invalid
     explicit JsonView(std::string_view text);  // one document; white space around it is dropped
 
-    JsonKind kind() const;
+    JsonKind kind() const
+    {
+        return text_.empty() ? JsonKind::invalid : view::first_bytes[static_cast<unsigned char>(text_.front())];
+    }
     bool is_null() const { return kind() == JsonKind::null; }
     bool is_object() const { return kind() == JsonKind::object; }
     bool is_array() const { return kind() == JsonKind::array; }
@@ -71,6 +97,14 @@ public:
                 return;
     }
 
+    // A value whose text is known exactly: no white space is looked for.
+    static JsonView exact(std::string_view value)
+    {
+        JsonView view;
+        view.text_ = value;
+        return view;
+    }
+
 private:
     friend class JsonIndex;
 
@@ -111,26 +145,42 @@ private:
         }
     }
 
-    static JsonView exact(std::string_view value)  // without dropping white space
-    {
-        JsonView view;
-        view.text_ = value;
-        return view;
-    }
-
     std::string_view text_;
 };
 
 // The members of one object by key, from one pass over it: for reading many keys of an object whose values are large.
 class JsonIndex {
 public:
+    JsonIndex() = default;  // no members
     explicit JsonIndex(const JsonView& object);
+
+    void add(std::string_view raw_key, bool escaped, std::string_view value);  // parts of one text, see Member
+    void clear() { members_.clear(); }
+
     std::optional<JsonView> find(std::string_view key) const;  // as JsonView::find
+
+    // f(key, value, span), as JsonView::for_each_member_span.
+    template <class F>
+    void for_each_member_span(F&& f) const
+    {
+        for (const auto& member : members_) {
+            if (!(member.escaped ? JsonView::call(f, std::string_view(member.decoded_key()), member.value, member.span())
+                                 : JsonView::call(f, member.key, member.value, member.span())))
+                return;
+        }
+    }
 
 private:
     struct Member {
+        std::string decoded_key() const;
+        std::string_view span() const
+        {
+            const char* quote = key.data() - 1;
+            return {quote, static_cast<std::size_t>(value.raw().data() + value.raw().size() - quote)};
+        }
+
         std::string_view key;  // undecoded, without quotes
-        bool escaped;
+        bool escaped;  // there is an escape in the key
         JsonView value;
     };
     std::vector<Member> members_;

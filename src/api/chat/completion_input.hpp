@@ -8,8 +8,9 @@
 
 namespace dure::api {
 
-// `body` is checked JSON and must outlive the call. Errors name the field in param (openai-clients §3, §8.1).
-Result<chat::CompletionCall> read_completion(std::string_view body);
+// `body` is checked JSON and must outlive the call; `members` are its own. Errors name the field in param (openai-clients §3,
+// §8.1).
+Result<chat::CompletionCall> read_completion(std::string_view body, schema::JsonIndex members);
 
 chat::ClientHints read_hints(const RequestContext& context);
 

@@ -47,10 +47,11 @@ private:
 Task<Result<void>> Completions::handle(RequestContext& context)
 {
     const auto started = Steady::now();
-    const auto body = co_await context.json_body(static_cast<std::size_t>(limits_.chat_body));
+    schema::JsonIndex members;
+    const auto body = co_await context.json_body(static_cast<std::size_t>(limits_.chat_body), &members);
     if (!body)
         co_return body.error();
-    auto call = read_completion(*body);
+    auto call = read_completion(*body, std::move(members));
     if (!call)
         co_return call.error();
     call->hints = read_hints(context);

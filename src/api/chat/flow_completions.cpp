@@ -42,7 +42,7 @@ struct Conversation {
 
 Result<Conversation> read_conversation(const chat::CompletionCall& call)
 {
-    const auto messages = Json::parse(call.messages.raw());
+    const auto messages = Json::parse(call.message_list.raw());
     Conversation conversation;
     std::size_t last = messages.size();
     while (last > 0 && messages[last - 1].value("role", "") != "user")

@@ -20,19 +20,22 @@ constexpr std::array<std::string_view, 21> droppable = {
     "parallel_tool_calls", "reasoning_effort", "verbosity", "user", "store", "metadata", "service_tier",
     "prompt_cache_key", "safety_identifier", "prediction", "top_k", "min_p", "repeat_penalty"};
 
+// Writes the members of an object one after the other.
 class BodyWriter {
 public:
     explicit BodyWriter(std::size_t size) { out_.reserve(size); }
 
     void member(std::string_view name, std::string_view raw_value)
     {
-        named(name);
+        separate();
+        append_json_string(out_, name);
         out_ += ':';
         out_ += raw_value;
     }
     void text_member(std::string_view name, std::string_view text)
     {
-        named(name);
+        separate();
+        append_json_string(out_, name);
         out_ += ':';
         append_json_string(out_, text);
     }
@@ -41,8 +44,6 @@ public:
         separate();
         out_ += raw_member;
     }
-    // A member of that name was written by member() or text_member().
-    bool has(std::string_view name) const { return std::find(names_.begin(), names_.end(), name) != names_.end(); }
     std::string finish()
     {
         out_ += out_.empty() ? "{}" : "}";
@@ -51,14 +52,28 @@ public:
 
 private:
     void separate() { out_ += out_.empty() ? '{' : ','; }
-    void named(std::string_view name)
-    {
-        separate();
-        append_json_string(out_, name);
-        names_.emplace_back(name);
-    }
 
     std::string out_;
+};
+
+// Knows the names it has written: of what is copied behind our own members none may stand twice.
+class DistinctWriter : private BodyWriter {
+public:
+    using BodyWriter::BodyWriter;
+    using BodyWriter::finish;
+    void member(std::string_view name, std::string_view raw_value)
+    {
+        names_.emplace_back(name);
+        BodyWriter::member(name, raw_value);
+    }
+    void text_member(std::string_view name, std::string_view text)
+    {
+        names_.emplace_back(name);
+        BodyWriter::text_member(name, text);
+    }
+    bool has(std::string_view name) const { return std::find(names_.begin(), names_.end(), name) != names_.end(); }
+
+private:
     std::vector<std::string> names_;
 };
 
@@ -107,7 +122,8 @@ constexpr std::string_view any_json = R"({"type":"json_object"})";
 
 // The schema that has to be told in words, as text. Of several choices each would have to be checked: such a request goes as
 // it is, and the target says itself what it does not take.
-std::string_view schema_to_tell(const schema::JsonView& request, const BodyRules& rules)
+template <class Members>
+std::string_view schema_to_tell(const Members& request, const BodyRules& rules)
 {
     if (rules.json_schema && !rules.repairs.schema_in_words)
         return {};
@@ -121,7 +137,7 @@ std::string_view schema_to_tell(const schema::JsonView& request, const BodyRules
 // Bodies of our own are written as text too: a tree would copy every message and every tool's schema.
 void write_message(std::string& out, const model::Message& message)
 {
-    BodyWriter body(0);
+    DistinctWriter body(0);
     body.text_member("role", model::name_of(message.role));
     body.member("content", dump(message.content));
     if (!message.tool_calls.empty()) {
@@ -202,7 +218,8 @@ std::string relay_body(const RelayRequest& request, std::string_view upstream_mo
 {
     BodyWriter body(request.body.size() + upstream_model.size() + 96);
     body.text_member("model", upstream_model);
-    const schema::JsonView sent(request.body);
+    const schema::JsonIndex found(request.members == nullptr ? schema::JsonView(request.body) : schema::JsonView());
+    const auto& sent = request.members == nullptr ? found : *request.members;
     const auto schema = schema_to_tell(sent, rules);
     notes.schema = schema;
     const MessageEdits edits{!rules.developer_role, schema.empty() ? std::string() : schema_in_words(schema)};
@@ -237,7 +254,7 @@ std::string relay_body(const RelayRequest& request, std::string_view upstream_mo
 std::string typed_body(const CompletionRequest& request, std::string_view upstream_model, bool stream,
                        const BodyRules& rules, BodyNotes& notes)
 {
-    BodyWriter body(2048);
+    DistinctWriter body(2048);
     const auto& repairs = rules.repairs;
     const auto add = [&](std::string_view name, const std::string& raw) {
         if (!repairs.drops(name))
