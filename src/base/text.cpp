@@ -281,9 +281,11 @@ std::string base64url(std::string_view bytes)
 std::string hex(std::string_view bytes)
 {
     std::string out(bytes.size() * 2, '\0');
-    for (std::size_t i = 0; i < bytes.size(); ++i) {
-        out[2 * i] = hex_digits[static_cast<unsigned char>(bytes[i]) >> 4];
-        out[2 * i + 1] = hex_digits[static_cast<unsigned char>(bytes[i]) & 15];
+    char* to = out.data();
+    for (const char c : bytes) {
+        const auto byte = static_cast<unsigned char>(c);
+        *to++ = hex_digits[byte >> 4];
+        *to++ = hex_digits[byte & 15];
     }
     return out;
 }

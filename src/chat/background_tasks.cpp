@@ -11,7 +11,7 @@ namespace dure::chat {
 namespace {
 
 struct Mark {
-    std::string_view start;   // the prompt begins so; empty: anywhere
+    std::string_view start;   // the prompt begins so
     std::string_view holds;
     std::string_view task;
 };
@@ -41,10 +41,10 @@ std::string background_task_of(const CompletionCall& call)
         return call.hints.task;
     if (call.stream || (call.tools && !is_empty_array(*call.tools)))
         return {};
-    const auto prompt = first_text(call.messages, searched_bytes);
-    const auto text = trim(prompt);
+    std::string room;
+    const auto text = trim(first_text(call.messages, searched_bytes, room));
     for (const auto& mark : marks)
-        if (text.starts_with(mark.start) && text.find(mark.holds) != std::string_view::npos)
+        if (!text.empty() && text.front() == mark.start.front() && text.starts_with(mark.start) && text.find(mark.holds) != std::string_view::npos)
             return std::string(mark.task);
     return {};
 }

@@ -1,6 +1,8 @@
 // Reading a client's message list; see messages.hpp. Forms that occur: openai-clients §4.
 #include "chat/messages.hpp"
 
+#include <utility>
+
 #include "dure/base/text.hpp"
 
 namespace dure::chat {
@@ -113,24 +115,33 @@ bool is_empty_array(const JsonView& view)
 std::vector<SentMessage> sent_messages(const JsonView& list)
 {
     std::vector<SentMessage> messages;
-    list.for_each_element([&](const JsonView& one) {
-        auto& message = messages.emplace_back(SentMessage{one});
-        one.for_each_member([&](std::string_view key, const JsonView& value) {
+    messages.reserve(8);   // of most requests
+    SentMessage message;
+    list.for_each_element_with_members(
+        [&](std::string_view key, const JsonView& value) {
             auto* part = key == "role" ? &message.role : key == "content" ? &message.content : nullptr;
             if (part != nullptr && part->kind() == JsonKind::invalid)
                 *part = value;
+        },
+        [&](const JsonView& whole) {
+            message.whole = whole;
+            messages.push_back(std::exchange(message, {}));
         });
-    });
     return messages;
 }
 
-std::string first_text(std::span<const SentMessage> messages, std::size_t bytes)
+std::string_view first_text(std::span<const SentMessage> messages, std::size_t bytes, std::string& room)
 {
     if (messages.empty())
         return {};
-    auto text = content_text(messages.front().content);
-    text.resize(utf8_prefix(text, bytes).size());
-    return text;
+    const auto& content = messages.front().content;
+    if (content.is_string() && content.raw().size() >= 2) {
+        const auto written = content.raw().substr(1, content.raw().size() - 2);
+        if (written.substr(0, bytes).find('\\') == std::string_view::npos)
+            return utf8_prefix(written, bytes);
+    }
+    room = content_text(content);
+    return utf8_prefix(room, bytes);
 }
 
 UserTurn newest_user_turn(std::span<const SentMessage> messages, std::string_view message_id)

@@ -14,8 +14,8 @@ namespace dure::chat {
 
 bool is_empty_array(const schema::JsonView& view);
 
-// Text of the first message, at most `bytes` of it.
-std::string first_text(std::span<const SentMessage> messages, std::size_t bytes);
+// Text of the first message, at most `bytes` of it: a part of the body, or of `room` where it had to be decoded or joined.
+std::string_view first_text(std::span<const SentMessage> messages, std::size_t bytes, std::string& room);
 
 // The newest user message of a conversation and where it stands.
 struct UserTurn {

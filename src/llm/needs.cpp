@@ -14,11 +14,11 @@ namespace {
 
 constexpr std::size_t bytes_per_token = 4;
 
-Needs relay_needs(std::string_view body)
+Needs relay_needs(const RelayRequest& request)
 {
     Needs needs;
     bool forbidden = false;
-    schema::JsonView(body).for_each_member([&](std::string_view key, const schema::JsonView& value) {
+    const auto read = [&](std::string_view key, const schema::JsonView& value, std::string_view) {
         if (key == "tools")
             needs.tools = value.is_array() && value.size() > 0;
         else if (key == "tool_choice")
@@ -31,9 +31,13 @@ Needs relay_needs(std::string_view body)
             needs.json_schema = !schema_of_format(value.raw()).empty();
         else if (key == "messages")
             needs.images = value.raw().find("\"image_url\"") != std::string_view::npos;
-    });
+    };
+    if (request.members != nullptr)
+        request.members->for_each_member_span(read);
+    else
+        schema::JsonView(request.body).for_each_member_span(read);
     needs.tools = needs.tools && !forbidden;
-    needs.prompt_tokens = needs.images ? 0 : static_cast<std::int64_t>(body.size() / bytes_per_token);
+    needs.prompt_tokens = needs.images ? 0 : static_cast<std::int64_t>(request.body.size() / bytes_per_token);
     return needs;
 }
 
@@ -79,7 +83,7 @@ void prefer(const ModelEntry& model, std::vector<bool>& flags, const Test& test)
 
 Needs needs_of(const Ask& ask)
 {
-    return ask.relay != nullptr ? relay_needs(ask.relay->body) : typed_needs(*ask.typed);
+    return ask.relay != nullptr ? relay_needs(*ask.relay) : typed_needs(*ask.typed);
 }
 
 Result<std::vector<bool>> capable_targets(const ModelEntry& model, const Ask& ask)

@@ -81,12 +81,12 @@ public:
 private:
     bool document()
     {
-        if (!value())
+        if (!value(next()))
             return false;
         while (!open_.empty())
             if (!step())
                 return false;
-        skip_space();
+        next();
         return at_ == text_.size() || fail("text after the document");
     }
 
@@ -96,21 +96,24 @@ private:
         auto& frame = open_.back();
         if (members_ != nullptr && open_.size() == 1)
             note_member();
-        skip_space();
-        if (peek() == (frame.object ? '}' : ']'))
+        const char first = next();
+        if (first == (frame.object ? '}' : ']'))
             return close();
-        if (frame.count > 0 && !take(','))
-            return fail(frame.object ? "expected ',' or '}'" : "expected ',' or ']'");
+        if (frame.count > 0) {
+            if (first != ',')
+                return fail(frame.object ? "expected ',' or '}'" : "expected ',' or ']'");
+            ++at_;
+        }
         ++frame.count;
         if (!frame.object)
-            return value();
+            return value(next());
         if (frame.count > limits_.keys_per_object)
             return fail("an object has more than " + std::to_string(limits_.keys_per_object) + " keys");
-        if (!key())
+        if (!key(frame))
             return false;
-        skip_space();
+        const char begin = next();
         frame.value_at = at_;
-        return value();
+        return value(begin);
     }
 
     // Stands behind a member of the document, or before the first one.
@@ -121,10 +124,10 @@ private:
             members_->add(frame.raw_key, frame.escaped, text_.substr(frame.value_at, at_ - frame.value_at));
     }
 
-    bool value()
+    // That begins with this byte.
+    bool value(char first)
     {
-        skip_space();
-        switch (peek()) {
+        switch (first) {
         case '{': return open(true);
         case '[': return open(false);
         case '"': return string();
@@ -186,27 +189,37 @@ private:
         return true;
     }
 
-    bool key()
+    bool key(Frame& frame)
     {
-        skip_space();
-        if (peek() != '"')
+        if (next() != '"')
             return fail("expected a key in double quotes");
         const auto offset = at_;
         if (!string())
             return false;
-        const auto inner = text_.substr(offset + 1, at_ - offset - 2);
-        open_.back().raw_key = inner;
-        open_.back().escaped = escaped_;
+        const std::string_view inner(text_.data() + offset + 1, at_ - offset - 2);
+        frame.raw_key = inner;
+        frame.escaped = escaped_;
         if (limits_.refuse_duplicates)
             keys_.push_back({escaped_ ? decoded_.emplace_back(decode_json_string(inner)) : inner, offset});
-        skip_space();
-        return take(':') || fail("expected ':'");
+        if (next() != ':')
+            return fail("expected ':'");
+        ++at_;
+        return true;
     }
 
     bool string()
     {
         ++at_;
         escaped_ = false;
+        if (const auto end = short_string_end(text_, at_); end != 0) {
+            at_ = end;
+            return true;
+        }
+        return longer_string();
+    }
+
+    bool longer_string()
+    {
         while (true) {
             at_ = plain_json_run_end(text_, at_);
             if (at_ >= text_.size())
@@ -329,11 +342,15 @@ private:
         return true;
     }
 
-    void skip_space()
+    // The byte behind white space, where the checker stands then; 0 at the end.
+    char next()
     {
-        while (at_ < text_.size() &&
-               (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t' || text_[at_] == '\r'))
-            ++at_;
+        for (; at_ < text_.size(); ++at_) {
+            const char c = text_[at_];
+            if (static_cast<unsigned char>(c) > ' ' || (c != ' ' && c != '\n' && c != '\t' && c != '\r'))
+                return c;
+        }
+        return '\0';
     }
 
     bool fail(std::string what) { return fail_at(at_, std::move(what)); }

@@ -18,6 +18,24 @@ bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
+std::size_t space_end(std::string_view text, std::size_t at)
+{
+    while (at < text.size() && is_space(text[at]))
+        ++at;
+    return at;
+}
+
+bool stands_at(std::string_view text, std::size_t at, char wanted)
+{
+    return at < text.size() && text[at] == wanted;
+}
+
+// What lies between two places of the text, the first not behind the second.
+std::string_view part(std::string_view text, std::size_t from, std::size_t to)
+{
+    return {text.data() + from, to - from};
+}
+
 // Position behind the closing quote of the string whose bytes from `at` on are not looked at yet; the text's end when it
 // never closes. `begin` is the first byte behind the opening quote.
 std::size_t long_string_end(std::string_view text, std::size_t begin, std::size_t at)
@@ -40,13 +58,11 @@ std::size_t long_string_end(std::string_view text, std::size_t begin, std::size_
 constexpr std::int64_t exactly_held = std::int64_t{1} << 53;   // every whole number up to here is a double too
 constexpr std::size_t short_string = 256;   // beyond this memchr is worth its call
 
-// Position behind the closing quote of the string that opens at `at`. `escaped` becomes true when there is a backslash in
-// it; for strings longer than short_string it stays as it is (they are no keys that anybody looks for by name).
-std::size_t string_end(std::string_view text, std::size_t at, bool& escaped)
+std::size_t later_string_end(std::string_view text, std::size_t begin, bool& escaped)
 {
-    const auto begin = at + 1;
     const auto stop = std::min(text.size(), begin + short_string);
-    for (at = json_string_stop(text, begin, stop); at < stop; at = json_string_stop(text, at, stop)) {
+    auto at = json_string_stop(text, begin, stop);
+    for (; at < stop; at = json_string_stop(text, at, stop)) {
         if (text[at] == '"')
             return at + 1;
         escaped = true;
@@ -55,7 +71,15 @@ std::size_t string_end(std::string_view text, std::size_t at, bool& escaped)
     return at >= text.size() ? text.size() : long_string_end(text, begin, at);
 }
 
-std::size_t string_end(std::string_view text, std::size_t at)
+// Position behind the closing quote of the string that opens at `at`. `escaped` becomes true when there is a backslash in
+// it; for strings longer than short_string it stays as it is (they are no keys that anybody looks for by name).
+inline std::size_t string_end(std::string_view text, std::size_t at, bool& escaped)
+{
+    const auto end = short_string_end(text, at + 1);
+    return end != 0 ? end : later_string_end(text, at + 1, escaped);
+}
+
+inline std::size_t string_end(std::string_view text, std::size_t at)
 {
     bool ignored = false;
     return string_end(text, at, ignored);
@@ -95,7 +119,7 @@ bool ends_word(char c)
     return ends[static_cast<unsigned char>(c)];
 }
 
-std::size_t value_end(std::string_view text, std::size_t at)
+inline std::size_t value_end(std::string_view text, std::size_t at)
 {
     if (at >= text.size())
         return at;
@@ -213,53 +237,64 @@ JsonView::Cursor::Cursor(const JsonView& container, JsonKind kind)
     : text_(container.text_), at_(container.kind() == kind ? 1 : container.text_.size())
 {}
 
-void JsonView::Cursor::skip_space()
+bool JsonView::Cursor::take_value(std::size_t at)
 {
-    while (at_ < text_.size() && view::is_space(text_[at_]))
-        ++at_;
-}
-
-bool JsonView::Cursor::take(char wanted)
-{
-    skip_space();
-    if (at_ >= text_.size() || text_[at_] != wanted)
+    const auto begin = view::space_end(text_, at);
+    at_ = view::value_end(text_, begin);
+    if (at_ == begin)
         return false;
-    ++at_;
+    value_ = view::part(text_, begin, at_);
     return true;
 }
 
-bool JsonView::Cursor::take_value()
-{
-    skip_space();
-    const auto end = view::value_end(text_, at_);
-    if (end == at_)
-        return false;
-    value_ = text_.substr(at_, end - at_);
-    at_ = end;
-    return true;
-}
-
+// Where it ends, at_ stands before the byte that is no member's: the closing bracket, when all is well.
 bool JsonView::Cursor::next_member()
 {
-    if (!value_.empty() && !take(','))
+    const auto text = text_;
+    at_ = view::space_end(text, at_);
+    if (!value_.empty()) {
+        if (!view::stands_at(text, at_, ','))
+            return false;
+        at_ = view::space_end(text, at_ + 1);
+    }
+    if (!view::stands_at(text, at_, '"'))
         return false;
-    skip_space();
-    if (at_ >= text_.size() || text_[at_] != '"')
+    bool escaped = false;
+    const auto key_end = view::string_end(text, at_, escaped);
+    raw_key_ = view::part(text, at_, key_end);
+    key_escaped_ = raw_key_.size() > view::short_string ? raw_key_.find('\\') != std::string_view::npos : escaped;
+    at_ = view::space_end(text, key_end);
+    return raw_key_.size() >= 2 && view::stands_at(text, at_, ':') && take_value(at_ + 1);
+}
+
+bool JsonView::Cursor::next_element_start()
+{
+    at_ = view::space_end(text_, at_);
+    if (value_.empty())
+        return true;
+    if (!view::stands_at(text_, at_, ','))
         return false;
-    key_escaped_ = false;
-    const auto end = view::string_end(text_, at_, key_escaped_);
-    raw_key_ = text_.substr(at_, end - at_);
-    if (raw_key_.size() > view::short_string)
-        key_escaped_ = raw_key_.find('\\') != std::string_view::npos;
-    at_ = end;
-    return raw_key_.size() >= 2 && take(':') && take_value();
+    at_ = view::space_end(text_, at_ + 1);
+    return true;
 }
 
 bool JsonView::Cursor::next_element()
 {
-    if (!value_.empty() && !take(','))
-        return false;
-    return take_value();
+    return next_element_start() && take_value(at_);
+}
+
+JsonView::Cursor JsonView::Cursor::members_of_element() const
+{
+    return {text_, view::stands_at(text_, at_, '{') ? at_ + 1 : text_.size()};
+}
+
+bool JsonView::Cursor::take_element(const Cursor& members)
+{
+    if (!view::stands_at(text_, members.at_, '}'))
+        return take_value(at_);   // no object, or a broken one
+    value_ = view::part(text_, at_, members.at_ + 1);
+    at_ = members.at_ + 1;
+    return true;
 }
 
 std::string_view JsonView::Cursor::key()
@@ -273,11 +308,6 @@ std::string_view JsonView::Cursor::key()
 bool JsonView::Cursor::key_is(std::string_view key) const
 {
     return view::key_equals(plain_key(), key_escaped_, key);
-}
-
-std::string_view JsonView::Cursor::span() const
-{
-    return {raw_key_.data(), static_cast<std::size_t>(value_.data() + value_.size() - raw_key_.data())};
 }
 
 JsonIndex::JsonIndex(const JsonView& object)

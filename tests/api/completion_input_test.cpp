@@ -64,6 +64,13 @@ TEST(CompletionInput, AProblemNamesItsField)
          "messages[0].content[0].image_url"},
         {with(R"("frequency_penalty":3)"), "frequency_penalty"},
         {with(R"("dure_strategy":7)"), "dure_strategy"},
+        {with(R"("presence_penalty":-3)"), "presence_penalty"},
+        {with(R"("top_logprobs":21)"), "top_logprobs"},
+        {with(R"("seed":1.5)"), "seed"},
+        {with(R"("logprobs":1)"), "logprobs"},
+        {with(R"("parallel_tool_calls":0)"), "parallel_tool_calls"},
+        {with(R"("logit_bias":[])"), "logit_bias"},
+        {with(R"("t\u006fp_p":9)"), "top_p"},
     };
     for (const auto& [body, param] : cases) {
         const auto call = read_completion(body);

@@ -44,6 +44,41 @@ TEST(UserTurn, TextsThatRunTogetherAreNotTheSame)
               key_of(R"([{"role":"user","content":"a"},{"role":"user","content":"bc"}])"));
 }
 
+TEST(UserTurn, TakesTheTextOfTheNewestUserMessageWhateverNamesTheTurn)
+{
+    const auto sent = sent_messages(JsonView(
+        R"([{"content":[{"type":"text","text":"a"},{"type":"text","text":"b"}],"role":"user"},7,{"role":"assistant"},
+            {"role":"u\u0073er","content":null}])"));
+    ASSERT_EQ(sent.size(), 4u);
+    EXPECT_EQ(sent[1].whole.raw(), "7");
+    EXPECT_FALSE(sent[2].content.is_null()) << "absent";
+    for (const std::string_view id : {"", "m1"}) {
+        const auto turn = newest_user_turn(sent, id);
+        EXPECT_EQ(turn.text, "");
+        EXPECT_EQ(turn.number, 2);
+    }
+    EXPECT_EQ(newest_user_turn(std::span(sent).first(1), "m1").text, "a\nb");
+    EXPECT_EQ(newest_user_turn({}, "").number, 0);
+}
+
+TEST(Messages, TheFirstTextIsCutWhereACharacterEnds)
+{
+    std::string room;
+    const auto first = [&](const std::string& content, std::size_t bytes) {
+        const auto list = R"([{"role":"user","content":)" + content + "},{}]";
+        return std::string(first_text(sent_messages(JsonView(list)), bytes, room));
+    };
+    for (const std::string text : {R"("a한글\nb")", R"("a\ud55c글\nb")", R"([{"type":"text","text":"a한글"},{"text":"b"}])"}) {
+        EXPECT_EQ(first(text, 4096), "a한글\nb") << text;
+        EXPECT_EQ(first(text, 7), "a한글") << text;
+        EXPECT_EQ(first(text, 6), "a한") << text;
+        EXPECT_EQ(first(text, 0), "") << text;
+    }
+    EXPECT_EQ(first(R"("")", 9), "");
+    EXPECT_EQ(first("null", 9), "");
+    EXPECT_EQ(first_text({}, 9, room), "");
+}
+
 TEST(Messages, EveryFormThatOccursIsRead)
 {
     const auto read = to_messages(JsonView(

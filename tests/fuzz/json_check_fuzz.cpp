@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <iostream>
+#include <string>
 
 #include "dure/base/json.hpp"
 #include "dure/schema/json_check.hpp"
@@ -10,6 +11,7 @@
 
 namespace {
 
+using dure::schema::JsonIndex;
 using dure::schema::JsonView;
 
 [[noreturn]] void report(const char* what, std::string_view text)
@@ -27,10 +29,37 @@ std::size_t walk(const JsonView& view, int depth)
     if (depth == 0)
         return sum;
     view.for_each_element([&](const JsonView& one) { sum += walk(one, depth - 1); });
+    view.for_each_element_with_members(
+        [&](std::string_view key, const JsonView& value) { sum += key.size() + value.raw().size(); },
+        [&](const JsonView& one) { sum += one.raw().size(); });
     view.for_each_member_span([&](std::string_view key, const JsonView& value, std::string_view span) {
         sum += key.size() + span.size() + walk(value, depth - 1);
     });
     return sum;
+}
+
+// The two ways to the members of an array's elements, and to those of a document.
+bool same_members(const JsonView& view)
+{
+    std::string one_walk, two_walks;
+    const auto note = [](std::string& into) {
+        return [&into](std::string_view key, const JsonView& value) { (into += key) += value.raw(); };
+    };
+    view.for_each_element_with_members(note(one_walk), [&](const JsonView& one) { one_walk += one.raw(); });
+    view.for_each_element([&](const JsonView& one) {
+        one.for_each_member(note(two_walks));
+        two_walks += one.raw();
+    });
+    return one_walk == two_walks;
+}
+
+std::string spans_of(const JsonIndex& index)
+{
+    std::string spans;
+    index.for_each_member_span([&](std::string_view key, const JsonView& value, std::string_view span) {
+        ((spans += key) += value.raw()) += span;
+    });
+    return spans;
 }
 
 // The same document by the view and by the parser.
@@ -45,7 +74,7 @@ bool same(const JsonView& view, const dure::Json& json)
         return equal;
     }
     if (json.is_array()) {
-        bool equal = view.is_array() && view.size() == json.size();
+        bool equal = view.is_array() && view.size() == json.size() && same_members(view);
         std::size_t index = 0;
         view.for_each_element([&](const JsonView& value) {
             equal = equal && index < json.size() && same(value, json[index]);
@@ -76,7 +105,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const bool lenient = text.starts_with("\xEF\xBB\xBF") || text.find('\0') != std::string_view::npos;
     if (deep <= 64 && size <= 10000 && !lenient && accepted != dure::Json::accept(text))
         report(accepted ? "accepted what is no JSON" : "refused JSON", text);
-    if (dure::schema::check_json(text) && !same(JsonView(text), dure::Json::parse(text)))
+    JsonIndex members;
+    const bool strict = dure::schema::check_json(text, {}, &members).has_value();
+    if (spans_of(members) != (strict ? spans_of(JsonIndex(JsonView(text))) : std::string()))
+        report("found other members", text);
+    if (strict && !same(JsonView(text), dure::Json::parse(text)))
         report("read something else", text);
     return 0;
 }

@@ -1,4 +1,5 @@
 // What a model's entry says a target can do, and what the gateway does about what it cannot: roles, limits, choices, schemas.
+#include "dure/schema/json_view.hpp"
 #include "llm/answer_form.hpp"
 #include "llm/openai/message_edits.hpp"
 #include "llm/price.hpp"
@@ -51,6 +52,23 @@ TEST_F(Abilities, ASchemaGoesInWordsWhereItCannotBeDemandedAndTheAnswerIsChecked
     ASSERT_EQ(rows.size(), 2u);
     EXPECT_EQ(rows[0].failure, "protocol");
     EXPECT_GT(rows[0].prompt_tokens, 0) << "it was billed all the same";
+}
+
+TEST_F(Abilities, ABodyWhoseMembersAreKnownIsSentAsOneThatIsReadAnew)
+{
+    const std::string body = R"( {"model":"gpt", "messages" : [{"role":"developer","content":"q"}],"max_tokens":7 ,"n" : 1,)"
+                             R"("dure_strategy":"x","t\u006fp_p":0.5,"stream_options":{"more":1}} )";
+    const schema::JsonIndex members{schema::JsonView(body)};
+    RelayRequest request;
+    request.model = "gpt";
+    request.body = body;
+    const auto call = context();
+    for (const auto* known : {static_cast<const schema::JsonIndex*>(nullptr), &members}) {
+        request.members = known;
+        upstream.enqueue(completion_script("fine"));
+        on_core([&]() -> Task<void> { (void)co_await gateway().relay(request, call, sink, record); });
+    }
+    EXPECT_EQ(upstream.requests().at(0).body, upstream.requests().at(1).body);
 }
 
 TEST_F(Abilities, ATargetThatDoesNotStreamIsAskedForAWholeAnswerThatIsStreamedOn)

@@ -112,6 +112,42 @@ TEST(CheckJson, LetsTheCallerTakeDuplicatesAndNul)
     EXPECT_TRUE(check_json("\"\\u0000\"", {.refuse_nul = false}));
 }
 
+std::vector<std::string> spans_of(const JsonIndex& index)
+{
+    std::vector<std::string> spans;
+    index.for_each_member_span([&](std::string_view key, const JsonView& value, std::string_view span) {
+        spans.push_back(std::string(key) + "|" + std::string(value.raw()) + "|" + std::string(span));
+    });
+    return spans;
+}
+
+TEST(CheckJson, GivesTheMembersThatAWalkWouldFind)
+{
+    JsonIndex members;
+    for (const std::string text :
+         {R"({})", R"([{"a":1}])", R"("a")", R"( { "a" : 1 , "b":[ {"c":{}} , 2 ] ,"\u0063\n": {"a":null},"d":"x\"}" } )",
+          R"({"":"","e":true ,"f":-1.5e3})", "{\"a\" :\n[]\n}"}) {
+        ASSERT_TRUE(check_json(text, {}, &members)) << text;
+        EXPECT_EQ(spans_of(members), spans_of(JsonIndex(JsonView(text)))) << text;
+    }
+    ASSERT_TRUE(check_json(R"({"a":1})", {}, &members));
+    EXPECT_FALSE(check_json(R"({"a":1,"b":})", {}, &members));
+    EXPECT_TRUE(spans_of(members).empty()) << "nothing is known of a text that is not valid";
+}
+
+// Around the sixteen bytes that are looked at together, each text in memory of exactly its size.
+TEST(CheckJson, ReadsStringsOfEveryLength)
+{
+    for (std::size_t length = 0; length < 40; ++length)
+        for (const std::string_view ending : {"", "\\\"", "\\\\", "\xEA\xB0\x80", "\xEA\xB0", "\x01", "\\"}) {
+            const auto text = "\"" + std::string(length, 's') + std::string(ending) + "\"";
+            for (const auto& document : {text, "{" + text + ":" + text + "}"}) {
+                const std::vector<char> exact(document.begin(), document.end());
+                EXPECT_EQ(static_cast<bool>(check_json({exact.data(), exact.size()})), Json::accept(document)) << document;
+            }
+        }
+}
+
 TEST(CheckJson, TakesTheSameKeyInDifferentObjects)
 {
     EXPECT_TRUE(check_json(R"([{"a":{"a":1,"b":2},"b":3},{"a":1},{"a\n":1,"a":2,"\u0061\u0062":3}])"));

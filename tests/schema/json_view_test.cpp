@@ -87,6 +87,33 @@ TEST(JsonView, WalksMembersWithTheirSpansAndStopsWhenTold)
     EXPECT_THAT(elements, ElementsAre("1", "\"two\"", "[3,[4]]", "{}"));
 }
 
+using Seen = std::vector<std::string>;
+
+Seen elements_with_members(const JsonView& view)
+{
+    Seen seen;
+    view.for_each_element_with_members(
+        [&](std::string_view key, const JsonView& value) { seen.push_back(std::string(key) + "=" + std::string(value.raw())); },
+        [&](const JsonView& one) { seen.emplace_back(one.raw()); });
+    return seen;
+}
+
+TEST(JsonView, WalksElementsWithTheirMembersAsTwoWalksWould)
+{
+    for (const std::string text : {R"([])", R"([{}])", R"( [ { "a" : 1 , "b":[{"c":"]}"}] } , 2,"x" ,{"\u0061":{}},[{"d":1}], { } ] )",
+                                   R"({"a":[1]})", R"("a")"}) {
+        Seen expected;
+        JsonView(text).for_each_element([&](const JsonView& one) {
+            one.for_each_member([&](std::string_view key, const JsonView& value) {
+                expected.push_back(std::string(key) + "=" + std::string(value.raw()));
+            });
+            expected.emplace_back(one.raw());
+        });
+        EXPECT_EQ(elements_with_members(JsonView(text)), expected) << text;
+    }
+    EXPECT_THAT(elements_with_members(JsonView(R"([{"a":1},3])")), ElementsAre("a=1", R"({"a":1})", "3"));
+}
+
 TEST(JsonView, IsNotMisledByBracketsAndQuotesInsideStrings)
 {
     const std::string text = R"({"a":"}]\"\\","b":["\\\"]",{"c":"{"}],"d":1})";
@@ -131,6 +158,8 @@ std::size_t walk(const JsonView& view, int depth)
     size += view.as_int64() ? 1 : 0;
     size += view.as_double() ? 1 : 0;
     size += view.find("a") ? 1 : 0;
+    view.for_each_element_with_members([&](std::string_view key, const JsonView& one) { size += key.size() + one.raw().size(); },
+                                       [&](const JsonView& one) { size += one.raw().size(); });
     if (depth == 0)
         return size;
     view.for_each_element([&](const JsonView& one) { size += walk(one, depth - 1); });
@@ -146,6 +175,11 @@ TEST(JsonView, StaysInsideOfEveryPrefixAndOfGarbage)
         const std::string_view prefix(exact.data(), exact.size());
         EXPECT_LE(JsonView(prefix).raw().size(), prefix.size());
         walk(JsonView(prefix), 5);
+    }
+    const std::string objects = R"([{"a":1,"\u0062":"x\"" },{"c":[{}]} , {} ])";
+    for (std::size_t length = 0; length <= objects.size(); ++length) {
+        const std::vector<char> exact(objects.begin(), objects.begin() + static_cast<std::ptrdiff_t>(length));
+        walk(JsonView({exact.data(), exact.size()}), 5);
     }
     for (const std::string garbage :
          {"\"", "\"\\", "[", "{",  "[[",   "{\"",       "{\"a", "{\"a\"",   "{\"a\":", "[,",

@@ -72,7 +72,7 @@ struct ClientHints {
 
 // One of a request's messages, as it is written. A role or content that is absent is invalid.
 struct SentMessage {
-    schema::JsonView whole;
+    schema::JsonView whole = {};
     schema::JsonView role = {};
     schema::JsonView content = {};
 };

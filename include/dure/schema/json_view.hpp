@@ -97,6 +97,22 @@ public:
                 return;
     }
 
+    // Over an array of objects, each byte passed once: member(key, value) for every member of an element, as for_each_member,
+    // then element(const JsonView&). Elements that are no objects have no members.
+    template <class Member, class Element>
+    void for_each_element_with_members(Member&& member, Element&& element) const
+    {
+        Cursor elements(*this, JsonKind::array);
+        while (elements.next_element_start()) {
+            auto members = elements.members_of_element();
+            while (members.next_member())
+                member(members.key(), members.value());
+            if (!elements.take_element(members))
+                return;
+            element(elements.value());
+        }
+    }
+
     // A value whose text is known exactly: no white space is looked for.
     static JsonView exact(std::string_view value)
     {
@@ -114,17 +130,23 @@ private:
         Cursor(const JsonView& container, JsonKind kind);
         bool next_member();
         bool next_element();
+        // next_element() in two steps, with a walk over the members of the element between them: that finds its end.
+        bool next_element_start();
+        Cursor members_of_element() const;
+        bool take_element(const Cursor& members);
         std::string_view key();  // decoded
         bool key_is(std::string_view key) const;
         JsonView value() const { return exact(value_); }
         std::string_view plain_key() const { return raw_key_.substr(1, raw_key_.size() - 2); }  // undecoded
         bool key_escaped() const { return key_escaped_; }
-        std::string_view span() const;
+        std::string_view span() const
+        {
+            return {raw_key_.data(), static_cast<std::size_t>(value_.data() + value_.size() - raw_key_.data())};
+        }
 
     private:
-        void skip_space();
-        bool take(char wanted);
-        bool take_value();
+        Cursor(std::string_view text, std::size_t at) : text_(text), at_(at) {}
+        bool take_value(std::size_t at);
 
         std::string_view text_;
         std::size_t at_;

@@ -29,26 +29,37 @@ bool present(const JsonView& value)
 // The members of a body that are looked at here.
 enum class Name : std::uint8_t {
     model, messages, dure_strategy, stream, stream_options, temperature, top_p, frequency_penalty, presence_penalty, n,
-    max_tokens, max_completion_tokens, top_logprobs, seed, logprobs, parallel_tool_calls, logit_bias, response_format, tools,
-    tool_choice, reasoning_effort, user, stop
+    max_tokens, max_completion_tokens, top_logprobs, seed, logprobs, parallel_tool_calls, logit_bias, response_format,
+    tools, tool_choice, reasoning_effort, user, stop
 };
 
-constexpr std::array<std::string_view, 23> known_names = {
-    "model",       "messages",         "dure_strategy",         "stream",           "stream_options", "temperature",
-    "top_p",       "frequency_penalty", "presence_penalty",     "n",                "max_tokens",
-    "max_completion_tokens",            "top_logprobs",         "seed",             "logprobs",       "parallel_tool_calls",
-    "logit_bias",  "response_format",  "tools",                 "tool_choice",      "reasoning_effort", "user", "stop"};
+struct Known {
+    Name name;
+    std::string_view text;
+};
+
+constexpr std::array<Known, 23> known_names = {{
+    {Name::model, "model"}, {Name::messages, "messages"}, {Name::dure_strategy, "dure_strategy"},
+    {Name::stream, "stream"}, {Name::stream_options, "stream_options"}, {Name::temperature, "temperature"},
+    {Name::top_p, "top_p"}, {Name::frequency_penalty, "frequency_penalty"},
+    {Name::presence_penalty, "presence_penalty"}, {Name::n, "n"}, {Name::max_tokens, "max_tokens"},
+    {Name::max_completion_tokens, "max_completion_tokens"}, {Name::top_logprobs, "top_logprobs"}, {Name::seed, "seed"},
+    {Name::logprobs, "logprobs"}, {Name::parallel_tool_calls, "parallel_tool_calls"}, {Name::logit_bias, "logit_bias"},
+    {Name::response_format, "response_format"}, {Name::tools, "tools"}, {Name::tool_choice, "tool_choice"},
+    {Name::reasoning_effort, "reasoning_effort"}, {Name::user, "user"}, {Name::stop, "stop"}
+}};
 
 constexpr std::size_t place_of(Name name)
 {
     return static_cast<std::size_t>(name);
 }
 
-static_assert(known_names[place_of(Name::stop)] == "stop" && known_names[place_of(Name::seed)] == "seed");
+static_assert(std::all_of(known_names.begin(), known_names.end(),
+                          [place = 0u](const Known& known) mutable { return place_of(known.name) == place++; }));
 
 constexpr std::string_view text_of(Name name)
 {
-    return known_names[place_of(name)];
+    return known_names[place_of(name)].text;
 }
 
 // For each length the names of that length, one after the other: a key is compared with at most a few of them.
@@ -59,7 +70,7 @@ public:
         std::size_t at = 0;
         for (std::size_t length = 0; length < ends_.size(); ++length) {
             for (std::size_t place = 0; place < known_names.size(); ++place)
-                if (known_names[place].size() == length)
+                if (known_names[place].text.size() == length)
                     places_[at++] = static_cast<std::uint8_t>(place);
             ends_[length] = static_cast<std::uint8_t>(at);
         }
@@ -70,7 +81,7 @@ public:
         if (key.empty() || key.size() >= ends_.size())
             return std::nullopt;
         for (std::size_t i = ends_[key.size() - 1]; i < ends_[key.size()]; ++i)
-            if (const auto name = known_names[places_[i]]; name.front() == key.front() && name == key)
+            if (const auto name = known_names[places_[i]].text; name.front() == key.front() && name == key)
                 return places_[i];
         return std::nullopt;
     }

@@ -25,7 +25,8 @@ RelayTranslator::Options translator_options(const Ask& ask)
     options.include_usage = ask.relay->include_usage;
     if (options.include_usage)
         options.prompt_tokens = prompt_tokens_of(ask);
-    if (const auto count = schema::JsonView(ask.relay->body).find("n"))
+    const auto* members = ask.relay->members;
+    if (const auto count = members != nullptr ? members->find("n") : schema::JsonView(ask.relay->body).find("n"))
         options.choices = static_cast<std::size_t>(std::clamp<std::int64_t>(count->as_int64().value_or(1), 1, 128));
     return options;
 }
