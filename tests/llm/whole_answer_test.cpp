@@ -6,6 +6,7 @@
 #include "dure/base/json.hpp"
 #include "llm/openai/chunk_reader.hpp"
 #include "llm/openai/chunk_scanner.hpp"
+#include "llm/openai/usage.hpp"
 #include "llm/openai/whole_scanner.hpp"
 
 namespace dure::llm::openai {
@@ -236,10 +237,11 @@ TEST(ChunkScanner, LeavesMembersThatComeTwiceToTheSlowWay)
 
 TEST(UsageScanner, TakesChunksWithUsageAlone)
 {
-    std::string_view found;
+    ScannedUsage found;
     ASSERT_TRUE(scan_usage_chunk(R"({"id":"c","object":"chat.completion.chunk","choices":[],"usage":{"a":1},"x":[{}]})",
                                  found));
-    EXPECT_EQ(found, R"({"a":1})");
+    EXPECT_EQ(found.text, R"({"a":1})");
+    EXPECT_FALSE(found.numbers.reported);
     for (const std::string_view text :
          {R"({"choices":[{}],"usage":{}})", R"({"choices":[],"usage":null})", R"({"choices":[]})", R"({"usage":{}})",
           R"({"choices":[],"usage":{},"usage":{}})", R"({"choices":[],"usage":{},"error":{}})",
@@ -247,6 +249,38 @@ TEST(UsageScanner, TakesChunksWithUsageAlone)
           R"({"choices":[],"usage":{"a":}})", R"({"choices":[],"usage":{}} )", "{\"choices\":[],\n\"usage\":{}}", "",
           "[]"})
         EXPECT_FALSE(scan_usage_chunk(text, found)) << text;
+}
+
+// Whatever a provider writes there means the same to the scanner and to the tree.
+TEST(UsageScanner, CountsAsTheTreeDoes)
+{
+    for (const std::string text :
+         {R"({"prompt_tokens":7,"completion_tokens":0})", R"({"prompt_tokens":null,"completion_tokens":3})",
+          R"({"prompt_tokens":-7,"completion_tokens":1.9,"cost":0.0125})", R"({"prompt_tokens":"7","cost":"1"})",
+          R"({"prompt_tokens":1e3,"completion_tokens":99999999999999999999})",
+          R"({"prompt_tokens":999999999999999,"completion_tokens":9999999999999999})", R"({ "prompt_tokens" : 7 , "x":[1]})",
+          R"({"prompt_tokens":7,"prompt_tokens_details":{"cached_tokens":2,"cache_write_tokens":3,"audio":[0]}})",
+          R"({"completion_tokens_details":{"reasoning_tokens":5,"x":{}},"cost":-1})",
+          R"({"prompt_tokens_details":null,"completion_tokens_details":[],"cost":null})",
+          R"({"prompt_tokens":1,"prompt_tokens":2,"prompt_tokens_details":{"cached_tokens":1,"cached_tokens":4}})"}) {
+        ScannedUsage scanned;
+        ASSERT_TRUE(scan_usage_chunk(R"({"choices":[],"usage":)" + text + "}", scanned)) << text;
+        EXPECT_EQ(scanned.text, text);
+        const auto slow = usage_of(OrderedJson::parse(text));
+        const auto& quick = scanned.numbers;
+        EXPECT_EQ(quick.prompt_tokens, slow.prompt_tokens) << text;
+        EXPECT_EQ(quick.completion_tokens, slow.completion_tokens) << text;
+        EXPECT_EQ(quick.cached_tokens, slow.cached_tokens) << text;
+        EXPECT_EQ(quick.cache_write_tokens, slow.cache_write_tokens) << text;
+        EXPECT_EQ(quick.reasoning_tokens, slow.reasoning_tokens) << text;
+        EXPECT_EQ(quick.reported, slow.reported) << text;
+        EXPECT_EQ(quick.cost_nano, slow.cost_nano) << text;
+    }
+    for (const std::string text : {R"({"prompt_tokens":07})", R"({"prompt_tokens":1.})", R"({"prompt_tokens":})",
+                                   R"({"prompt_tokens":7 8})", R"({"prompt_tokens":-})", R"({"pr\u006fmpt_tokens":1})"}) {
+        ScannedUsage scanned;
+        EXPECT_FALSE(scan_usage_chunk(R"({"choices":[],"usage":)" + text + "}", scanned)) << text;
+    }
 }
 
 TEST(WholeScanner, StaysInsideOfEveryPrefix)

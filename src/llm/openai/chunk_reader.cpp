@@ -3,10 +3,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 
 #include "dure/base/text.hpp"
+#include "dure/schema/json_view.hpp"
 #include "llm/openai/answer_members.hpp"
+#include "llm/openai/usage.hpp"
 
 namespace dure::llm::openai {
 
@@ -50,70 +51,7 @@ bool truthy(const OrderedJson& value)
     return !value.is_null() && value != false && value != "" && value != 0;
 }
 
-std::int64_t count_of(const OrderedJson& object, const char* name)
-{
-    const auto found = object.is_object() ? object.find(name) : object.end();
-    if (!object.is_object() || found == object.end() || !found->is_number())
-        return 0;
-    return static_cast<std::int64_t>(std::clamp(found->get<double>(), 0.0, 9e15));
-}
-
-std::int64_t count_of(const schema::JsonView& value)
-{
-    constexpr std::int64_t most = 9'000'000'000'000'000;
-    if (const auto whole = value.as_int64())
-        return std::clamp<std::int64_t>(*whole, 0, most);
-    return static_cast<std::int64_t>(std::clamp(value.as_double().value_or(0), 0.0, 9e15));
-}
-
-// OpenRouter's usage.cost: US dollars.
-std::int64_t nano_dollars(double dollars)
-{
-    return static_cast<std::int64_t>(std::llround(std::clamp(dollars, 0.0, 1e6) * 1e9));
-}
-
-std::int64_t count_within(const schema::JsonView& object, std::string_view name)
-{
-    return count_of(object.find(name).value_or(schema::JsonView()));
-}
-
 }  // namespace
-
-model::Usage usage_of(const OrderedJson& usage)
-{
-    model::Usage numbers;
-    if (const auto prompt = usage.find("prompt_tokens"); prompt != usage.end())
-        numbers.reported = prompt->is_number();   // 0 is a number that was counted, null is none
-    if (const auto cost = usage.find("cost"); cost != usage.end() && cost->is_number())
-        numbers.cost_nano = nano_dollars(cost->get<double>());
-    numbers.cache_write_tokens = count_of(usage.value("prompt_tokens_details", OrderedJson()), "cache_write_tokens");
-    numbers.prompt_tokens = count_of(usage, "prompt_tokens");
-    numbers.completion_tokens = count_of(usage, "completion_tokens");
-    numbers.cached_tokens = count_of(usage.value("prompt_tokens_details", OrderedJson()), "cached_tokens");
-    numbers.reasoning_tokens = count_of(usage.value("completion_tokens_details", OrderedJson()), "reasoning_tokens");
-    return numbers;
-}
-
-model::Usage usage_of(const schema::JsonView& usage)
-{
-    model::Usage numbers;
-    usage.for_each_member([&](std::string_view key, const schema::JsonView& value) {
-        if (key == "prompt_tokens") {
-            numbers.prompt_tokens = count_of(value);
-            numbers.reported = value.as_double().has_value();
-        } else if (key == "cost" && value.as_double()) {
-            numbers.cost_nano = nano_dollars(*value.as_double());
-        } else if (key == "completion_tokens") {
-            numbers.completion_tokens = count_of(value);
-        } else if (key == "prompt_tokens_details") {
-            numbers.cached_tokens = count_within(value, "cached_tokens");
-            numbers.cache_write_tokens = count_within(value, "cache_write_tokens");
-        } else if (key == "completion_tokens_details") {
-            numbers.reasoning_tokens = count_within(value, "reasoning_tokens");
-        }
-    });
-    return numbers;
-}
 
 std::string normal_finish(const std::string& raw, bool has_calls, std::string& native)
 {
@@ -168,7 +106,7 @@ void ChunkReader::read(std::string_view event, std::string_view data)
 bool ChunkReader::read_quick(std::string_view event, std::string_view data)
 {
     ScannedChunk chunk;
-    std::string_view usage;
+    ScannedUsage usage;
     if (failure_ || done_ || !event.empty())
         return false;
     if (scan_chunk(data, chunk))
@@ -427,9 +365,9 @@ void ChunkReader::took_finish(std::size_t index, std::string_view reason)
         completion_.finish_reason = reason;
 }
 
-void ChunkReader::took_usage(std::string_view json)
+void ChunkReader::took_usage(const ScannedUsage& usage)
 {
-    note_usage(usage_of(schema::JsonView(json)), std::string(json));
+    note_usage(usage.numbers, std::string(usage.text));
 }
 
 // The last one counts, but an empty one does not take away the numbers that came before.

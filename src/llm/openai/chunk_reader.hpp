@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "dure/model/chat.hpp"
-#include "dure/schema/json_view.hpp"
 #include "llm/failure.hpp"
 #include "llm/openai/chunk_scanner.hpp"
 #include "llm/openai/json_text.hpp"
@@ -61,7 +60,7 @@ public:
     ChoiceState& choice(std::size_t index);
     void took_text(std::size_t index, std::string_view raw_text, std::string_view raw_reasoning);
     void took_finish(std::size_t index, std::string_view reason);
-    void took_usage(std::string_view json);  // an object, checked
+    void took_usage(const ScannedUsage& usage);
     // Ends a choice whose stream told no finish; gives what the client has to be told.
     ChoiceDelta end_untold(std::size_t index);
 
@@ -115,9 +114,6 @@ private:
     bool done_ = false;
 };
 
-// usage of the OpenAI form into our numbers.
-model::Usage usage_of(const OrderedJson& usage);
-model::Usage usage_of(const schema::JsonView& usage);  // of checked JSON
 // A finish reason in the client's words; `native` gets the raw one when it was none of them.
 std::string normal_finish(const std::string& raw, bool has_calls, std::string& native);
 // Keys of provider answers that could act in a client's browser (openai-clients §10).

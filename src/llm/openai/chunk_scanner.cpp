@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "llm/openai/answer_members.hpp"
-#include "llm/openai/json_cursor.hpp"
+#include "llm/openai/usage.hpp"
 
 namespace dure::llm::openai {
 
@@ -157,31 +157,31 @@ private:
     bool has_finish_ = false;
 };
 
-class UsageScanner : JsonCursor {
+class UsageScanner : UsageCursor {
 public:
-    explicit UsageScanner(std::string_view text) : JsonCursor(text, Blanks::spaces) {}
+    explicit UsageScanner(std::string_view text) : UsageCursor(text, Blanks::spaces) {}
 
-    bool run(std::string_view& usage)
+    bool run(ScannedUsage& found)
     {
         bool no_choices = false;
-        usage = {};
+        found.text = {};
         const bool whole = object([&](std::string_view key, std::size_t, std::size_t) {
             std::string_view name;
             if (key == "choices")
                 return no_choices = take('[') && take(']');
             if (key == "usage")
-                return usage.empty() && peek() == '{' && value_span(usage);
+                return found.text.empty() && usage(found.numbers, found.text);
             if (key == "object")
                 return string(name) && name == "chat.completion.chunk";
             return !acts(key) && skip();
         });
-        return whole && no_choices && !usage.empty() && at_end();
+        return whole && no_choices && !found.text.empty() && at_end();
     }
 };
 
 }  // namespace
 
-bool scan_usage_chunk(std::string_view text, std::string_view& usage)
+bool scan_usage_chunk(std::string_view text, ScannedUsage& usage)
 {
     return UsageScanner(text).run(usage);
 }

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <string_view>
 
+#include "dure/model/chat.hpp"
+
 namespace dure::llm::openai {
 
 struct ScannedChunk {
@@ -29,7 +31,12 @@ struct ScannedChunk {
 // False: not an ordinary chunk.
 bool scan_chunk(std::string_view text, ScannedChunk& chunk);
 
-// A chunk without choices that brings usage (an object, given raw) and nothing that acts. False: another one.
-bool scan_usage_chunk(std::string_view text, std::string_view& usage);
+struct ScannedUsage {
+    std::string_view text;  // raw, an object
+    model::Usage numbers;
+};
+
+// A chunk without choices that brings usage and nothing that acts. False: another one.
+bool scan_usage_chunk(std::string_view text, ScannedUsage& usage);
 
 }  // namespace dure::llm::openai

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "llm/openai/chunk_reader.hpp"
 #include "llm/openai/json_text.hpp"
+#include "llm/openai/usage.hpp"
 
 namespace dure::llm::openai {
 

@@ -102,10 +102,8 @@ bool JsonCursor::whole_number(std::string_view& span)
     return true;
 }
 
-bool JsonCursor::string(std::string_view& raw)
+bool JsonCursor::string_rest(std::string_view& raw)
 {
-    if (!take('"'))
-        return false;
     const auto end = end_of_string(text_, at_);
     if (end == std::string_view::npos)
         return false;

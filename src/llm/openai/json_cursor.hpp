@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <string_view>
 
+#include "dure/base/json_text.hpp"
+
 namespace dure::llm::openai {
 
 // Place of the quote that ends the string whose text begins at `start`; npos when it does not end or is not strict JSON.
@@ -20,6 +22,8 @@ protected:
     bool at_end() const { return at_ == text_.size(); }
     void blanks()
     {
+        if (peek() > ' ')   // nearly always: providers write no blanks
+            return;
         while (peek() == ' ' || (line_ends_ && (peek() == '\n' || peek() == '\r' || peek() == '\t')))
             ++at_;
     }
@@ -34,7 +38,10 @@ protected:
     bool literal(std::string_view word);
     bool number();
     bool whole_number(std::string_view& span);  // above 0, in digits alone: a time that clients read as a whole number
-    bool string(std::string_view& raw);  // without its quotes, not decoded
+    bool string(std::string_view& raw)  // without its quotes, not decoded
+    {
+        return take('"') && (plain_string_rest(raw) || string_rest(raw));
+    }
     bool skip(int depth = 0);  // any value
     bool value_span(std::string_view& span);  // any value, as it is written
 
@@ -54,7 +61,7 @@ protected:
             blanks();
             const auto start = at_;
             std::string_view key;
-            if (!string(key) || key.find('\\') != std::string_view::npos || !take(':'))
+            if (!this->key(key) || !take(':'))
                 return false;
             blanks();
             if (!member(key, start, comma))
@@ -75,6 +82,22 @@ protected:
 
 private:
     bool digits();
+    // Behind the opening quote; false, and nothing taken, when the string is not of plain ASCII.
+    bool plain_string_rest(std::string_view& raw)
+    {
+        const auto end = plain_json_run_end(text_, at_);
+        if (end == text_.size() || text_[end] != '"')
+            return false;
+        raw = text_.substr(at_, end - at_);
+        at_ = end + 1;
+        return true;
+    }
+    bool string_rest(std::string_view& raw);
+    bool key(std::string_view& raw)
+    {
+        return take('"') &&
+               (plain_string_rest(raw) || (string_rest(raw) && raw.find('\\') == std::string_view::npos));
+    }
     bool array(int depth);
 
     bool line_ends_;

@@ -141,7 +141,7 @@ bool RelayTranslator::splice(std::string_view data, std::string& out)
 // The chunk behind the last choice that many providers send: it brings usage alone, which goes out at the end.
 bool RelayTranslator::take_usage(std::string_view data)
 {
-    std::string_view usage;
+    ScannedUsage usage;
     if (!scan_usage_chunk(data, usage))
         return false;
     reader_.took_usage(usage);

@@ -5,11 +5,11 @@
 
 #include "dure/base/clock.hpp"
 #include "dure/base/text.hpp"
-#include "dure/schema/json_view.hpp"
 #include "llm/call_spending.hpp"
 #include "llm/openai/answer_members.hpp"
 #include "llm/openai/call_form.hpp"
 #include "llm/openai/chunk_reader.hpp"
+#include "llm/openai/usage.hpp"
 #include "llm/openai/whole_scanner.hpp"
 #include "llm/settlement.hpp"
 
@@ -28,7 +28,7 @@ bool splice_whole(std::string_view body, std::string_view model, model::Completi
     into.text.clear();
     append_decoded(into.text, whole.content);
     into.finish_reason = whole.finish;
-    into.usage = usage_of(schema::JsonView(whole.usage));
+    into.usage = whole.usage;
     const auto at = static_cast<std::size_t>(whole.model.data() - body.data());
     client_body.reserve(body.size() + model.size() + 2);
     client_body = body.substr(0, at);

@@ -4,22 +4,22 @@
 #include <utility>
 
 #include "llm/openai/answer_members.hpp"
-#include "llm/openai/json_cursor.hpp"
+#include "llm/openai/usage.hpp"
 
 namespace dure::llm::openai {
 
 namespace {
 
-class WholeScanner : JsonCursor {
+class WholeScanner : UsageCursor {
 public:
-    WholeScanner(std::string_view text, ScannedWhole& whole) : JsonCursor(text, Blanks::line_ends_too), whole_(whole) {}
+    WholeScanner(std::string_view text, ScannedWhole& whole) : UsageCursor(text, Blanks::line_ends_too), whole_(whole) {}
 
     bool run()
     {
         const bool sound = members([this](std::string_view key) { return top_member(key); });
         blanks();
         return sound && at_end() && has_choice_ && has_content_ && by_assistant_ && !whole_.finish.empty() &&
-               !whole_.model.empty() && !whole_.usage.empty() && has_id_ && has_object_ && has_created_ && has_index_;
+               !whole_.model.empty() && has_usage_ && has_id_ && has_object_ && has_created_ && has_index_;
     }
 
 private:
@@ -43,8 +43,10 @@ private:
         }
         if (key == "choices")
             return !has_choice_ && (has_choice_ = choices());
-        if (key == "usage")
-            return whole_.usage.empty() && peek() == '{' && value_span(whole_.usage);
+        if (key == "usage") {
+            std::string_view text;
+            return !has_usage_ && (has_usage_ = usage(whole_.usage, text));
+        }
         if (key == "error" || key == "event" || key == "selected_model_id" || key == "sources" || key == "output" ||
             key == "type")
             return false;
@@ -108,6 +110,7 @@ private:
     bool has_created_ = false;
     bool has_index_ = false;
     bool has_choice_ = false;
+    bool has_usage_ = false;
     bool has_message_ = false;
     bool has_content_ = false;
     bool by_assistant_ = false;

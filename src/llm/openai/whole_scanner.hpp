@@ -4,13 +4,15 @@
 
 #include <string_view>
 
+#include "dure/model/chat.hpp"
+
 namespace dure::llm::openai {
 
 struct ScannedWhole {
     std::string_view model;  // raw, with its quotes
     std::string_view content;  // raw text without quotes
     std::string_view finish;  // stop, length
-    std::string_view usage;  // raw, an object
+    model::Usage usage;
     bool has_more = false;  // beside the text: images, annotations, citations
 };
 

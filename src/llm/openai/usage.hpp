@@ -1,0 +1,28 @@
+// The numbers of `usage` in the OpenAI form: out of a tree, or in the pass over an answer's text.
+#pragma once
+
+#include "dure/base/json.hpp"
+#include "dure/model/chat.hpp"
+#include "llm/openai/json_cursor.hpp"
+
+namespace dure::llm::openai {
+
+model::Usage usage_of(const OrderedJson& usage);
+
+// For the scanners of chunks and whole answers: both meet usage, which is an object then.
+class UsageCursor : public JsonCursor {
+protected:
+    using JsonCursor::JsonCursor;
+    // Its numbers and its text. Of members that come twice the last one counts. False: not an object, or not strict JSON.
+    bool usage(model::Usage& numbers, std::string_view& text);
+
+private:
+    bool usage_member(std::string_view key, model::Usage& numbers);
+    bool count(std::int64_t& value, bool& is_number);
+    bool count(std::int64_t& value);
+    bool cost(model::Usage& numbers);
+    bool prompt_details(model::Usage& numbers);
+    bool completion_details(model::Usage& numbers);
+};
+
+}  // namespace dure::llm::openai
