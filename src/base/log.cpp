@@ -234,6 +234,12 @@ bool word_char(char c)
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
 
+// Whether a pattern of redact() may begin with it.
+bool may_begin_credential(char c)
+{
+    return c == 'e' || c == 's' || c == 'd' || c == '$' || c == 'B' || c == 'b';
+}
+
 }  // namespace
 
 std::string redact(std::string_view text)
@@ -252,6 +258,11 @@ std::string redact(std::string_view text)
     std::string out;
     out.reserve(text.size());
     for (std::size_t at = 0; at < text.size();) {
+        auto plain = at;
+        while (plain < text.size() && !may_begin_credential(text[plain]))
+            ++plain;
+        out += text.substr(at, plain - at);
+        at = plain;
         std::size_t length = 0;
         for (const auto& pattern : patterns) {
             if (!text.substr(at).starts_with(pattern.start))
@@ -267,7 +278,7 @@ std::string redact(std::string_view text)
         if (length > 0) {
             out += "[redacted]";
             at += length;
-        } else {
+        } else if (at < text.size()) {
             out += text[at++];
         }
     }

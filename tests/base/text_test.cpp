@@ -54,6 +54,9 @@ TEST(Redaction, ReplacesCredentialsOnly)
     EXPECT_EQ(redact("Authorization: Bearer abcdef"), "Authorization: [redacted]");
     EXPECT_EQ(redact("sk-abcdef012345"), "[redacted]");
     EXPECT_EQ(redact("task-12345678"), "task-12345678");
+    EXPECT_EQ(redact(""), "");
+    EXPECT_EQ(redact("e"), "e");
+    EXPECT_EQ(redact("req_8d2b, sk-abcdef012345 and $argon2id$v"), "req_8d2b, [redacted] and [redacted]");
     EXPECT_EQ(redact("eyJhbGciOiJIUzI1NiJ9.e30.x"), "[redacted]");
 }
 
