@@ -3,10 +3,13 @@
 // coroutine closes the upstream socket at once (a half-read connection is never reused).
 //
 //   send(request) -> ResponseStream{status, headers} -> read() ... read() -> end (connection back to the pool)
+//
+// Who sends many requests to one place writes their common parts down once: RequestForm::make(), then send(form, call).
 #pragma once
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,6 +18,7 @@
 #include "dure/base/clock.hpp"
 #include "dure/base/cores.hpp"
 #include "dure/base/error.hpp"
+#include "dure/base/secret.hpp"
 #include "dure/base/task.hpp"
 #include "dure/http/message.hpp"
 
@@ -41,17 +45,43 @@ struct ClientTimeouts {
 // Whether a request may carry this header field: it cannot become another one, and is not one the client sets itself.
 bool may_be_sent(std::string_view name, std::string_view value);
 
-struct ClientRequest {
-    ClientRequest(Method verb, Url where) : method(verb), url(std::move(where)) {}
-    Method method;
-    Url url;
-    std::vector<std::pair<std::string, std::string>> headers;   // Host, Content-Length, Connection are set by the client
+// What differs from one request of a form to the next.
+struct ClientCall {
     std::string_view body;        // must live until send() has returned
     ClientTimeouts timeouts;
     Deadline deadline = Deadline::never();
     // Where this request may go, checked for the URL, every address of its name and the peer; null: anywhere (model
     // providers, which the operator configured). Connections are shared only between requests with and those without.
     const EgressPolicy* egress = nullptr;
+};
+
+using HeaderFields = std::vector<std::pair<std::string, std::string>>;
+
+struct ClientRequest : ClientCall {
+    ClientRequest(Method verb, Url where) : method(verb), url(std::move(where)) {}
+    Method method;
+    Url url;
+    HeaderFields headers;   // Host, Content-Length, Connection are set by the client
+};
+
+// Method, place and header fields that requests have in common, checked and written down.
+class RequestForm {
+public:
+    // Errors: of reasons "invalid_url" and "invalid_header", as below.
+    static Result<RequestForm> make(Method method, Url url, const HeaderFields& headers);
+
+    Method method() const { return method_; }
+    const Url& url() const { return url_; }
+    const std::string& origin() const { return origin_; }
+    std::string_view lines() const { return lines_.reveal(); }   // the request line and the fields, with their ends
+
+private:
+    RequestForm(Method method, Url url) : method_(method), url_(std::move(url)), origin_(url_.origin()) {}
+
+    Method method_;
+    Url url_;
+    std::string origin_;
+    SecretString lines_;   // one of the fields may be a credential
 };
 
 // How an exchange failed, as far as a caller must tell apart (llm-upstreams §6). Stands in Error::reason():
@@ -78,6 +108,8 @@ public:
     virtual Task<Result<std::string_view>> read(Deadline until) = 0;
     // The whole body has been given: the next read() does not wait and is empty.
     virtual bool at_end() const = 0;
+    // The whole body, when it came with its head and has at most `limit` bytes; it lives as long as the stream. Empty: read it.
+    virtual std::optional<std::string_view> whole_at_once(std::size_t limit) = 0;
     // Reads what is left, up to `limit` bytes (payload_too_large beyond).
     virtual Task<Result<std::string>> read_all(std::size_t limit, Deadline until) = 0;
 };
@@ -99,6 +131,8 @@ public:
 
     // Called on a core. The returned stream gives its connection back when its body was read to the end, else closes it.
     Task<Result<std::unique_ptr<ResponseStream>>> send(const ClientRequest& request);
+    // The form outlives the call.
+    Task<Result<std::unique_ptr<ResponseStream>>> send(const RequestForm& form, const ClientCall& call);
 
     struct Counts { std::size_t open = 0, idle = 0; };
     Counts counts() const;   // for metrics; thread-safe

@@ -23,8 +23,11 @@ struct Client::State {
     };
 
     State(Cores& cores, const ClientOptions& options);
-    // A lease on a connection, new or kept; errors are of reason "connect".
-    static Task<Result<outgoing::Lease>> connection_for(PerCore here, const ClientRequest& request, bool fresh);
+    // Where no connection is at hand: a lease on one, after a wait for a place, or new; errors are of reason "connect". `lease`:
+    // empty, or a place.
+    static Task<Result<outgoing::Lease>> connection_for(const PerCore& here, const RequestForm& form, const ClientCall& call,
+                                                        const std::string& name, bool fresh,
+                                                        std::optional<outgoing::Lease> lease);
 
     std::vector<PerCore> per_core;
 };
@@ -41,21 +44,24 @@ Client::State::State(Cores& cores, const ClientOptions& options)
         per_core.emplace_back(cores.at(core).get_executor(), limits, tls);
 }
 
-Task<Result<outgoing::Lease>> Client::State::connection_for(PerCore here, const ClientRequest& request, bool fresh)
+Task<Result<outgoing::Lease>> Client::State::connection_for(const PerCore& here, const RequestForm& form, const ClientCall& call,
+                                                            const std::string& name, bool fresh,
+                                                            std::optional<outgoing::Lease> lease)
 {
-    // The wait for a place has its own bound, so that a caller without a deadline does not wait for ever.
-    const Deadline place_until = request.deadline.sooner(request.timeouts.connect + request.timeouts.head);
-    // Connections that nobody checked are never given to a request that has a policy.
-    const auto name = request.egress ? request.url.origin() + " checked" : request.url.origin();
-    auto lease = co_await here.pool->acquire(name, fresh, place_until);
-    if (!lease || lease->connection() != nullptr)
-        co_return lease;
-    auto connection = co_await here.dialer->dial(request.url, lease->session(), request.egress,
-                                                   request.deadline.sooner(request.timeouts.connect));
+    if (!lease) {
+        // The wait for a place has its own bound, so that a caller without a deadline does not wait for ever.
+        const Deadline place_until = call.deadline.sooner(call.timeouts.connect + call.timeouts.head);
+        auto granted = co_await here.pool->wait_for_place(name, fresh, place_until);
+        if (!granted || granted->connection() != nullptr)
+            co_return granted;
+        lease = std::move(*granted);
+    }
+    auto connection = co_await here.dialer->dial(form.url(), lease->session(), call.egress,
+                                                 call.deadline.sooner(call.timeouts.connect));
     if (!connection)
         co_return connection.error();
     lease->put(std::move(*connection));
-    co_return lease;
+    co_return std::move(*lease);
 }
 
 Client::Client(Cores& cores, ClientOptions options) : state_(std::make_unique<State>(cores, options)) {}
@@ -70,22 +76,36 @@ Client::~Client()
 
 Task<Result<std::unique_ptr<ResponseStream>>> Client::send(const ClientRequest& request)
 {
+    const auto form = RequestForm::make(request.method, request.url, request.headers);
+    if (!form)
+        co_return form.error();
+    co_return co_await send(*form, request);
+}
+
+Task<Result<std::unique_ptr<ResponseStream>>> Client::send(const RequestForm& form, const ClientCall& call)
+{
     if (Cores::here() >= state_->per_core.size())
         throw InvariantBroken("an HTTP request was started outside of a core");
     const State::PerCore here = state_->per_core[Cores::here()];
-    const auto head = outgoing::request_head(request);
-    if (!head)
-        co_return head.error();
-    if (request.egress)
-        if (auto allowed = request.egress->check(request.url); !allowed)
+    if (call.egress)
+        if (auto allowed = call.egress->check(form.url()); !allowed)
             co_return allowed.error();
+    // Connections that nobody checked are never given to a request that has a policy.
+    const std::string checked = call.egress ? form.origin() + " checked" : std::string();
+    const auto& name = call.egress ? checked : form.origin();
     for (const bool fresh : {false, true}) {
-        auto lease = co_await State::connection_for(here, request, fresh);
-        if (!lease)
-            co_return lease.error();
+        auto now = Steady::now();
+        auto lease = here.pool->take(name, fresh, now);
+        if (!lease || lease->connection() == nullptr) {
+            auto connected = co_await State::connection_for(here, form, call, name, fresh, std::move(lease));
+            if (!connected)
+                co_return connected.error();
+            lease = std::move(*connected);
+            now = Steady::now();
+        }
         if (send_waits_its_turn(here.pool->leased_count()))
             co_await boost::asio::post(boost::asio::deferred);
-        auto outcome = co_await outgoing::exchange_heads(std::move(*lease), request, *head);
+        auto outcome = co_await outgoing::exchange_heads(std::move(*lease), form, call, now);
         if (outcome.stream)
             co_return std::move(outcome.stream);
         if (outcome.error)

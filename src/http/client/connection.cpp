@@ -247,10 +247,10 @@ bool Connection::quiet()
     return drained_;
 }
 
-void Connection::rest()
+void Connection::rest(Steady::time_point now)
 {
     drop_buffer();
-    idle_since_ = Steady::now();
+    idle_since_ = now;
     reused_ = true;
 }
 

@@ -20,7 +20,7 @@ namespace dure::http::outgoing {
 
 constexpr auto as_result = boost::asio::as_tuple(boost::asio::deferred);   // awaited directly: no frame for the operation
 
-using RequestBytes = std::array<boost::asio::const_buffer, 2>;   // head and body
+using RequestBytes = std::array<boost::asio::const_buffer, 3>;   // a form's lines, the end of the head, body
 
 struct IoResult {
     boost::system::error_code error;
@@ -78,7 +78,7 @@ public:
     // The peer has neither closed nor said anything while nobody asked.
     bool quiet();
     // Idle connections hold no buffer.
-    void rest();
+    void rest(Steady::time_point now);
     // How TLS refused the peer, for the log.
     std::string verify_problem() const;
 

@@ -43,6 +43,7 @@ public:
     void forget_headers() override { std::vector<std::pair<std::string, std::string>>().swap(head_.headers); }
     Task<Result<std::string_view>> read(Deadline until) override;
     bool at_end() const override { return !failure_ && decoder_.state() == BodyDecoder::State::done; }
+    std::optional<std::string_view> whole_at_once(std::size_t limit) override;
     Task<Result<std::string>> read_all(std::size_t limit, Deadline until) override;
 
 private:
@@ -58,6 +59,7 @@ private:
     BodyDecoder decoder_;
     std::optional<Error> failure_;   // given again by every later read
     bool ended_cleanly_ = false;
+    bool touched_ = false;  // some of the body has been handed out
     bool waited_ = false;   // the body did not come with its head
 };
 
@@ -106,6 +108,7 @@ std::string_view Stream::decode_arrived()
     Connection& connection = *lease_.connection();
     if (connection.unread() == 0)
         return {};
+    touched_ = true;
     char* const bytes = connection.unread_begin();
     const auto step = decoder_.decode(bytes, connection.unread());
     connection.consume(step.consumed);
@@ -171,6 +174,14 @@ Result<void> Stream::after_fill(const IoResult& got)
     return fail(upstream_error("cut", got.error.message()));
 }
 
+std::optional<std::string_view> Stream::whole_at_once(std::size_t limit)
+{
+    if (head_.framing != Framing::length || head_.length > limit || touched_ || lease_.connection() == nullptr ||
+        lease_.connection()->unread() < head_.length)
+        return std::nullopt;
+    return decode_arrived();
+}
+
 Task<Result<std::string>> Stream::read_all(std::size_t limit, Deadline until)
 {
     const auto too_large = [] { return Error(Errc::payload_too_large, "The upstream's answer is too large."); };
@@ -190,12 +201,6 @@ Task<Result<std::string>> Stream::read_all(std::size_t limit, Deadline until)
     }
 }
 
-struct ArrivedHead {
-    std::optional<ResponseHead> head;
-    std::optional<Error> error;
-    bool stale = false;
-};
-
 // Told by its first bytes: such a peer may never end a line.
 bool may_become_http(std::string_view arrived)
 {
@@ -204,39 +209,66 @@ bool may_become_http(std::string_view arrived)
     return arrived.substr(0, length) == beginning.substr(0, length);
 }
 
+// The heads of one exchange as they arrive; without waits.
+class HeadReader {
+public:
+    HeadReader(Connection& connection, Method method) : connection_(connection), method_(method) {}
+
+    // Looks at what has arrived. True: done, with head() or, when that is empty, with error() or none ("stale").
+    bool look();
+    // Behind a wait for more. False: done.
+    bool take(const IoResult& got, bool may_be_stale);
+    std::optional<ResponseHead>& head() { return head_; }
+    std::optional<Error>& error() { return error_; }
+
+private:
+    std::string_view arrived() const { return {connection_.unread_begin(), connection_.unread()}; }
+    bool fail(const char* reason, std::string detail)
+    {
+        error_ = upstream_error(reason, std::move(detail));
+        return true;
+    }
+
+    Connection& connection_;
+    const Method method_;
+    std::size_t scanned_ = 0;
+    std::optional<ResponseHead> head_;
+    std::optional<Error> error_;
+};
+
 // The next whole head, interim ones too.
-Task<ArrivedHead> read_head(Connection& connection, Method method, Deadline until, bool may_be_stale)
+bool HeadReader::look()
 {
-    ArrivedHead out;
-    std::size_t scanned = 0;
-    for (;;) {
-        const std::string_view arrived(connection.unread_begin(), connection.unread());
-        const std::size_t size = find_head_end(arrived, scanned);
-        if (size > longest_response_head || (size == 0 && arrived.size() >= longest_response_head)) {
-            out.error = upstream_error("protocol", "the head is too large");
-            co_return out;
-        }
-        if (size > 0) {
-            const char* problem = nullptr;
-            out.head = parse_response_head(arrived.substr(0, size), method, problem);
-            if (!out.head)
-                out.error = upstream_error("protocol", problem);
-            connection.consume(size);
-            co_return out;
-        }
-        if (!may_become_http(arrived)) {
-            out.error = upstream_error("protocol", "not HTTP");
-            co_return out;
-        }
-        const IoResult got = co_await connection.fill(until);
-        if (got.ok())
-            continue;
-        out.stale = may_be_stale && !got.timed_out && arrived.empty();
-        if (got.timed_out)
-            out.error = waited_too_long("head_timeout");
-        else if (!out.stale)
-            out.error = upstream_error("cut", "before the end of the head: " + got.error.message());
-        co_return out;
+    const std::size_t size = find_head_end(arrived(), scanned_);
+    if (size > longest_response_head || (size == 0 && arrived().size() >= longest_response_head))
+        return fail("protocol", "the head is too large");
+    if (size == 0)
+        return may_become_http(arrived()) ? false : fail("protocol", "not HTTP");
+    const char* problem = nullptr;
+    head_ = parse_response_head(arrived().substr(0, size), method_, problem);
+    connection_.consume(size);
+    scanned_ = 0;
+    return head_ ? true : fail("protocol", problem);
+}
+
+bool HeadReader::take(const IoResult& got, bool may_be_stale)
+{
+    if (got.ok())
+        return true;
+    if (got.timed_out)
+        error_ = waited_too_long("head_timeout");
+    else if (!may_be_stale || !arrived().empty())
+        error_ = upstream_error("cut", "before the end of the head: " + got.error.message());
+    return false;
+}
+
+// What a write left to do.
+void skip_sent(RequestBytes& bytes, std::size_t sent)
+{
+    for (auto& part : bytes) {
+        const auto of_part = std::min(sent, part.size());
+        part += of_part;
+        sent -= of_part;
     }
 }
 
@@ -244,40 +276,49 @@ Task<ArrivedHead> read_head(Connection& connection, Method method, Deadline unti
 
 using namespace exchange_parts;
 
-Task<HeadOutcome> exchange_heads(Lease lease, const ClientRequest& request, const std::string& head)
+Task<HeadOutcome> exchange_heads(Lease lease, const RequestForm& form, const ClientCall& call, Steady::time_point now)
 {
     HeadOutcome out;
     Connection& connection = *lease.connection();
-    RequestBytes bytes{boost::asio::buffer(head), boost::asio::buffer(request.body.data(), request.body.size())};
+    const HeadEnd head_end(form.method(), call.body);
+    const auto lines = form.lines();
+    RequestBytes bytes{boost::asio::buffer(lines.data(), lines.size()),
+                       boost::asio::buffer(head_end.text().data(), head_end.text().size()),
+                       boost::asio::buffer(call.body.data(), call.body.size())};
     IoResult sent = connection.write_at_once(bytes);
     if (sent.ok() && sent.bytes < boost::asio::buffer_size(bytes)) {
-        const auto of_head = std::min(sent.bytes, bytes[0].size());
-        bytes[0] += of_head;
-        bytes[1] += sent.bytes - of_head;
-        sent = co_await connection.write(bytes, request.deadline.sooner(request.timeouts.head));
+        skip_sent(bytes, sent.bytes);
+        sent = co_await connection.write(bytes, call.deadline.sooner(call.timeouts.head));
+        now = Steady::now();
     }
     if (sent.timed_out) {
         out.error = waited_too_long("head_timeout");
         co_return out;
     }
     // A failed write may still be followed by an answer (a refusal before the whole body was read).
-    const Deadline until = request.deadline.sooner(request.timeouts.head);
+    const Deadline until(std::min(call.deadline.at(), now + call.timeouts.head));
+    HeadReader heads(connection, form.method());
     bool may_be_stale = connection.reused();
     for (int interim = 0; interim < most_interim_answers; ++interim) {
-        auto arrived = co_await read_head(connection, request.method, until, may_be_stale);
+        while (!heads.look())
+            if (!heads.take(co_await connection.fill(until), may_be_stale))
+                break;
         may_be_stale = false;
-        if (!arrived.head) {
-            out.error = std::move(arrived.error);
+        auto& head = heads.head();
+        if (!head || heads.error()) {
+            out.error = std::move(heads.error());
             co_return out;
         }
-        if (arrived.head->status == 101) {
+        if (head->status == 101) {
             out.error = upstream_error("protocol", "it switched the protocol unasked");
             co_return out;
         }
-        if (arrived.head->status < 200)
+        if (head->status < 200) {
+            head.reset();
             continue;
-        arrived.head->keep_alive = arrived.head->keep_alive && sent.ok();
-        out.stream = std::make_unique<Stream>(std::move(lease), std::move(*arrived.head));
+        }
+        head->keep_alive = head->keep_alive && sent.ok();
+        out.stream = std::make_unique<Stream>(std::move(lease), std::move(*head));
         co_return out;
     }
     out.error = upstream_error("protocol", "too many interim answers");

@@ -2,8 +2,9 @@
 // is handed out as it arrives. When the body has been read to its end, the connection goes back to the pool.
 #pragma once
 
+#include <array>
 #include <memory>
-#include <string>
+#include <string_view>
 
 #include "dure/http/client.hpp"
 #include "http/client/body_decoder.hpp"
@@ -11,8 +12,16 @@
 
 namespace dure::http::outgoing {
 
-// The request line and fields. Errors: invalid_argument, when a field could end its line or is one the client sets.
-Result<std::string> request_head(const ClientRequest& request);
+// What stands behind a form's lines: how long the body is, where there may be one, and the empty line.
+class HeadEnd {
+public:
+    HeadEnd(Method method, std::string_view body);
+    std::string_view text() const { return {text_.data(), size_}; }
+
+private:
+    std::array<char, 48> text_;
+    std::size_t size_ = 0;
+};
 
 struct HeadOutcome {
     // Neither: the reused connection was closed before the first byte of an answer ("stale").
@@ -20,7 +29,7 @@ struct HeadOutcome {
     std::optional<Error> error;
 };
 
-// The lease holds a connection.
-Task<HeadOutcome> exchange_heads(Lease lease, const ClientRequest& request, const std::string& head);
+// The lease holds a connection. `now`: when it was taken.
+Task<HeadOutcome> exchange_heads(Lease lease, const RequestForm& form, const ClientCall& call, Steady::time_point now);
 
 }  // namespace dure::http::outgoing

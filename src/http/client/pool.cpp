@@ -10,9 +10,8 @@ constexpr std::size_t most_resting_origins = 1024;
 
 }  // namespace pool_parts
 
-Lease::Lease(std::shared_ptr<Pool> pool, std::string origin, std::unique_ptr<Connection> connection,
-             std::shared_ptr<TlsSession> session)
-    : pool_(std::move(pool)), origin_(std::move(origin)), connection_(std::move(connection)), session_(std::move(session))
+Lease::Lease(std::shared_ptr<Pool> pool, PooledOrigin& origin, std::unique_ptr<Connection> connection)
+    : pool_(std::move(pool)), origin_(&origin), connection_(std::move(connection))
 {
 }
 
@@ -22,21 +21,15 @@ Lease& Lease::operator=(Lease&& other) noexcept
         return *this;
     release();
     pool_ = std::move(other.pool_);
-    origin_ = std::move(other.origin_);
+    origin_ = other.origin_;
     connection_ = std::move(other.connection_);
-    session_ = std::move(other.session_);
     return *this;
-}
-
-const std::shared_ptr<TlsSession>& Lease::session() const
-{
-    return session_;
 }
 
 void Lease::keep()
 {
     if (const auto pool = std::exchange(pool_, nullptr))
-        pool->give_back(origin_, std::move(connection_));
+        pool->give_back(*origin_, std::move(connection_));
 }
 
 void Lease::release()
@@ -47,47 +40,44 @@ void Lease::release()
 
 Pool::Pool(CoreExecutor executor, PoolLimits limits) : executor_(executor), limits_(limits), sweeper_(executor) {}
 
-Lease Pool::lease(const std::string& name, std::unique_ptr<Connection> connection)
+Lease Pool::lease(Origin& origin, std::unique_ptr<Connection> connection)
 {
-    return Lease(shared_from_this(), name, std::move(connection), origins_[name].session);
+    return Lease(shared_from_this(), origin, std::move(connection));
 }
 
-Task<Result<Lease>> Pool::acquire(const std::string& name, bool fresh, Deadline until)
+std::optional<Lease> Pool::take(const std::string& name, bool fresh, Steady::time_point now)
 {
-    Origin& origin = origins_[name];
-    if (auto connection = fresh ? nullptr : take_idle(origin))
-        co_return lease(name, std::move(connection));
+    Origin& origin = origin_of(name);
+    if (auto connection = fresh ? nullptr : take_idle(origin, now))
+        return lease(origin, std::move(connection));
     if (fresh && origin.open >= limits_.connections && !origin.idle.empty()) {
         origin.idle.erase(origin.idle.begin());
         idle_.fetch_sub(1, std::memory_order_relaxed);
         free_place(origin);
     }
-    if (origin.open < limits_.connections) {
-        ++origin.open;
-        open_.fetch_add(1, std::memory_order_relaxed);
-        co_return lease(name, nullptr);
-    }
-    co_return co_await wait_for_place(name, fresh, until);
+    if (origin.open >= limits_.connections)
+        return std::nullopt;
+    ++origin.open;
+    open_.fetch_add(1, std::memory_order_relaxed);
+    return lease(origin, nullptr);
 }
 
 // A waiter in its origin's list. At its end it leaves the list; what was granted to it but never taken (it was cancelled
 // meanwhile) goes to the next.
 class Pool::Listed {
 public:
-    Listed(Pool& pool, const std::string& name, const boost::asio::any_io_executor& executor)
-        : pool_(pool), name_(name), waiter_(executor)
+    Listed(Pool& pool, Origin& origin, const boost::asio::any_io_executor& executor)
+        : pool_(pool), origin_(origin), waiter_(executor), at_(origin.waiters.insert(origin.waiters.end(), &waiter_))
     {
-        auto& waiters = pool_.origins_[name_].waiters;
-        at_ = waiters.insert(waiters.end(), &waiter_);
     }
     Listed(const Listed&) = delete;
     Listed& operator=(const Listed&) = delete;
     ~Listed()
     {
         if (!waiter_.granted)
-            pool_.origins_[name_].waiters.erase(at_);
+            origin_.waiters.erase(at_);
         else if (!taken_)
-            pool_.give_back(name_, std::move(waiter_.connection));
+            pool_.give_back(origin_, std::move(waiter_.connection));
     }
 
     Waiter& waiter() { return waiter_; }
@@ -99,7 +89,7 @@ public:
 
 private:
     Pool& pool_;
-    const std::string& name_;
+    Origin& origin_;
     Waiter waiter_;
     std::list<Waiter*>::iterator at_;
     bool taken_ = false;
@@ -107,7 +97,8 @@ private:
 
 Task<Result<Lease>> Pool::wait_for_place(const std::string& name, bool fresh, Deadline until)
 {
-    Listed listed(*this, name, boost::asio::any_io_executor(executor_));
+    Origin& origin = origin_of(name);
+    Listed listed(*this, origin, boost::asio::any_io_executor(executor_));
     while (!listed.waiter().granted && !until.passed())
         co_await listed.waiter().granted_or_not.wait(until.at());
     if (!listed.waiter().granted)
@@ -115,27 +106,27 @@ Task<Result<Lease>> Pool::wait_for_place(const std::string& name, bool fresh, De
             .reason("connect")
             .detail(name + ": no connection became free in time");
     auto connection = listed.take();
-    if (connection && (fresh || !usable(*connection)))
+    if (connection && (fresh || !usable(*connection, Steady::now())))
         connection.reset();
-    co_return lease(name, std::move(connection));
+    co_return lease(origin, std::move(connection));
 }
 
-std::unique_ptr<Connection> Pool::take_idle(Origin& origin)
+std::unique_ptr<Connection> Pool::take_idle(Origin& origin, Steady::time_point now)
 {
     while (!origin.idle.empty()) {
         auto connection = std::move(origin.idle.back());
         origin.idle.pop_back();
         idle_.fetch_sub(1, std::memory_order_relaxed);
-        if (usable(*connection))
+        if (usable(*connection, now))
             return connection;
         free_place(origin);
     }
     return nullptr;
 }
 
-bool Pool::usable(Connection& connection) const
+bool Pool::usable(Connection& connection, Steady::time_point now) const
 {
-    return !expired(connection, Steady::now()) && connection.quiet();
+    return !expired(connection, now) && connection.quiet();
 }
 
 bool Pool::expired(const Connection& connection, Steady::time_point now) const
@@ -144,12 +135,12 @@ bool Pool::expired(const Connection& connection, Steady::time_point now) const
 }
 
 // With a connection: for the next waiter, or idle. Without one: the place alone.
-void Pool::give_back(const std::string& name, std::unique_ptr<Connection> connection)
+void Pool::give_back(Origin& origin, std::unique_ptr<Connection> connection)
 {
-    Origin& origin = origins_[name];
     if (connection) {
-        connection->rest();
-        if (shut_ || expired(*connection, Steady::now()))
+        const auto now = Steady::now();
+        connection->rest(now);
+        if (shut_ || expired(*connection, now))
             connection.reset();
     }
     if (!origin.waiters.empty()) {
@@ -162,7 +153,7 @@ void Pool::give_back(const std::string& name, std::unique_ptr<Connection> connec
     }
     if (!connection || origin.idle.size() >= limits_.idle) {
         free_place(origin);
-        return forget(name);
+        return forget(origin);
     }
     origin.idle.push_back(std::move(connection));
     idle_.fetch_add(1, std::memory_order_relaxed);
@@ -175,11 +166,10 @@ void Pool::free_place(Origin& origin)
     open_.fetch_sub(1, std::memory_order_relaxed);
 }
 
-void Pool::forget(const std::string& name)
+void Pool::forget(Origin& origin)
 {
-    const auto place = origins_.find(name);
-    if (origins_.size() > pool_parts::most_resting_origins && place->second.open == 0 && place->second.waiters.empty())
-        origins_.erase(place);
+    if (origins_.size() > pool_parts::most_resting_origins && origin.open == 0 && origin.waiters.empty())
+        origins_.erase(origins_.find(origin.name));
 }
 
 void Pool::close_idle()

@@ -1,13 +1,15 @@
 // The connections of one core, by origin: the newest idle one is taken first; when an origin has no room, waiters queue
 // and get what is given back in their order.
 //
-//   acquire() -> Lease with an idle connection, or with none: dial, then put() it in; the Lease's end gives it back
+//   take() -> Lease with an idle connection, or with none: dial, then put() it in; the Lease's end gives it back
+//          -> nothing: wait_for_place()
 #pragma once
 
 #include <atomic>
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +21,23 @@
 namespace dure::http::outgoing {
 
 class Pool;
+
+// What a pool knows of one origin. It stays where it is for as long as a place of it is taken.
+struct PooledOrigin {
+    struct Waiter {
+        explicit Waiter(const boost::asio::any_io_executor& executor) : granted_or_not(executor) {}
+        Signal granted_or_not;
+        bool granted = false;
+        std::unique_ptr<Connection> connection;
+    };
+    explicit PooledOrigin(const std::string& of) : name(of) {}
+
+    const std::string name;
+    std::vector<std::unique_ptr<Connection>> idle;   // the newest at the back
+    std::size_t open = 0;                            // places taken: leased, being dialled, and idle
+    std::list<Waiter*> waiters;
+    std::shared_ptr<TlsSession> session = std::make_shared<TlsSession>();
+};
 
 // A place at an origin, with or without a connection in it. Without keep() its connection is closed at its end.
 class Lease {
@@ -33,18 +52,17 @@ public:
     void close() { connection_.reset(); }
     // The exchange ended cleanly: the next one may use the connection.
     void keep();
-    const std::shared_ptr<TlsSession>& session() const;
+    // Of a lease that has not been kept.
+    const std::shared_ptr<TlsSession>& session() const { return origin_->session; }
 
 private:
     friend class Pool;
-    Lease(std::shared_ptr<Pool> pool, std::string origin, std::unique_ptr<Connection> connection,
-          std::shared_ptr<TlsSession> session);
+    Lease(std::shared_ptr<Pool> pool, PooledOrigin& origin, std::unique_ptr<Connection> connection);
     void release();
 
     std::shared_ptr<Pool> pool_;   // empty: this lease holds nothing
-    std::string origin_;
+    PooledOrigin* origin_ = nullptr;
     std::unique_ptr<Connection> connection_;
-    std::shared_ptr<TlsSession> session_;
 };
 
 struct PoolLimits {
@@ -59,8 +77,10 @@ class Pool : public std::enable_shared_from_this<Pool> {
 public:
     Pool(CoreExecutor executor, PoolLimits limits);
 
-    // fresh: no idle connection is given (the caller has just met a stale one). Errors: timeout.
-    Task<Result<Lease>> acquire(const std::string& origin, bool fresh, Deadline until);
+    // fresh: no idle connection is given (the caller has just met a stale one). Empty: all places of the origin are taken.
+    std::optional<Lease> take(const std::string& origin, bool fresh, Steady::time_point now);
+    // Errors: timeout.
+    Task<Result<Lease>> wait_for_place(const std::string& origin, bool fresh, Deadline until);
     void close_idle();
     // For good: nothing is kept any more.
     void shut();
@@ -71,29 +91,18 @@ public:
 
 private:
     friend class Lease;
-    struct Waiter {
-        explicit Waiter(const boost::asio::any_io_executor& executor) : granted_or_not(executor) {}
-        Signal granted_or_not;
-        bool granted = false;
-        std::unique_ptr<Connection> connection;
-    };
-    struct Origin {
-        std::vector<std::unique_ptr<Connection>> idle;   // the newest at the back
-        std::size_t open = 0;                            // places taken: leased, being dialled, and idle
-        std::list<Waiter*> waiters;
-        std::shared_ptr<TlsSession> session = std::make_shared<TlsSession>();
-    };
-
+    using Origin = PooledOrigin;
+    using Waiter = PooledOrigin::Waiter;
     class Listed;
 
-    Task<Result<Lease>> wait_for_place(const std::string& name, bool fresh, Deadline until);
-    Lease lease(const std::string& name, std::unique_ptr<Connection> connection);
-    std::unique_ptr<Connection> take_idle(Origin& origin);
-    bool usable(Connection& connection) const;
+    Origin& origin_of(const std::string& name) { return origins_.try_emplace(name, name).first->second; }
+    Lease lease(Origin& origin, std::unique_ptr<Connection> connection);
+    std::unique_ptr<Connection> take_idle(Origin& origin, Steady::time_point now);
+    bool usable(Connection& connection, Steady::time_point now) const;
     bool expired(const Connection& connection, Steady::time_point now) const;
-    void give_back(const std::string& name, std::unique_ptr<Connection> connection);
+    void give_back(Origin& origin, std::unique_ptr<Connection> connection);
     void free_place(Origin& origin);
-    void forget(const std::string& name);
+    void forget(Origin& origin);
     void sweep();
     void sweep_later();
 

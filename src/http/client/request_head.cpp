@@ -1,5 +1,6 @@
 // The head of a request, from checked parts only: nothing of a caller's text can start a line of its own.
 #include <algorithm>
+#include <charconv>
 
 #include "dure/base/text.hpp"
 #include "http/client/exchange.hpp"
@@ -26,53 +27,58 @@ bool may_have_body(Method method)
     return method == Method::post || method == Method::put || method == Method::patch;
 }
 
-void append_host(std::string& head, const Url& url)
+std::string host_of(const Url& url)
 {
-    const bool v6 = url.host.find(':') != std::string::npos;
-    head.append(v6 ? "[" : "").append(url.host).append(v6 ? "]" : "");
+    auto host = url.host.find(':') == std::string::npos ? url.host : "[" + url.host + "]";
     if (url.port != (url.tls ? 443 : 80))
-        head.append(":").append(std::to_string(url.port));
-}
-
-std::size_t size_of_fields(const ClientRequest& request)
-{
-    constexpr std::size_t around = 4;   // ": " and the line's end
-    std::size_t size = 0;
-    for (const auto& [name, value] : request.headers)
-        size += name.size() + value.size() + around;
-    return size;
+        host += ":" + std::to_string(url.port);
+    return host;
 }
 
 }  // namespace request_head_parts
 
-Result<std::string> request_head(const ClientRequest& request)
+HeadEnd::HeadEnd(Method method, std::string_view body)
 {
-    using namespace request_head_parts;
-    if (!request.url.target.starts_with('/') || !has_visible_text_only(request.url.target))
+    constexpr std::string_view length_of_body = "Content-Length: ";
+    constexpr std::string_view line_end = "\r\n";
+    auto* at = text_.data();
+    if (!body.empty() || request_head_parts::may_have_body(method)) {
+        at = std::copy(length_of_body.begin(), length_of_body.end(), at);
+        at = std::to_chars(at, text_.data() + text_.size(), body.size()).ptr;
+        at = std::copy(line_end.begin(), line_end.end(), at);
+    }
+    at = std::copy(line_end.begin(), line_end.end(), at);
+    size_ = static_cast<std::size_t>(at - text_.data());
+}
+
+}  // namespace dure::http::outgoing
+
+namespace dure::http {
+
+Result<RequestForm> RequestForm::make(Method method, Url url, const HeaderFields& headers)
+{
+    using namespace outgoing;
+    if (!url.target.starts_with('/') || !request_head_parts::has_visible_text_only(url.target))
         return Error(Errc::invalid_argument, "The URL is not valid.").reason("invalid_url");
-    constexpr std::size_t other_words = 96;   // method, version, port, length
-    std::string head;
-    head.reserve(size_of_fields(request) + request.url.target.size() + request.url.host.size() + other_words);
-    head.append(name_of(request.method)).append(" ").append(request.url.target).append(" HTTP/1.1\r\nHost: ");
-    append_host(head, request.url);
-    head.append("\r\n");
-    for (const auto& [name, value] : request.headers) {
+    std::string lines;
+    lines.append(name_of(method)).append(" ").append(url.target).append(" HTTP/1.1\r\nHost: ");
+    lines.append(request_head_parts::host_of(url)).append("\r\n");
+    for (const auto& [name, value] : headers) {
         // The value may be a secret: only the name is said.
         if (!may_be_sent(name, value))
             return Error(Errc::invalid_argument, "A header field of an outgoing request is not allowed.")
                 .reason("invalid_header")
                 .detail("field " + (is_token(name) ? name : std::string("with a broken name")));
-        head.append(name).append(": ").append(value).append("\r\n");
+        lines.append(name).append(": ").append(value).append("\r\n");
     }
-    if (!request.body.empty() || may_have_body(request.method))
-        head.append("Content-Length: ").append(std::to_string(request.body.size())).append("\r\n");
-    head.append("\r\n");
-    return head;
+    RequestForm form(method, std::move(url));
+    form.lines_ = SecretString(std::move(lines));
+    return form;
 }
 
-}  // namespace dure::http::outgoing
-
-bool dure::http::may_be_sent(std::string_view name, std::string_view value)
+bool may_be_sent(std::string_view name, std::string_view value)
 {
     return outgoing::is_token(name) && outgoing::is_field_text(value) && !outgoing::request_head_parts::is_ours(name);
 }
+
+}  // namespace dure::http
