@@ -11,6 +11,7 @@ class AttemptRows final : public llm::AttemptLog {
 public:
     AttemptRows(sql::Database& database, Logger& logger) : writer_(database, logger) {}
 
+    bool try_add(model::AttemptRow& row) override { return writer_.try_add(row); }
     Task<void> add(model::AttemptRow row) override { (void)co_await writer_.add(std::move(row)); }
     void add_now(model::AttemptRow row) override { writer_.add_now(std::move(row)); }
     store::AttemptWriter& writer() { return writer_; }

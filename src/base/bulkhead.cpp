@@ -18,8 +18,8 @@ struct Bulkhead::Waiter {
 
 Task<std::optional<Bulkhead::Slot>> Bulkhead::enter(Deadline deadline, Refusal& why)
 {
-    if (try_enter())
-        co_return Slot(*this);
+    if (auto slot = try_enter())
+        co_return slot;
     const auto waiter = std::make_shared<Waiter>(co_await boost::asio::this_coro::executor);
     {
         const std::lock_guard lock(guard_);
@@ -60,13 +60,13 @@ Task<std::optional<Bulkhead::Slot>> Bulkhead::enter(Deadline deadline, Refusal& 
     }
 }
 
-bool Bulkhead::try_enter()
+std::optional<Bulkhead::Slot> Bulkhead::try_enter()
 {
     const std::lock_guard lock(guard_);
     if (running_ >= most_running_ || !waiting_.empty())
-        return false;
+        return std::nullopt;
     ++running_;
-    return true;
+    return Slot(*this);
 }
 
 void Bulkhead::leave()

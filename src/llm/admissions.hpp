@@ -9,9 +9,11 @@ namespace dure::llm {
 // A model's targets in the order in which one request tries them, and their state as its retry plan sees it, now.
 class ModelAdmissions final : public Admissions {
 public:
-    explicit ModelAdmissions(const ModelEntry& model) : model_(model) {}
+    // It takes the time for `now` until look_at_clock().
+    ModelAdmissions(const ModelEntry& model, Steady::time_point now) : model_(model), now_(now) {}
     // By rank and weight, where the model has them; else as configured.
-    ModelAdmissions(const ModelEntry& model, const std::vector<bool>& capable) : model_(model)
+    ModelAdmissions(const ModelEntry& model, Steady::time_point now, const std::vector<bool>& capable)
+        : ModelAdmissions(model, now)
     {
         if (!model.shares)
             return;
@@ -19,7 +21,7 @@ public:
         moments.reserve(model.targets.size());
         for (std::size_t i = 0; i < model.targets.size(); ++i) {
             const auto& health = *model.targets[i].health;
-            moments.push_back({capable[i] && health.open(Steady::now()), health.running()});
+            moments.push_back({capable[i] && health.open(now_), health.running()});
         }
         order_ = model.shares->order(moments);
     }
@@ -27,14 +29,19 @@ public:
     std::size_t place_of(std::size_t candidate) const { return order_.empty() ? candidate : order_[candidate]; }
     const Target& target(std::size_t candidate) const { return model_.targets[place_of(candidate)]; }
 
+    Steady::time_point now() const { return now_; }
+    // Behind every wait.
+    void look_at_clock() { now_ = Steady::now(); }
+
     Admission admit(std::size_t candidate, std::span<const std::size_t> tried_keys) override
     {
-        return target(candidate).health->admit(Steady::now(), tried_keys);
+        return target(candidate).health->admit(now_, tried_keys);
     }
-    bool may_retry(std::size_t candidate) override { return target(candidate).health->may_retry(Steady::now()); }
+    bool may_retry(std::size_t candidate) override { return target(candidate).health->may_retry(now_); }
 
 private:
     const ModelEntry& model_;
+    Steady::time_point now_;
     std::vector<std::size_t> order_;
 };
 
@@ -50,11 +57,11 @@ public:
             health_.abandoned();
         health_.ends();
     }
-    void ended(const MaybeFailure& failure)
+    void ended(const MaybeFailure& failure, Steady::time_point now)
     {
         if (failure && (failure->kind == FailureClass::cancelled || failure->kind == FailureClass::busy))
             return;
-        health_.note(key_, failure, Steady::now());
+        health_.note(key_, failure, now);
         noted_ = true;
     }
 

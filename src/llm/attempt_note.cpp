@@ -15,18 +15,18 @@ std::int64_t milliseconds_between(Steady::time_point begin, Steady::time_point e
 }
 
 model::AttemptRow row_of(const Tried& tried, const CallContext& context, const model::Usage& usage,
-                         const MaybeFailure& failure)
+                         const MaybeFailure& failure, Steady::time_point now)
 {
     const auto& target = tried.target;
     model::AttemptRow row;
     row.request_id = context.request_id;
     row.user_id = context.user_id;
     row.model = tried.model;
-    row.target = target.label();
+    row.target = target.label;
     row.provider_key = static_cast<std::int64_t>(tried.key);
     row.failure = failure ? name_of(failure->kind) : std::string_view("success");
     row.status = failure ? failure->status : target.in_process ? 0 : 200;
-    row.duration_ms = milliseconds_between(tried.started, Steady::now());
+    row.duration_ms = milliseconds_between(tried.started, now);
     row.started_at = SystemClock().now() - row.duration_ms;
     row.prompt_tokens = usage.prompt_tokens;
     row.completion_tokens = usage.completion_tokens;
@@ -46,12 +46,12 @@ bool nothing_was_used(const Failure& failure)
 
 }  // namespace
 
-model::AttemptRow ChatAttempt::settled_row(const MaybeFailure& failure)
+model::AttemptRow ChatAttempt::settled_row(const MaybeFailure& failure, Steady::time_point now)
 {
     auto& usage = reply_.completion.usage;
     const bool unused = failure && nothing_was_used(*failure);
     settle(reply_.completion, ask_, tried_.target.prices, unused ? AttemptEnd::failed_before_output : AttemptEnd::whole);
-    auto row = row_of(tried_, ask_.context, usage, failure);
+    auto row = row_of(tried_, ask_.context, usage, failure, now);
     row.number = reply_.completion.attempts;
     row.upstream_request_id = redact(reply_.completion.upstream_request_id);   // whatever the upstream put there
     if (reply_.first_output_at())
@@ -71,7 +71,7 @@ EmbeddingCall::~EmbeddingCall()
 
 // The parts of a call that were answered are paid, also when another one was not; the tokens of a failed attempt are none of
 // the answer's.
-model::AttemptRow EmbeddingAttempt::settled_row(const MaybeFailure& failure)
+model::AttemptRow EmbeddingAttempt::settled_row(const MaybeFailure& failure, Steady::time_point now)
 {
     auto& usage = call_.answer.usage;
     if (!failure && !usage.cost_nano)
@@ -79,7 +79,7 @@ model::AttemptRow EmbeddingAttempt::settled_row(const MaybeFailure& failure)
     call_.spent.cost_nano += usage.cost_nano.value_or(0);
     if (!failure || failure->kind == FailureClass::cancelled)
         call_.spent.tokens += usage.total();
-    auto row = row_of(tried_, call_.context, usage, failure);
+    auto row = row_of(tried_, call_.context, usage, failure, now);
     row.number = call_.attempts;
     return row;
 }

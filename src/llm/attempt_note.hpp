@@ -2,6 +2,9 @@
 // the row and the answer say the same.
 #pragma once
 
+#include <optional>
+#include <utility>
+
 #include "dure/llm/attempt_log.hpp"
 #include "dure/model/spending.hpp"
 #include "llm/provider.hpp"
@@ -21,17 +24,19 @@ public:
     {
         if (ended_)
             return;
-        auto cancelled = attempt_.settled_row(Failure(FailureClass::cancelled, ""));
+        auto cancelled = attempt_.settled_row(Failure(FailureClass::cancelled, ""), Steady::now());
         if (log_ != nullptr)
             log_->add_now(std::move(cancelled));
     }
 
-    Task<void> ended(const MaybeFailure& failure)
+    // Empty: the row is with the log, or there is none. Else it has to wait for its place there: log->add().
+    [[nodiscard]] std::optional<model::AttemptRow> ended(const MaybeFailure& failure, Steady::time_point now)
     {
         ended_ = true;
-        auto row = attempt_.settled_row(failure);
-        if (log_ != nullptr)
-            co_await log_->add(std::move(row));
+        auto row = attempt_.settled_row(failure, now);
+        if (log_ == nullptr || log_->try_add(row))
+            return std::nullopt;
+        return row;
     }
 
 private:
@@ -45,16 +50,16 @@ struct Tried {
     const Target& target;
     const std::size_t key;
     const std::string_view model;
-    const Steady::time_point started = Steady::now();
+    const Steady::time_point started;
 };
 
 // At a chat. What is referred to lives until the note has gone.
 class ChatAttempt {
 public:
-    ChatAttempt(const Target& target, std::size_t key, std::string_view model, const Ask& ask, Reply& reply)
-        : tried_{target, key, model}, ask_(ask), reply_(reply)
+    ChatAttempt(const Tried& tried, const Ask& ask, Reply& reply)
+        : tried_(tried), ask_(ask), reply_(reply)
     {}
-    model::AttemptRow settled_row(const MaybeFailure& failure);
+    model::AttemptRow settled_row(const MaybeFailure& failure, Steady::time_point now);
 
 private:
     const Tried tried_;
@@ -78,13 +83,13 @@ struct EmbeddingCall {
 
 class EmbeddingAttempt {
 public:
-    EmbeddingAttempt(const Target& target, std::size_t key, std::string_view model, EmbeddingCall& call)
-        : tried_{target, key, model}, call_(call)
+    EmbeddingAttempt(const Tried& tried, EmbeddingCall& call)
+        : tried_(tried), call_(call)
     {
         call_.answer = {};
         ++call_.attempts;
     }
-    model::AttemptRow settled_row(const MaybeFailure& failure);
+    model::AttemptRow settled_row(const MaybeFailure& failure, Steady::time_point now);
 
 private:
     const Tried tried_;

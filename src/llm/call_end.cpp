@@ -11,9 +11,9 @@ CallEnd::~CallEnd()
     call.model = model_.info.id;
     call.answered_by = reply_.completion.answered_by;
     call.error = error_;
-    call.took = Steady::now() - started_;
+    call.took = Steady::now() - reply_.began();
     if (reply_.first_output_at())
-        call.first_output = *reply_.first_output_at() - started_;
+        call.first_output = *reply_.first_output_at() - reply_.began();
     call.usage = reply_.completion.usage;
     call.overhead = std::max(call.took - reply_.upstream_time(), Steady::duration::zero());
     call.pieces = reply_.writes();

@@ -28,7 +28,6 @@ private:
     const ModelEntry& model_;
     const Reply& reply_;
     CallMetrics& metrics_;
-    const Steady::time_point started_ = Steady::now();
     std::string error_ = "cancelled";
     bool from_cache_ = false;
 };
@@ -37,7 +36,7 @@ private:
 class EmbeddingEnd {
 public:
     EmbeddingEnd(std::string_view model, const Target& target, CallMetrics& metrics)
-        : model_(model), target_(target.label()), metrics_(metrics)
+        : model_(model), target_(target.label), metrics_(metrics)
     {}
     EmbeddingEnd(const EmbeddingEnd&) = delete;
     EmbeddingEnd& operator=(const EmbeddingEnd&) = delete;

@@ -124,7 +124,7 @@ void Catalog::add_provider(const config::Provider& provider, const config::Setti
 
 std::shared_ptr<TargetHealth> Catalog::health_of(const Target& target, const config::Breaker& rules)
 {
-    auto& health = health_[target.label()];
+    auto& health = health_[target.label];
     if (!health)
         health = std::make_shared<TargetHealth>(providers_.at(target.provider).keys,
                                                 TargetHealth::Rules{rules.failures, rules.open, rules.max_open});
@@ -140,6 +140,7 @@ Target Catalog::read_target(const config::Model& model, const std::string& text,
     const auto found = providers_.find(target.provider);
     if (found == providers_.end() || target.model.empty())
         throw InvariantBroken("model '" + model.id + "': target '" + text + "' does not name a configured provider and model");
+    target.label = text;
     auto rules = settings.breaker;
     if (found->second.settings.dialect == "mock")
         rules.failures = 0;   // in the process: there is nothing to spare

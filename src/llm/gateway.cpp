@@ -122,7 +122,7 @@ Task<void> Gateway::check_targets(std::function<void(const TargetCheck&)> report
         for (const auto& target : model.targets) {
             const auto start = Steady::now();
             const auto failure = co_await try_target(*catalog, model, target);
-            TargetCheck check{model.info.id, target.label(), {}, {}};
+            TargetCheck check{model.info.id, target.label, {}, {}};
             if (failure) {
                 const auto error = to_error(*failure);
                 check.error = error.reason() + ": " + error.message();

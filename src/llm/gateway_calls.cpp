@@ -169,30 +169,33 @@ Task<Result<void>> Gateway::State::try_targets(const Catalog& catalog, const Mod
             co_return reserved.error();
         spending.holds(std::move(*reserved));
     }
-    ModelAdmissions admissions(model, *capable);
+    ModelAdmissions admissions(model, Steady::now(), *capable);
     RetryPlan plan(candidates_of(model, *capable, admissions), {model.attempts, model.next_after_content_filter},
                    random_fraction, &admissions);
     const Target* before = nullptr;
     std::optional<FailureClass> left_for;
-    for (auto step = plan.first(ask.context.deadline.left());;) {
+    const auto left = [&] { return std::max(ask.context.deadline.at() - admissions.now(), Steady::duration::zero()); };
+    for (auto step = plan.first(left());;) {
         if (step.stop)
             co_return to_error(plan.most_useful());
         if (step.pause > Steady::duration::zero()) {
             const Reply::Wait waiting(reply);
             co_await sleep_for(step.pause);
+            admissions.look_at_clock();
         }
         if (step.again) {
-            step = plan.first(ask.context.deadline.left());
+            step = plan.first(left());
             continue;
         }
         const auto& target = admissions.target(step.target);
         if (before != nullptr && before != &target)
-            metrics.fell_back(before->label(), target.label(), *left_for);
+            metrics.fell_back(before->label, target.label, *left_for);
         before = &target;
         forget_attempt(reply);
         ++reply.completion.attempts;
-        const auto failure = co_await attempt(catalog, model, target, step.key, ask, reply);
-        co_await reply.quiet();
+        const auto failure = co_await attempt(catalog, model, target, step.key, ask, reply, admissions.now());
+        if (reply.ticking())
+            co_await reply.quiet();
         if (!failure)
             co_return Result<void>();
         if (failure->after_output)
@@ -200,32 +203,40 @@ Task<Result<void>> Gateway::State::try_targets(const Catalog& catalog, const Mod
         const bool repaired = failure->kind == FailureClass::unsupported_param &&
                               catalog.provider(target.provider).provider->repair(target, *failure);
         left_for = failure->kind;
-        step = plan.after(*failure, repaired, ask.context.deadline.left());
+        admissions.look_at_clock();
+        step = plan.after(*failure, repaired, left());
     }
 }
 
 Task<MaybeFailure> Gateway::State::attempt(const Catalog& catalog, const ModelEntry& model, const Target& target,
-                                           std::size_t key, const Ask& ask, Reply& reply)
+                                           std::size_t key, const Ask& ask, Reply& reply, Steady::time_point now)
 {
     const auto& entry = catalog.provider(target.provider);
     Admitted admitted(*target.health, key);
-    auto refusal = Bulkhead::Refusal::deadline;
-    const auto slot = co_await entry.running->enter(ask.context.deadline, refusal);
-    if (!slot)
-        co_return Failure(FailureClass::busy, "");
-    reply.completion.answered_by = target.label();
-    reply.from_mock_fallback(entry.settings.dialect == "mock" && &target != &model.targets.front());
+    auto slot = entry.running->try_enter();
+    if (!slot) {
+        auto refusal = Bulkhead::Refusal::deadline;
+        if (auto granted = co_await entry.running->enter(ask.context.deadline, refusal))
+            slot.emplace(std::move(*granted));
+        else
+            co_return Failure(FailureClass::busy, "");
+        now = Steady::now();
+    }
+    reply.completion.answered_by = target.label;
+    reply.from_mock_fallback(target.in_process && &target != &model.targets.front());
     reply.attempt_begins(*target.health);
-    AttemptNote note(attempt_log, target, key, model.info.id, ask, reply);
+    AttemptNote note(attempt_log, Tried{target, key, model.info.id, now}, ask, reply);
     if ((target.drains || reply.others() != nullptr) && ask.context.from_client)
         co_return co_await drained(entry.provider->attempt(target, key, ask, reply),
                                    {target, key, ask, admitted, note, entry.settings}, reply);
     auto failure = co_await entry.provider->attempt(target, key, ask, reply);
     if (failure)
         hide_own_secrets(*failure, entry.settings);
-    admitted.ended(failure);
+    const auto end = Steady::now();
+    admitted.ended(failure, end);
     note_attempt(target, key, ask, reply, failure);
-    co_await note.ended(failure);
+    if (auto row = note.ended(failure, end))
+        co_await attempt_log->add(std::move(*row));
     co_return failure;
 }
 
@@ -235,14 +246,17 @@ Task<MaybeFailure> Gateway::State::drained(Task<MaybeFailure> work, AttemptAtHan
     auto failure = co_await drains.run(std::move(work), reply, at_hand.target.drains);
     if (failure)
         hide_own_secrets(*failure, at_hand.provider);
-    at_hand.admitted.ended(failure);
+    const auto end = Steady::now();
+    at_hand.admitted.ended(failure, end);
     note_attempt(at_hand.target, at_hand.key, at_hand.ask, reply, failure);
     if (!reply.reader_gone()) {
-        co_await at_hand.note.ended(failure);
+        if (auto row = at_hand.note.ended(failure, end))
+            co_await attempt_log->add(std::move(*row));
         co_return failure;
     }
     reply.completion.drained = !failure;
-    co_await at_hand.note.ended(failure ? MaybeFailure(Failure(FailureClass::cancelled, "")) : MaybeFailure());
+    if (auto row = at_hand.note.ended(failure ? MaybeFailure(Failure(FailureClass::cancelled, "")) : MaybeFailure(), end))
+        co_await attempt_log->add(std::move(*row));
     co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::enable_terminal_cancellation());
     throw boost::system::system_error(boost::asio::error::operation_aborted);
 }
@@ -254,7 +268,7 @@ void Gateway::State::note_attempt(const Target& target, std::size_t key, const A
     if (!failure || failure->kind == FailureClass::cancelled)
         return;
     logger.warn("model attempt failed", {{"request_id", ask.context.request_id},
-                                         {"target", target.label()},
+                                         {"target", target.label},
                                          {"provider_key", key},
                                          {"attempt", reply.completion.attempts},
                                          {"upstream_request_id", reply.completion.upstream_request_id},

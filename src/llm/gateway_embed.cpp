@@ -26,25 +26,28 @@ Task<Result<EmbeddingAnswer>> Gateway::embed(const EmbeddingRequest& request, co
     if (!slot)
         co_return to_error(Failure(FailureClass::busy, ""));
     EmbeddingEnd end(model->info.id, target, state_->metrics);
-    ModelAdmissions admissions(*model);
+    ModelAdmissions admissions(*model, Steady::now());
     std::vector<RetryPlan::Candidate> alone{{target.provider, 0, true}};
     RetryPlan plan(std::move(alone), {model->attempts, false}, random_fraction, &admissions);
     for (auto step = plan.first(context.deadline.left());;) {
         if (step.stop)
             co_return end.failed(to_error(plan.most_useful()));
         co_await sleep_for(step.pause);
+        admissions.look_at_clock();
         if (step.again) {
             step = plan.first(context.deadline.left());
             continue;
         }
         Admitted admitted(*target.health, step.key);
-        EmbeddingNote note(state_->attempt_log, target, step.key, model->info.id, call);
+        EmbeddingNote note(state_->attempt_log, Tried{target, step.key, model->info.id, admissions.now()}, call);
         auto failure = co_await entry.provider->embed(target, step.key, request, context, call.answer);
         if (failure)
             hide_own_secrets(*failure, entry.settings);
-        admitted.ended(failure);
+        admissions.look_at_clock();
+        admitted.ended(failure, admissions.now());
         state_->metrics.attempt(target, failure);
-        co_await note.ended(failure);
+        if (auto row = note.ended(failure, admissions.now()))
+            co_await state_->attempt_log->add(std::move(*row));
         if (!failure) {
             end.answered(call.answer.usage);
             co_return std::move(call.answer);

@@ -27,7 +27,7 @@ struct Gateway::State {
     Task<Result<void>> serve(const Catalog& catalog, const ModelEntry& model, const Ask& ask, Reply& reply);
     Task<Result<void>> try_targets(const Catalog& catalog, const ModelEntry& model, const Ask& ask, Reply& reply);
     Task<MaybeFailure> attempt(const Catalog& catalog, const ModelEntry& model, const Target& target,
-                                         std::size_t key, const Ask& ask, Reply& reply);
+                               std::size_t key, const Ask& ask, Reply& reply, Steady::time_point now);
     struct AttemptAtHand {
         const Target& target;
         std::size_t key;

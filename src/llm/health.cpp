@@ -42,6 +42,8 @@ std::int64_t second_of(Steady::time_point time)
 
 Admission KeyRing::admit(std::size_t key, Steady::time_point now)
 {
+    if (count_off_.load(std::memory_order_acquire) == 0)
+        return {key, {}, {}};
     const std::lock_guard lock(guard_);
     auto& state = keys_[key];
     if (!state.off)
@@ -54,6 +56,8 @@ Admission KeyRing::admit(std::size_t key, Steady::time_point now)
 
 bool KeyRing::on(std::size_t key, Steady::time_point now) const
 {
+    if (count_off_.load(std::memory_order_acquire) == 0)
+        return true;
     const std::lock_guard lock(guard_);
     return !keys_[key].off || keys_[key].until <= now;
 }
@@ -62,14 +66,21 @@ void KeyRing::off(std::size_t key, Steady::time_point until, FailureClass why)
 {
     const std::lock_guard lock(guard_);
     auto& state = keys_[key];
+    if (!state.off)
+        count_off_.fetch_add(1, std::memory_order_release);
     state.off = why;
     state.until = std::max(state.until, until);
 }
 
 void KeyRing::works(std::size_t key)
 {
+    if (count_off_.load(std::memory_order_acquire) == 0)
+        return;
     const std::lock_guard lock(guard_);
+    if (!keys_[key].off)
+        return;
     keys_[key].off.reset();
+    count_off_.fetch_sub(1, std::memory_order_release);
 }
 
 TargetHealth::TargetHealth(std::shared_ptr<KeyRing> keys, Rules rules)

@@ -42,6 +42,7 @@ private:
         std::optional<FailureClass> off;
         Steady::time_point until{};
     };
+    std::atomic<std::size_t> count_off_{0};   // of keys: none nearly always, and nothing is locked then
     mutable std::mutex guard_;
     std::vector<State> keys_;
 };

@@ -29,6 +29,7 @@ struct Ask {
 struct Target {
     std::string provider;                 // its configured name
     std::string model;                    // the provider's name for the model
+    std::string label;                    // "provider/model"
     std::shared_ptr<TargetHealth> health;
     config::Prices prices;
     std::string price_version;            // tells different prices apart; empty: it costs nothing
@@ -44,7 +45,6 @@ struct Target {
     bool in_chain = false;                // the model has further targets: the provider is not asked for a chain of its own
     bool drains = false;                  // a client that leaves does not end it: it charges for the whole answer anyway
     bool reasoning = false;               // it thinks before it speaks: more patience, max_completion_tokens
-    std::string label() const { return provider + "/" + model; }
 };
 
 class Provider {

@@ -21,7 +21,7 @@ constexpr std::chrono::seconds silence_before_first_tick{10};
 Reply::Reply(boost::asio::any_io_executor executor, model::Completion& into, model::AnswerSink* sink,
              Steady::duration heartbeat, RelayRecord* record)
     : completion(into), sink_(sink), heartbeat_(heartbeat), record_(record),
-      next_tick_(Steady::now() + silence_before_first_tick), executor_(executor), tick_done_(executor)
+      next_tick_(began_ + silence_before_first_tick), executor_(executor), tick_done_(executor)
 {
 }
 

@@ -35,20 +35,34 @@ public:
     void from_mock_fallback(bool yes);
     bool is_from_mock_fallback() const { return record_ != nullptr && record_->from_mock_fallback; }
     bool streams() const { return sink_ != nullptr; }
+    Steady::time_point began() const { return began_; }
     bool output_started() const { return first_output_at_.has_value(); }
     std::size_t writes() const { return writes_; }
     // Time spent in waits for a provider and in pauses of the gateway's own making, for the overhead metric. Hold one of
     // these over such a wait.
     class Wait {
     public:
-        explicit Wait(Reply& owner) : owner_(owner), since_(Steady::now()) {}
+        explicit Wait(Reply& owner, Steady::time_point since = Steady::now()) : owner_(owner), since_(since) {}
         Wait(const Wait&) = delete;
         Wait& operator=(const Wait&) = delete;
-        ~Wait() { owner_.upstream_time_ += Steady::now() - since_; }
+        ~Wait()
+        {
+            if (!ended_)
+                end();
+        }
+        // Before its own end; the time of it.
+        Steady::time_point end()
+        {
+            const auto now = Steady::now();
+            owner_.upstream_time_ += now - since_;
+            ended_ = true;
+            return now;
+        }
 
     private:
         Reply& owner_;
         Steady::time_point since_;
+        bool ended_ = false;
     };
     Steady::duration upstream_time() const { return upstream_time_; }
     void cache_hit(bool yes);
@@ -98,8 +112,9 @@ public:
         Shared(Reply& owner, Others& others) : While(owner.others_, others) {}
     };
     Others* others() const { return others_; }   // null: the answer is not shared
-    // Waits until no tick is being written.
+    // Waits until no tick is being written; none is, nearly always.
     Task<void> quiet();
+    bool ticking() const { return ticking_; }
 
 private:
     struct Ticker;
@@ -112,6 +127,7 @@ private:
     model::AnswerSink* sink_;
     Steady::duration heartbeat_;
     RelayRecord* record_;
+    const Steady::time_point began_ = Steady::now();
     Steady::time_point next_tick_;
     TargetHealth* silent_ = nullptr;   // of the attempt under way, until its first output
     bool ticking_ = false;

@@ -39,6 +39,8 @@ public:
         Bulkhead* owner_;
     };
 
+    // Without waiting; empty when no place is free, or others wait for one.
+    std::optional<Slot> try_enter();
     enum class Refusal { queue_full, deadline };
     // Empty with `why` set when no place came free in time.
     Task<std::optional<Slot>> enter(Deadline deadline, Refusal& why);
@@ -47,7 +49,6 @@ public:
 
 private:
     struct Waiter;
-    bool try_enter();
     void leave();
     bool forget(const std::shared_ptr<Waiter>& waiter);
 

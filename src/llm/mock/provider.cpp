@@ -166,7 +166,7 @@ Task<MaybeFailure> MockProvider::embed(const Target& target, std::size_t, const 
     if (!answer)
         co_return bad_request(answer.error());
     into = std::move(*answer);
-    into.answered_by = target.label();
+    into.answered_by = target.label;
     co_return std::nullopt;
 }
 

@@ -3,6 +3,7 @@
 #include "llm/openai/provider.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <mutex>
 
@@ -39,8 +40,10 @@ std::map<std::string, std::string> with_both_titles(std::map<std::string, std::s
 class OpenAiProvider final : public Provider {
 public:
     OpenAiProvider(const config::Provider& settings, http::Client& client, Logger& logger)
-        : settings_(settings), client_(client), logger_(logger), chat_(endpoint_url(settings, "/chat/completions")),
-          embeddings_(endpoint_url(settings, "/embeddings")), headers_(with_both_titles(settings.headers))
+        : settings_(settings), client_(client), logger_(logger),
+          chat_(forms(endpoint_url(settings, "/chat/completions"), "application/json")),
+          streamed_chat_(forms(endpoint_url(settings, "/chat/completions"), "text/event-stream")),
+          embeddings_(forms(endpoint_url(settings, "/embeddings"), "application/json"))
     {}
 
     Task<MaybeFailure> attempt(const Target& target, std::size_t key, const Ask& ask, Reply& reply) override;
@@ -53,50 +56,63 @@ private:
     struct Answering {
         std::unique_ptr<http::ResponseStream> response;
         std::optional<AnswerForm> form;   // of an answer that has to be checked
-        Steady::time_point sent = Steady::now();
+        Steady::time_point sent{};
+        Deadline deadline;
     };
+    // Requests to one place are the same but for their bodies; one form for each key. An error: the settings have a header that
+    // cannot be sent.
+    using Forms = std::vector<Result<http::RequestForm>>;
     // A coroutine of its own: what is sent is not kept for as long as the answer lasts.
-    Task<MaybeFailure> send(const Target& target, std::size_t key, const Ask& ask, Reply& reply, Deadline deadline,
-                            Answering& into);
-    http::ClientRequest make_request(const http::Url& url, std::size_t key, std::string_view body, Deadline deadline,
-                                     bool stream) const;
+    Task<MaybeFailure> send(const Target& target, std::size_t key, const Ask& ask, Reply& reply, Answering& into);
+    Forms forms(const http::Url& url, const char* accepted) const;
+    http::ClientCall call_of(std::string_view body, Deadline deadline, bool stream, bool reasoning) const;
     Repairs repairs_of(const Target& target);
     Task<Failure> failed_answer(http::ResponseStream& response, Deadline deadline) const;
     Task<MaybeFailure> streamed(Answering& answering, const Target& target, const Ask& ask, Reply& reply);
-    Task<MaybeFailure> whole(Answering& answering, const Ask& ask, Reply& reply, Deadline deadline);
+    Task<MaybeFailure> whole(Answering& answering, const Ask& ask, Reply& reply);
+    static MaybeFailure read(std::string_view body, const Answering& answering, const Ask& ask, Reply& reply);
     Deadline attempt_deadline(const Ask& ask) const { return ask.context.deadline.sooner(settings_.timeouts.total); }
 
     const config::Provider settings_;
     http::Client& client_;
     Logger& logger_;
-    const http::Url chat_;
-    const http::Url embeddings_;
-    const std::map<std::string, std::string> headers_;
+    const Forms chat_;
+    const Forms streamed_chat_;
+    const Forms embeddings_;
+    std::atomic<bool> any_repairs_{false};
     std::mutex guard_;
     std::map<std::string, Repairs, std::less<>> repairs_;   // by upstream model
 };
 
-http::ClientRequest OpenAiProvider::make_request(const http::Url& url, std::size_t key, std::string_view body,
-                                                 Deadline deadline, bool stream) const
+OpenAiProvider::Forms OpenAiProvider::forms(const http::Url& url, const char* accepted) const
 {
-    http::ClientRequest request(http::Method::post, url);
-    request.headers.reserve(headers_.size() + 4);
-    request.headers.emplace_back("Content-Type", "application/json");
-    request.headers.emplace_back("Accept", stream ? "text/event-stream" : "application/json");
-    request.headers.emplace_back("Accept-Encoding", "identity");
-    if (key < settings_.keys.size() && !settings_.keys[key].empty())
-        request.headers.emplace_back("Authorization", "Bearer " + std::string(settings_.keys[key].reveal()));
-    for (const auto& [name, value] : headers_)
-        request.headers.emplace_back(name, value);
-    request.body = body;
-    request.timeouts.connect = settings_.timeouts.connect;
-    request.timeouts.head = patience_for_head(settings_.timeouts, stream, false);
-    request.deadline = deadline;
-    return request;
+    const auto of_provider = with_both_titles(settings_.headers);
+    Forms all;
+    for (std::size_t key = 0; key < std::max<std::size_t>(1, settings_.keys.size()); ++key) {
+        http::HeaderFields headers = {
+            {"Content-Type", "application/json"}, {"Accept", accepted}, {"Accept-Encoding", "identity"}};
+        if (key < settings_.keys.size() && !settings_.keys[key].empty())
+            headers.emplace_back("Authorization", "Bearer " + std::string(settings_.keys[key].reveal()));
+        headers.insert(headers.end(), of_provider.begin(), of_provider.end());
+        all.push_back(http::RequestForm::make(http::Method::post, url, headers));
+    }
+    return all;
+}
+
+http::ClientCall OpenAiProvider::call_of(std::string_view body, Deadline deadline, bool stream, bool reasoning) const
+{
+    http::ClientCall call;
+    call.body = body;
+    call.timeouts.connect = settings_.timeouts.connect;
+    call.timeouts.head = patience_for_head(settings_.timeouts, stream, reasoning);
+    call.deadline = deadline;
+    return call;
 }
 
 Repairs OpenAiProvider::repairs_of(const Target& target)
 {
+    if (!any_repairs_.load(std::memory_order_acquire))
+        return {};
     const std::lock_guard lock(guard_);
     const auto found = repairs_.find(target.model);
     return found == repairs_.end() ? Repairs() : found->second;
@@ -105,11 +121,12 @@ Repairs OpenAiProvider::repairs_of(const Target& target)
 bool OpenAiProvider::repair(const Target& target, const Failure& failure)
 {
     const std::lock_guard lock(guard_);
+    any_repairs_.store(true, std::memory_order_release);
     return learn(repairs_[target.model], failure.param);
 }
 
 Task<MaybeFailure> OpenAiProvider::send(const Target& target, std::size_t key, const Ask& ask, Reply& reply,
-                                        Deadline deadline, Answering& into)
+                                        Answering& into)
 {
     const BodyRules rules{target.developer_role, target.reasoning, target.json_schema, target.in_chain,
                           repairs_of(target)};
@@ -121,10 +138,15 @@ Task<MaybeFailure> OpenAiProvider::send(const Target& target, std::size_t key, c
         if (auto wrong = AnswerForm::make(notes.schema, into.form))
             co_return wrong;
     const bool streams = ask.stream && !rules.repairs.drops("stream");
-    auto request = make_request(chat_, key, body, deadline, streams);
-    request.timeouts.head = patience_for_head(settings_.timeouts, streams, target.reasoning);
-    const Reply::Wait waiting(reply);
-    auto sent = co_await client_.send(request);
+    const auto& form = (streams ? streamed_chat_ : chat_).at(key);
+    if (!form)
+        co_return failure_of_send(form.error());
+    into.sent = Steady::now();
+    if (!ask.stream)
+        into.deadline = Deadline(std::min(into.deadline.at(), into.sent + settings_.timeouts.total));
+    const auto call = call_of(body, into.deadline, streams, target.reasoning);
+    const Reply::Wait waiting(reply, into.sent);
+    auto sent = co_await client_.send(*form, call);
     if (!sent)
         co_return failure_of_send(sent.error());
     into.response = std::move(*sent);
@@ -133,19 +155,20 @@ Task<MaybeFailure> OpenAiProvider::send(const Target& target, std::size_t key, c
 
 Task<MaybeFailure> OpenAiProvider::attempt(const Target& target, std::size_t key, const Ask& ask, Reply& reply)
 {
-    const auto deadline = ask.stream ? ask.context.deadline : attempt_deadline(ask);
-    Answering answering;
-    if (auto failure = co_await send(target, key, ask, reply, deadline, answering))
+    Answering answering{nullptr, std::nullopt, {}, ask.context.deadline};
+    if (auto failure = co_await send(target, key, ask, reply, answering))
         co_return failure;
     auto& response = *answering.response;
     const auto id = response.header("x-request-id");
     reply.completion.upstream_request_id =
-        std::string(utf8_prefix(id.empty() ? response.header("x-generation-id") : id, 200));  // the latter: OpenRouter
+        utf8_prefix(id.empty() ? response.header("x-generation-id") : id, 200);  // the latter: OpenRouter
     if (response.status() < 200 || response.status() > 299)
-        co_return co_await failed_answer(response, deadline);
-    if (!ask.stream)
-        co_return co_await whole(answering, ask, reply, deadline);
-    co_return co_await streamed(answering, target, ask, reply);
+        co_return co_await failed_answer(response, answering.deadline);
+    if (ask.stream)
+        co_return co_await streamed(answering, target, ask, reply);
+    if (const auto body = response.whole_at_once(largest_answer))   // a short answer: nothing is waited for
+        co_return read(*body, answering, ask, reply);
+    co_return co_await whole(answering, ask, reply);
 }
 
 Task<Failure> OpenAiProvider::failed_answer(http::ResponseStream& response, Deadline deadline) const
@@ -183,29 +206,37 @@ Task<MaybeFailure> OpenAiProvider::streamed(Answering& answering, const Target& 
     co_return failure;
 }
 
-Task<MaybeFailure> OpenAiProvider::whole(Answering& answering, const Ask& ask, Reply& reply, Deadline deadline)
+Task<MaybeFailure> OpenAiProvider::whole(Answering& answering, const Ask& ask, Reply& reply)
 {
-    std::optional<Reply::Wait> waiting(reply);
-    const auto body = co_await answering.response->read_all(largest_answer, deadline);
-    waiting.reset();
+    Reply::Wait waiting(reply);
+    const auto body = co_await answering.response->read_all(largest_answer, answering.deadline);
+    waiting.end();
     if (!body)
         co_return failure_of_body(body.error());
-    auto failure = read_whole(*body, ask.model_id, reply.completion, ask.relay != nullptr ? &reply.body : nullptr, &ask,
+    co_return read(*body, answering, ask, reply);
+}
+
+MaybeFailure OpenAiProvider::read(std::string_view body, const Answering& answering, const Ask& ask, Reply& reply)
+{
+    auto failure = read_whole(body, ask.model_id, reply.completion, ask.relay != nullptr ? &reply.body : nullptr, &ask,
                               &reply.has_more);
     if (!failure && answering.form)
         failure = answering.form->check(reply.completion);
-    co_return failure;
+    return failure;
 }
 
 Task<MaybeFailure> OpenAiProvider::embed(const Target& target, std::size_t key, const EmbeddingRequest& request,
                                          const CallContext& context, EmbeddingAnswer& into)
 {
     const auto deadline = context.deadline.sooner(settings_.timeouts.total);
+    const auto& form = embeddings_.at(key);
+    if (!form)
+        co_return failure_of_send(form.error());
     EmbeddingUsage used(target.prices);
     for (const auto& batch : embedding_batches(request)) {
         const auto body = embedding_body(request, batch, target.model);
-        const auto call = make_request(embeddings_, key, body, deadline, false);
-        const auto sent = co_await client_.send(call);
+        const auto call = call_of(body, deadline, false, false);
+        const auto sent = co_await client_.send(*form, call);
         if (!sent)
             co_return failure_of_send(sent.error());
         auto& response = **sent;
@@ -221,7 +252,7 @@ Task<MaybeFailure> OpenAiProvider::embed(const Target& target, std::size_t key, 
         used.add(part.usage, embedding_tokens(request, batch.first, batch.count));
         into.usage = used.sum();   // at once: what was answered is charged also when the next part is not
     }
-    into.answered_by = target.label();
+    into.answered_by = target.label;
     co_return std::nullopt;
 }
 
