@@ -65,8 +65,7 @@ bool SseReader::read(std::string_view& bytes, SseEvent& event)
 bool SseReader::take_whole(std::string_view& bytes, SseEvent& event)
 {
     constexpr std::string_view begin = "data:";
-    const bool pending = at_ < buffer_.size() || has_data_ || after_cr_ || !event_.empty() || !id_.empty();
-    if (pending || overflowed_ || !bytes.starts_with(begin))
+    if (!between_events() || !bytes.starts_with(begin))
         return false;
     const auto end = bytes.find('\n');
     if (end == std::string_view::npos || end > limit_ || end + 1 == bytes.size() || bytes[end + 1] != '\n')
@@ -95,7 +94,7 @@ bool SseReader::finish(SseEvent& event)
     first_line_ = false;
     apply_line(rest);
     // Only what is certainly whole counts: a connection cut inside an event must not look like an event.
-    if (overflowed_ || (data() != "[DONE]" && !Json::accept(data())))
+    if (overflowed_ || !has_data_ || (data() != "[DONE]" && !Json::accept(data())))
         return false;
     return give(event);
 }

@@ -26,6 +26,11 @@ public:
     // The next event, cut off the front of `bytes`. False: they are used up, the rest is kept for the next piece. An event of one
     // data line, as those of a stream of tokens are, is read where it stands.
     bool read(std::string_view& bytes, SseEvent& event);
+    // Nothing of an event has been read: who knows the lines that come may take whole events off the bytes instead of read().
+    bool between_events() const
+    {
+        return at_ == buffer_.size() && !has_data_ && !after_cr_ && event_.empty() && id_.empty() && !overflowed_;
+    }
     void feed(std::string_view bytes);
     bool next(SseEvent& event);
     // At the end of the body, instead of next(): also gives a last event that was not closed by an empty line, if it is

@@ -357,6 +357,16 @@ void ChunkReader::took_text(std::size_t index, std::string_view raw_text, std::s
     append_decoded(completion_.reasoning, raw_reasoning);
 }
 
+void ChunkReader::took_plain(std::size_t index, bool reasoning, std::string_view text)
+{
+    if (text.empty())
+        return;
+    output_ = true;
+    ++progress_;
+    if (index == 0)
+        (reasoning ? completion_.reasoning : completion_.text) += text;
+}
+
 void ChunkReader::took_finish(std::size_t index, std::string_view reason)
 {
     choice(index).finished = true;

@@ -59,6 +59,8 @@ public:
     // For the fast path, which has read a text delta itself.
     ChoiceState& choice(std::size_t index);
     void took_text(std::size_t index, std::string_view raw_text, std::string_view raw_reasoning);
+    // The same of a text, or a reasoning, that stands there as it is: without escapes.
+    void took_plain(std::size_t index, bool reasoning, std::string_view text);
     void took_finish(std::size_t index, std::string_view reason);
     void took_usage(const ScannedUsage& usage);
     // Ends a choice whose stream told no finish; gives what the client has to be told.

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "dure/base/clock.hpp"
+#include "dure/base/json_text.hpp"
 #include "dure/base/text.hpp"
 #include "llm/openai/json_cursor.hpp"
 #include "llm/settlement.hpp"
@@ -13,6 +14,8 @@ namespace dure::llm::openai {
 
 namespace {
 
+constexpr std::string_view line_begin = "data: ";
+constexpr std::string_view line_end = "\n\n";   // and the empty line
 constexpr std::size_t longest_line = 64 << 10;
 constexpr std::size_t longest_fast_chunk = longest_line - 1024;   // room for a longer model name
 constexpr std::size_t longest_piece = 120 << 10;  // of what cannot be cut: clients break at lines of 128 KiB
@@ -56,6 +59,14 @@ void leave_out(const OrderedJson& rest, OrderedJson& named)
         named.push_back(key);
 }
 
+// Of a raw string with its quotes, which has been checked.
+std::string decoded(std::string_view quoted)
+{
+    std::string text;
+    append_decoded(text, quoted.substr(1, quoted.size() - 2));
+    return text;
+}
+
 }  // namespace
 
 RelayTranslator::RelayTranslator(const Options& options, model::Completion& into)
@@ -85,24 +96,66 @@ void RelayTranslator::document(OrderedJson whole_chunk, std::string& out)
         render(out);
 }
 
+// The text between the two ends of the template, at the front of `from`. False: something else stands there.
+bool RelayTranslator::Template::matches(std::string_view from, std::string_view before, std::string_view after, Match& found) const
+{
+    if (!usable || !from.starts_with(before))
+        return false;
+    const auto start = before.size();
+    auto end = plain_json_run_end(from, start);
+    found.plain = end < from.size() && from[end] == '"';   // a token of another script is not
+    if (!found.plain)
+        end = end_of_string(from, start);
+    if (end == std::string_view::npos || !from.substr(end).starts_with(after))
+        return false;
+    found.text = from.substr(start, end - start);
+    found.size = end + after.size();
+    return true;
+}
+
 bool RelayTranslator::repeat(std::string_view data, std::string& out)
 {
-    const auto& last = template_;
-    if (!last.usable || data.size() < last.came_before.size() + last.came_after.size() ||
-        !data.starts_with(last.came_before))
+    const auto before = std::string_view(template_.came_before);
+    const auto after = std::string_view(template_.came_after);
+    Match match;
+    if (!template_.usable ||
+        !template_.matches(data, before.substr(line_begin.size()), after.substr(0, after.size() - line_end.size()), match) ||
+        match.size != data.size())
         return false;
-    const auto start = last.came_before.size();
-    const auto end = end_of_string(data, start);
-    if (end == std::string_view::npos || data.substr(end) != last.came_after)
-        return false;
-    const auto text = data.substr(start, end - start);
-    if (last.unchanged)  // copied from what has just come, not from what was kept
-        out.append("data: ").append(data).append("\n\n");
-    else
-        out.append(last.goes_before).append(text).append(last.goes_after);
-    reader_.took_text(last.index, last.reasoning ? std::string_view() : text,
-                      last.reasoning ? text : std::string_view());
+    if (template_.unchanged)
+        out.append(line_begin).append(data).append(line_end);
+    took(match, out);
     return true;
+}
+
+std::size_t RelayTranslator::repeat_lines(std::string_view& lines, std::string& out)
+{
+    if (reader_.failure() || reader_.done() || !opening_rest_.is_null())
+        return 0;
+    std::size_t count = 0;
+    std::size_t at = 0;
+    for (Match match; template_.matches(lines.substr(at), template_.came_before, template_.came_after, match) &&
+                      match.size <= longest_fast_chunk;
+         ++count) {
+        took(match, out);
+        at += match.size;
+    }
+    if (template_.unchanged)
+        out.append(lines.substr(0, at));   // what has just come, all of it at once
+    lines.remove_prefix(at);
+    return count;
+}
+
+void RelayTranslator::took(const Match& match, std::string& out)
+{
+    const auto& last = template_;
+    if (!last.unchanged)
+        out.append(last.goes_before).append(match.text).append(last.goes_after);
+    if (match.plain)
+        reader_.took_plain(last.index, last.reasoning, match.text);
+    else
+        reader_.took_text(last.index, last.reasoning ? std::string_view() : match.text,
+                          last.reasoning ? match.text : std::string_view());
 }
 
 bool RelayTranslator::splice(std::string_view data, std::string& out)
@@ -118,7 +171,7 @@ bool RelayTranslator::splice(std::string_view data, std::string& out)
     if (state.finished || state.holds_half() || (calls && !chunk.finish.empty()))
         return false;
     if (reader_.id().empty() || reader_.created().empty())
-        reader_.note_head(OrderedJson::parse(chunk.id).get<std::string>(), std::string(chunk.created));
+        reader_.note_head(decoded(chunk.id), std::string(chunk.created));
     const bool bare_role = chunk.has_role && chunk.content.empty() && chunk.reasoning.empty() && chunk.finish.empty();
     if (bare_role && !chunk.has_content)
         return false;  // our own role chunk goes out instead
@@ -182,15 +235,14 @@ void RelayTranslator::remember(const ScannedChunk& chunk)
     const auto start = static_cast<std::size_t>(text.data() - chunk.text.data());
     const auto before = chunk.text.substr(0, start);
     const auto after = chunk.text.substr(start + text.size());
-    template_.came_before = before;
-    template_.came_after = after;
-    std::string goes_before = "data: ";
+    template_.came_before.assign(line_begin).append(before);
+    template_.came_after.assign(after).append(line_end);
+    std::string goes_before(line_begin);
     std::string goes_after;
     append_spliced(chunk, before, goes_before);
     append_spliced(chunk, after, goes_after);
-    goes_after += "\n\n";
-    template_.unchanged = std::string_view(goes_before).substr(6) == before &&
-                          std::string_view(goes_after).substr(0, goes_after.size() - 2) == after;
+    goes_after += line_end;
+    template_.unchanged = goes_before == template_.came_before && goes_after == template_.came_after;
     template_.goes_before = template_.unchanged ? std::string() : std::move(goes_before);
     template_.goes_after = template_.unchanged ? std::string() : std::move(goes_after);
     template_.index = chunk.index;

@@ -1,8 +1,8 @@
 // Turns the events of an upstream stream into the bytes a client gets (openai-clients §6, llm-upstreams §4). Fed event by
-// event, appends to one buffer that is written once per upstream read; no sockets.
+// event, or by lines that repeat each other, appends to one buffer that is written once per upstream read; no sockets.
 //
-// Three speeds: a chunk that equals the last one but for its text is copied around that text; an ordinary chunk is scanned
-// once and spliced; everything else goes through ChunkReader's tree.
+// Three speeds: a chunk that equals the last one but for its text is copied around that text, a run of such lines at once; an
+// ordinary chunk is scanned once and spliced; everything else goes through ChunkReader's tree.
 #pragma once
 
 #include <string>
@@ -26,6 +26,9 @@ public:
 
     // Appends to out. After a failure (see reader().failure()) nothing is added any more.
     void event(std::string_view name, std::string_view data, std::string& out);
+    // The same of as many lines at the front of `lines`, behind event(), as equal the last event's but for their text: they are
+    // taken off. How many.
+    std::size_t repeat_lines(std::string_view& lines, std::string& out);
     void document(OrderedJson whole_chunk, std::string& out);
     // Behind the end signal: the finish that is missing, usage if asked for, [DONE]. Only when reader().complete().
     void finish(std::string& out);
@@ -34,16 +37,24 @@ public:
     const ChunkReader& reader() const { return reader_; }
 
 private:
+    struct Match {
+        std::string_view text;
+        std::size_t size = 0;  // of what was matched
+        bool plain = false;  // no escape, ASCII alone
+    };
     // The last ordinary text chunk around its text, as it came and as it went out.
     struct Template {
-        std::string came_before, came_after;
+        std::string came_before, came_after;  // of the line `data: …` and the empty one behind it
         std::string goes_before, goes_after;  // empty when unchanged
-        bool unchanged = false;  // goes out as it comes, in a line of its own
+        bool unchanged = false;  // goes out as it comes
         std::size_t index = 0;
         bool reasoning = false;
         bool usable = false;
+
+        bool matches(std::string_view from, std::string_view before, std::string_view after, Match& found) const;
     };
     bool repeat(std::string_view data, std::string& out);
+    void took(const Match& match, std::string& out);
     bool splice(std::string_view data, std::string& out);
     bool take_usage(std::string_view data);
     void remember(const ScannedChunk& chunk);

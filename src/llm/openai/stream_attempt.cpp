@@ -2,7 +2,6 @@
 #include "llm/openai/stream_attempt.hpp"
 
 #include "dure/base/spare_room.hpp"
-#include "dure/schema/json_view.hpp"
 #include "llm/call_spending.hpp"
 #include "llm/exchange.hpp"
 #include "llm/openai/whole_answer.hpp"
@@ -25,9 +24,7 @@ RelayTranslator::Options translator_options(const Ask& ask)
     options.include_usage = ask.relay->include_usage;
     if (options.include_usage)
         options.prompt_tokens = prompt_tokens_of(ask);
-    const auto* members = ask.relay->members;
-    if (const auto count = members != nullptr ? members->find("n") : schema::JsonView(ask.relay->body).find("n"))
-        options.choices = static_cast<std::size_t>(std::clamp<std::int64_t>(count->as_int64().value_or(1), 1, 128));
+    options.choices = static_cast<std::size_t>(std::clamp<std::int64_t>(ask.relay->choices, 1, 128));
     return options;
 }
 
@@ -53,6 +50,12 @@ Failure StreamAttempt::fail(Failure failure) const
 {
     failure.after_output = reply_.output_started();
     return failure;
+}
+
+// Whether what comes may go out as it is, without a look at each event.
+bool StreamAttempt::relays_lines() const
+{
+    return ask_.relay != nullptr && foreign_ == nullptr;
 }
 
 void StreamAttempt::take(const http::SseEvent& event)
@@ -108,9 +111,8 @@ void StreamAttempt::take_foreign(const http::SseEvent& event)
 }
 
 // False when the stream has failed.
-bool StreamAttempt::take_bytes(std::string_view bytes)
+bool StreamAttempt::take_bytes(std::string_view bytes, Steady::time_point now)
 {
-    const auto now = Steady::now();
     auto& reader = translator_.reader();
     timers_.bytes(now);
     if (ask_.relay != nullptr) {
@@ -118,8 +120,13 @@ bool StreamAttempt::take_bytes(std::string_view bytes)
         out_.reserve(out_.size() + bytes.size() + bytes.size() / 8 + 64);  // ids and names may be longer than they came
     }
     http::SseEvent event;
-    while (!reader.failure() && !reader.done() && events_.read(bytes, event))
+    while (!reader.failure() && !reader.done()) {
+        if (relays_lines() && events_.between_events())
+            held_events_ += translator_.repeat_lines(bytes, out_);
+        if (!events_.read(bytes, event))
+            break;
         take(event);
+    }
     if (events_.overflowed() || kept_of(reader) > largest_answer ||
         (form_ != nullptr && out_.size() + piece_.text.size() > most_unchecked_bytes))
         reader.fail(Failure(FailureClass::protocol, ""));
@@ -193,9 +200,9 @@ Task<MaybeFailure> StreamAttempt::run(http::ResponseStream& response)
 {
     response.forget_headers();  // they have been looked at
     for (;;) {
-        std::optional<Reply::Wait> waiting(reply_);
+        Reply::Wait waiting(reply_);
         const auto bytes = co_await response.read(Deadline(timers_.next()));
-        waiting.reset();
+        const auto now = waiting.end();
         if (!bytes) {
             const auto error = bytes.error();
             co_return co_await conclude(&error);
@@ -208,7 +215,7 @@ Task<MaybeFailure> StreamAttempt::run(http::ResponseStream& response)
         }
         if (finished_)
             continue;  // behind [DONE]: only the end of the body is waited for
-        const bool sound = take_bytes(*bytes);
+        const bool sound = take_bytes(*bytes, now);
         if (translator_.reader().done() && sound)
             if (auto misfit = finish())
                 co_return misfit;

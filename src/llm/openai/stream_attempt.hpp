@@ -28,12 +28,13 @@ public:
     std::size_t skipped() const { return translator_.reader().skipped(); }
 
 private:
+    bool relays_lines() const;
     void take(const http::SseEvent& event);
     void take_foreign(const http::SseEvent& event);
     void take_document(OrderedJson chunk);
     void collect_piece();
     void add_piece(const model::Piece& piece);
-    bool take_bytes(std::string_view bytes);
+    bool take_bytes(std::string_view bytes, Steady::time_point now);
     Task<MaybeFailure> flush();
     Task<MaybeFailure> end_relay();
     Task<MaybeFailure> conclude(const Error* broken);
