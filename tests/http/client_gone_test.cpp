@@ -1,6 +1,8 @@
 // What a leaving client does to its handler, the phases of a stop, and the limits on connections.
 #include <boost/asio/post.hpp>
 
+#include <future>
+
 #include "dure/base/timeout.hpp"
 #include "http/server_fixture.hpp"
 
@@ -32,6 +34,40 @@ TEST(ClientGone, CancelsTheHandlerWithinAHundredMilliseconds)
         EXPECT_TRUE(eventually([&] { return server.application.cancelled == 1; }, 100ms));
         EXPECT_TRUE(eventually([&] { return server.server().open_exchanges() == 0; }));
     }
+}
+
+TEST(ClientGone, IsNoticedWhenItsEndCameTogetherWithItsRequest)
+{
+    for (const bool by_reset : {false, true}) {
+        std::atomic<bool> go_on{false};
+        RunningServer server;
+        server.application.handler = waiting_handler(OnClientGone::cancel, go_on);
+        RawClient client(server.port());
+        client.send(get.substr(0, 10));   // read before the core is held up
+        ASSERT_TRUE(eventually([&] { return server.server().open_exchanges() == 0; }));
+        std::promise<void> held, sent;
+        boost::asio::post(server.cores().at(0), [&] {
+            held.set_value();
+            sent.get_future().wait();
+        });
+        held.get_future().wait();
+        client.send(get.substr(10));
+        by_reset ? client.reset() : client.close();
+        sent.set_value();
+        EXPECT_TRUE(eventually([&] { return server.application.cancelled == 1; }, 100ms));
+        EXPECT_EQ(server.application.handled, 1);
+        EXPECT_TRUE(eventually([&] { return server.server().open_exchanges() == 0; }));
+    }
+}
+
+TEST(ClientGone, ItsEndBehindAnAnswerClosesTheConnection)
+{
+    RunningServer server;
+    RawClient client(server.port());
+    client.send(get);
+    client.shutdown_send();
+    EXPECT_EQ(body_in(client.receive_answer()), "GET /a\n");
+    EXPECT_TRUE(client.closed_by_server());
 }
 
 TEST(ClientGone, CancelsWithinAStreamAndWhenItHadLeftBefore)

@@ -20,8 +20,8 @@ using namespace link_parts;
 using boost::system::error_code;
 namespace asio = boost::asio;
 
-Link::Link(Socket socket, asio::ssl::context* tls, std::chrono::milliseconds write_stall)
-    : socket_(std::move(socket)), timer_(socket_.get_executor()), write_stall_(write_stall),
+Link::Link(Socket socket, asio::ssl::context* tls, std::chrono::milliseconds write_stall, std::shared_ptr<SecondLooks> looks)
+    : socket_(std::move(socket)), receive_(*this, socket_, std::move(looks)), timer_(socket_.get_executor()), write_stall_(write_stall),
       buffer_(std::make_unique_for_overwrite<char[]>(small_buffer)), capacity_(small_buffer)
 {
     if (tls)
@@ -114,12 +114,12 @@ void Link::watch()
 void Link::start_read()
 {
     reading_ = true;
-    const auto room = asio::buffer(buffer_.get() + end_, capacity_ - end_);
-    auto done = [self = shared_from_this()](error_code error, std::size_t bytes) { self->on_read(error, bytes); };
     if (tls_)
-        tls_->async_read_some(room, std::move(done));
+        tls_->async_read_some(room(), [self = shared_from_this()](error_code error, std::size_t bytes) {
+            self->on_read(error, bytes);
+        });
     else
-        socket_.async_read_some(room, std::move(done));
+        receive_.start();
 }
 
 void Link::on_read(error_code error, std::size_t bytes)

@@ -20,6 +20,7 @@
 
 #include "dure/base/clock.hpp"
 #include "dure/base/task.hpp"
+#include "http/server/receive.hpp"
 
 namespace dure::http {
 
@@ -39,11 +40,12 @@ private:
 
 class Link : public std::enable_shared_from_this<Link> {
 public:
-    using Socket = boost::asio::ip::tcp::socket;
+    using Socket = ClientSocket;
     using TlsStream = boost::asio::ssl::stream<Socket&>;
     enum class Event { data, ended, timeout };
 
-    Link(Socket socket, boost::asio::ssl::context* tls, std::chrono::milliseconds write_stall);
+    Link(Socket socket, boost::asio::ssl::context* tls, std::chrono::milliseconds write_stall,
+         std::shared_ptr<SecondLooks> looks);
 
     Task<bool> handshake(std::chrono::milliseconds limit);   // true at once without TLS
 
@@ -59,8 +61,10 @@ public:
     bool reserve(std::size_t bytes);
     // Gives the buffer away when it is large, else null; what is behind the first `raw` bytes stays as the input. So an idle connection never holds the memory of a large body.
     std::unique_ptr<char[]> detach_large(std::size_t raw);
-    // Starts the read that watches the client, unless it is there already or the buffer is full.
+    // Starts the read that watches the client, unless it is there already or the buffer is full. What came together with the last
+    // bytes may be noticed a moment later (receive.hpp).
     void watch();
+    void look_again() { receive_.look_again(); }   // for SecondLooks
     // Waits for more input than there is now.
     Task<Event> wait_input(Steady::time_point until);
     bool ended() const { return ended_; }
@@ -89,9 +93,11 @@ public:
     TlsStream* tls() { return tls_.get(); }
 
 private:
+    friend class Receive;   // room() and on_read()
     using Waiter = boost::asio::async_result<boost::asio::use_awaitable_t<>, void()>::handler_type;
 
     void start_read();
+    boost::asio::mutable_buffer room() const { return {buffer_.get() + end_, capacity_ - end_}; }
     void on_read(boost::system::error_code error, std::size_t bytes);
     bool make_room(std::size_t least);
     void relocate(std::size_t capacity);
@@ -102,6 +108,7 @@ private:
 
     Socket socket_;
     std::unique_ptr<TlsStream> tls_;
+    Receive receive_;   // without TLS
     boost::asio::steady_timer timer_;
     std::chrono::milliseconds write_stall_;
     std::size_t output_bound_ = 0;   // 0: the system's own

@@ -16,6 +16,7 @@
 
 #include "dure/http/server.hpp"
 #include "http/server/peer_policy.hpp"
+#include "http/server/receive.hpp"
 
 namespace dure::http {
 
@@ -71,7 +72,7 @@ struct Shared {
 // One loop's part of the server; everything but `exchanges` is used on that loop only.
 struct Core {
     Core(std::shared_ptr<Shared> all, boost::asio::io_context& loop)
-        : shared(std::move(all)), context(loop), acceptor(loop), pause(loop)
+        : shared(std::move(all)), context(loop), acceptor(loop), pause(loop), looks(std::make_shared<SecondLooks>(loop))
     {
     }
 
@@ -82,6 +83,7 @@ struct Core {
     boost::asio::io_context& context;
     boost::asio::ip::tcp::acceptor acceptor;
     boost::asio::steady_timer pause;   // of accepting, when descriptors have run out
+    std::shared_ptr<SecondLooks> looks;
     std::unordered_set<Connection*> connections;
     alignas(64) std::atomic<std::size_t> exchanges{0};
     alignas(64) std::atomic<std::size_t> places{0};   // connections that live here or are on their way; any thread
