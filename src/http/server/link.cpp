@@ -189,6 +189,7 @@ void Link::read_into(asio::mutable_buffer target, std::function<void(error_code,
     reader_ = std::move(done);
     if (begin_ == end_ && !ended_ && !closed()) {
         watch();
+        receive_.look_again();   // a peer that has said its last word closes with it
         return;
     }
     asio::post(socket_.get_executor(), [self = shared_from_this()] { self->feed_reader(); });

@@ -64,7 +64,7 @@ public:
     // Starts the read that watches the client, unless it is there already or the buffer is full. What came together with the last
     // bytes may be noticed a moment later (receive.hpp).
     void watch();
-    void look_again() { receive_.look_again(); }   // for SecondLooks
+    void second_look() { receive_.second_look(); }
     // Waits for more input than there is now.
     Task<Event> wait_input(Steady::time_point until);
     bool ended() const { return ended_; }

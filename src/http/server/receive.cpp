@@ -40,7 +40,7 @@ void SecondLooks::look()
 {
     for (const auto& listed : std::exchange(listed_, {}))
         if (const auto link = listed.lock())
-            link->look_again();
+            link->second_look();
 }
 
 Receive::Receive(Link& link, ClientSocket& socket, std::shared_ptr<SecondLooks> looks)
@@ -97,13 +97,19 @@ void Receive::list()
         looks_->add(link_.weak_from_this());
 }
 
-void Receive::look_again()
+void Receive::second_look()
 {
     listed_ = false;
-    if (!came_short_ || !socket_.is_open())
+    if (came_short_ && !self_ && socket_.is_open())
+        list();   // nothing is being read: the input is full, or in use
+    else
+        look_again();
+}
+
+void Receive::look_again()
+{
+    if (!came_short_ || !self_ || !socket_.is_open())
         return;
-    if (!self_)
-        return list();   // nothing is being read: the input is full, or in use
     taken_back_ = true;
     socket_.cancel(reactor_, *this);
 }

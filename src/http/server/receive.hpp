@@ -54,7 +54,9 @@ public:
 
     // Reads into the link's room, which stays as it is meanwhile; ends with the link's on_read(). One at a time.
     void start();
+    // Tries at once, unless it is known that nothing stands there.
     void look_again();
+    void second_look();   // the same, from the list
 
 private:
     static status perform(reactor_op* base);
