@@ -209,12 +209,10 @@ void append_json_string(std::string& out, std::string_view text, JsonEscape how)
     out += '"';
 }
 
-bool equals_ignoring_case(std::string_view a, std::string_view b)
+bool equals_ignoring_case(const char* a, const char* b, std::size_t size)
 {
-    if (a.size() != b.size())
-        return false;
     const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-    for (std::size_t i = 0; i < a.size(); ++i)
+    for (std::size_t i = 0; i < size; ++i)
         if (a[i] != b[i] && lower(a[i]) != lower(b[i]))
             return false;
     return true;

@@ -29,7 +29,11 @@ void append_json_escaped(std::string& out, std::string_view text, JsonEscape how
 void append_json_string(std::string& out, std::string_view text, JsonEscape how = JsonEscape::minimal);
 
 // ASCII only: header names, schemes, tokens.
-bool equals_ignoring_case(std::string_view a, std::string_view b);
+bool equals_ignoring_case(const char* a, const char* b, std::size_t size);
+inline bool equals_ignoring_case(std::string_view a, std::string_view b)   // mostly the sizes tell
+{
+    return a.size() == b.size() && equals_ignoring_case(a.data(), b.data(), a.size());
+}
 std::string ascii_lower(std::string_view text);
 std::string_view trim(std::string_view text);
 

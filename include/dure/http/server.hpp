@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "dure/base/clock.hpp"
 #include "dure/base/cores.hpp"
 #include "dure/base/error.hpp"
 #include "dure/base/log.hpp"
@@ -35,6 +36,7 @@ public:
     virtual ~Exchange() = default;
 
     virtual const RequestHead& head() const = 0;
+    virtual Steady::time_point began() const = 0;   // when the head was there
 
     // The whole body, at most `limit` bytes. Errors: payload_too_large (from Content-Length before anything is read),
     // request_timeout, invalid_argument (broken chunking), unavailable (all bodies together at their bound), cancelled.

@@ -52,6 +52,7 @@ Task<void> Connection::run()
             self->note_client_gone();
     });
     auto outcome = co_await link_->handshake(limits_.header_timeout) ? Outcome::next : Outcome::close;
+    idle_since_ = Steady::now();
     while (outcome == Outcome::next)
         outcome = co_await serve_one();
     if (outcome == Outcome::linger)
@@ -95,7 +96,7 @@ Task<Connection::Outcome> Connection::read_head()
     guard_.restart();
     head_bytes_.clear();
     bool begun = !link_->input().empty();
-    auto until = Steady::now() + (begun ? limits_.header_timeout : limits_.keep_alive);
+    std::optional<Steady::time_point> rest_until;   // of a head of which some is there; one that comes whole needs no clock
     bool passed_blank = false;
     for (;;) {
         // RFC 9112 §2.2: one empty line before the request line, as old clients leave behind a body, is no request yet.
@@ -103,7 +104,8 @@ Task<Connection::Outcome> Connection::read_head()
             passed_blank = true;
             link_->consume(2);
             begun = !link_->input().empty();
-            until = Steady::now() + (begun ? limits_.header_timeout : limits_.keep_alive);
+            rest_until.reset();
+            idle_since_ = Steady::now();
         }
         const auto size = guard_.scan(link_->input());
         if (!size)
@@ -116,8 +118,10 @@ Task<Connection::Outcome> Connection::read_head()
         }
         if (!begun && shared_.stopping && requests_ > 0)   // a new one has come to be told
             co_return Outcome::close;
+        if (begun && !rest_until)
+            rest_until = Steady::now() + limits_.header_timeout;
         idle_ = !begun;
-        const auto event = co_await link_->wait_input(until);
+        const auto event = co_await link_->wait_input(begun ? *rest_until : idle_since_ + limits_.keep_alive);
         idle_ = false;
         if (event == Link::Event::ended)
             co_return Outcome::close;
@@ -125,8 +129,6 @@ Task<Connection::Outcome> Connection::read_head()
             co_return Outcome::close;
         if (event == Link::Event::timeout)
             co_return co_await refuse(Error(Errc::request_timeout, "The request head did not arrive in time."));
-        if (!begun)
-            until = Steady::now() + limits_.header_timeout;
         begun = true;
     }
 }
@@ -186,7 +188,7 @@ Task<Connection::Outcome> Connection::serve_one()
 {
     if (const auto outcome = co_await read_head(); outcome != Outcome::next)
         co_return outcome;
-    const auto began = Steady::now();
+    began_ = Steady::now();
     begin_exchange();
     body_ = head_.has_body ? Body::unread : Body::none;
     link_->watch();
@@ -202,7 +204,7 @@ Task<Connection::Outcome> Connection::serve_one()
     if ((thrown || answer_ != Answer::finished) && !upgraded_ && !cancelled_ && !broken_)
         co_await answer_failure(thrown);
     const auto outcome = settle();
-    finish_exchange(began);
+    finish_exchange();
     co_return outcome;
 }
 
@@ -237,9 +239,10 @@ Connection::Outcome Connection::settle() const
     return close_after_ ? Outcome::linger : Outcome::next;
 }
 
-void Connection::finish_exchange(Steady::time_point began)
+void Connection::finish_exchange()
 {
-    shared_.application.finished(&head_, status_, Steady::now() - began);
+    idle_since_ = Steady::now();
+    shared_.application.finished(&head_, status_, idle_since_ - began_);
     core_->exchanges.fetch_sub(1, std::memory_order_relaxed);
     link_->pin(false);
     if (body_raw_ > 0)

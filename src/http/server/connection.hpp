@@ -40,6 +40,7 @@ public:
     Task<Result<void>> start_stream(Response head) override;
     Task<Result<void>> write(std::string_view bytes) override;
     Task<Result<void>> finish_stream(std::string_view last_bytes) override;
+    Steady::time_point began() const override { return began_; }
     bool answer_started() const override { return answer_ != Answer::none; }
     int status() const override { return status_; }
     Task<Result<std::unique_ptr<WebSocket>>> upgrade(std::string_view subprotocol) override;
@@ -57,7 +58,7 @@ private:
     Task<void> answer_failure(std::exception_ptr thrown);
     Outcome settle() const;
     void note_client_gone();
-    void finish_exchange(Steady::time_point began);
+    void finish_exchange();
 
     Result<void> check_body(std::size_t limit);
     Result<void> make_body_room(std::size_t have, std::size_t missing);
@@ -67,6 +68,7 @@ private:
 
     void begin_answer(const Response& head, Answer state);
     void append_fields(const Response& response);
+    bool send_now(Pieces& pieces);
     Task<Result<void>> send(Pieces pieces);
     Task<Result<void>> send_chunk(std::string_view bytes, bool last);
     Result<void> check_upgrade() const;
@@ -89,12 +91,14 @@ private:
     HeadGuard guard_;
     std::size_t requests_ = 0;
     bool idle_ = false;
+    Steady::time_point idle_since_;
 
     // Of the current exchange.
     RequestHead head_;
     Framing framing_;
     std::string head_bytes_;         // what head_ points into
     OnClientGone policy_ = OnClientGone::finish;
+    Steady::time_point began_;
     Body body_ = Body::none;
     int status_ = 0;
     std::size_t body_raw_ = 0;       // bytes at the front of the input that the body still occupies

@@ -4,8 +4,10 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/system/system_error.hpp>
 #include <charconv>
+#include <cstring>
 #include <utility>
 
+#include "dure/base/json_text.hpp"
 #include "dure/base/spare_room.hpp"
 #include "dure/base/text.hpp"
 #include "http/send_turn.hpp"
@@ -51,18 +53,31 @@ bool is_field_name(std::string_view name)
 
 bool ends_line(std::string_view value)
 {
-    bool found = false;
+    using namespace json_words;
+    std::uint64_t found = 0;
+    const auto look_at = [&found](std::uint64_t word) {
+        found |= zero_bytes(word ^ every_byte('\r')) | zero_bytes(word ^ every_byte('\n')) | zero_bytes(word);
+    };
+    for (; value.size() >= sizeof found; value.remove_prefix(sizeof found)) {
+        std::uint64_t word;
+        std::memcpy(&word, value.data(), sizeof word);
+        look_at(word);
+    }
     for (const char c : value)
-        found |= (c == '\r') | (c == '\n') | (c == '\0');
-    return found;
+        look_at(every_byte(static_cast<unsigned char>(c)));
+    return found != 0;
 }
 
 bool is_reserved(std::string_view name)
 {
-    for (const std::string_view reserved : {"content-length", "transfer-encoding", "connection", "date", "server"})
-        if (name.size() == reserved.size() && equals_ignoring_case(name, reserved))   // mostly no call
-            return true;
-    return false;
+    switch (name.size()) {
+    case 4: return equals_ignoring_case(name, "date");
+    case 6: return equals_ignoring_case(name, "server");
+    case 10: return equals_ignoring_case(name, "connection");
+    case 14: return equals_ignoring_case(name, "content-length");
+    case 17: return equals_ignoring_case(name, "transfer-encoding");
+    default: return false;
+    }
 }
 
 // A header that a handler made out of foreign text must not become two, and framing is the connection's alone.
@@ -94,8 +109,7 @@ void Connection::append_fields(const Response& response)
     borrow_room(out_);
     out_.append("HTTP/1.1 ");
     append_number(out_, static_cast<std::uint64_t>(response.status));
-    out_.append(" ").append(reason_phrase(response.status)).append("\r\nDate: ").append(core_->date());
-    out_.append("\r\nServer: dure\r\nX-Content-Type-Options: nosniff\r\n");
+    out_.append(" ").append(reason_phrase(response.status)).append(core_->common_fields());
     if (!gives(response, "x-request-id"))
         out_.append("X-Request-ID: ").append(head_.request_id).append("\r\n");
     if (!response.content_type.empty())
@@ -115,6 +129,13 @@ void Connection::begin_answer(const Response& head, Answer state)
     const bool unread = body_ == Body::unread || body_ == Body::reading;
     close_after_ = close_after_ || !head_.keep_alive || unread || requests_ >= limits_.requests_per_connection ||
                    shared_.stopping.load(std::memory_order_relaxed);
+}
+
+// Mostly all of it goes at once, and nobody waits. False: the client is gone.
+bool Connection::send_now(Pieces& pieces)
+{
+    broken_ = broken_ || !link_->write_now(pieces);
+    return !broken_;
 }
 
 Task<Result<void>> Connection::send(Pieces pieces)
@@ -157,9 +178,12 @@ Task<Result<void>> Connection::respond(Response response)
     pieces.add(out_);
     if (with_body && !copied)
         pieces.add(response.body);
-    auto sent = co_await send(pieces);
+    if (!send_now(pieces))
+        co_return client_is_gone();
+    if (!pieces.empty())
+        DURE_CO_TRY_VOID(co_await send(pieces));
     return_room(out_);
-    co_return sent;
+    co_return Result<void>();
 }
 
 Task<Result<void>> Connection::start_stream(Response head)
@@ -215,10 +239,8 @@ Task<Result<void>> Connection::send_chunk(std::string_view bytes, bool last)
         pieces.add(behind_bytes);
         pieces.add(end);
     }
-    if (broken_ || !link_->write_now(pieces)) {   // once a token: mostly all of it goes at once, and nobody waits
-        broken_ = true;
+    if (!send_now(pieces))
         co_return client_is_gone();
-    }
     if (!pieces.empty())
         DURE_CO_TRY_VOID(co_await send(pieces));
     return_room(out_);   // a stream may last: it keeps no room between its chunks

@@ -35,9 +35,13 @@ Task<Result<std::string_view>> Connection::read_body(std::size_t limit)
         pieces.add("HTTP/1.1 100 Continue\r\n\r\n");
         DURE_CO_TRY_VOID(co_await send(pieces));
     }
-    const auto until = Steady::now() + limits_.body_total;
-    const auto size = framing_.chunked ? co_await read_chunked_body(limit, until)
-                                       : co_await read_sized_body(*head_.content_length, until);
+    Result<std::size_t> size = framing_.chunked ? 0 : *head_.content_length;
+    if (framing_.chunked)
+        size = co_await read_chunked_body(limit, Steady::now() + limits_.body_total);
+    else if (link_->input().size() < *size)
+        size = co_await read_sized_body(*size, Steady::now() + limits_.body_total);
+    else
+        body_raw_ = *size;   // mostly it came with the head
     if (!size)
         co_return size.error();
     body_ = Body::read;

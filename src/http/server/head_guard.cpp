@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "dure/base/json_text.hpp"
 #include "dure/base/text.hpp"
 
 namespace dure::http {
@@ -45,6 +46,40 @@ bool all(std::string_view text, Class wanted)
         if (!is(c, wanted))
             return false;
     return true;
+}
+
+// A character of `word` may be one that no field value holds: a control character, or DEL.
+bool may_hold_control(std::uint64_t word)
+{
+    using namespace json_words;
+    return (((word - every_byte(0x20)) & ~word & every_byte(0x80)) | zero_bytes(word ^ every_byte(0x7f))) != 0;
+}
+
+// all(text, value), eight characters at a time.
+bool is_value(std::string_view text)
+{
+    while (text.size() >= sizeof(std::uint64_t)) {
+        std::uint64_t word;
+        std::memcpy(&word, text.data(), sizeof word);
+        if (may_hold_control(word) && !all(text.substr(0, sizeof word), value))   // a tabulator may stand there
+            return false;
+        text.remove_prefix(sizeof word);
+    }
+    return all(text, value);
+}
+
+bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+std::string_view without_blanks(std::string_view text)
+{
+    while (!text.empty() && is_blank(text.front()))
+        text.remove_prefix(1);
+    while (!text.empty() && is_blank(text.back()))
+        text.remove_suffix(1);
+    return text;
 }
 
 bool all_digits(std::string_view text)
@@ -309,9 +344,12 @@ Result<void> HeadGuard::parse_request_line(std::string_view line, RequestHead& o
 Result<void> HeadGuard::parse_fields(std::string_view lines, RequestHead& out) const
 {
     while (!lines.empty()) {
-        const auto end = lines.find("\r\n");
+        const auto end = lines.find('\r');   // of a lone one the rest is no proper field
         const auto line = lines.substr(0, end);
-        lines.remove_prefix(end == lines.npos ? lines.size() : end + 2);
+        lines.remove_prefix(line.size());
+        if (!lines.empty() && !lines.starts_with("\r\n"))
+            return refuse("A header field holds a control character.");
+        lines.remove_prefix(std::min<std::size_t>(lines.size(), 2));
         std::size_t colon = 0;
         while (colon < line.size() && is(line[colon], token))
             ++colon;
@@ -319,13 +357,11 @@ Result<void> HeadGuard::parse_fields(std::string_view lines, RequestHead& out) c
         if (colon == 0 || colon == line.size() || line[colon] != ':')
             return refuse("A header field has no proper name.");
         const auto text = line.substr(colon + 1);
-        if (!all(text, value))
+        if (!is_value(text))
             return refuse("A header field holds a control character.");
         if (out.headers.size() >= limits_->header_fields)
             return refuse_size("There are too many header fields.");
-        const auto from = text.find_first_not_of(" \t");
-        const auto trimmed = from == text.npos ? std::string_view() : text.substr(from, text.find_last_not_of(" \t") - from + 1);
-        out.headers.push_back({line.substr(0, colon), trimmed});
+        out.headers.push_back({line.substr(0, colon), without_blanks(text)});
     }
     return {};
 }

@@ -46,16 +46,17 @@ bool BodyBudget::take(std::size_t bytes)
     return false;
 }
 
-std::string_view Core::date()
+std::string_view Core::common_fields()
 {
     const auto now = std::time(nullptr);
-    if (now != date_second_) {
-        date_second_ = now;
+    if (now != fields_second_) {
+        fields_second_ = now;
         std::tm parts{};
         gmtime_r(&now, &parts);
-        date_size_ = std::strftime(date_, sizeof date_, "%a, %d %b %Y %H:%M:%S GMT", &parts);
+        fields_size_ = std::strftime(fields_, sizeof fields_,
+                                     "\r\nDate: %a, %d %b %Y %H:%M:%S GMT\r\nServer: dure\r\nX-Content-Type-Options: nosniff\r\n", &parts);
     }
-    return {date_, date_size_};
+    return {fields_, fields_size_};
 }
 
 }  // namespace dure::http

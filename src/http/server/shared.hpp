@@ -76,8 +76,8 @@ struct Core {
     {
     }
 
-    // "Sat, 21 Nov 2026 03:00:00 GMT", made once a second.
-    std::string_view date();
+    // What every answer has behind its status line, from that line's end on; made once a second, for its date.
+    std::string_view common_fields();
 
     std::shared_ptr<Shared> shared;
     boost::asio::io_context& context;
@@ -89,9 +89,9 @@ struct Core {
     alignas(64) std::atomic<std::size_t> places{0};   // connections that live here or are on their way; any thread
 
 private:
-    std::time_t date_second_ = 0;
-    char date_[32] = {};
-    std::size_t date_size_ = 0;
+    std::time_t fields_second_ = 0;
+    char fields_[128] = {};
+    std::size_t fields_size_ = 0;
 };
 
 // A connection's place on a core, counted for as long as it lives.
