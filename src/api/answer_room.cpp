@@ -17,7 +17,7 @@ Error too_many()
 // Without accounts everybody is the same user: the addresses tell them apart.
 std::string guest_of(const RequestContext& context)
 {
-    const auto& caller = context.principal;
+    const auto& caller = context.principal();
     const bool nameless = caller.key_id.empty() && caller.token_id.empty();
     return nameless ? "address " + context.head().client_address : caller.user_id;
 }

@@ -47,15 +47,15 @@ Error two_credentials()
 }
 
 // More than one credential is no credential: which of them counts must not be a matter of reading order.
-Result<std::optional<std::string>> credential_of(const http::RequestHead& head)
+Result<std::optional<std::string_view>> credential_of(const http::RequestHead& head)
 {
-    std::optional<std::string> credential;
+    std::optional<std::string_view> credential;
     for (const auto& field : head.headers) {
         if (!equals_ignoring_case(field.name, "authorization"))
             continue;
         if (credential)
             return two_credentials();
-        credential = std::string(field.value);
+        credential = field.value;
     }
     return credential;
 }
@@ -145,9 +145,11 @@ struct Api::State {
     }
 
     Task<Result<void>> dispatch(RequestContext& context);
-    Task<Result<void>> find_credential(RequestContext& context, bool socket);
+    Task<Result<void>> find_socket_credential(RequestContext& context);
     Task<Result<void>> admit(RequestContext& context, const Access& access);
     Task<Result<void>> count(RequestContext& context, RateClass rate);
+    std::optional<Result<void>> count_at_once(RequestContext& context, RateClass rate);
+    Result<void> tell(RequestContext& context, const auth::RateVerdict& verdict);
     Task<void> tell_tokens(RequestContext& context);
 
     ApiParts parts;
@@ -172,15 +174,13 @@ void Api::stop_accepting_work()
     state_->parts.logger.info("refusing new work");
 }
 
-// What the caller shows: the header, or with a WebSocket also a subprotocol or a ticket; one of them.
-Task<Result<void>> Api::State::find_credential(RequestContext& context, bool socket)
+// What the caller of a WebSocket shows: the header, a subprotocol or a ticket; one of them.
+Task<Result<void>> Api::State::find_socket_credential(RequestContext& context)
 {
-    auto credential = credential_of(context.head());
+    const auto credential = credential_of(context.head());
     if (!credential)
         co_return credential.error();
-    context.credential = std::move(*credential);
-    if (!socket)
-        co_return Result<void>();
+    context.credential = *credential;
     auto by_protocol = credential_of_protocols(context.head());
     if (!by_protocol)
         co_return by_protocol.error();
@@ -206,43 +206,68 @@ Task<Result<void>> Api::State::admit(RequestContext& context, const Access& acce
 {
     if (stopping)
         co_return server_is_stopping();
-    if (auto found = co_await find_credential(context, access.socket); !found)
-        co_return found;
-    auto principal = co_await parts.authenticator.authenticate(context.credential, context.head().client_address,
-                                                               context.head().request_id);
-    if (!principal)
-        co_return principal.error();
-    context.principal = std::move(*principal);
-    if (auto counted = co_await count(context, access.rate); !counted)
-        co_return counted;
+    auto shown = credential_of(context.head());
+    if (access.socket) {
+        if (auto found = co_await find_socket_credential(context); !found)
+            co_return found;
+        shown = context.credential;
+    }
+    if (!shown)
+        co_return shown.error();
+    if (auto known = parts.authenticator.remembered(*shown)) {
+        context.caller = std::move(known);
+    } else {
+        auto principal = co_await parts.authenticator.authenticate(*shown, context.head().client_address,
+                                                                   context.head().request_id);
+        if (!principal)
+            co_return principal.error();
+        context.caller = std::make_shared<const auth::Principal>(std::move(*principal));
+    }
+    auto counted = count_at_once(context, access.rate);
+    if (!counted)
+        counted = co_await count(context, access.rate);
+    if (!*counted)
+        co_return *counted;
     if (!parts.settings.auth.accounts && cors.is_foreign_page(context.head()))
         co_return foreign_page();
-    const bool key_where_a_person_is_needed = access.people_only && context.principal.token_id.empty();
-    if (key_where_a_person_is_needed || (!access.needed.empty() && !context.principal.may(access.needed)))
+    const bool key_where_a_person_is_needed = access.people_only && context.principal().token_id.empty();
+    if (key_where_a_person_is_needed || (!access.needed.empty() && !context.principal().may(access.needed)))
         co_return Error(Errc::permission_denied, "Insufficient permissions").reason("insufficient_permissions");
     co_return Result<void>();
 }
 
 // Takes one from the buckets of the caller, or of the address where nobody had to say who calls; the answer tells what is
-// left. Before the body is read.
-Task<Result<void>> Api::State::count(RequestContext& context, RateClass rate)
+// left. Before the body is read. Empty: count() has to ask the limiter and wait.
+std::optional<Result<void>> Api::State::count_at_once(RequestContext& context, RateClass rate)
 {
     if (rate == RateClass::unlimited)
-        co_return Result<void>();
+        return Result<void>();
+    const auto subject = rate_subject(context, parts.settings.limits, rate == RateClass::chat);
+    const auto verdict = parts.limiter.take_at_once(subject);
+    return verdict ? std::optional(tell(context, *verdict)) : std::nullopt;
+}
+
+Task<Result<void>> Api::State::count(RequestContext& context, RateClass rate)
+{
     const auto verdict = co_await parts.limiter.take(rate_subject(context, parts.settings.limits, rate == RateClass::chat));
+    co_return tell(context, verdict);
+}
+
+Result<void> Api::State::tell(RequestContext& context, const auth::RateVerdict& verdict)
+{
     context.add_header("RateLimit-Limit", std::to_string(verdict.limit));
     context.add_header("RateLimit-Remaining", std::to_string(verdict.remaining));
     context.add_header("RateLimit-Reset", std::to_string(verdict.reset_seconds));
     if (verdict.allowed)
-        co_return Result<void>();
+        return {};
     limited->increment();
-    co_return verdict.refusal();
+    return verdict.refusal();
 }
 
 // With a refusal: what the caller may use of tokens, as OpenAI's clients read it.
 Task<void> Api::State::tell_tokens(RequestContext& context)
 {
-    const auto& caller = context.principal;
+    const auto& caller = context.principal();
     const model::Spender spender{caller.user_id, caller.key_id, caller.role, caller.limits};
     if (caller.user_id.empty() || !parts.budget.limits(spender))
         co_return;
@@ -273,9 +298,13 @@ Task<Result<void>> Api::State::dispatch(RequestContext& context)
     if (guarded)
         if (auto admitted = co_await admit(context, route != nullptr ? route->access : Access::any()); !admitted)
             co_return admitted;
-    if (!guarded && route != nullptr)
-        if (auto counted = co_await count(context, route->access.rate); !counted)
-            co_return counted;
+    if (!guarded && route != nullptr) {
+        auto counted = count_at_once(context, route->access.rate);
+        if (!counted)
+            counted = co_await count(context, route->access.rate);
+        if (!*counted)
+            co_return *counted;
+    }
     if (route == nullptr && found->allowed.empty())
         co_return unknown_path();
     if (route == nullptr)
@@ -283,13 +312,15 @@ Task<Result<void>> Api::State::dispatch(RequestContext& context)
             .reason("method_not_allowed")
             .allowed_methods(method_names(found->allowed));
     context.path = std::move(found->parameters);
-    auto query = http::parse_query(head.query);
-    if (!query)
-        co_return Error(Errc::invalid_argument, "The query string is not valid percent-encoded UTF-8.").reason("invalid_query");
-    context.query = std::move(*query);
+    if (!head.query.empty()) {
+        auto query = http::parse_query(head.query);
+        if (!query)
+            co_return Error(Errc::invalid_argument, "The query string is not valid percent-encoded UTF-8.").reason("invalid_query");
+        context.query = std::move(*query);
+    }
     if (auto fine = check_no_query(*route, context.query); !fine)
         co_return fine;
-    context.deadline = Deadline::after(parts.settings.server.limits.request);
+    context.deadline = Deadline(context.exchange().began() + parts.settings.server.limits.request);
     co_return co_await route->handler(context);
 }
 

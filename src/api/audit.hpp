@@ -19,7 +19,7 @@ inline events::AccessRequest access_request(const RequestContext& context)
 inline Task<Result<void>> record_read_of_others(events::AccessAudit& audit, const RequestContext& context,
                                                 std::string subject)
 {
-    if (subject == context.principal.user_id)
+    if (subject == context.principal().user_id)
         co_return Result<void>();
     co_return co_await audit.read_of_others(actor_of(context), access_request(context), std::move(subject));
 }

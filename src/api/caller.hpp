@@ -9,7 +9,7 @@ namespace dure::api {
 
 inline chat::Caller caller_of(const RequestContext& context)
 {
-    const auto& principal = context.principal;
+    const auto& principal = context.principal();
     return {principal.user_id, principal.key_id, principal.models, principal.may("tools:execute"), principal.permissions,
             principal.role, principal.limits};
 }
@@ -17,7 +17,7 @@ inline chat::Caller caller_of(const RequestContext& context)
 // For the events a request leaves.
 inline model::Actor actor_of(const RequestContext& context)
 {
-    return {context.principal.user_id, context.principal.key_id, context.request_id(), context.head().client_address};
+    return {context.principal().user_id, context.principal().key_id, context.request_id(), context.head().client_address};
 }
 
 }  // namespace dure::api

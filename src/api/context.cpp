@@ -6,6 +6,12 @@
 
 namespace dure::api {
 
+const std::shared_ptr<const auth::Principal>& RequestContext::nobody()
+{
+    static const auto principal = std::make_shared<const auth::Principal>();
+    return principal;
+}
+
 std::string RequestContext::header(std::string_view name) const
 {
     const auto value = head().header(name);
@@ -59,20 +65,29 @@ bool declares_json(const http::RequestHead& head)
 
 }  // namespace
 
-Task<Result<std::string_view>> RequestContext::json_text(std::size_t limit)
+Result<void> RequestContext::check_json_type() const
 {
     if (!declares_json(head()))
-        co_return Error(Errc::unsupported_media_type, "The body must be application/json in UTF-8.")
+        return Error(Errc::unsupported_media_type, "The body must be application/json in UTF-8.")
             .reason("unsupported_media_type");
     if (head().header("content-encoding"))
-        co_return Error(Errc::unsupported_media_type, "Encoded request bodies are not accepted.")
+        return Error(Errc::unsupported_media_type, "Encoded request bodies are not accepted.")
             .reason("unsupported_content_encoding");
+    return {};
+}
+
+Task<Result<std::string_view>> RequestContext::json_text(std::size_t limit)
+{
+    if (auto fine = check_json_type(); !fine)
+        co_return fine.error();
     co_return co_await exchange_.read_body(limit);
 }
 
 Task<Result<std::string_view>> RequestContext::json_body(std::size_t limit, schema::JsonIndex* members)
 {
-    const auto body = co_await json_text(limit);
+    if (auto fine = check_json_type(); !fine)
+        co_return fine.error();
+    const auto body = co_await exchange_.read_body(limit);
     if (!body)
         co_return body.error();
     if (trim(*body).empty())
@@ -84,9 +99,11 @@ Task<Result<std::string_view>> RequestContext::json_body(std::size_t limit, sche
 
 Task<Result<void>> RequestContext::respond(http::Response response)
 {
-    for (const auto& header : common_headers_)
-        response.headers.push_back(header);
-    return visit ? respond_held(std::move(response)) : exchange_.respond(std::move(response));
+    if (visit)
+        return respond_held(std::move(response));
+    for (auto& header : std::exchange(common_headers_, {}))   // this is the answer, there is no second one
+        response.headers.push_back(std::move(header));
+    return exchange_.respond(std::move(response));
 }
 
 Task<Result<void>> RequestContext::respond_held(http::Response response)
@@ -95,7 +112,7 @@ Task<Result<void>> RequestContext::respond_held(http::Response response)
     visit.reset();
     if (!held)
         co_return held.error();
-    co_return co_await exchange_.respond(std::move(response));
+    co_return co_await respond(std::move(response));
 }
 
 Task<Result<void>> RequestContext::respond_json(int status, const OrderedJson& body)

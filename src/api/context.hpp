@@ -59,8 +59,9 @@ public:
         common_headers_.emplace_back(std::move(name), std::move(value));
     }
 
-    auth::Principal principal;
-    // What the caller showed, as the Authorization header has it; for who has to ask again whether it is still good.
+    const auth::Principal& principal() const { return *caller; }
+    std::shared_ptr<const auth::Principal> caller = nobody();
+    // What the caller of a WebSocket showed, as the Authorization header has it; for who has to ask again whether it is still good.
     std::optional<std::string> credential;
     std::string subprotocol;  // of a WebSocket whose credential came as one: the answer names it
     std::string_view route;  // pattern of the route; empty: none fits the address
@@ -74,6 +75,8 @@ public:
     std::optional<AnswerRoom::Visit> visit;
 
 private:
+    static const std::shared_ptr<const auth::Principal>& nobody();
+    Result<void> check_json_type() const;
     Task<Result<void>> respond_held(http::Response response);
 
     http::Exchange& exchange_;

@@ -87,7 +87,7 @@ bool Cors::is_foreign_page(const http::RequestHead& head) const
 
 std::vector<std::pair<std::string, std::string>> Cors::answer_headers(const http::RequestHead& head) const
 {
-    return answer_headers(head.header("origin").value_or(""));
+    return origins_.empty() ? answer_headers(std::string_view()) : answer_headers(head.header("origin").value_or(""));
 }
 
 std::vector<std::pair<std::string, std::string>> Cors::answer_headers(std::string_view origin) const

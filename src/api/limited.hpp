@@ -18,7 +18,7 @@ inline metrics::Counter& limited_counter(metrics::Registry& registry, const std:
 // Views of the context: good while it lives unchanged.
 inline auth::RateSubject rate_subject(const RequestContext& context, const config::Limits& limits, bool chat)
 {
-    const auto& caller = context.principal;
+    const auto& caller = context.principal();
     return {caller.user_id, caller.key_id, context.head().client_address,
             caller.user_id.empty() ? limits.anonymous : auth::limits_of_role(limits, caller.role), chat};
 }

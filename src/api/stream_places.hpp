@@ -22,7 +22,7 @@ public:
     {
         if (!streamed)
             co_return std::unique_ptr<auth::StreamPlace>();
-        const auto& caller = context.principal;
+        const auto& caller = context.principal();
         const auto most = auth::limits_of_role(limits_, caller.role).streams;
         auto place = co_await limiter_.open_stream(caller.user_id, most);
         for (int looks = 0; !place && looks < looks_more; ++looks) {

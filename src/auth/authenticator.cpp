@@ -125,7 +125,7 @@ struct Authenticator::State : std::enable_shared_from_this<Authenticator::State>
         co_return callers::wrong_key();
     }
 
-    Task<Result<std::shared_ptr<KnownCaller>>> look_up_token(std::string hash, std::string_view token,
+    Task<Result<std::shared_ptr<KnownCaller>>> look_up_token(Sha256 hash, std::string_view token,
                                                              std::string_view address)
     {
         const auto checked = tokens->access.check(token, clock.now());
@@ -153,12 +153,13 @@ struct Authenticator::State : std::enable_shared_from_this<Authenticator::State>
         co_return caller;
     }
 
-    Task<Result<std::shared_ptr<KnownCaller>>> look_up(std::string hash, std::string_view address)
+    Task<Result<std::shared_ptr<KnownCaller>>> look_up(Sha256 hash, std::string_view address)
     {
+        const auto stored_hash = hex({reinterpret_cast<const char*>(hash.data()), hash.size()});   // as hash_of_key()
         const auto generation = cache.generation();
         const auto now = clock.now();
         auto found =
-            co_await database.read([&](sql::Connection& connection) { return callers::read(connection, hash); });
+            co_await database.read([&](sql::Connection& connection) { return callers::read(connection, stored_hash); });
         if (!found && found.error().code() == Errc::not_found)
             co_return co_await wrong_guess(address);
         if (!found)
@@ -187,7 +188,10 @@ struct Authenticator::State : std::enable_shared_from_this<Authenticator::State>
             co_return;
         const auto now = clock.now();
         auto before = caller.last_used.load();
-        if (now - before < callers::usage_interval || !caller.last_used.compare_exchange_strong(before, now))
+        const auto since = now - before;
+        const auto left = since < callers::usage_interval ? callers::usage_interval - since : callers::usage_interval;
+        caller.noted_until = clock.steady_now() + std::chrono::milliseconds(left);
+        if (since < callers::usage_interval || !caller.last_used.compare_exchange_strong(before, now))
             co_return;
         const auto executor = co_await boost::asio::this_coro::executor;
         model::Actor actor{caller.principal.user_id, caller.principal.key_id, std::string(request_id), std::string(address)};
@@ -234,6 +238,7 @@ struct Authenticator::State : std::enable_shared_from_this<Authenticator::State>
     GuessLimiter* const guesses;
     events::Journal* const journal;
     KeyCache cache;
+    const std::shared_ptr<const Principal> local = std::make_shared<const Principal>(callers::local_developer());
     std::function<void(std::string)> announce;   // empty: there are no other replicas
 
     void tell(std::string_view kind, std::string_view who) const
@@ -254,16 +259,32 @@ Authenticator::Authenticator(sql::Database& database, const Clock& clock, Logger
 
 Authenticator::~Authenticator() = default;
 
+std::shared_ptr<const Principal> Authenticator::remembered(std::optional<std::string_view> authorization) const
+{
+    const auto& state = *state_;
+    if (!state.accounts)
+        return state.local;
+    if (!authorization)
+        return nullptr;
+    const auto now = state.clock.steady_now();
+    auto caller = state_->cache.find(sha256_digest(callers::bearer_of(*authorization)), now);
+    const bool good = caller && !(caller->expires_at && *caller->expires_at <= state.clock.now()) &&
+                      (caller->principal.key_id.empty() || now < caller->noted_until.load(std::memory_order_relaxed));
+    if (!good)
+        return nullptr;
+    return {caller, &caller->principal};
+}
+
 Task<Result<Principal>> Authenticator::authenticate(std::optional<std::string_view> authorization,
                                                     std::string_view address, std::string_view request_id)
 {
     const auto state = state_;
     if (!state->accounts)
-        co_return callers::local_developer();
+        co_return *state->local;
     if (!authorization || trim(*authorization).empty())
         co_return callers::refusal("You didn't provide an API key: send it as Authorization: Bearer <key>.");
     const auto credential = callers::bearer_of(*authorization);
-    const auto hash = hash_of_key(credential);
+    const auto hash = sha256_digest(credential);
     auto caller = state->cache.find(hash, state->clock.steady_now());
     if (!caller) {
         const bool is_key = well_formed(credential);

@@ -2,20 +2,37 @@
 #include "auth/key_cache.hpp"
 
 #include <algorithm>
-#include <functional>
+
+#include "dure/base/hex_digit.hpp"
 
 namespace dure::auth {
+
+namespace key_hashes {
+
+std::optional<Sha256> digest_of(std::string_view hexadecimal)
+{
+    Sha256 digest;
+    if (hexadecimal.size() != 2 * digest.size())
+        return std::nullopt;
+    for (std::size_t i = 0; i < digest.size(); ++i) {
+        const int high = hex_value(hexadecimal[2 * i]);
+        const int low = hex_value(hexadecimal[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return std::nullopt;
+        digest[i] = static_cast<unsigned char>(high * 16 + low);
+    }
+    return digest;
+}
+
+}  // namespace key_hashes
+
+using key_hashes::digest_of;
 
 KeyCache::KeyCache(std::size_t entries, Steady::duration remembered)
     : entries_per_shard_(std::max<std::size_t>(1, entries / shard_count)), remembered_(remembered)
 {}
 
-KeyCache::Shard& KeyCache::shard_of(std::string_view hash)
-{
-    return shards_[std::hash<std::string_view>()(hash) % shard_count];
-}
-
-std::shared_ptr<KnownCaller> KeyCache::find(const std::string& hash, Steady::time_point now)
+std::shared_ptr<KnownCaller> KeyCache::find(const Sha256& hash, Steady::time_point now)
 {
     auto& shard = shard_of(hash);
     const std::lock_guard lock(shard.guard);
@@ -25,7 +42,7 @@ std::shared_ptr<KnownCaller> KeyCache::find(const std::string& hash, Steady::tim
     return found->second;
 }
 
-void KeyCache::store(const std::string& hash, std::shared_ptr<KnownCaller> caller, std::uint64_t generation)
+void KeyCache::store(const Sha256& hash, std::shared_ptr<KnownCaller> caller, std::uint64_t generation)
 {
     auto& shard = shard_of(hash);
     const std::lock_guard lock(shard.guard);
@@ -46,9 +63,12 @@ void KeyCache::make_room(Shard& shard, Steady::time_point now)
 void KeyCache::forget_key(std::string_view hash)
 {
     ++generation_;
-    auto& shard = shard_of(hash);
+    const auto digest = digest_of(hash);
+    if (!digest)
+        return;
+    auto& shard = shard_of(*digest);
     const std::lock_guard lock(shard.guard);
-    shard.callers.erase(std::string(hash));
+    shard.callers.erase(*digest);
 }
 
 void KeyCache::forget_user(std::string_view user_id)

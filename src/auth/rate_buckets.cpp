@@ -92,11 +92,11 @@ RateVerdict LocalBuckets::take(const RateSubject& subject, std::int64_t divisor)
 {
     const bool known = !subject.user_id.empty();
     const auto address = known ? std::string() : counted_address(subject.address);
-    const Name name{known ? Kind::user : Kind::address, known ? subject.user_id : std::string_view(address)};
-    auto& shard = shards_[HashName()(name) % shard_count];
+    const Name name(known ? Kind::user : Kind::address, known ? subject.user_id : std::string_view(address));
+    auto& shard = shards_[name.hash % shard_count];
     const std::lock_guard lock(shard.guard);
     auto& whole = entry_of(shard, name);
-    auto* const key = subject.key_id.empty() ? nullptr : &entry_of(shard, {Kind::key, subject.key_id});
+    auto* const key = subject.key_id.empty() ? nullptr : &entry_of(shard, Name(Kind::key, subject.key_id));
     return take_from({key, &whole}, subject, divisor);
 }
 
@@ -132,12 +132,12 @@ LocalBuckets::Entry& LocalBuckets::entry_of(Shard& shard, Name name)
         return *found->second;
     }
     if (shard.by_use.size() >= entries_per_shard_) {
-        shard.places.erase(Name{shard.by_use.back().kind, shard.by_use.back().id});
+        shard.places.erase(Name(shard.by_use.back().kind, shard.by_use.back().id));
         shard.by_use.pop_back();
     }
     shard.by_use.push_front({name.kind, std::string(name.id)});
     auto& entry = shard.by_use.front();
-    shard.places.emplace(Name{entry.kind, entry.id}, shard.by_use.begin());
+    shard.places.emplace(Name(entry.kind, entry.id), shard.by_use.begin());
     return entry;
 }
 

@@ -53,15 +53,16 @@ public:
 private:
     enum class Kind : char { user = 'u', key = 'k', address = 'a' };
     struct Name {
+        Name(Kind of, std::string_view name)
+            : kind(of), id(name), hash(std::hash<std::string_view>()(name) ^ static_cast<std::size_t>(of))
+        {}
         Kind kind;
         std::string_view id;
+        std::size_t hash;
         bool operator==(const Name&) const = default;
     };
     struct HashName {
-        std::size_t operator()(const Name& name) const
-        {
-            return std::hash<std::string_view>()(name.id) ^ static_cast<std::size_t>(name.kind);
-        }
+        std::size_t operator()(const Name& name) const noexcept { return name.hash; }
     };
     struct Entry {
         Kind kind;

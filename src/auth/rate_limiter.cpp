@@ -38,6 +38,7 @@ public:
     InProcessLimiter(const Clock& clock, std::size_t capacity) : buckets_(clock, capacity) {}
 
     Task<RateVerdict> take(RateSubject subject) override { co_return buckets_.take(subject); }
+    std::optional<RateVerdict> take_at_once(const RateSubject& subject) override { return buckets_.take(subject); }
     Task<Result<std::unique_ptr<StreamPlace>>> open_stream(std::string user_id, std::int64_t most) override
     {
         co_return streams_.open(user_id, most);

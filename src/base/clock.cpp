@@ -4,10 +4,10 @@
 #include <openssl/crypto.h>
 #include <sys/random.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <mutex>
 #include <system_error>
 
 namespace dure {
@@ -185,27 +185,21 @@ std::string random_base62(std::size_t length)
 std::string new_id()
 {
     // RFC 9562 §5.7 with method 2 of §6.2: the 12 bits behind the milliseconds count up within one millisecond.
-    static std::mutex guard;
-    static UnixMillis last_time = 0;
-    static unsigned counter = 0;
+    static std::atomic<std::uint64_t> last{0};   // milliseconds and counter, as one number
 
     std::array<unsigned char, 16> id;
     random_bytes.take(id.data() + 6, 10);
-    {
-        const UnixMillis now = SystemClock().now();
-        const std::lock_guard lock(guard);
-        if (now > last_time) {
-            last_time = now;
-            counter = (static_cast<unsigned>(id[6]) << 3) & 0x7ff;   // upper bit clear: room to count
-        } else if (++counter > 0xfff) {
-            ++last_time;
-            counter = 0;
-        }
-        for (int i = 0; i < 6; ++i)
-            id[static_cast<std::size_t>(i)] = static_cast<unsigned char>(last_time >> (40 - 8 * i));
-        id[6] = static_cast<unsigned char>(0x70 | (counter >> 8));
-        id[7] = static_cast<unsigned char>(counter & 0xff);
-    }
+    const auto start = (static_cast<unsigned>(id[6]) << 3) & 0x7ff;   // upper bit clear: room to count
+    const auto fresh = (static_cast<std::uint64_t>(SystemClock().now()) << 12) | start;
+    auto before = last.load(std::memory_order_relaxed);
+    std::uint64_t count = 0;
+    do
+        count = (fresh >> 12) > (before >> 12) ? fresh : before + 1;
+    while (!last.compare_exchange_weak(before, count, std::memory_order_relaxed));
+    for (std::size_t i = 0; i < 6; ++i)
+        id[i] = static_cast<unsigned char>(count >> (52 - 8 * i));
+    id[6] = static_cast<unsigned char>(0x70 | ((count >> 8) & 0xf));
+    id[7] = static_cast<unsigned char>(count & 0xff);
     id[8] = static_cast<unsigned char>(0x80 | (id[8] & 0x3f));
 
     static constexpr char hex[] = "0123456789abcdef";

@@ -288,21 +288,27 @@ std::string hex(std::string_view bytes)
     return out;
 }
 
-// One hash a request (its key): the digest is looked up once, the context belongs to the thread.
 std::string sha256(std::string_view bytes)
 {
-    static EVP_MD* const digest = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+    const auto digest = sha256_digest(bytes);
+    return std::string(digest.begin(), digest.end());
+}
+
+// One hash a request (its key): the algorithm is looked up once, the context belongs to the thread.
+Sha256 sha256_digest(std::string_view bytes)
+{
+    static EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
     struct Free {
         void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
     };
     thread_local const std::unique_ptr<EVP_MD_CTX, Free> context(EVP_MD_CTX_new());
-    std::string out(SHA256_DIGEST_LENGTH, '\0');
-    const bool done = digest != nullptr && context && EVP_DigestInit_ex2(context.get(), digest, nullptr) == 1 &&
+    Sha256 digest;
+    const bool done = algorithm != nullptr && context && EVP_DigestInit_ex2(context.get(), algorithm, nullptr) == 1 &&
                       EVP_DigestUpdate(context.get(), bytes.data(), bytes.size()) == 1 &&
-                      EVP_DigestFinal_ex(context.get(), reinterpret_cast<unsigned char*>(out.data()), nullptr) == 1;
+                      EVP_DigestFinal_ex(context.get(), digest.data(), nullptr) == 1;
     if (!done)
         throw std::runtime_error("SHA-256 is not available");
-    return out;
+    return digest;
 }
 
 // Reflected polynomial of IEEE 802.3, a table per byte.

@@ -146,9 +146,11 @@ Task<Result<void>> Turns::record(const Turn& turn, Answer& answer, const Ended& 
     if (!tools_on_record)
         if (auto recorded = co_await record_tools(turn, answer); !recorded && outcome)
             outcome = recorded;
-    co_await end_run(turn, ended);
+    if (turn.run)
+        co_await end_run(turn, ended);
     if (!usage_on_record)
-        co_await parts_.usage.add(usage_of(turn, answer, ended));
+        if (auto row = usage_of(turn, answer, ended); !parts_.usage.try_add(row))
+            co_await parts_.usage.add(std::move(row));
     co_return outcome;
 }
 
@@ -164,7 +166,7 @@ Task<Result<void>> Turns::record_tools(const Turn& turn, const Answer& answer)
 // When the storage cannot be reached the run stays open: it is taken over and recorded once its lease is over.
 Task<void> Turns::end_run(const Turn& turn, const Ended& ended)
 {
-    if (!turn.run || !turn.run->begun() || turn.run->ended())
+    if (!turn.run->begun() || turn.run->ended())
         co_return;
     const auto status = ended.whole() ? runs::Status::error : ended.run_status();   // whole: it could not be stored
     if (auto stored = co_await turn.run->end(status); !stored && stored.error().reason() != "LEASE_LOST")

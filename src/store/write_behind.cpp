@@ -79,6 +79,8 @@ bool WriteBehind<Row>::try_add(Row& row)
 template <class Row>
 Task<bool> WriteBehind<Row>::add(Row row)
 {
+    if (try_add(row))
+        co_return true;
     const auto until = Deadline::after(options_.longest_wait);
     while (!try_add(row)) {
         if (until.passed() || stopped()) {
@@ -143,15 +145,19 @@ template <class Row>
 void WriteBehind<Row>::work()
 {
     for (;;) {
-        const auto batch = next_batch();
+        auto batch = next_batch();
         if (batch.empty())
             return;
         if (!write_stubbornly(batch))
             for (const auto& row : batch)   // one of them can never be stored: find it
                 if (!write_stubbornly({&row, 1}))
                     count_drops(1, "refused by the storage");
+        const bool fits = batch.size() > batch.capacity() / 4;   // what one burst needed does not stay
+        batch.clear();
         const std::lock_guard lock(guard_);
         writing_ = 0;
+        if (fits)
+            room_.swap(batch);
     }
 }
 
@@ -184,6 +190,7 @@ std::vector<Row> WriteBehind<Row>::next_batch()
     std::vector<Row> batch;
     if (queue_.size() <= rows_in_one_transaction) {
         batch.swap(queue_);
+        queue_.swap(room_);
     } else {
         const auto end = queue_.begin() + static_cast<std::ptrdiff_t>(rows_in_one_transaction);
         batch.assign(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));

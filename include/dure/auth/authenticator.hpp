@@ -47,6 +47,9 @@ public:
                   Options options);
     ~Authenticator();
 
+    // Who was found a moment ago, without waiting. Null: authenticate() says who calls, or why nobody is let in.
+    std::shared_ptr<const Principal> remembered(std::optional<std::string_view> authorization) const;
+
     // Everything but a good credential of an active user is unauthenticated (reason "invalid_api_key"). Without accounts
     // every caller is the built-in local developer and the header is not read. unavailable when the database cannot
     // answer; rate_limited for guesses from an address that has made too many of them. Address and request id are also for the

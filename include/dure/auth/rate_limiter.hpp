@@ -56,6 +56,8 @@ public:
     virtual ~RateLimiter() = default;
     // Takes one from every bucket of the subject, or from none.
     virtual Task<RateVerdict> take(RateSubject subject) = 0;
+    // The same without waiting; empty: nothing was taken, take() has to ask.
+    virtual std::optional<RateVerdict> take_at_once(const RateSubject&) { return std::nullopt; }
     // A place among the `most` streams that one user may have open; rate_limited when all are taken. Without Redis each
     // replica gives half.
     virtual Task<Result<std::unique_ptr<StreamPlace>>> open_stream(std::string user_id, std::int64_t most) = 0;

@@ -1,6 +1,7 @@
 // Small text work that several modules share: UTF-8 checks and cuts, JSON string escapes, ASCII case, base64, hex.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -44,6 +45,8 @@ std::string base64(std::string_view bytes);
 std::string base64url(std::string_view bytes);   // without padding
 std::string hex(std::string_view bytes);
 std::string sha256(std::string_view bytes);      // the 32 raw bytes
+using Sha256 = std::array<unsigned char, 32>;
+Sha256 sha256_digest(std::string_view bytes);    // the same, without a string
 std::uint32_t crc32(std::string_view bytes);
 
 }  // namespace dure

@@ -143,7 +143,7 @@ Handler log_out(const ApiParts& parts)
         const auto input = logout_fields().read_query(context.query);
         if (!input)
             co_return input.error();
-        const auto ended = co_await accounts.logout(context.principal, input->everywhere, actor_of(context));
+        const auto ended = co_await accounts.logout(context.principal(), input->everywhere, actor_of(context));
         if (!ended)
             co_return ended.error();
         co_return co_await respond_nothing(context);

@@ -163,8 +163,8 @@ Handler list_keys(const ApiParts& parts)
         const auto input = key_list_fields().read_query(context.query);
         if (!input)
             co_return input.error();
-        const auto owner = input->user_id.empty() ? context.principal.user_id : input->user_id;
-        if (owner != context.principal.user_id && !context.principal.may("users:manage"))
+        const auto owner = input->user_id.empty() ? context.principal().user_id : input->user_id;
+        if (owner != context.principal().user_id && !context.principal().may("users:manage"))
             co_return Error(Errc::permission_denied, "Insufficient permissions").reason("insufficient_permissions");
         const NumberedPage page{input->page, input->page_size};
         const auto listed = co_await keys.list(owner, page.page_size, page.passed());
@@ -190,7 +190,7 @@ Handler create_key(const ApiParts& parts)
         const auto spend = limits_of(*input);
         auth::NewKey wanted{std::move(input->name), std::move(input->permissions), std::move(input->models),
                             *expires_at, spend};
-        const auto made = co_await keys.create(context.principal.user_id, std::move(wanted), actor_of(context));
+        const auto made = co_await keys.create(context.principal().user_id, std::move(wanted), actor_of(context));
         co_return co_await respond_made(context, made, chat);
     };
 }
@@ -198,7 +198,7 @@ Handler create_key(const ApiParts& parts)
 Handler revoke_key(const ApiParts& parts)
 {
     return [&keys = parts.keys](RequestContext& context) -> Task<Result<void>> {
-        const auto& by = context.principal;
+        const auto& by = context.principal();
         const auto id = context.path_parameter("id");
         const auto revoked = by.may("users:manage") ? co_await keys.revoke_of_anybody(by, id, actor_of(context))
                                                     : co_await keys.revoke(by.user_id, id, actor_of(context));
@@ -222,7 +222,7 @@ Handler rotate_key(const ApiParts& parts)
         const auto old_until = time_of(input.old_expires_at, "old_expires_at");
         if (!old_until)
             co_return old_until.error();
-        const auto made = co_await keys.rotate(context.principal.user_id, context.path_parameter("id"), *old_until,
+        const auto made = co_await keys.rotate(context.principal().user_id, context.path_parameter("id"), *old_until,
                                                actor_of(context));
         co_return co_await respond_made(context, made, chat);
     };

@@ -100,7 +100,7 @@ Handler create_role(const ApiParts& parts)
         auto input = co_await read_fields(context, new_role_fields(), limits.json_body, new_role_problems);
         if (!input)
             co_return input.error();
-        const auto role = co_await administration.create_role(context.principal, std::move(input->name),
+        const auto role = co_await administration.create_role(context.principal(), std::move(input->name),
                                                               std::move(input->permissions), actor_of(context));
         if (!role)
             co_return role.error();
@@ -117,7 +117,7 @@ Handler patch_role(const ApiParts& parts)
         if (!input)
             co_return input.error();
         const auto role = input->permissions
-                              ? co_await administration.change_role(context.principal, std::move(name),
+                              ? co_await administration.change_role(context.principal(), std::move(name),
                                                                     std::move(*input->permissions), actor_of(context))
                               : co_await find_role(administration, std::move(name));
         if (!role)
@@ -130,7 +130,7 @@ Handler delete_role(const ApiParts& parts)
 {
     return [&administration = parts.administration](RequestContext& context) -> Task<Result<void>> {
         const auto removed =
-            co_await administration.remove_role(context.principal, context.path_parameter("id"), actor_of(context));
+            co_await administration.remove_role(context.principal(), context.path_parameter("id"), actor_of(context));
         if (!removed)
             co_return removed.error();
         co_return co_await respond_nothing(context);

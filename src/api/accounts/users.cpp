@@ -81,7 +81,7 @@ Result<auth::UserPage> user_page(const RequestContext& context, const Cursors& c
     page.limit = input->limit;
     if (input->cursor.empty())
         return page;
-    auto position = cursors.read(input->cursor, context.principal.user_id, user_list);
+    auto position = cursors.read(input->cursor, context.principal().user_id, user_list);
     if (!position)
         return position.error();
     page.after = auth::UserPage::Position{position->created_at, std::move(position->id)};
@@ -93,10 +93,10 @@ Result<auth::UserPage> user_page(const RequestContext& context, const Cursors& c
 Handler get_me(const ApiParts& parts)
 {
     return [&accounts = parts.accounts](RequestContext& context) -> Task<Result<void>> {
-        auto account = co_await accounts.find(context.principal.user_id);
+        auto account = co_await accounts.find(context.principal().user_id);
         if (!account)
             co_return account.error();
-        account->permissions = context.principal.permissions;  // of a key: what this key may
+        account->permissions = context.principal().permissions;  // of a key: what this key may
         co_return co_await respond_account(context, 200, *account);
     };
 }
@@ -109,7 +109,7 @@ Handler patch_me(const ApiParts& parts)
         if (!input)
             co_return input.error();
         const auto account =
-            co_await accounts.change_own(context.principal.user_id, change_of(std::move(*input)), actor_of(context));
+            co_await accounts.change_own(context.principal().user_id, change_of(std::move(*input)), actor_of(context));
         if (!account)
             co_return co_await respond_refused(context, account.error(), "UPDATE_USER_INVALID_PASSWORD");
         co_return co_await respond_account(context, 200, *account);
@@ -134,7 +134,7 @@ Handler list_users(const ApiParts& parts)
         OrderedJson body{{"users", std::move(list)}, {"next", nullptr}};
         if (static_cast<std::int64_t>(accounts->size()) == page->limit) {
             const auto& last = accounts->back().user;
-            body["next"] = cursors.write({last.created_at, last.id}, context.principal.user_id, user_list);
+            body["next"] = cursors.write({last.created_at, last.id}, context.principal().user_id, user_list);
         }
         co_return co_await context.respond_json(200, body);
     };
@@ -160,7 +160,7 @@ Handler patch_user(const ApiParts& parts)
         auto input = co_await read_fields(context, user_fields(), limits.json_body, names_problems);
         if (!input)
             co_return input.error();
-        const auto account = co_await administration.change(context.principal, context.path_parameter("id"),
+        const auto account = co_await administration.change(context.principal(), context.path_parameter("id"),
                                                             change_of(std::move(*input)), actor_of(context));
         if (!account)
             co_return co_await respond_refused(context, account.error(), "UPDATE_USER_INVALID_PASSWORD");
@@ -172,7 +172,7 @@ Handler delete_user(const ApiParts& parts)
 {
     return [&administration = parts.administration](RequestContext& context) -> Task<Result<void>> {
         const auto removed =
-            co_await administration.remove(context.principal, context.path_parameter("id"), actor_of(context));
+            co_await administration.remove(context.principal(), context.path_parameter("id"), actor_of(context));
         if (!removed)
             co_return removed.error();
         co_return co_await respond_nothing(context);

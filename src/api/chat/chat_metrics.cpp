@@ -25,10 +25,15 @@ ChatMetrics::Known& ChatMetrics::known(std::string_view model, int status)
 {
     static const std::vector<double> buckets = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300};
     static const auto gen_ai_buckets = doubling_buckets();
+    if (auto* const last = last_used_.load(std::memory_order_acquire);
+        last != nullptr && last->first.first == model && last->first.second == status)
+        return last->second;
     const std::lock_guard lock(guard_);
     std::pair key{std::string(model), status};
-    if (const auto found = known_.find(key); found != known_.end())
+    if (const auto found = known_.find(key); found != known_.end()) {
+        last_used_.store(&*found, std::memory_order_release);
         return found->second;
+    }
     const metrics::Labels of_model = {{"endpoint", endpoint_}, {"model", key.first}};
     const metrics::Labels gen_ai = {{"gen_ai_operation_name", "chat"},
                                     {"gen_ai_provider_name", "dure"},

@@ -2,6 +2,7 @@
 // its final status (a stream that broke after its 200 counts as its error).
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -38,7 +39,8 @@ private:
     metrics::Registry& registry_;
     std::string endpoint_;
     std::mutex guard_;
-    std::map<std::pair<std::string, int>, Known> known_;
+    std::map<std::pair<std::string, int>, Known> known_;   // entries stay where they are
+    std::atomic<decltype(known_)::value_type*> last_used_{nullptr};   // mostly the one that is asked for: no lock
 };
 
 }  // namespace dure::api

@@ -46,7 +46,6 @@ private:
 
 Task<Result<void>> Completions::handle(RequestContext& context)
 {
-    const auto started = Steady::now();
     schema::JsonIndex members;
     const auto body = co_await context.json_body(static_cast<std::size_t>(limits_.chat_body), &members);
     if (!body)
@@ -55,7 +54,9 @@ Task<Result<void>> Completions::handle(RequestContext& context)
     if (!call)
         co_return call.error();
     call->hints = read_hints(context);
-    const auto place = co_await places_.take(context, call->stream);
+    Result<std::unique_ptr<auth::StreamPlace>> place = nullptr;
+    if (call->stream)
+        place = co_await places_.take(context, true);
     if (!place)
         co_return place.error();
     const auto caller = caller_of(context);
@@ -79,7 +80,7 @@ Task<Result<void>> Completions::handle(RequestContext& context)
             metrics.observe(model, status, Steady::now() - since,
                             first_output_at ? std::optional(*first_output_at - since) : std::nullopt);
         }
-    } observe{metrics_, known_model, started};
+    } observe{metrics_, known_model, context.exchange().began()};
     context.counts_chat = true;
     context.exchange().on_client_gone(http::OnClientGone::cancel);
     Result<void> found;

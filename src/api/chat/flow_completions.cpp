@@ -81,7 +81,7 @@ Task<Result<std::string>> session_of(const ApiParts& parts, RequestContext& cont
 {
     if (call.hints.chat_id.empty())
         co_return std::string();
-    const auto session = co_await parts.sessions.for_client_chat(context.principal.user_id, call.hints.chat_id,
+    const auto session = co_await parts.sessions.for_client_chat(context.principal().user_id, call.hints.chat_id,
                                                                  call.model, actor_of(context));
     if (!session)
         co_return session.error();
@@ -97,7 +97,7 @@ bool is_flow_model(std::string_view model)
 
 Task<Result<flows::RunnableFlow>> find_flow(const ApiParts& parts, const RequestContext& context, std::string id)
 {
-    if (!context.principal.may("flows:execute"))
+    if (!context.principal().may("flows:execute"))
         co_return Error(Errc::permission_denied, "Insufficient permissions").reason("insufficient_permissions");
     co_return co_await parts.executions.parts().flows.find(flow_owner(context), std::move(id), {});
 }
@@ -121,7 +121,7 @@ Task<Result<void>> message_by_flow(const ApiParts& parts, RequestContext& contex
     turn.flow_id = answer.flow_id;
     turn.message = message;
     turn.session_id = answer.session_id;
-    turn.owner_runs = auth::limits_of_role(parts.settings.limits, context.principal.role).runs;
+    turn.owner_runs = auth::limits_of_role(parts.settings.limits, context.principal().role).runs;
     turn.deadline = deadline;
     executions::FlowChat flow(parts.executions);
     co_return co_await flow.complete(flow_owner(context), std::move(turn), sink, answer);
@@ -144,7 +144,7 @@ Task<Result<void>> complete_by_flow(const ApiParts& parts, RequestContext& conte
     turn.history = std::move(conversation->history);
     turn.session_id = std::move(*session);
     turn.turn_key = chat::ChatService::turn_key(call);
-    turn.owner_runs = auth::limits_of_role(parts.settings.limits, context.principal.role).runs;
+    turn.owner_runs = auth::limits_of_role(parts.settings.limits, context.principal().role).runs;
     turn.deadline = deadline;
     executions::FlowChat flow(parts.executions);
     chat::Answer answer;

@@ -76,7 +76,7 @@ Result<sessions::PageRequest> read_page(const RequestContext& context, const Cur
     sessions::PageRequest page;
     page.limit = input->limit;
     if (!input->cursor.empty()) {
-        auto position = cursors.read(input->cursor, context.principal.user_id, list);
+        auto position = cursors.read(input->cursor, context.principal().user_id, list);
         if (!position)
             return position.error();
         page.after = std::move(*position);
@@ -87,7 +87,7 @@ Result<sessions::PageRequest> read_page(const RequestContext& context, const Cur
 OrderedJson next_json(const std::optional<sessions::PagePosition>& next, const Cursors& cursors,
                       const RequestContext& context, std::string_view list)
 {
-    return next ? OrderedJson(cursors.write(*next, context.principal.user_id, list)) : OrderedJson(nullptr);
+    return next ? OrderedJson(cursors.write(*next, context.principal().user_id, list)) : OrderedJson(nullptr);
 }
 
 OrderedJson text_or_null(const std::string& text)
@@ -150,7 +150,7 @@ Handler create_session(const ApiParts& parts)
         }
         if (auto chosen = co_await choose_speaker(parts, context, input); !chosen)
             co_return chosen.error();
-        const auto session = co_await service.create(context.principal.user_id, std::move(input), actor_of(context));
+        const auto session = co_await service.create(context.principal().user_id, std::move(input), actor_of(context));
         if (!session)
             co_return session.error();
         co_return co_await context.respond_json(201, OrderedJson{{"session_id", session->id},
@@ -166,7 +166,7 @@ Handler list_sessions(const ApiParts& parts)
         const auto request = read_page(context, cursors, "sessions");
         if (!request)
             co_return request.error();
-        const auto page = co_await service.list(context.principal.user_id, *request);
+        const auto page = co_await service.list(context.principal().user_id, *request);
         if (!page)
             co_return page.error();
         auto list = OrderedJson::array();
@@ -181,7 +181,7 @@ Handler list_sessions(const ApiParts& parts)
 Handler get_session(const ApiParts& parts)
 {
     return [&service = parts.sessions](RequestContext& context) -> Task<Result<void>> {
-        const auto session = co_await service.find(context.principal.user_id, context.path_parameter("id"));
+        const auto session = co_await service.find(context.principal().user_id, context.path_parameter("id"));
         if (!session)
             co_return session.error();
         co_return co_await context.respond_json(200, session_json(*session));
@@ -192,7 +192,7 @@ Handler delete_session(const ApiParts& parts)
 {
     return [&service = parts.sessions](RequestContext& context) -> Task<Result<void>> {
         auto removed =
-            co_await service.remove(context.principal.user_id, context.path_parameter("id"), actor_of(context));
+            co_await service.remove(context.principal().user_id, context.path_parameter("id"), actor_of(context));
         if (!removed)
             co_return removed;
         http::Response response;
@@ -210,7 +210,7 @@ Handler get_history(const ApiParts& parts)
         const auto request = read_page(context, cursors, list);
         if (!request)
             co_return request.error();
-        const auto& owner = context.principal.user_id;
+        const auto& owner = context.principal().user_id;
         if (chat.summarizes(owner, id)) {   // belongs to what was said; waited for without a place
             if (auto room = context.visit->check_room(); !room)
                 co_return room;

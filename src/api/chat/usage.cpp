@@ -70,8 +70,8 @@ Result<chat::UsageQuestion> read(const RequestContext& context)
         return *refused;
     question.to = to->value_or(SystemClock().now() + 1);
     question.from = from->value_or(question.to - default_span);
-    if (!context.principal.may("users:manage"))
-        question.user_id = context.principal.user_id;
+    if (!context.principal().may("users:manage"))
+        question.user_id = context.principal().user_id;
     return question;
 }
 

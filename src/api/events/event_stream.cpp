@@ -91,7 +91,7 @@ private:
         next_look_ = Steady::now() + between_looks_at_the_caller;
         const auto now = co_await authenticator_.authenticate(context_.head().header("authorization"),
                                                               context_.head().client_address);
-        const auto& then = context_.principal;
+        const auto& then = context_.principal();
         co_return now && now->user_id == then.user_id && now->may("events:read") == then.may("events:read");
     }
 

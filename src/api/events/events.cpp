@@ -15,13 +15,13 @@ namespace dure::api {
 
 events::Reader event_reader(const RequestContext& context)
 {
-    return {context.principal.user_id, context.principal.may("events:read")};
+    return {context.principal().user_id, context.principal().may("events:read")};
 }
 
 Task<Result<void>> check_bound_reader(const ApiParts& parts, const RequestContext& context,
                                       const std::string& aggregate_id)
 {
-    if (!context.principal.models || event_reader(context).sees_everything)
+    if (!context.principal().models || event_reader(context).sees_everything)
         co_return Result<void>();
     if (aggregate_id.empty())
         co_return Error(Errc::permission_denied, "Insufficient permissions").reason("insufficient_permissions");
@@ -125,7 +125,7 @@ Result<AuditRequest> read_audit(const RequestContext& context, const Cursors& cu
         Json{"audit", input->user_id.value_or(""), input->event_type.value_or(""), input->from_date, input->to_date});
     if (input->cursor.empty())
         return request;
-    const auto position = cursors.read(input->cursor, context.principal.user_id, request.list);
+    const auto position = cursors.read(input->cursor, context.principal().user_id, request.list);
     if (!position)
         return position.error();
     request.filter.before = position->created_at;  // of events the place in the order, not the time
@@ -159,7 +159,7 @@ Handler get_aggregate_events(const ApiParts& parts)
         if (!page)
             co_return page.error();
         const bool all_own = std::all_of(page->events.begin(), page->events.end(), [&](const model::Event& event) {
-            return event.owner_id == context.principal.user_id;
+            return event.owner_id == context.principal().user_id;
         });
         if (!all_own)
             if (auto recorded = co_await record_read_of_others(audit, context, context.path_parameter("id")); !recorded)
@@ -186,7 +186,7 @@ Handler replay_aggregate(const ApiParts& parts)
                                     {input->to_version, *time}, context.deadline);
         if (!replayed)
             co_return replayed.error();
-        if (replayed->owner_id != context.principal.user_id)
+        if (replayed->owner_id != context.principal().user_id)
             if (auto recorded = co_await record_read_of_others(audit, context, replayed->aggregate_id); !recorded)
                 co_return recorded.error();
         OrderedJson body{{"aggregate_id", replayed->aggregate_id},
@@ -217,7 +217,7 @@ Handler audit_events(const ApiParts& parts)
                 co_return recorded.error();
         OrderedJson body{{"events", event_routes::events_json(page->events)}};
         body["next"] = page->next
-                           ? OrderedJson(cursors.write({*page->next, ""}, context.principal.user_id, request->list))
+                           ? OrderedJson(cursors.write({*page->next, ""}, context.principal().user_id, request->list))
                            : OrderedJson(nullptr);
         co_return co_await context.respond_json(200, std::move(body));
     };

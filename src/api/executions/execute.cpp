@@ -142,7 +142,7 @@ Handler execute_flow(const ApiParts& parts)
         auto request = execute_route::request_of(context, *text);
         if (!request)
             co_return request.error();
-        request->owner_runs = auth::limits_of_role(parts.settings.limits, context.principal.role).runs;
+        request->owner_runs = auth::limits_of_role(parts.settings.limits, context.principal().role).runs;
         const auto started = co_await service.start(flow_owner(context), std::move(*request));
         if (!started && started.error().code() == Errc::rate_limited)
             limited_counter(parts.metrics, "runs").increment();

@@ -90,7 +90,7 @@ private:
     Task<void> send_log()
     {
         auto& service = parts_.executions;
-        const auto& owner = context_.principal.user_id;
+        const auto& owner = context_.principal().user_id;
         auto reader = co_await service.read(request_.execution_id, owner, request_.after, request_.modes);
         if (!reader)
             co_return co_await socket_.close(going_away, "the log cannot be read now");
@@ -130,7 +130,7 @@ private:
         next_look_ = Steady::now() + between_looks;
         const auto now =
             co_await parts_.authenticator.authenticate(context_.credential, context_.head().client_address);
-        if (now && now->user_id == context_.principal.user_id) {
+        if (now && now->user_id == context_.principal().user_id) {
             allowed_to_act_ = now->may("flows:execute");
             co_return true;
         }
@@ -201,7 +201,7 @@ private:
     Signal sending_;
     bool busy_ = false;
     Steady::time_point next_look_ = Steady::now() + between_looks;
-    bool allowed_to_act_ = context_.principal.may("flows:execute");  // of the credential as it is now
+    bool allowed_to_act_ = context_.principal().may("flows:execute");  // of the credential as it is now
     TaskGroup sender_;
 };
 
@@ -215,11 +215,11 @@ Handler watch_execution(const ApiParts& parts)
         if (auto refused = wrong_together(query, modes))
             co_return *refused;
         const auto id = context.path_parameter("id");
-        if (const auto execution = co_await parts.executions.find(id, context.principal.user_id); !execution)
+        if (const auto execution = co_await parts.executions.find(id, context.principal().user_id); !execution)
             co_return execution.error();
         if (auto seen = co_await check_seen(parts, context, id); !seen)
             co_return seen.error();
-        const auto place = co_await parts.limiter.open_stream("websocket " + context.principal.user_id,
+        const auto place = co_await parts.limiter.open_stream("websocket " + context.principal().user_id,
                                                               execution_socket::sockets_of_a_user);
         if (!place)
             co_return place.error();
@@ -236,7 +236,7 @@ Handler watch_execution(const ApiParts& parts)
 Handler create_ticket(const ApiParts& parts)
 {
     return [&tickets = parts.tickets](RequestContext& context) -> Task<Result<void>> {
-        const auto ticket = co_await tickets.issue(context.credential.value_or(""));
+        const auto ticket = co_await tickets.issue(std::string(context.head().header("authorization").value_or("")));
         if (!ticket)
             co_return ticket.error();
         co_return co_await context.respond_json(200,

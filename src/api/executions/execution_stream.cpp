@@ -55,7 +55,7 @@ public:
     Task<Result<void>> run(Json first)
     {
         auto& service = parts_.executions;
-        const auto& owner = context_.principal.user_id;
+        const auto& owner = context_.principal().user_id;
         auto reader = co_await service.read(request_.execution_id, owner, request_.after, request_.modes);
         if (!reader)
             co_return reader.error();
@@ -106,7 +106,7 @@ private:
         next_look_ = Steady::now() + between_looks;
         const auto now = co_await parts_.authenticator.authenticate(context_.head().header("authorization"),
                                                                     context_.head().client_address);
-        co_return now && now->user_id == context_.principal.user_id;
+        co_return now && now->user_id == context_.principal().user_id;
     }
 
     const ApiParts& parts_;

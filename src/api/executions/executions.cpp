@@ -18,12 +18,12 @@ Json whole_json(const executions::Whole& whole)
 
 Task<Result<void>> check_seen(const ApiParts& parts, const RequestContext& context, const std::string& execution_id)
 {
-    if (!context.principal.models)
+    if (!context.principal().models)
         co_return Result<void>();
-    const auto execution = co_await parts.executions.find(execution_id, context.principal.user_id);
+    const auto execution = co_await parts.executions.find(execution_id, context.principal().user_id);
     if (!execution)
         co_return execution.error();
-    if (!context.principal.may_use_model("flow:" + execution->flow_slug))
+    if (!context.principal().may_use_model("flow:" + execution->flow_slug))
         co_return Error(Errc::not_found, "No such execution.");
     co_return Result<void>();
 }
@@ -53,7 +53,7 @@ auto list_fields(bool of_one_flow)
 executions::Filter filter_of(const ListInput& input, const RequestContext& context)
 {
     executions::Filter filter;
-    filter.models = context.principal.models;
+    filter.models = context.principal().models;
     filter.flow_id = input.flow_id.value_or("");
     if (input.status)
         filter.status = executions::status_named(*input.status);
@@ -142,7 +142,7 @@ Handler list_executions(const ApiParts& parts)
         if (!input)
             co_return input.error();
         const auto filter = execution_routes::filter_of(*input, context);
-        auto page = co_await service.list(context.principal.user_id, filter);
+        auto page = co_await service.list(context.principal().user_id, filter);
         if (!page)
             co_return page.error();
         co_return co_await execution_routes::respond_page(context, *page, filter);
@@ -164,7 +164,7 @@ Handler list_flow_executions(const ApiParts& parts)
                 co_return flow.error();
             filter.flow_id = flow->id;
         }
-        auto page = co_await service.list(context.principal.user_id, filter);
+        auto page = co_await service.list(context.principal().user_id, filter);
         if (!page)
             co_return page.error();
         // Nothing to show of a flow that is not there is a 404; executions outlive their flow.
@@ -181,7 +181,7 @@ Handler get_execution(const ApiParts& parts)
     return [&parts, &service = parts.executions](RequestContext& context) -> Task<Result<void>> {
         if (auto seen = co_await check_seen(parts, context, context.path_parameter("id")); !seen)
             co_return seen.error();
-        auto whole = co_await service.whole(context.path_parameter("id"), context.principal.user_id);
+        auto whole = co_await service.whole(context.path_parameter("id"), context.principal().user_id);
         if (!whole)
             co_return whole.error();
         auto text = dump(whole_json(*whole));

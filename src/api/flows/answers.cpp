@@ -10,8 +10,8 @@ namespace dure::api {
 
 flows::Caller flow_owner(const RequestContext& context)
 {
-    return {context.principal.user_id, context.principal.models, context.principal.may("flows:manage"),
-            actor_of(context), context.principal.permissions, context.principal.limits};
+    return {context.principal().user_id, context.principal().models, context.principal().may("flows:manage"),
+            actor_of(context), context.principal().permissions, context.principal().limits};
 }
 
 flows::ChangeOptions change_options(const RequestContext& context, std::optional<flows::FlowType> type)

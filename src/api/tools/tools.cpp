@@ -91,11 +91,11 @@ Result<std::string_view> read_arguments(std::string_view body)
 Result<tools::Caller> tool_caller(const RequestContext& context)
 {
     tools::Caller caller;
-    caller.user_id = context.principal.user_id;
+    caller.user_id = context.principal().user_id;
     caller.request_id = context.request_id();
-    caller.may_execute = context.principal.may(tools::execute_permission);
+    caller.may_execute = context.principal().may(tools::execute_permission);
     caller.approves = true;
-    caller.permissions = context.principal.permissions;
+    caller.permissions = context.principal().permissions;
     caller.idempotency_key = context.header("Idempotency-Key");
     const bool visible = std::all_of(caller.idempotency_key.begin(), caller.idempotency_key.end(),
                                      [](char c) { return c > ' ' && c < 0x7f; });
