@@ -248,6 +248,43 @@ TEST_F(Authentication, WritesTheLastUseOnceAMinute)
     EXPECT_EQ(listed().at(0).last_used_at, first + 60000);
 }
 
+TEST_F(Authentication, KnowsAtOnceWhoCameAMomentAgo)
+{
+    const auto header = "Bearer " + key_named("mine");
+    EXPECT_FALSE(authenticator_->remembered(header));
+    ASSERT_TRUE(enter(header));
+    const auto known = authenticator_->remembered(header);
+    ASSERT_TRUE(known);
+    EXPECT_EQ(known->user_id, "u1");
+    EXPECT_FALSE(authenticator_->remembered(header + "x"));
+    EXPECT_FALSE(authenticator_->remembered(""));
+    EXPECT_FALSE(authenticator_->remembered(std::nullopt));
+    authenticator_->forget_user("u1");
+    EXPECT_FALSE(authenticator_->remembered(header));
+    EXPECT_EQ(known->user_id, "u1") << "who is served still is who he was";
+    ASSERT_TRUE(enter(header));
+    EXPECT_TRUE(authenticator_->remembered(header));
+    authenticator_->forget_key(hash_of_key(header.substr(7)));
+    EXPECT_FALSE(authenticator_->remembered(header));
+    ASSERT_TRUE(enter(header));
+    clock_.step(std::chrono::seconds(5));
+    EXPECT_FALSE(authenticator_->remembered(header));
+}
+
+TEST_F(Authentication, DoesNotPassOverAUseThatIsDue)
+{
+    const auto header = "Bearer " + key_named("mine");
+    ASSERT_TRUE(enter(header));
+    clock_.step(std::chrono::seconds(59));
+    ASSERT_TRUE(enter(header));
+    EXPECT_TRUE(authenticator_->remembered(header));
+    clock_.step(std::chrono::seconds(1));
+    EXPECT_FALSE(authenticator_->remembered(header));
+    ASSERT_TRUE(enter(header));
+    EXPECT_EQ(listed().at(0).last_used_at, clock_.now());
+    EXPECT_TRUE(authenticator_->remembered(header));
+}
+
 TEST_F(Authentication, TheFirstUseOfAKeyIsAnEvent)
 {
     const auto header = "Bearer " + key_named("mine");

@@ -76,6 +76,18 @@ TEST_F(LocalLimits, AllowAMinutesWorthAtOnceAndRefillEvenly)
     EXPECT_EQ(taken("u"), 10);  // never more than a minute's worth
 }
 
+TEST_F(LocalLimits, AreTakenWithoutWaiting)
+{
+    const auto limiter = in_process_limiter(clock);
+    for (int left = 9; left >= 0; --left) {
+        const auto verdict = limiter->take_at_once({"u", {}, {}, limits});
+        ASSERT_TRUE(verdict);
+        EXPECT_TRUE(verdict->allowed);
+        EXPECT_EQ(verdict->remaining, left);
+    }
+    EXPECT_FALSE(limiter->take_at_once({"u", {}, {}, limits})->allowed);
+}
+
 TEST_F(LocalLimits, CountChatsForTheChatBucketToo)
 {
     EXPECT_EQ(taken("u", {}, true), 3);

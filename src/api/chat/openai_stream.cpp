@@ -14,6 +14,7 @@ std::string header_text(std::string_view name)
 {
     constexpr std::string_view digits = "0123456789ABCDEF";
     std::string text;
+    text.reserve(name.size());
     for (const char c : name) {
         const auto byte = static_cast<unsigned char>(c);
         if (byte >= 0x20 && byte < 0x7F && c != '%')
