@@ -253,9 +253,9 @@ Task<Result<void>> ChatService::State::join_session(const CompletionCall& call, 
     if (!session)
         co_return session.error();
     answer.session_id = turn.session_id = std::move(*session);
-    const auto user = newest_user_turn(call.messages, call.hints.user_message_id);
-    turn.user_text = user.text;
-    turn.key = user.key;
+    auto user = newest_user_turn(call.messages, call.hints.user_message_id);
+    turn.user_text = std::move(user.text);
+    turn.key = std::move(user.key);
     co_return Result<void>();
 }
 
