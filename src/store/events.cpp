@@ -77,8 +77,8 @@ class Conditions {
 public:
     void add(const std::string& condition, sql::Param value)
     {
-        values_.push_back(value);
-        text_ += (text_.empty() ? " WHERE " : " AND ") + condition + " $" + std::to_string(values_.size());
+        const auto place = bind(value);
+        text_ += (text_.empty() ? " WHERE " : " AND ") + condition + " " + place;
     }
     template <class T>
     void add_if(const std::string& condition, const std::optional<T>& value)
@@ -86,11 +86,18 @@ public:
         if (value)
             add(condition, sql::Param(*value));
     }
-    std::string limited(const std::string& order, std::int64_t limit)
+    // Gives its parameter.
+    std::string bind(sql::Param value)
     {
-        values_.emplace_back(limit);
-        return text_ + " ORDER BY " + order + " LIMIT $" + std::to_string(values_.size());
+        values_.push_back(value);
+        return "$" + std::to_string(values_.size());
     }
+    // The clause with one more condition.
+    std::string with(const std::string& condition) const
+    {
+        return text_ + (text_.empty() ? " WHERE " : " AND ") + condition;
+    }
+    const std::string& text() const { return text_; }
     std::span<const sql::Param> values() const { return values_; }
 
 private:
@@ -98,11 +105,23 @@ private:
     std::vector<sql::Param> values_;
 };
 
-Result<Listed<model::Event>> select_events(sql::Connection& connection, Conditions& conditions,
-                                           const std::string& order, std::int64_t limit)
+const std::string select_event = "SELECT " + event_columns + " FROM events";
+
+// `chosen`: made of the conditions, whose values it refers to.
+Result<Listed<model::Event>> select_events(sql::Connection& connection, const std::string& chosen,
+                                           Conditions& conditions, const std::string& order, std::int64_t limit)
 {
-    const auto sql = "SELECT " + event_columns + " FROM events" + conditions.limited(order, limit);
+    const auto sql = chosen + " ORDER BY " + order + " LIMIT " + conditions.bind(limit);
     return read_listed(connection.query_up_to(bound_of_events(order), sql, conditions.values()), event_from);
+}
+
+// What somebody does is mostly about what they own: the index events_by_user has only the other events, so that few of them are
+// written there. The rest is found by its owner.
+std::string done_by(Conditions& conditions, const std::string& user_id)
+{
+    const auto user = conditions.bind(user_id);
+    return select_event + conditions.with("user_id = " + user + " AND user_id <> owner_id") + " UNION ALL " +
+           select_event + conditions.with("user_id = " + user + " AND owner_id = " + user);
 }
 
 }  // namespace
@@ -209,7 +228,7 @@ Result<Listed<model::Event>> Events::of_aggregate(const AggregateQuery& query)
     conditions.add_if("aggregate_type =", query.aggregate_type);
     conditions.add_if("owner_id =", query.owner_id);
     conditions.add("version >=", query.from_version);
-    return select_events(connection_, conditions, "aggregate_type, version",
+    return select_events(connection_, select_event + conditions.text(), conditions, "aggregate_type, version",
                          std::clamp<std::int64_t>(query.limit, 1, events_limit));
 }
 
@@ -243,19 +262,21 @@ Result<Listed<model::Event>> Events::after(std::int64_t position, const EventFil
     conditions.add("position >", position);
     conditions.add_if("owner_id =", filter.owner_id);
     conditions.add_if("aggregate_id =", filter.aggregate_id);
-    return select_events(connection_, conditions, "position", std::clamp<std::int64_t>(limit, 1, events_limit));
+    return select_events(connection_, select_event + conditions.text(), conditions, "position",
+                         std::clamp<std::int64_t>(limit, 1, events_limit));
 }
 
 Result<Listed<model::Event>> Events::audit(const AuditQuery& query)
 {
     Conditions conditions;
     conditions.add_if("owner_id =", query.owner_id);
-    conditions.add_if("user_id =", query.user_id);
     conditions.add_if("event_type =", query.event_type);
     conditions.add_if("created_at >=", query.from);
     conditions.add_if("created_at <", query.to);
     conditions.add_if("position <", query.before);
-    return select_events(connection_, conditions, "position DESC", std::clamp<std::int64_t>(query.limit, 1, 100));
+    const auto chosen = query.user_id ? done_by(conditions, *query.user_id) : select_event + conditions.text();
+    return select_events(connection_, chosen, conditions, "position DESC",
+                         std::clamp<std::int64_t>(query.limit, 1, 100));
 }
 
 Result<std::int64_t> Events::last_position()

@@ -295,6 +295,30 @@ TEST_P(EventsTest, TheAuditQueryFiltersAndPagesNewestFirst)
     }
 }
 
+// What users do with their own things and with those of others is found by two indexes.
+TEST_P(EventsTest, TheAuditQueryFindsWhatAUserDidWhoeverOwnsIt)
+{
+    for (int i = 0; i < 6; ++i) {
+        auto fresh = event_on(i % 2 ? "a" : "b", i < 4 ? "TurnRecorded" : "SessionRenamed", i % 2 ? "kim" : "lee", i);
+        fresh.user_id = i == 3 ? "admin" : "kim";
+        ASSERT_TRUE(append(fresh));
+    }
+    AuditQuery query;
+    query.user_id = "kim";
+    EXPECT_EQ(audit(query), (std::vector<std::int64_t>{6, 5, 3, 2, 1}));
+    query.limit = 2;
+    EXPECT_EQ(audit(query), (std::vector<std::int64_t>{6, 5}));
+    query.before = 5;
+    EXPECT_EQ(audit(query), (std::vector<std::int64_t>{3, 2}));
+    query.owner_id = "lee";
+    EXPECT_EQ(audit(query), (std::vector<std::int64_t>{3, 1}));
+    query.event_type = "SessionRenamed";
+    query.before.reset();
+    EXPECT_EQ(audit(query), (std::vector<std::int64_t>{5}));
+    query.user_id = "admin";
+    EXPECT_EQ(audit(query), std::vector<std::int64_t>{});
+}
+
 // More events than a chain has between two that are indexed, of two aggregates, two types and two owners in turn.
 class LongAggregatesTest : public EventsTest {
 protected:
