@@ -77,7 +77,23 @@ Result<std::optional<EventChains::End>> EventChains::insert(const std::optional<
         event.aggregate_id, event.aggregate_type, end.version, end.position);
     if (!headed)
         return headed.error();
+    if (auto noted = note_type(event.event_type, end.position); !noted)
+        return noted.error();
     return end;
+}
+
+Result<void> EventChains::note_type(std::string_view type, std::int64_t position)
+{
+    const auto block = position / positions_of_block;
+    auto fact = std::to_string(block).append(" has ").append(type);
+    if (connection_.knows(fact))
+        return {};
+    const auto stored = connection_.execute(
+        "INSERT INTO event_type_blocks (type, block) VALUES ($1, $2) ON CONFLICT (type, block) DO NOTHING", type, block);
+    if (!stored)
+        return stored.error();
+    connection_.learn(std::move(fact));
+    return {};
 }
 
 Result<std::int64_t> EventChains::newest_version(std::string_view aggregate_id, std::string_view aggregate_type)

@@ -1,6 +1,7 @@
 // EventChains: the events of an aggregate on SQLite, where each names the one before it. An index of all of them would have a page
 // of its own for every aggregate that is active, and each append would write it; so the row of the aggregate names the last
 // event, and an index has one of 32: a read begins at the next of those behind its end and walks back.
+// Types of events are few: a table has a row for each that is among the events of 64 positions.
 #pragma once
 
 #include <optional>
@@ -11,6 +12,11 @@
 #include "dure/store/events.hpp"
 
 namespace dure::store {
+
+// The events, with their blocks of a type: a query of it names `type`, and has no order but that of `block` and `position`.
+inline const std::string events_of_blocks =
+    "event_type_blocks CROSS JOIN events ON position BETWEEN block * 64 AND block * 64 + 63";
+inline constexpr std::int64_t positions_of_block = 64;
 
 class EventChains {
 public:
@@ -41,6 +47,7 @@ private:
         UnixMillis created_at;
     };
     Result<std::optional<End>> insert(const std::optional<End>& last, const Fields& event);
+    Result<void> note_type(std::string_view type, std::int64_t position);
 
     struct Head {
         std::string aggregate_type;

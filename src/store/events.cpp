@@ -124,6 +124,17 @@ std::string done_by(Conditions& conditions, const std::string& user_id)
            select_event + conditions.with("user_id = " + user + " AND owner_id = " + user);
 }
 
+// SQLite.
+Result<Listed<model::Event>> newest_of_type(sql::Connection& connection, Conditions& conditions,
+                                            const AuditQuery& query, std::int64_t limit)
+{
+    conditions.add_if("type =", query.event_type);
+    if (query.before)
+        conditions.add("block <=", *query.before / positions_of_block);
+    const auto chosen = "SELECT " + event_columns + " FROM " + events_of_blocks + conditions.text();
+    return select_events(connection, chosen, conditions, "block DESC, position DESC", limit);
+}
+
 }  // namespace
 
 bool is_refusal(const Error& error)
@@ -274,9 +285,13 @@ Result<Listed<model::Event>> Events::audit(const AuditQuery& query)
     conditions.add_if("created_at >=", query.from);
     conditions.add_if("created_at <", query.to);
     conditions.add_if("position <", query.before);
+    const auto limit = std::clamp<std::int64_t>(query.limit, 1, 100);
+    if (query.event_type && connection_.dialect() == sql::Dialect::sqlite) {
+        conditions.add_if("user_id =", query.user_id);
+        return newest_of_type(connection_, conditions, query, limit);
+    }
     const auto chosen = query.user_id ? done_by(conditions, *query.user_id) : select_event + conditions.text();
-    return select_events(connection_, chosen, conditions, "position DESC",
-                         std::clamp<std::int64_t>(query.limit, 1, 100));
+    return select_events(connection_, chosen, conditions, "position DESC", limit);
 }
 
 Result<std::int64_t> Events::last_position()

@@ -295,6 +295,38 @@ TEST(Sqlite, ACommitOfManyPagesIsWrittenInFewPieces)
     EXPECT_EQ(test::read_now(*database, count_items).value(), 1);
 }
 
+TEST(Sqlite, WhatIsKnownToBeStoredIsForgottenWithWhatIsUndone)
+{
+    test::TemporaryFolder folder;
+    const auto database = test::open_or_throw(test::sqlite_options(folder.file("dure.db")));
+    ASSERT_TRUE(database->run_now(make_table));
+    const auto store = [&](const char* id, bool fails) {
+        return database->run_now([=](Connection& c) -> Result<void> {
+            if (auto stored = insert_item(c, id); !stored)
+                return stored.error();
+            c.learn(id);
+            std::this_thread::sleep_for(10ms);  // meanwhile the others come, and share the next transaction
+            return fails ? Result<void>(Error(Errc::conflict, "undone")) : Result<void>();
+        }).has_value();
+    };
+    const auto knows = [&](const char* id) {
+        return database->run_now([=](Connection& c) { return Result<bool>(c.knows(id)); }).value();
+    };
+    EXPECT_TRUE(store("kept", false));
+    EXPECT_TRUE(knows("kept"));
+    EXPECT_FALSE(store("alone", true));
+    EXPECT_FALSE(knows("alone"));
+    for (int round = 0; round < 3; ++round) {  // the later ones with savepoints
+        std::vector<std::thread> units;
+        for (int i = 0; i < 4; ++i)
+            units.emplace_back([&, id = std::to_string(round * 4 + i), i] { store(id.c_str(), i % 2 == 0); });
+        for (auto& unit : units)
+            unit.join();
+        for (int i = 0; i < 4; i += 2)
+            EXPECT_FALSE(knows(std::to_string(round * 4 + i).c_str()));
+    }
+}
+
 TEST(FileLock, RefusesASecondOwnerAndNamesTheFirst)
 {
     test::TemporaryFolder folder;

@@ -319,6 +319,42 @@ TEST_P(EventsTest, TheAuditQueryFindsWhatAUserDidWhoeverOwnsIt)
     EXPECT_EQ(audit(query), std::vector<std::int64_t>{});
 }
 
+// More of them than the positions of a block; of one of the types few.
+TEST_P(EventsTest, TheAuditQueryFindsATypeInEveryBlock)
+{
+    std::vector<std::int64_t> rare;
+    const auto stored = in<Events>([&](Events events) -> Result<void> {
+        for (int i = 1; i <= 200; ++i) {
+            const auto type = i % 50 == 0 ? "SessionRenamed" : "TurnRecorded";
+            const auto added = events.append(event_on("a", type, i % 3 == 0 ? "lee" : "kim", i));
+            if (!added)
+                return added.error();
+            if (i % 50 == 0)
+                rare.insert(rare.begin(), added->position);
+        }
+        return {};
+    });
+    ASSERT_TRUE(stored);
+    AuditQuery query;
+    query.event_type = "SessionRenamed";
+    EXPECT_EQ(audit(query), rare);
+    query.before = rare[1];
+    EXPECT_EQ(audit(query), (std::vector<std::int64_t>{rare[2], rare[3]}));
+    query.before.reset();
+    query.owner_id = query.user_id = "lee";
+    EXPECT_EQ(audit(query), std::vector<std::int64_t>{rare[1]});
+    query = {};
+    query.event_type = "TurnRecorded";
+    query.limit = 100;
+    const auto newest = audit(query);
+    ASSERT_EQ(newest.size(), 100u);
+    query.before = newest.back();
+    EXPECT_EQ(audit(query).size(), 96u);
+    query.before.reset();
+    query.from = 190;
+    EXPECT_EQ(audit(query).size(), 10u);
+}
+
 // More events than a chain has between two that are indexed, of two aggregates, two types and two owners in turn.
 class LongAggregatesTest : public EventsTest {
 protected:

@@ -9,6 +9,7 @@
 #include <array>
 #include <functional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "dure/sql/value.hpp"
@@ -61,6 +62,10 @@ public:
     // and just before the commit. Where nobody else writes it is done at once. An error it gives now is the unit's to return; one it
     // gives later becomes the unit's. What it refers to lives as long as the caller waits for the unit.
     virtual Result<void> at_end(std::function<Result<void>(Connection&)> work) { return work(*this); }
+    // What is known to be stored, for whoever would store it again with every row. Forgotten when anything is undone; a driver where others
+    // write too keeps nothing.
+    virtual bool knows(std::string_view) const { return false; }
+    virtual void learn(std::string) {}
     virtual Dialect dialect() const = 0;
 };
 

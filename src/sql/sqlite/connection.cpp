@@ -6,6 +6,7 @@ namespace dure::sql {
 namespace {
 
 constexpr std::size_t statements_kept = 256;
+constexpr std::size_t facts_kept = 1024;
 constexpr int instructions_between_looks_at_the_clock = 2000;
 constexpr int longest_value = 64 << 20;   // bytes of a text or a row
 
@@ -70,7 +71,7 @@ Result<void> SqliteConnection::configure(Mode mode)
             return known.error();
         if (const int code = log_writes_.attach(handle_); code != SQLITE_OK)
             return error_of(code, "the log of the database");
-        sqlite3_rollback_hook(handle_, &LogWrites::on_rollback, &log_writes_);
+        sqlite3_rollback_hook(handle_, &SqliteConnection::on_rollback, this);
     }
     sqlite3_progress_handler(handle_, instructions_between_looks_at_the_clock, &SqliteConnection::on_progress, this);
     sqlite3_wal_hook(handle_, &SqliteConnection::on_commit, this);
@@ -84,6 +85,13 @@ int SqliteConnection::on_progress(void* self)
     if (!connection.statement_deadline_)
         connection.statement_deadline_ = now + connection.statement_timeout_;
     return now >= *connection.statement_deadline_ ? 1 : 0;
+}
+
+void SqliteConnection::on_rollback(void* self)
+{
+    auto& connection = *static_cast<SqliteConnection*>(self);
+    LogWrites::on_rollback(&connection.log_writes_);
+    connection.facts_.clear();
 }
 
 int SqliteConnection::on_commit(void* self, sqlite3*, const char*, int pages)
@@ -180,6 +188,13 @@ Result<Rows> SqliteConnection::query_up_to(const TextBound& bound, std::string_v
     return rows ? std::move(*rows) : Rows();
 }
 
+void SqliteConnection::learn(std::string fact)
+{
+    if (facts_.size() >= facts_kept)
+        facts_.clear();
+    facts_.insert(std::move(fact));
+}
+
 Result<void> SqliteConnection::run_script(std::string_view sql)
 {
     if (failure_)
@@ -193,6 +208,12 @@ Result<void> SqliteConnection::run_script(std::string_view sql)
 int SqliteConnection::command(std::string_view sql)
 {
     return sqlite3_exec(handle_, std::string(sql).c_str(), nullptr, nullptr, nullptr);
+}
+
+int SqliteConnection::undo_to(std::string_view savepoint)
+{
+    facts_.clear();  // SQLite calls on_rollback() for whole transactions only
+    return command("ROLLBACK TO " + std::string(savepoint));
 }
 
 int SqliteConnection::commit_without_sync()

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <functional>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "dure/base/clock.hpp"
 #include "dure/sql/connection.hpp"
@@ -27,12 +28,16 @@ public:
     Result<Rows> query_up_to(const TextBound& bound, std::string_view sql, std::span<const Param> params) override;
     Result<void> run_script(std::string_view sql) override;
     std::int64_t inserted_number() const override { return sqlite3_last_insert_rowid(handle_); }
+    bool knows(std::string_view fact) const override { return facts_.contains(fact); }
+    void learn(std::string fact) override;
     Dialect dialect() const override { return Dialect::sqlite; }
 
     // For the driver: BEGIN, COMMIT, SAVEPOINT …; untouched by an earlier failure. Gives SQLite's extended code.
     int command(std::string_view sql);
     Error error_of(int code, std::string_view action) const { return sqlite_error(code, handle_, action); }
     bool in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }
+    // Back to the savepoint of this name, which stays.
+    int undo_to(std::string_view savepoint);
     // COMMIT that leaves the fsync of the log to sync_log(). Gives SQLite's extended code.
     int commit_without_sync();
     // From any thread, of the writer's connection.
@@ -58,6 +63,7 @@ private:
     Error fail(Error error);
 
     static int on_progress(void* self);
+    static void on_rollback(void* self);
     static int on_commit(void* self, sqlite3* handle, const char* database, int pages);
 
     // Of the length and the end, where texts differ: all of a long one takes as long as binding its values.
@@ -76,6 +82,7 @@ private:
     std::chrono::milliseconds statement_timeout_;
     std::optional<Steady::time_point> statement_deadline_;  // known from the first look at the clock on
     std::unordered_map<std::string, Statement, TextHash, std::equal_to<>> statements_;
+    std::unordered_set<std::string, TextHash, std::equal_to<>> facts_;
     std::optional<Error> failure_;
     int logged_pages_ = 0;
     std::int64_t scripts_ = 0;   // run; SQLite does not count what they change

@@ -144,7 +144,8 @@ bool SqliteWriter::run_one(Unit& unit, Undo undo)
     if (undo != Undo::savepoint || !connection_->in_transaction())
         return good;
     if (!good)
-        demand("ROLLBACK TO unit");
+        if (const int code = connection_->undo_to("unit"); code != SQLITE_OK)
+            throw InvariantBroken(connection_->error_of(code, "ROLLBACK TO unit").detail());
     demand("RELEASE unit");
     return good;
 }
