@@ -222,8 +222,8 @@ Task<Result<void>> ChatService::complete(const CompletionCall& call, const Calle
     context.from_client = true;
     if (context.background_task.empty() && !call.hints.chat_id.empty())
         DURE_CO_TRY_VOID(co_await state.join_session(call, turn, answer));
-    const llm::RelayRequest as_sent{call.model, call.body, call.stream, call.include_usage, call.max_tokens,
-                                    call.n,     &call.members};
+    const llm::RelayRequest as_sent{call.model,      call.body, call.stream,  call.include_usage,
+                                    call.max_tokens, call.n,    &call.members};
     co_return co_await state.turns.relay(turn, as_sent, context, sink, answer);
 }
 

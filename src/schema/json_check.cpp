@@ -1,5 +1,5 @@
 // check_json: a state machine over an explicit stack of open containers; see json_check.hpp. Plain ASCII inside strings is
-// passed over eight bytes at a time.
+// passed over many bytes at a time.
 #include "dure/schema/json_check.hpp"
 
 #include <algorithm>

@@ -55,9 +55,10 @@ std::size_t long_string_end(std::string_view text, std::size_t begin, std::size_
     return text.size();
 }
 
-constexpr std::int64_t exactly_held = std::int64_t{1} << 53;   // every whole number up to here is a double too
-constexpr std::size_t short_string = 256;   // beyond this memchr is worth its call
+constexpr std::int64_t exactly_held = std::int64_t{1} << 53;  // every whole number up to here is a double too
+constexpr std::size_t short_string = 256;  // beyond this memchr is worth its call
 
+// string_end() for strings that are longer or hold an escape; `begin` is the first byte behind the opening quote.
 std::size_t later_string_end(std::string_view text, std::size_t begin, bool& escaped)
 {
     const auto stop = std::min(text.size(), begin + short_string);
@@ -181,7 +182,8 @@ std::optional<double> JsonView::as_double() const
     if (kind() != JsonKind::number)  // from_chars takes "inf" and "nan" too
         return std::nullopt;
     // Most are small and whole; zero may be a negative one.
-    if (const auto whole = as_int64(); whole && *whole != 0 && *whole >= -view::exactly_held && *whole <= view::exactly_held)
+    if (const auto whole = as_int64();
+        whole && *whole != 0 && *whole >= -view::exactly_held && *whole <= view::exactly_held)
         return static_cast<double>(*whole);
     double number = 0;
     const auto* end = text_.data() + text_.size();
@@ -291,7 +293,7 @@ JsonView::Cursor JsonView::Cursor::members_of_element() const
 bool JsonView::Cursor::take_element(const Cursor& members)
 {
     if (!view::stands_at(text_, members.at_, '}'))
-        return take_value(at_);   // no object, or a broken one
+        return take_value(at_);  // no object, or a broken one
     value_ = view::part(text_, at_, members.at_ + 1);
     at_ = members.at_ + 1;
     return true;

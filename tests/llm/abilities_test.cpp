@@ -56,8 +56,9 @@ TEST_F(Abilities, ASchemaGoesInWordsWhereItCannotBeDemandedAndTheAnswerIsChecked
 
 TEST_F(Abilities, ABodyWhoseMembersAreKnownIsSentAsOneThatIsReadAnew)
 {
-    const std::string body = R"( {"model":"gpt", "messages" : [{"role":"developer","content":"q"}],"max_tokens":7 ,"n" : 1,)"
-                             R"("dure_strategy":"x","t\u006fp_p":0.5,"stream_options":{"more":1}} )";
+    const std::string body =
+        R"( {"model":"gpt", "messages" : [{"role":"developer","content":"q"}],"max_tokens":7 ,"n" : 1,)"
+        R"("dure_strategy":"x","t\u006fp_p":0.5,"stream_options":{"more":1}} )";
     const schema::JsonIndex members{schema::JsonView(body)};
     RelayRequest request;
     request.model = "gpt";

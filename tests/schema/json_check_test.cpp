@@ -124,9 +124,9 @@ std::vector<std::string> spans_of(const JsonIndex& index)
 TEST(CheckJson, GivesTheMembersThatAWalkWouldFind)
 {
     JsonIndex members;
-    for (const std::string text :
-         {R"({})", R"([{"a":1}])", R"("a")", R"( { "a" : 1 , "b":[ {"c":{}} , 2 ] ,"\u0063\n": {"a":null},"d":"x\"}" } )",
-          R"({"":"","e":true ,"f":-1.5e3})", "{\"a\" :\n[]\n}"}) {
+    for (const std::string text : {R"({})", R"([{"a":1}])", R"("a")",
+                                   R"( { "a" : 1 , "b":[ {"c":{}} , 2 ] ,"\u0063\n": {"a":null},"d":"x\"}" } )",
+                                   R"({"":"","e":true ,"f":-1.5e3})", "{\"a\" :\n[]\n}"}) {
         ASSERT_TRUE(check_json(text, {}, &members)) << text;
         EXPECT_EQ(spans_of(members), spans_of(JsonIndex(JsonView(text)))) << text;
     }
@@ -143,7 +143,8 @@ TEST(CheckJson, ReadsStringsOfEveryLength)
             const auto text = "\"" + std::string(length, 's') + std::string(ending) + "\"";
             for (const auto& document : {text, "{" + text + ":" + text + "}"}) {
                 const std::vector<char> exact(document.begin(), document.end());
-                EXPECT_EQ(static_cast<bool>(check_json({exact.data(), exact.size()})), Json::accept(document)) << document;
+                EXPECT_EQ(static_cast<bool>(check_json({exact.data(), exact.size()})), Json::accept(document))
+                    << document;
             }
         }
 }

@@ -93,15 +93,18 @@ Seen elements_with_members(const JsonView& view)
 {
     Seen seen;
     view.for_each_element_with_members(
-        [&](std::string_view key, const JsonView& value) { seen.push_back(std::string(key) + "=" + std::string(value.raw())); },
+        [&](std::string_view key, const JsonView& value) {
+            seen.push_back(std::string(key) + "=" + std::string(value.raw()));
+        },
         [&](const JsonView& one) { seen.emplace_back(one.raw()); });
     return seen;
 }
 
 TEST(JsonView, WalksElementsWithTheirMembersAsTwoWalksWould)
 {
-    for (const std::string text : {R"([])", R"([{}])", R"( [ { "a" : 1 , "b":[{"c":"]}"}] } , 2,"x" ,{"\u0061":{}},[{"d":1}], { } ] )",
-                                   R"({"a":[1]})", R"("a")"}) {
+    for (const std::string text :
+         {R"([])", R"([{}])", R"( [ { "a" : 1 , "b":[{"c":"]}"}] } , 2,"x" ,{"\u0061":{}},[{"d":1}], { } ] )",
+          R"({"a":[1]})", R"("a")"}) {
         Seen expected;
         JsonView(text).for_each_element([&](const JsonView& one) {
             one.for_each_member([&](std::string_view key, const JsonView& value) {
@@ -158,8 +161,9 @@ std::size_t walk(const JsonView& view, int depth)
     size += view.as_int64() ? 1 : 0;
     size += view.as_double() ? 1 : 0;
     size += view.find("a") ? 1 : 0;
-    view.for_each_element_with_members([&](std::string_view key, const JsonView& one) { size += key.size() + one.raw().size(); },
-                                       [&](const JsonView& one) { size += one.raw().size(); });
+    view.for_each_element_with_members(
+        [&](std::string_view key, const JsonView& one) { size += key.size() + one.raw().size(); },
+        [&](const JsonView& one) { size += one.raw().size(); });
     if (depth == 0)
         return size;
     view.for_each_element([&](const JsonView& one) { size += walk(one, depth - 1); });

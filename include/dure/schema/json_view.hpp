@@ -186,8 +186,9 @@ public:
     void for_each_member_span(F&& f) const
     {
         for (const auto& member : members_) {
-            if (!(member.escaped ? JsonView::call(f, std::string_view(member.decoded_key()), member.value, member.span())
-                                 : JsonView::call(f, member.key, member.value, member.span())))
+            if (!(member.escaped
+                      ? JsonView::call(f, std::string_view(member.decoded_key()), member.value, member.span())
+                      : JsonView::call(f, member.key, member.value, member.span())))
                 return;
         }
     }

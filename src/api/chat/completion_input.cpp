@@ -28,9 +28,29 @@ bool present(const JsonView& value)
 
 // The members of a body that are looked at here.
 enum class Name : std::uint8_t {
-    model, messages, dure_strategy, stream, stream_options, temperature, top_p, frequency_penalty, presence_penalty, n,
-    max_tokens, max_completion_tokens, top_logprobs, seed, logprobs, parallel_tool_calls, logit_bias, response_format,
-    tools, tool_choice, reasoning_effort, user, stop
+    model,
+    messages,
+    dure_strategy,
+    stream,
+    stream_options,
+    temperature,
+    top_p,
+    frequency_penalty,
+    presence_penalty,
+    n,
+    max_tokens,
+    max_completion_tokens,
+    top_logprobs,
+    seed,
+    logprobs,
+    parallel_tool_calls,
+    logit_bias,
+    response_format,
+    tools,
+    tool_choice,
+    reasoning_effort,
+    user,
+    stop
 };
 
 struct Known {
@@ -38,16 +58,29 @@ struct Known {
     std::string_view text;
 };
 
-constexpr std::array<Known, 23> known_names = {{
-    {Name::model, "model"}, {Name::messages, "messages"}, {Name::dure_strategy, "dure_strategy"},
-    {Name::stream, "stream"}, {Name::stream_options, "stream_options"}, {Name::temperature, "temperature"},
-    {Name::top_p, "top_p"}, {Name::frequency_penalty, "frequency_penalty"},
-    {Name::presence_penalty, "presence_penalty"}, {Name::n, "n"}, {Name::max_tokens, "max_tokens"},
-    {Name::max_completion_tokens, "max_completion_tokens"}, {Name::top_logprobs, "top_logprobs"}, {Name::seed, "seed"},
-    {Name::logprobs, "logprobs"}, {Name::parallel_tool_calls, "parallel_tool_calls"}, {Name::logit_bias, "logit_bias"},
-    {Name::response_format, "response_format"}, {Name::tools, "tools"}, {Name::tool_choice, "tool_choice"},
-    {Name::reasoning_effort, "reasoning_effort"}, {Name::user, "user"}, {Name::stop, "stop"}
-}};
+constexpr std::array<Known, 23> known_names = {{{Name::model, "model"},
+                                                {Name::messages, "messages"},
+                                                {Name::dure_strategy, "dure_strategy"},
+                                                {Name::stream, "stream"},
+                                                {Name::stream_options, "stream_options"},
+                                                {Name::temperature, "temperature"},
+                                                {Name::top_p, "top_p"},
+                                                {Name::frequency_penalty, "frequency_penalty"},
+                                                {Name::presence_penalty, "presence_penalty"},
+                                                {Name::n, "n"},
+                                                {Name::max_tokens, "max_tokens"},
+                                                {Name::max_completion_tokens, "max_completion_tokens"},
+                                                {Name::top_logprobs, "top_logprobs"},
+                                                {Name::seed, "seed"},
+                                                {Name::logprobs, "logprobs"},
+                                                {Name::parallel_tool_calls, "parallel_tool_calls"},
+                                                {Name::logit_bias, "logit_bias"},
+                                                {Name::response_format, "response_format"},
+                                                {Name::tools, "tools"},
+                                                {Name::tool_choice, "tool_choice"},
+                                                {Name::reasoning_effort, "reasoning_effort"},
+                                                {Name::user, "user"},
+                                                {Name::stop, "stop"}}};
 
 constexpr std::size_t place_of(Name name)
 {
@@ -119,15 +152,16 @@ struct NumberRule {
 
 // max_tokens has no upper bound here: the model's own limit answers that.
 constexpr double no_bound = 9007199254740992.0;
-constexpr std::array<NumberRule, 9> number_rules = {{{Name::temperature, 0, 2, false},
-                                                     {Name::top_p, 0, 1, false},
-                                                     {Name::frequency_penalty, -2, 2, false},
-                                                     {Name::presence_penalty, -2, 2, false},
-                                                     {Name::n, 1, 128, true},
-                                                     {Name::max_tokens, 1, no_bound, true},
-                                                     {Name::max_completion_tokens, 1, no_bound, true},
-                                                     {Name::top_logprobs, 0, 20, true},
-                                                     {Name::seed, -9223372036854775808.0, 9223372036854775807.0, true}}};
+constexpr std::array<NumberRule, 9> number_rules = {
+    {{Name::temperature, 0, 2, false},
+     {Name::top_p, 0, 1, false},
+     {Name::frequency_penalty, -2, 2, false},
+     {Name::presence_penalty, -2, 2, false},
+     {Name::n, 1, 128, true},
+     {Name::max_tokens, 1, no_bound, true},
+     {Name::max_completion_tokens, 1, no_bound, true},
+     {Name::top_logprobs, 0, 20, true},
+     {Name::seed, -9223372036854775808.0, 9223372036854775807.0, true}}};
 
 std::string plain(double number)
 {
@@ -278,8 +312,7 @@ std::optional<Error> problem_of_message(const chat::SentMessage& message, std::s
         return wrong(place(), "Each message must be an object.", "invalid_type");
     if (!message.role.is_string())
         return wrong(place() + ".role", "Each message needs a role.", "missing_required_parameter");
-    constexpr std::array<std::string_view, 6> roles = {"user",      "assistant", "system",
-                                                       "developer", "tool",      "function"};
+    constexpr std::array<std::string_view, 6> roles = {"user", "assistant", "system", "developer", "tool", "function"};
     if (std::none_of(roles.begin(), roles.end(), [&](auto role) { return message.role.string_is(role); }))
         return wrong(place() + ".role", "role must be one of system, developer, user, assistant, tool.");
     if (message.content.is_string())
