@@ -30,7 +30,7 @@ public:
     RequestContext(http::Exchange& exchange, std::vector<std::pair<std::string, std::string>> common_headers)
         : exchange_(exchange), common_headers_(std::move(common_headers))
     {
-        common_headers_.reserve(common_headers_.size() + 3);   // those of the rate limit
+        common_headers_.reserve(common_headers_.size() + 3);  // those of the rate limit
     }
 
     const http::RequestHead& head() const { return exchange_.head(); }

@@ -43,7 +43,7 @@ public:
     void forget_role(std::string_view role);
 
 private:
-    struct FirstBytes {   // of what is a hash already
+    struct FirstBytes {  // of what is a hash already
         std::size_t operator()(const Sha256& hash) const
         {
             std::size_t bytes;

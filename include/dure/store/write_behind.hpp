@@ -67,7 +67,7 @@ private:
     mutable std::mutex guard_;
     std::condition_variable changed_;
     std::vector<Row> queue_;
-    std::vector<Row> room_;    // empty: the memory of the last batch, for the next
+    std::vector<Row> room_;  // empty: the memory of the last batch, for the next
     std::size_t writing_ = 0;  // rows taken out of the queue and not written yet
     std::uint64_t written_ = 0;
     std::uint64_t dropped_ = 0;

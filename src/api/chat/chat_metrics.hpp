@@ -17,7 +17,8 @@ namespace dure::api {
 
 class ChatMetrics {
 public:
-    ChatMetrics(metrics::Registry& registry, std::string endpoint) : registry_(registry), endpoint_(std::move(endpoint)) {}
+    ChatMetrics(metrics::Registry& registry, std::string endpoint) : registry_(registry), endpoint_(std::move(endpoint))
+    {}
 
     // `model` is a configured name or "other". `first_token`: of a stream, until the client got its first output. Thread-safe.
     void observe(std::string_view model, int status, Steady::duration took,
@@ -39,8 +40,8 @@ private:
     metrics::Registry& registry_;
     std::string endpoint_;
     std::mutex guard_;
-    std::map<std::pair<std::string, int>, Known> known_;   // entries stay where they are
-    std::atomic<decltype(known_)::value_type*> last_used_{nullptr};   // mostly the one that is asked for: no lock
+    std::map<std::pair<std::string, int>, Known> known_;  // entries stay where they are
+    std::atomic<decltype(known_)::value_type*> last_used_{nullptr};  // mostly the one that is asked for: no lock
 };
 
 }  // namespace dure::api

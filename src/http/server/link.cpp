@@ -20,9 +20,10 @@ using namespace link_parts;
 using boost::system::error_code;
 namespace asio = boost::asio;
 
-Link::Link(Socket socket, asio::ssl::context* tls, std::chrono::milliseconds write_stall, std::shared_ptr<SecondLooks> looks)
-    : socket_(std::move(socket)), receive_(*this, socket_, std::move(looks)), timer_(socket_.get_executor()), write_stall_(write_stall),
-      buffer_(std::make_unique_for_overwrite<char[]>(small_buffer)), capacity_(small_buffer)
+Link::Link(Socket socket, asio::ssl::context* tls, std::chrono::milliseconds write_stall,
+           std::shared_ptr<SecondLooks> looks)
+    : socket_(std::move(socket)), receive_(*this, socket_, std::move(looks)), timer_(socket_.get_executor()),
+      write_stall_(write_stall), buffer_(std::make_unique_for_overwrite<char[]>(small_buffer)), capacity_(small_buffer)
 {
     if (tls)
         tls_ = std::make_unique<TlsStream>(socket_, *tls);
@@ -115,9 +116,8 @@ void Link::start_read()
 {
     reading_ = true;
     if (tls_)
-        tls_->async_read_some(room(), [self = shared_from_this()](error_code error, std::size_t bytes) {
-            self->on_read(error, bytes);
-        });
+        tls_->async_read_some(
+            room(), [self = shared_from_this()](error_code error, std::size_t bytes) { self->on_read(error, bytes); });
     else
         receive_.start();
 }

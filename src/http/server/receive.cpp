@@ -61,8 +61,8 @@ bool Receive::try_now()
 {
     ec_ = {};
     const auto room = link_.room();
-    const bool done = asio::detail::socket_ops::non_blocking_recv1(socket_.native_handle(), room.data(), room.size(), MSG_DONTWAIT,
-                                                                   true, ec_, bytes_transferred_);
+    const bool done = asio::detail::socket_ops::non_blocking_recv1(socket_.native_handle(), room.data(), room.size(),
+                                                                   MSG_DONTWAIT, true, ec_, bytes_transferred_);
     came_short_ = done && !ec_ && bytes_transferred_ < room.size();
     return done;
 }

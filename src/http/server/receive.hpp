@@ -43,7 +43,7 @@ public:
 private:
     void look();
 
-    boost::asio::steady_timer timer_;   // runs while links are listed
+    boost::asio::steady_timer timer_;  // runs while links are listed
     std::vector<std::weak_ptr<Link>> listed_;
 };
 
@@ -56,22 +56,23 @@ public:
     void start();
     // Tries at once, unless it is known that nothing stands there.
     void look_again();
-    void second_look();   // the same, from the list
+    void second_look();  // the same, from the list
 
 private:
     static status perform(reactor_op* base);
-    static void complete(void* scheduler, boost::asio::detail::operation* base, const boost::system::error_code&, std::size_t);
-    bool try_now();   // false: there is nothing now
+    static void complete(void* scheduler, boost::asio::detail::operation* base, const boost::system::error_code&,
+                         std::size_t);
+    bool try_now();  // false: there is nothing now
     void list();
 
     Link& link_;
     ClientSocket& socket_;
     boost::asio::detail::reactor& reactor_;
     std::shared_ptr<SecondLooks> looks_;
-    std::shared_ptr<Link> self_;   // while the reactor has it
-    bool came_short_ = false;      // the last read; an end may stand behind it
+    std::shared_ptr<Link> self_;  // while the reactor has it
+    bool came_short_ = false;  // the last read; an end may stand behind it
     bool listed_ = false;
-    bool taken_back_ = false;      // from the reactor, to be tried
+    bool taken_back_ = false;  // from the reactor, to be tried
 };
 
 }  // namespace dure::http

@@ -53,8 +53,9 @@ std::string_view Core::common_fields()
         fields_second_ = now;
         std::tm parts{};
         gmtime_r(&now, &parts);
-        fields_size_ = std::strftime(fields_, sizeof fields_,
-                                     "\r\nDate: %a, %d %b %Y %H:%M:%S GMT\r\nServer: dure\r\nX-Content-Type-Options: nosniff\r\n", &parts);
+        fields_size_ = std::strftime(
+            fields_, sizeof fields_,
+            "\r\nDate: %a, %d %b %Y %H:%M:%S GMT\r\nServer: dure\r\nX-Content-Type-Options: nosniff\r\n", &parts);
     }
     return {fields_, fields_size_};
 }
