@@ -21,6 +21,7 @@ Result<std::vector<model::Event>> Batch::store(sql::Connection& connection)
 std::string metadata_text_of(const model::Actor& actor)
 {
     std::string text;
+    text.reserve(60 + actor.address.size() + actor.key_id.size() + actor.request_id.size() + actor.user_id.size());
     char before = '{';
     for (const auto& [name, value] : {std::pair("\"address\":", &actor.address), std::pair("\"key_id\":", &actor.key_id),
                                       std::pair("\"request_id\":", &actor.request_id), std::pair("\"user_id\":", &actor.user_id)}) {
@@ -31,7 +32,8 @@ std::string metadata_text_of(const model::Actor& actor)
         append_json_string(text, *value);
         before = ',';
     }
-    return text.empty() ? "{}" : text + '}';
+    text += text.empty() ? "{}" : "}";
+    return text;
 }
 
 store::NewEvent event_by(const model::Actor& actor, std::string aggregate_type, std::string aggregate_id,

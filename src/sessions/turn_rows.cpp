@@ -19,7 +19,9 @@ std::string_view status_of(const TurnRecord& record)
 std::string metadata_text_of(TurnRecord& record)
 {
     if (record.metadata.empty() && record.totals.tools_used.empty()) {
-        std::string text = "{";
+        std::string text;
+        text.reserve(180);
+        text += '{';
         const auto add = [&text](std::string_view name, std::string_view value) {
             text.append(text.size() > 1 ? ",\"" : "\"").append(name).append("\":");
             append_json_string(text, value);
@@ -30,7 +32,8 @@ std::string metadata_text_of(TurnRecord& record)
         if (record.request_id)
             add("request_id", *record.request_id);
         add("status", status_of(record));
-        return text + '}';
+        text += '}';
+        return text;
     }
     auto metadata = std::move(record.metadata);
     if (record.finish_reason)
@@ -83,6 +86,7 @@ TurnRows::TurnRows(TurnRecord& record, bool key_is_new, UnixMillis now, UnixMill
 
 void TurnRows::make_event(const TurnRecord& record)
 {
+    event_facts_.reserve(120);
     event_facts_ = R"(],"model":)";
     append_json_string(event_facts_, record.model);
     event_facts_.append(R"(,"status":")").append(status_of(record)).append(R"(","tokens":)");
