@@ -101,7 +101,8 @@ Task<Result<void>> RequestContext::respond(http::Response response)
 {
     if (visit)
         return respond_held(std::move(response));
-    for (auto& header : std::exchange(common_headers_, {}))   // this is the answer, there is no second one
+    for (auto& header :
+         std::exchange(common_headers_, {}))   // nobody answers again behind a respond() that was cancelled
         response.headers.push_back(std::move(header));
     return exchange_.respond(std::move(response));
 }

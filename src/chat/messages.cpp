@@ -60,7 +60,8 @@ Result<std::vector<model::ToolCall>> tool_calls_of(const JsonView& list, const s
         const auto function = call.kind() == JsonKind::object ? call.find("function") : std::nullopt;
         if (!function || function->kind() != JsonKind::object) {
             if (!problem)
-                problem = wrong(place + "[" + std::to_string(calls.size()) + "].function", "A tool call needs a function object.");
+                problem = wrong(place + "[" + std::to_string(calls.size()) + "].function",
+                                "A tool call needs a function object.");
             return;
         }
         calls.push_back({text_member(call, "id"), text_member(*function, "name"), text_member(*function, "arguments")});
@@ -112,7 +113,8 @@ bool is_empty_array(const JsonView& view)
     return empty;
 }
 
-std::vector<SentMessage> sent_messages(const JsonView& list)
+std::vector<SentMessage> sent_messages(const JsonView& list,
+                                       const std::function<bool(const SentMessage&, std::size_t)>& good)
 {
     std::vector<SentMessage> messages;
     messages.reserve(8);   // of most requests
@@ -126,6 +128,7 @@ std::vector<SentMessage> sent_messages(const JsonView& list)
         [&](const JsonView& whole) {
             message.whole = whole;
             messages.push_back(std::exchange(message, {}));
+            return !good || good(messages.back(), messages.size() - 1);
         });
     return messages;
 }

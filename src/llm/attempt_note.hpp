@@ -22,6 +22,8 @@ public:
     Noted& operator=(const Noted&) = delete;
     ~Noted()
     {
+        if (row_)  // cancelled before it could wait
+            log_->add_now(std::move(*row_));
         if (ended_)
             return;
         auto cancelled = attempt_.settled_row(Failure(FailureClass::cancelled, ""), Steady::now());
@@ -29,20 +31,28 @@ public:
             log_->add_now(std::move(cancelled));
     }
 
-    // Empty: the row is with the log, or there is none. Else it has to wait for its place there: log->add().
-    [[nodiscard]] std::optional<model::AttemptRow> ended(const MaybeFailure& failure, Steady::time_point now)
+    // False: the row has to wait for its place in the log, in kept().
+    [[nodiscard]] bool ended(const MaybeFailure& failure, Steady::time_point now)
     {
         ended_ = true;
         auto row = attempt_.settled_row(failure, now);
         if (log_ == nullptr || log_->try_add(row))
-            return std::nullopt;
-        return row;
+            return true;
+        row_ = std::move(row);
+        return false;
+    }
+    Task<void> kept()
+    {
+        auto row = std::move(*row_);
+        row_.reset();
+        co_await log_->add(std::move(row));
     }
 
 private:
     AttemptLog* log_;
     Attempt attempt_;
     bool ended_ = false;
+    std::optional<model::AttemptRow> row_;  // that waits for its place
 };
 
 // Which target was tried with which key, for which model of the client's; since when.
@@ -56,9 +66,7 @@ struct Tried {
 // At a chat. What is referred to lives until the note has gone.
 class ChatAttempt {
 public:
-    ChatAttempt(const Tried& tried, const Ask& ask, Reply& reply)
-        : tried_(tried), ask_(ask), reply_(reply)
-    {}
+    ChatAttempt(const Tried& tried, const Ask& ask, Reply& reply) : tried_(tried), ask_(ask), reply_(reply) {}
     model::AttemptRow settled_row(const MaybeFailure& failure, Steady::time_point now);
 
 private:
@@ -83,8 +91,7 @@ struct EmbeddingCall {
 
 class EmbeddingAttempt {
 public:
-    EmbeddingAttempt(const Tried& tried, EmbeddingCall& call)
-        : tried_(tried), call_(call)
+    EmbeddingAttempt(const Tried& tried, EmbeddingCall& call) : tried_(tried), call_(call)
     {
         call_.answer = {};
         ++call_.attempts;

@@ -235,8 +235,8 @@ Task<MaybeFailure> Gateway::State::attempt(const Catalog& catalog, const ModelEn
     const auto end = Steady::now();
     admitted.ended(failure, end);
     note_attempt(target, key, ask, reply, failure);
-    if (auto row = note.ended(failure, end))
-        co_await attempt_log->add(std::move(*row));
+    if (!note.ended(failure, end))
+        co_await note.kept();
     co_return failure;
 }
 
@@ -250,13 +250,13 @@ Task<MaybeFailure> Gateway::State::drained(Task<MaybeFailure> work, AttemptAtHan
     at_hand.admitted.ended(failure, end);
     note_attempt(at_hand.target, at_hand.key, at_hand.ask, reply, failure);
     if (!reply.reader_gone()) {
-        if (auto row = at_hand.note.ended(failure, end))
-            co_await attempt_log->add(std::move(*row));
+        if (!at_hand.note.ended(failure, end))
+            co_await at_hand.note.kept();
         co_return failure;
     }
     reply.completion.drained = !failure;
-    if (auto row = at_hand.note.ended(failure ? MaybeFailure(Failure(FailureClass::cancelled, "")) : MaybeFailure(), end))
-        co_await attempt_log->add(std::move(*row));
+    if (!at_hand.note.ended(failure ? MaybeFailure(Failure(FailureClass::cancelled, "")) : MaybeFailure(), end))
+        co_await at_hand.note.kept();
     co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::enable_terminal_cancellation());
     throw boost::system::system_error(boost::asio::error::operation_aborted);
 }

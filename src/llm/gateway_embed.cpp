@@ -46,8 +46,8 @@ Task<Result<EmbeddingAnswer>> Gateway::embed(const EmbeddingRequest& request, co
         admissions.look_at_clock();
         admitted.ended(failure, admissions.now());
         state_->metrics.attempt(target, failure);
-        if (auto row = note.ended(failure, admissions.now()))
-            co_await state_->attempt_log->add(std::move(*row));
+        if (!note.ended(failure, admissions.now()))
+            co_await note.kept();
         if (!failure) {
             end.answered(call.answer.usage);
             co_return std::move(call.answer);

@@ -117,11 +117,14 @@ Result<Listed<model::Event>> select_events(sql::Connection& connection, const st
 
 // What somebody does is mostly about what they own: the index events_by_user has only the other events, so that few of them are
 // written there. The rest is found by its owner.
-std::string done_by(Conditions& conditions, const std::string& user_id)
+std::string done_by(Conditions& conditions, const std::string& user_id, const std::optional<std::string>& owner_id)
 {
     const auto user = conditions.bind(user_id);
-    return select_event + conditions.with("user_id = " + user + " AND user_id <> owner_id") + " UNION ALL " +
-           select_event + conditions.with("user_id = " + user + " AND owner_id = " + user);
+    const auto of_others = select_event + conditions.with("user_id = " + user + " AND user_id <> owner_id");
+    const auto of_theirs = select_event + conditions.with("user_id = " + user + " AND owner_id = " + user);
+    if (owner_id)
+        return *owner_id == user_id ? of_theirs : of_others;
+    return of_others + " UNION ALL " + of_theirs;
 }
 
 // SQLite.
@@ -286,11 +289,10 @@ Result<Listed<model::Event>> Events::audit(const AuditQuery& query)
     conditions.add_if("created_at <", query.to);
     conditions.add_if("position <", query.before);
     const auto limit = std::clamp<std::int64_t>(query.limit, 1, 100);
-    if (query.event_type && connection_.dialect() == sql::Dialect::sqlite) {
-        conditions.add_if("user_id =", query.user_id);
+    if (query.event_type && !query.user_id && connection_.dialect() == sql::Dialect::sqlite)
         return newest_of_type(connection_, conditions, query, limit);
-    }
-    const auto chosen = query.user_id ? done_by(conditions, *query.user_id) : select_event + conditions.text();
+    const auto chosen =
+        query.user_id ? done_by(conditions, *query.user_id, query.owner_id) : select_event + conditions.text();
     return select_events(connection_, chosen, conditions, "position DESC", limit);
 }
 

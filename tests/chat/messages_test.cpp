@@ -44,6 +44,19 @@ TEST(UserTurn, TextsThatRunTogetherAreNotTheSame)
               key_of(R"([{"role":"user","content":"a"},{"role":"user","content":"bc"}])"));
 }
 
+// A body of 32 MiB may have sixteen million elements: they are not all kept to say that the first is wrong.
+TEST(SentMessages, AreReadUntilOneIsNotGood)
+{
+    std::vector<std::size_t> asked;
+    const auto sent = sent_messages(JsonView(R"([{"role":"user"},1,{"role":"user"}])"),
+                                    [&](const SentMessage& message, std::size_t index) {
+                                        asked.push_back(index);
+                                        return message.whole.is_object();
+                                    });
+    EXPECT_EQ(sent.size(), 2u);
+    EXPECT_EQ(asked, (std::vector<std::size_t>{0, 1}));
+}
+
 TEST(UserTurn, TakesTheTextOfTheNewestUserMessageWhateverNamesTheTurn)
 {
     const auto sent = sent_messages(JsonView(
@@ -68,7 +81,8 @@ TEST(Messages, TheFirstTextIsCutWhereACharacterEnds)
         const auto list = R"([{"role":"user","content":)" + content + "},{}]";
         return std::string(first_text(sent_messages(JsonView(list)), bytes, room));
     };
-    for (const std::string text : {R"("a한글\nb")", R"("a\ud55c글\nb")", R"([{"type":"text","text":"a한글"},{"text":"b"}])"}) {
+    for (const std::string text :
+         {R"("a한글\nb")", R"("a\ud55c글\nb")", R"([{"type":"text","text":"a한글"},{"text":"b"}])"}) {
         EXPECT_EQ(first(text, 4096), "a한글\nb") << text;
         EXPECT_EQ(first(text, 7), "a한글") << text;
         EXPECT_EQ(first(text, 6), "a한") << text;
@@ -102,11 +116,11 @@ TEST(Messages, AProblemNamesItsPlace)
         std::string_view text;
         std::string_view param;
     };
-    for (const auto& [text, param] : {Case{R"([{"role":"king","content":"x"}])", "messages[0].role"},
-                                      Case{R"([{"role":"user","content":"x"},{"role":"user","content":7}])", "messages[1].content"},
-                                      Case{R"([{"role":"assistant","tool_calls":[{"id":"c"}]}])", "messages[0].tool_calls[0].function"},
-                                      Case{R"([{"role":"assistant","tool_calls":{}}])", "messages[0].tool_calls"},
-                                      Case{R"([3])", "messages[0]"}}) {
+    for (const auto& [text, param] :
+         {Case{R"([{"role":"king","content":"x"}])", "messages[0].role"},
+          Case{R"([{"role":"user","content":"x"},{"role":"user","content":7}])", "messages[1].content"},
+          Case{R"([{"role":"assistant","tool_calls":[{"id":"c"}]}])", "messages[0].tool_calls[0].function"},
+          Case{R"([{"role":"assistant","tool_calls":{}}])", "messages[0].tool_calls"}, Case{R"([3])", "messages[0]"}}) {
         const auto read = to_messages(JsonView(text));
         ASSERT_FALSE(read) << text;
         EXPECT_EQ(read.error().param(), param);
@@ -131,11 +145,19 @@ TEST(BackgroundTasks, TheHeaderCountsFirst)
 
 TEST(BackgroundTasks, DefaultTemplatesAreKnownByTheirMarks)
 {
-    EXPECT_EQ(background_task_of(call_with(R"([{"role":"user","content":"### Task:\nGenerate a concise, 3-5 word title with an emoji\n<chat_history>x</chat_history>"}])")),
-              "title_generation");
-    EXPECT_EQ(background_task_of(call_with(R"([{"role":"user","content":"### Task:\nGenerate 1-3 broad tags categorizing"}])")), "tags_generation");
-    EXPECT_EQ(background_task_of(call_with(R"([{"role":"user","content":"### Task:\nSuggest 3-5 relevant follow-up questions or prompts"}])")), "follow_up_generation");
-    EXPECT_EQ(background_task_of(call_with(R"([{"role":"system","content":"Available Tools: []"},{"role":"user","content":"History:"}])")), "function_calling");
+    EXPECT_EQ(
+        background_task_of(call_with(
+            R"([{"role":"user","content":"### Task:\nGenerate a concise, 3-5 word title with an emoji\n<chat_history>x</chat_history>"}])")),
+        "title_generation");
+    EXPECT_EQ(background_task_of(
+                  call_with(R"([{"role":"user","content":"### Task:\nGenerate 1-3 broad tags categorizing"}])")),
+              "tags_generation");
+    EXPECT_EQ(background_task_of(call_with(
+                  R"([{"role":"user","content":"### Task:\nSuggest 3-5 relevant follow-up questions or prompts"}])")),
+              "follow_up_generation");
+    EXPECT_EQ(background_task_of(call_with(
+                  R"([{"role":"system","content":"Available Tools: []"},{"role":"user","content":"History:"}])")),
+              "function_calling");
     EXPECT_EQ(background_task_of(call_with(one)), "");
 }
 
@@ -169,7 +191,8 @@ TEST(AgentCall, PassesWhatFormsTheAnswerAndRefusesSeveralChoices)
         "tools":[{"type":"function","function":{"name":"g"}}]}})");
     const auto allowed = agent_request(call);
     ASSERT_TRUE(allowed) << allowed.error().message();
-    ASSERT_EQ(allowed->client_tools.size(), 1u) << "a tool that is called with text is not offered, and of the others those allowed";
+    ASSERT_EQ(allowed->client_tools.size(), 1u)
+        << "a tool that is called with text is not offered, and of the others those allowed";
     EXPECT_EQ(allowed->client_tools[0].name, "g");
     EXPECT_EQ(allowed->tool_choice, "required");
     call.n = 2;

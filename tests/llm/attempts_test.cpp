@@ -4,6 +4,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/post.hpp>
 
+#include "llm/attempt_note.hpp"
 #include "llm/gateway_fixture.hpp"
 #include "support/openai_script.hpp"
 #include "support/scripted_upstream.hpp"
@@ -36,6 +37,26 @@ protected:
     KeepingSink sink;
     RelayRecord record;
 };
+
+struct NoAttempt {
+    static model::AttemptRow settled_row(const MaybeFailure&, Steady::time_point) { return {}; }
+};
+
+TEST_F(Attempts, ARowThatHasToWaitIsNotLostWhenItsCallIsCancelled)
+{
+    {
+        Noted<NoAttempt> note(&attempts);  // whose log never has a place at once
+        EXPECT_FALSE(note.ended(std::nullopt, Steady::now()));
+        EXPECT_TRUE(attempts.rows().empty());
+    }
+    EXPECT_EQ(attempts.rows().size(), 1u);
+    on_core([this]() -> Task<void> {
+        Noted<NoAttempt> note(&attempts);
+        EXPECT_FALSE(note.ended(std::nullopt, Steady::now()));
+        co_await note.kept();
+    });
+    EXPECT_EQ(attempts.rows().size(), 2u);
+}
 
 TEST_F(Attempts, AFailureAndTheAnswerBehindItAreTwoRows)
 {

@@ -76,7 +76,8 @@ struct SentMessage {
     schema::JsonView role = {};
     schema::JsonView content = {};
 };
-std::vector<SentMessage> sent_messages(const schema::JsonView& list);
+std::vector<SentMessage> sent_messages(const schema::JsonView& list,
+                                       const std::function<bool(const SentMessage&, std::size_t)>& good = {});
 
 // A checked /v1/chat/completions request. Views point into the body, which outlives the call.
 struct CompletionCall {

@@ -31,15 +31,15 @@ struct Url {
     bool tls = false;
     std::string host;
     std::uint16_t port = 80;
-    std::string target = "/";   // path and query as written
+    std::string target = "/";  // path and query as written
 
-    std::string origin() const;   // "https://host:port"
+    std::string origin() const;  // "https://host:port"
 };
 Result<Url> parse_url(std::string_view text);
 
 struct ClientTimeouts {
-    std::chrono::milliseconds connect{5000};      // DNS + TCP + TLS
-    std::chrono::milliseconds head{30000};        // from the last request byte
+    std::chrono::milliseconds connect{5000};  // DNS + TCP + TLS
+    std::chrono::milliseconds head{30000};  // from the request's sending on
 };
 
 // Whether a request may carry this header field: it cannot become another one, and is not one the client sets itself.
@@ -47,7 +47,7 @@ bool may_be_sent(std::string_view name, std::string_view value);
 
 // What differs from one request of a form to the next.
 struct ClientCall {
-    std::string_view body;        // must live until send() has returned
+    std::string_view body;  // must live until send() has returned
     ClientTimeouts timeouts;
     Deadline deadline = Deadline::never();
     // Where this request may go, checked for the URL, every address of its name and the peer; null: anywhere (model
@@ -61,7 +61,7 @@ struct ClientRequest : ClientCall {
     ClientRequest(Method verb, Url where) : method(verb), url(std::move(where)) {}
     Method method;
     Url url;
-    HeaderFields headers;   // Host, Content-Length, Connection are set by the client
+    HeaderFields headers;  // Host, Content-Length, Connection are set by the client
 };
 
 // Method, place and header fields that requests have in common, checked and written down.
@@ -73,7 +73,7 @@ public:
     Method method() const { return method_; }
     const Url& url() const { return url_; }
     const std::string& origin() const { return origin_; }
-    std::string_view lines() const { return lines_.reveal(); }   // the request line and the fields, with their ends
+    std::string_view lines() const { return lines_.reveal(); }  // the request line and the fields, with their ends
 
 private:
     RequestForm(Method method, Url url) : method_(method), url_(std::move(url)), origin_(url_.origin()) {}
@@ -81,7 +81,7 @@ private:
     Method method_;
     Url url_;
     std::string origin_;
-    SecretString lines_;   // one of the fields may be a credential
+    SecretString lines_;  // one of the fields may be a credential
 };
 
 // How an exchange failed, as far as a caller must tell apart (llm-upstreams §6). Stands in Error::reason():
@@ -115,11 +115,11 @@ public:
 };
 
 struct ClientOptions {
-    std::size_t connections_per_origin = 512;     // all cores together, divided between them
+    std::size_t connections_per_origin = 512;  // all cores together, divided between them
     std::size_t idle_per_origin = 64;
     std::chrono::seconds idle_time{55};
-    std::chrono::seconds connection_life{600};    // so that changes of DNS are seen
-    std::string extra_ca_file;                    // besides the system's roots; tests use it
+    std::chrono::seconds connection_life{600};  // so that changes of DNS are seen
+    std::string extra_ca_file;  // besides the system's roots; tests use it
 };
 
 // The cores outlive the client.
@@ -134,8 +134,10 @@ public:
     // The form outlives the call.
     Task<Result<std::unique_ptr<ResponseStream>>> send(const RequestForm& form, const ClientCall& call);
 
-    struct Counts { std::size_t open = 0, idle = 0; };
-    Counts counts() const;   // for metrics; thread-safe
+    struct Counts {
+        std::size_t open = 0, idle = 0;
+    };
+    Counts counts() const;  // for metrics; thread-safe
     // Closes idle connections; for shutdown, called on no core.
     void close_idle();
 

@@ -98,7 +98,7 @@ public:
     }
 
     // Over an array of objects, each byte passed once: member(key, value) for every member of an element, as for_each_member,
-    // then element(const JsonView&). Elements that are no objects have no members.
+    // then element(const JsonView&), which may return bool as above. Elements that are no objects have no members.
     template <class Member, class Element>
     void for_each_element_with_members(Member&& member, Element&& element) const
     {
@@ -109,7 +109,8 @@ public:
                 member(members.key(), members.value());
             if (!elements.take_element(members))
                 return;
-            element(elements.value());
+            if (!call(element, elements.value()))
+                return;
         }
     }
 

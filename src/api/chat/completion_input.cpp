@@ -334,10 +334,13 @@ std::optional<Error> check_messages(const Fields& body, chat::CompletionCall& ca
     if (!list.is_array())
         return wrong("messages", "messages must be an array.", "invalid_type");
     call.message_list = list;
-    call.messages = chat::sent_messages(list);
-    for (std::size_t i = 0; i < call.messages.size(); ++i)
-        if (auto problem = problem_of_message(call.messages[i], i))
-            return problem;
+    std::optional<Error> problem;
+    call.messages = chat::sent_messages(list, [&problem](const chat::SentMessage& message, std::size_t index) {
+        problem = problem_of_message(message, index);
+        return !problem;
+    });
+    if (problem)
+        return problem;
     if (call.messages.empty())
         return wrong("messages", "messages must not be empty.");
     return std::nullopt;

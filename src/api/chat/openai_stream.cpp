@@ -128,7 +128,8 @@ Task<Result<void>> OpenAiStream::rendered(std::string_view events)
     return write(events);
 }
 
-// Sent by finish(), with the end of the body: one send less, and the client is woken once.
+// Sent by finish(), with the end of the body: one send less, and the client is woken once. What is written down in between waits only
+// while the storage is behind by 20,000 rows.
 Task<Result<void>> OpenAiStream::rendered_last(std::string events)
 {
     if (!answer_.session_id.empty())

@@ -16,7 +16,7 @@
 namespace dure::http {
 namespace connection_answer_parts {
 
-constexpr std::size_t copied_size = 8 * 1024;   // up to here copying is cheaper than a second piece
+constexpr std::size_t copied_size = 8 * 1024;  // up to here copying is cheaper than a second piece
 
 Error client_is_gone()
 {
@@ -142,7 +142,7 @@ Task<Result<void>> Connection::send(Pieces pieces)
 {
     if (broken_)
         co_return client_is_gone();
-    broken_ = true;   // until all is sent: a cancelled write leaves half a message behind
+    broken_ = true;  // until all is sent: a cancelled write leaves half a message behind
     if (!link_->write_now(pieces))
         co_return client_is_gone();
     if (!pieces.empty() && !co_await link_->write(pieces))
@@ -156,7 +156,9 @@ Task<Result<void>> Connection::respond(Response response)
     if (send_waits_its_turn(core_->exchanges.load(std::memory_order_relaxed))) {
         co_await boost::asio::post(boost::asio::deferred);
         const auto state = co_await boost::asio::this_coro::cancellation_state;
-        if (state.cancelled() != boost::asio::cancellation_type::none)   // meanwhile: another answer may be given instead
+        const bool last_chance = cancelled_ && !link_->ended();  // the server stops, and the client still reads
+        if (state.cancelled() != boost::asio::cancellation_type::none &&
+            !last_chance)  // another answer may be given instead
             throw boost::system::system_error(boost::asio::error::operation_aborted);
     }
     begin_answer(response, Answer::finished);
@@ -188,7 +190,7 @@ Task<Result<void>> Connection::respond(Response response)
 
 Task<Result<void>> Connection::start_stream(Response head)
 {
-    close_after_ = framing_.http_1_0;   // its end is told by closing
+    close_after_ = framing_.http_1_0;  // its end is told by closing
     begin_answer(head, Answer::streaming);
     chunked_answer_ = !framing_.http_1_0;
     bodiless_ = head_.method == Method::head;
@@ -243,7 +245,7 @@ Task<Result<void>> Connection::send_chunk(std::string_view bytes, bool last)
         co_return client_is_gone();
     if (!pieces.empty())
         DURE_CO_TRY_VOID(co_await send(pieces));
-    return_room(out_);   // a stream may last: it keeps no room between its chunks
+    return_room(out_);  // a stream may last: it keeps no room between its chunks
     if (last)
         answer_ = Answer::finished;
     co_return Result<void>();

@@ -169,7 +169,7 @@ struct FramingFields {
     void take(const HeaderView& field)
     {
         const auto named = [&](std::string_view name) { return equals_ignoring_case(field.name, name); };
-        switch (field.name.size()) {   // most fields are none of these: the length tells
+        switch (field.name.size()) {  // most fields are none of these: the length tells
         case 4:
             if (named("host"))
                 ++hosts, host = field.value;
@@ -194,8 +194,7 @@ struct FramingFields {
             if (named("transfer-encoding"))
                 ++codings, coding = field.value;
             break;
-        default:
-            break;
+        default: break;
         }
     }
 };
@@ -208,12 +207,13 @@ Result<void> check_framing(const FramingFields& fields, RequestHead& out, Framin
         return refuse("The Host field is malformed.");
     framing.host = framing.authority.empty() ? fields.host : framing.authority;
     if (fields.codings > 0) {
-        if (framing.http_1_0 || fields.codings > 1 || fields.lengths > 0 || !equals_ignoring_case(fields.coding, "chunked"))
+        if (framing.http_1_0 || fields.codings > 1 || fields.lengths > 0 ||
+            !equals_ignoring_case(fields.coding, "chunked"))
             return refuse("The only transfer coding taken is chunked, once, in HTTP/1.1, without Content-Length.");
         framing.chunked = true;
     }
     if (fields.lengths > 0) {
-        constexpr std::size_t most_digits = 18;   // below 2^63: no overflow in any sum
+        constexpr std::size_t most_digits = 18;  // below 2^63: no overflow in any sum
         if (fields.lengths > 1 || !all_digits(fields.length) || fields.length.size() > most_digits)
             return refuse("Content-Length must be there once and be a number.");
         std::uint64_t length = 0;
@@ -225,7 +225,8 @@ Result<void> check_framing(const FramingFields& fields, RequestHead& out, Framin
     if (fields.bad_option)
         return refuse("The Connection field is malformed.");
     if (fields.expects_other)
-        return Error(Errc::expectation_failed, "The only expectation taken is 100-continue.").reason("expectation_failed");
+        return Error(Errc::expectation_failed, "The only expectation taken is 100-continue.")
+            .reason("expectation_failed");
     out.has_body = framing.chunked || out.content_length.has_value();
     out.keep_alive = !fields.close && (!framing.http_1_0 || fields.keep_alive);
     framing.expects_continue = fields.expects && !framing.http_1_0 && out.has_body;
@@ -251,7 +252,7 @@ Result<std::size_t> HeadGuard::scan(std::string_view bytes)
             return at + 1;
     }
     // Bytes without a line end are looked at again when more come; the bound on the head keeps that small.
-    constexpr std::size_t around_target = 32;   // method, blanks and version
+    constexpr std::size_t around_target = 32;  // method, blanks and version
     if (scanned_ == 0 && bytes.size() > limits_->target_bytes + around_target)
         return refuse_target();
     if (bytes.size() > limits_->head_bytes)
@@ -266,8 +267,9 @@ std::string_view HeadGuard::path_of(std::string_view bytes)
         return {};
     const auto target_text = bytes.substr(from + 1, bytes.find_first_of(" \r\n", from + 1) - from - 1);
     const auto path = target_text.substr(0, target_text.find('?'));
-    return path.substr(0, static_cast<std::size_t>(
-                              std::find_if_not(path.begin(), path.end(), [](char c) { return is(c, target); }) - path.begin()));
+    return path.substr(
+        0, static_cast<std::size_t>(std::find_if_not(path.begin(), path.end(), [](char c) { return is(c, target); }) -
+                                    path.begin()));
 }
 
 std::string_view HeadGuard::origin_of(std::string_view bytes)
@@ -344,7 +346,7 @@ Result<void> HeadGuard::parse_request_line(std::string_view line, RequestHead& o
 Result<void> HeadGuard::parse_fields(std::string_view lines, RequestHead& out) const
 {
     while (!lines.empty()) {
-        const auto end = lines.find('\r');   // of a lone one the rest is no proper field
+        const auto end = lines.find('\r');
         const auto line = lines.substr(0, end);
         lines.remove_prefix(line.size());
         if (!lines.empty() && !lines.starts_with("\r\n"))

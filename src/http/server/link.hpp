@@ -1,5 +1,5 @@
 // One client socket, plain or TLS, with its input buffer and its clock. Exactly one read is outstanding while anybody
-// cares about the client (so that its leaving is noticed at once, also while a handler runs); what it brings is the
+// cares about the client (so that its leaving is noticed, also while a handler runs); what it brings is the
 // next input. One lazily armed timer serves every limit. Used on the core of the connection only.
 //
 //   wait_input() until input() holds enough -> consume() ... write() ... linger() | close()
@@ -81,19 +81,20 @@ public:
     // Says that nothing more will come and waits until the client has closed too, so that it can read the answer.
     Task<void> linger(std::chrono::milliseconds limit);
     void close();
-    void abort();   // without waiting for unsent bytes
+    void abort();  // without waiting for unsent bytes
     bool closed() const { return !socket_.is_open(); }
     // Destroys whoever waits, after the loops have ended: waiter and link would keep each other alive.
     void abandon();
 
     // For the WebSocket: a read by callback, from the same input.
-    void read_into(boost::asio::mutable_buffer target, std::function<void(boost::system::error_code, std::size_t)> done);
+    void read_into(boost::asio::mutable_buffer target,
+                   std::function<void(boost::system::error_code, std::size_t)> done);
     void cancel_read_into();
     Socket& socket() { return socket_; }
     TlsStream* tls() { return tls_.get(); }
 
 private:
-    friend class Receive;   // room() and on_read()
+    friend class Receive;  // room() and on_read()
     using Waiter = boost::asio::async_result<boost::asio::use_awaitable_t<>, void()>::handler_type;
 
     void start_read();
@@ -108,10 +109,10 @@ private:
 
     Socket socket_;
     std::unique_ptr<TlsStream> tls_;
-    Receive receive_;   // without TLS
+    Receive receive_;  // without TLS
     boost::asio::steady_timer timer_;
     std::chrono::milliseconds write_stall_;
-    std::size_t output_bound_ = 0;   // 0: the system's own
+    std::size_t output_bound_ = 0;  // 0: the system's own
 
     std::unique_ptr<char[]> buffer_;
     std::size_t capacity_;
@@ -127,7 +128,7 @@ private:
     boost::asio::mutable_buffer reader_target_;
     std::function<void(boost::system::error_code, std::size_t)> reader_;
 
-    Steady::time_point timer_at_ = Steady::time_point::max();   // max: not armed
+    Steady::time_point timer_at_ = Steady::time_point::max();  // max: not armed
     Steady::time_point wait_until_ = Steady::time_point::max();
     Steady::time_point write_until_ = Steady::time_point::max();
 };

@@ -84,8 +84,12 @@ void Receive::complete(void* scheduler, asio::detail::operation* base, const err
     const bool taken_back = std::exchange(receive.taken_back_, false) && receive.ec_ == asio::error::operation_aborted;
     if (scheduler == nullptr)
         return;
-    if (taken_back && receive.socket_.is_open() && !receive.try_now())
-        return receive.start();
+    if (taken_back && receive.socket_.is_open()) {
+        if (!receive.try_now())
+            return receive.start();
+        receive.came_short_ =
+            !receive.ec_;   // the reactor did not see this read, and would queue the next without a try
+    }
     if (receive.came_short_)
         receive.list();
     receive.link_.on_read(receive.ec_, receive.bytes_transferred_);
