@@ -263,8 +263,9 @@ TEST(UsageScanner, CountsAsTheTreeDoes)
           R"({"completion_tokens_details":{"reasoning_tokens":5,"x":{}},"cost":-1})",
           R"({"prompt_tokens_details":null,"completion_tokens_details":[],"cost":null})",
           R"({"prompt_tokens":1,"prompt_tokens":2,"prompt_tokens_details":{"cached_tokens":1,"cached_tokens":4}})"}) {
+        const auto chunk = R"({"choices":[],"usage":)" + text + "}";   // what was scanned refers to it
         ScannedUsage scanned;
-        ASSERT_TRUE(scan_usage_chunk(R"({"choices":[],"usage":)" + text + "}", scanned)) << text;
+        ASSERT_TRUE(scan_usage_chunk(chunk, scanned)) << text;
         EXPECT_EQ(scanned.text, text);
         const auto slow = usage_of(OrderedJson::parse(text));
         const auto& quick = scanned.numbers;
