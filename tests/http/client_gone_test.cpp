@@ -40,10 +40,10 @@ TEST(ClientGone, IsNoticedWhenItsEndCameTogetherWithItsRequest)
 {
     for (const bool by_reset : {false, true}) {
         std::atomic<bool> go_on{false};
+        std::promise<void> held, sent;   // the core may use them until it has ended
         RunningServer server;
         server.application.handler = waiting_handler(OnClientGone::cancel, go_on);
         RawClient client(server.port());
-        std::promise<void> held, sent;
         boost::asio::post(server.cores().at(0), [&] {
             held.set_value();
             sent.get_future().wait();
