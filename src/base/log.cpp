@@ -5,6 +5,7 @@
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <charconv>
@@ -234,27 +235,29 @@ bool word_char(char c)
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
 
-// Whether a pattern of redact() may begin with it.
+struct CredentialPattern {
+    std::string_view start;
+    std::size_t least;  // characters behind the start that make it a credential
+    bool whole_word;  // not in the middle of another word ("task-1" holds "sk-1")
+};
+
+constexpr std::array<CredentialPattern, 6> credential_patterns = {{{"eyJ", 10, true},
+                                                                   {"sk-", 6, true},
+                                                                   {"dk_", 6, true},
+                                                                   {"$argon2", 4, false},
+                                                                   {"Bearer ", 4, true},
+                                                                   {"bearer ", 4, true}}};
+
 bool may_begin_credential(char c)
 {
-    return c == 'e' || c == 's' || c == 'd' || c == '$' || c == 'B' || c == 'b';
+    return std::any_of(credential_patterns.begin(), credential_patterns.end(),
+                       [c](const CredentialPattern& pattern) { return pattern.start.front() == c; });
 }
 
 }  // namespace
 
 std::string redact(std::string_view text)
 {
-    struct Pattern {
-        std::string_view start;
-        std::size_t least;  // characters behind the start that make it a credential
-        bool whole_word;  // not in the middle of another word ("task-1" holds "sk-1")
-    };
-    static constexpr std::array<Pattern, 6> patterns = {{{"eyJ", 10, true},
-                                                         {"sk-", 6, true},
-                                                         {"dk_", 6, true},
-                                                         {"$argon2", 4, false},
-                                                         {"Bearer ", 4, true},
-                                                         {"bearer ", 4, true}}};
     std::string out;
     out.reserve(text.size());
     for (std::size_t at = 0; at < text.size();) {
@@ -264,7 +267,7 @@ std::string redact(std::string_view text)
         out += text.substr(at, plain - at);
         at = plain;
         std::size_t length = 0;
-        for (const auto& pattern : patterns) {
+        for (const auto& pattern : credential_patterns) {
             if (!text.substr(at).starts_with(pattern.start))
                 continue;
             if (pattern.whole_word && at > 0 && word_char(text[at - 1]))

@@ -25,10 +25,7 @@ Relayed relayed_by_lines(std::string_view stream, std::size_t split, std::size_t
                 break;
             translator.event(event.event, event.data, result.bytes);
         }
-    result.complete = translator.reader().complete();
-    result.failure = translator.reader().failure();
-    if (result.complete)
-        translator.finish(result.bytes);
+    finish(translator, result);
     return result;
 }
 

@@ -64,6 +64,14 @@ struct Relayed {
     }
 };
 
+inline void finish(openai::RelayTranslator& translator, Relayed& result)
+{
+    result.complete = translator.reader().complete();
+    result.failure = translator.reader().failure();
+    if (result.complete)
+        translator.finish(result.bytes);
+}
+
 inline Relayed relayed(std::string_view stream, bool include_usage = false, std::size_t split = 0, std::size_t choices = 1)
 {
     Relayed result;
@@ -89,10 +97,7 @@ inline Relayed relayed(std::string_view stream, bool include_usage = false, std:
     }
     if (reader.finish(event))
         translator.event(event.event, event.data, result.bytes);
-    result.complete = translator.reader().complete();
-    result.failure = translator.reader().failure();
-    if (result.complete)
-        translator.finish(result.bytes);
+    finish(translator, result);
     return result;
 }
 
