@@ -263,7 +263,8 @@ void House::shut_down()
     on.logger.info("stopping");
     api.stop_accepting_work();                                   // 1. new work is refused
     server.wind_down();
-    while (server.open_exchanges() > 0 && deadline.left() > std::chrono::seconds(1))
+    const auto to_record = std::min<Steady::duration>(std::chrono::seconds(1), patience / 10);
+    while (server.open_exchanges() > 0 && deadline.left() > to_record)
         std::this_thread::sleep_for(std::chrono::milliseconds(5));   // 2. streams finish
     server.stop_accepting();
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline.left());

@@ -1,6 +1,7 @@
 // What stands between a retry plan and the health of a model's targets: admissions now, and admitted attempts.
 #pragma once
 
+#include "llm/call_metrics.hpp"
 #include "llm/catalog.hpp"
 #include "llm/retry_plan.hpp"
 
@@ -37,7 +38,7 @@ public:
     {
         return target(candidate).health->admit(now_, tried_keys);
     }
-    bool may_retry(std::size_t candidate) override { return target(candidate).health->may_retry(now_); }
+    bool may_retry(std::size_t candidate) override { return target(candidate).health->may_retry(); }
 
 private:
     const ModelEntry& model_;
@@ -45,30 +46,48 @@ private:
     std::vector<std::size_t> order_;
 };
 
-// An admitted attempt; one that ends without an outcome (cancelled) gives a probe's place back.
+// An admitted attempt and what it tells: the metrics once it has gone out, its target's health. One that ends without an outcome
+// (cancelled) gives a probe's place back.
 class Admitted {
 public:
-    Admitted(TargetHealth& health, std::size_t key) : health_(health), key_(key) { health_.begins(); }
+    Admitted(const Target& target, std::size_t key, CallMetrics& metrics)
+        : target_(target), metrics_(metrics), key_(key), began_(target.health->era())
+    {
+        target_.health->begins();
+    }
     Admitted(const Admitted&) = delete;
     Admitted& operator=(const Admitted&) = delete;
     ~Admitted()
     {
+        if (out_)
+            metrics_.attempt(target_, Failure(FailureClass::cancelled, ""));
         if (!noted_)
-            health_.abandoned();
-        health_.ends();
+            target_.health->abandoned(began_);
+        target_.health->ends();
     }
+    void goes_out() { out_ = true; }
     void ended(const MaybeFailure& failure, Steady::time_point now)
     {
+        out_ = false;
+        metrics_.attempt(target_, failure);
         if (failure && (failure->kind == FailureClass::cancelled || failure->kind == FailureClass::busy))
             return;
-        health_.note(key_, failure, now);
+        target_.health->note(key_, failure, now, began_);
         noted_ = true;
+    }
+    TargetHealth::Era began() const { return began_; }
+    std::optional<Steady::duration> overtaken(Steady::time_point now) const
+    {
+        return target_.health->overtaken(key_, now, began_);
     }
 
 private:
-    TargetHealth& health_;
+    const Target& target_;
+    CallMetrics& metrics_;
     std::size_t key_;
+    TargetHealth::Era began_;
     bool noted_ = false;
+    bool out_ = false;
 };
 
 }  // namespace dure::llm

@@ -29,6 +29,8 @@ EmbeddingEnd::~EmbeddingEnd()
     call.error = error_;
     call.took = Steady::now() - started_;
     call.usage = usage_;
+    if (usage_.estimated)
+        metrics_.usage_estimated();
     metrics_.finished(call);
 }
 

@@ -12,6 +12,7 @@
 #include "dure/base/log.hpp"
 #include "dure/base/text.hpp"
 #include "llm/openai/json_text.hpp"
+#include "llm/refused_parameter.hpp"
 
 namespace dure::llm {
 
@@ -262,22 +263,58 @@ Error to_error(const Failure& failure)
     return error;
 }
 
+namespace {
+
+// {"detail":[{"loc":["body","seed"],"msg":"Extra inputs are not permitted"}, …]}: the first of them.
+void read_detail(const OrderedJson& detail, UpstreamProblem& problem)
+{
+    if (detail.is_string())
+        problem.message = detail.get<std::string>();
+    if (!detail.is_array() || detail.empty() || !detail.front().is_object())
+        return;
+    const auto& first = detail.front();
+    problem.message = text_member(first, "msg");
+    const auto place = first.find("loc");
+    if (place == first.end() || !place->is_array())
+        return;
+    for (const auto& step : *place) {
+        const auto name = step.is_string()             ? step.get<std::string>()
+                          : step.is_number_integer() ? std::to_string(step.get<std::int64_t>())
+                                                       : std::string();
+        if (problem.param.empty() && name == "body")
+            continue;
+        problem.param += (problem.param.empty() ? "" : ".") + name;
+    }
+}
+
+bool was_moderated(const OrderedJson& error)
+{
+    const auto told = error.find("metadata");
+    return told != error.end() && told->is_object() && (told->contains("flagged_input") || told->contains("reasons"));
+}
+
+}  // namespace
+
 UpstreamProblem read_problem(int status, const OrderedJson& body)
 {
     UpstreamProblem problem;
     problem.status = status;
     if (!body.is_object())
         return problem;
+    if (const auto detail = body.find("detail"); detail != body.end() && !body.contains("error"))
+        read_detail(*detail, problem);
     const auto inner = body.find("error");
     if (inner != body.end() && inner->is_string()) {
         problem.message = inner->get<std::string>();
         return problem;
     }
     const auto& source = inner != body.end() && inner->is_object() ? *inner : body;
-    problem.message = text_member(source, "message");
+    if (auto message = text_member(source, "message"); !message.empty())
+        problem.message = std::move(message);
     problem.code = text_member(source, "code");
     problem.type = text_member(source, "type");
-    problem.param = text_member(source, "param");
+    if (auto param = text_member(source, "param"); !param.empty())
+        problem.param = std::move(param);
     int as_status = 0;   // OpenRouter and vLLM give the HTTP status as the code
     const auto* end = problem.code.data() + problem.code.size();
     const auto parsed = std::from_chars(problem.code.data(), end, as_status);
@@ -286,6 +323,8 @@ UpstreamProblem read_problem(int status, const OrderedJson& body)
             problem.status = as_status;
         problem.code.clear();
     }
+    if (was_moderated(source))
+        problem.code = "content_filter";
     return problem;
 }
 
@@ -296,13 +335,17 @@ Failure classify(const UpstreamProblem& problem)
                                   [&](const auto& one) { return row_matches(one, problem, message); });
     Failure failure;
     failure.kind = row == class_rows.end() ? FailureClass::server : row->kind;
+    const bool of_a_parameter = failure.kind == FailureClass::bad_request || failure.kind == FailureClass::unsupported_param;
+    const auto refused = of_a_parameter && problem.status != 413 ? refused_parameter(problem.message, problem.param) : "";
+    if (!refused.empty())
+        failure.kind = FailureClass::unsupported_param;
     failure.status = problem.status;
     failure.detail = std::string(utf8_prefix(problem.message, longest_message));
     if (!from_caller(failure.kind))
         return failure;   // a provider's own troubles are told in our words
     failure.message = failure.detail;
     failure.code = problem.code;
-    failure.param = field_path(problem.param) ? problem.param : "";
+    failure.param = !refused.empty() ? refused : field_path(problem.param) ? problem.param : "";
     if (failure.kind == FailureClass::context_length)
         failure.param = "messages";
     if (failure.kind == FailureClass::unsupported_param && failure.param.empty())

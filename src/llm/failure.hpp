@@ -92,7 +92,8 @@ struct UpstreamProblem {
     std::string message;
     std::string param;
 };
-// Reads {"error":{…}}, {"error":"text"}, {"object":"error",…} and {"message":…}; other shapes leave the fields empty.
+// Reads {"error":{…}}, {"error":"text"}, {"object":"error",…}, {"message":…} and {"detail":…} with a text or FastAPI's list; other shapes leave
+// the fields empty. OpenRouter tells of its moderation beside the message: that is read as the code content_filter.
 UpstreamProblem read_problem(int status, const OrderedJson& body);
 Failure classify(const UpstreamProblem& problem);
 // How long until the limit has room again: `1s`, `6m0s`, `12ms` (OpenAI), or an RFC 3339 time (Anthropic).

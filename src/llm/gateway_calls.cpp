@@ -187,6 +187,10 @@ Task<Result<void>> Gateway::State::try_targets(const Catalog& catalog, const Mod
             step = plan.first(left());
             continue;
         }
+        if (step.pause > Steady::duration::zero() && !admissions.may_retry(step.target)) {   // meanwhile the breaker has opened
+            step = plan.after(Failure(FailureClass::busy, ""), false, left());
+            continue;
+        }
         const auto& target = admissions.target(step.target);
         if (before != nullptr && before != &target)
             metrics.fell_back(before->label, target.label, *left_for);
@@ -208,11 +212,23 @@ Task<Result<void>> Gateway::State::try_targets(const Catalog& catalog, const Mod
     }
 }
 
+namespace {
+
+// What an attempt's end says of its target. The deadline of the whole request, which ends with the first output, is none of its fault.
+MaybeFailure blamed(const MaybeFailure& failure, const Ask& ask, Steady::time_point now)
+{
+    const bool of_the_request = failure && failure->kind == FailureClass::timeout && !failure->after_output &&
+                                ask.context.deadline.at() <= now;
+    return of_the_request ? MaybeFailure(Failure(FailureClass::cancelled, "")) : failure;
+}
+
+}  // namespace
+
 Task<MaybeFailure> Gateway::State::attempt(const Catalog& catalog, const ModelEntry& model, const Target& target,
                                            std::size_t key, const Ask& ask, Reply& reply, Steady::time_point now)
 {
     const auto& entry = catalog.provider(target.provider);
-    Admitted admitted(*target.health, key);
+    Admitted admitted(target, key, metrics);
     auto slot = entry.running->try_enter();
     if (!slot) {
         auto refusal = Bulkhead::Refusal::deadline;
@@ -221,10 +237,16 @@ Task<MaybeFailure> Gateway::State::attempt(const Catalog& catalog, const ModelEn
         else
             co_return Failure(FailureClass::busy, "");
         now = Steady::now();
+        if (const auto pause = admitted.overtaken(now)) {
+            Failure closed(FailureClass::busy, "");
+            closed.retry_after = std::chrono::ceil<std::chrono::milliseconds>(*pause);
+            co_return closed;
+        }
     }
     reply.completion.answered_by = target.label;
     reply.from_mock_fallback(target.in_process && &target != &model.targets.front());
-    reply.attempt_begins(*target.health);
+    reply.attempt_begins(*target.health, admitted.began());
+    admitted.goes_out();
     AttemptNote note(attempt_log, Tried{target, key, model.info.id, now}, ask, reply);
     if ((target.drains || reply.others() != nullptr) && ask.context.from_client)
         co_return co_await drained(entry.provider->attempt(target, key, ask, reply),
@@ -233,9 +255,10 @@ Task<MaybeFailure> Gateway::State::attempt(const Catalog& catalog, const ModelEn
     if (failure)
         hide_own_secrets(*failure, entry.settings);
     const auto end = Steady::now();
-    admitted.ended(failure, end);
-    note_attempt(target, key, ask, reply, failure);
-    if (!note.ended(failure, end))
+    const auto told = blamed(failure, ask, end);
+    admitted.ended(told, end);
+    log_failure(target, key, ask, reply, told);
+    if (!note.ended(told, end))
         co_await note.kept();
     co_return failure;
 }
@@ -247,10 +270,11 @@ Task<MaybeFailure> Gateway::State::drained(Task<MaybeFailure> work, AttemptAtHan
     if (failure)
         hide_own_secrets(*failure, at_hand.provider);
     const auto end = Steady::now();
-    at_hand.admitted.ended(failure, end);
-    note_attempt(at_hand.target, at_hand.key, at_hand.ask, reply, failure);
+    const auto told = blamed(failure, at_hand.ask, end);
+    at_hand.admitted.ended(told, end);
+    log_failure(at_hand.target, at_hand.key, at_hand.ask, reply, told);
     if (!reply.reader_gone()) {
-        if (!at_hand.note.ended(failure, end))
+        if (!at_hand.note.ended(told, end))
             co_await at_hand.note.kept();
         co_return failure;
     }
@@ -261,10 +285,9 @@ Task<MaybeFailure> Gateway::State::drained(Task<MaybeFailure> work, AttemptAtHan
     throw boost::system::system_error(boost::asio::error::operation_aborted);
 }
 
-void Gateway::State::note_attempt(const Target& target, std::size_t key, const Ask& ask, const Reply& reply,
-                                  const MaybeFailure& failure)
+void Gateway::State::log_failure(const Target& target, std::size_t key, const Ask& ask, const Reply& reply,
+                                 const MaybeFailure& failure)
 {
-    metrics.attempt(target, failure);
     if (!failure || failure->kind == FailureClass::cancelled)
         return;
     logger.warn("model attempt failed", {{"request_id", ask.context.request_id},

@@ -38,14 +38,14 @@ Task<Result<EmbeddingAnswer>> Gateway::embed(const EmbeddingRequest& request, co
             step = plan.first(context.deadline.left());
             continue;
         }
-        Admitted admitted(*target.health, step.key);
+        Admitted admitted(target, step.key, state_->metrics);
+        admitted.goes_out();
         EmbeddingNote note(state_->attempt_log, Tried{target, step.key, model->info.id, admissions.now()}, call);
         auto failure = co_await entry.provider->embed(target, step.key, request, context, call.answer);
         if (failure)
             hide_own_secrets(*failure, entry.settings);
         admissions.look_at_clock();
         admitted.ended(failure, admissions.now());
-        state_->metrics.attempt(target, failure);
         if (!note.ended(failure, admissions.now()))
             co_await note.kept();
         if (!failure) {

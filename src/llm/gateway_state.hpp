@@ -37,8 +37,8 @@ struct Gateway::State {
         const config::Provider& provider;
     };
     Task<MaybeFailure> drained(Task<MaybeFailure> work, AttemptAtHand at_hand, Reply& reply);
-    void note_attempt(const Target& target, std::size_t key, const Ask& ask, const Reply& reply,
-                      const MaybeFailure& failure);
+    void log_failure(const Target& target, std::size_t key, const Ask& ask, const Reply& reply,
+                     const MaybeFailure& failure);
     Task<Result<void>> answer(const Catalog& catalog, const ModelEntry& model, const Ask& ask, Reply& reply, CallEnd& end);
     Task<Result<void>> answer_through_cache(std::string key, const Catalog& catalog, const ModelEntry& model, const Ask& ask,
                                             Reply& reply, CallEnd& end);

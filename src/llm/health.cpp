@@ -126,13 +126,22 @@ bool TargetHealth::open(Steady::time_point now) const
     return false;
 }
 
-bool TargetHealth::may_retry(Steady::time_point now)
+bool TargetHealth::may_retry()
 {
     const std::lock_guard lock(guard_);
-    return times_opened_ == 0 || (open_until_ <= now && !probing_);
+    return times_opened_ == 0;
 }
 
-void TargetHealth::note(std::size_t key, const MaybeFailure& failure, Steady::time_point now)
+std::optional<Steady::duration> TargetHealth::overtaken(std::size_t key, Steady::time_point now, Era began) const
+{
+    const std::lock_guard lock(guard_);
+    auto until = keys_[key].cooled_until;
+    if (began != era() && times_opened_ > 0)
+        until = std::max(until, std::max(open_until_, now + probe_wait));
+    return until > now ? std::optional(until - now) : std::nullopt;
+}
+
+void TargetHealth::note(std::size_t key, const MaybeFailure& failure, Steady::time_point now, Era began)
 {
     if (!failure)
         ring_->works(key);
@@ -141,12 +150,15 @@ void TargetHealth::note(std::size_t key, const MaybeFailure& failure, Steady::ti
     else if (failure->kind == FailureClass::quota)
         ring_->off(key, now + quota_pause, FailureClass::quota);
     const std::lock_guard lock(guard_);
-    const bool was_probe = std::exchange(probing_, false);
+    const bool of_now = began == era();
+    const bool was_probe = of_now && std::exchange(probing_, false);
     if (!failure) {
         keys_[key].limits_in_a_row = 0;
-        failures_in_a_row_ = 0;
-        times_opened_ = 0;
-        count(false, now);
+        if (of_now) {
+            failures_in_a_row_ = 0;
+            times_opened_ = 0;
+            count(false, now);
+        }
         return;
     }
     if (failure->kind == FailureClass::model_missing)
@@ -154,7 +166,7 @@ void TargetHealth::note(std::size_t key, const MaybeFailure& failure, Steady::ti
     if (failure->kind == FailureClass::rate_limit ||
         (failure->kind == FailureClass::overloaded && failure->retry_after))
         cool(key, *failure, now);
-    if (!counts_for_breaker(failure->kind) || rules_.failures == 0)
+    if (!counts_for_breaker(failure->kind) || rules_.failures == 0 || !of_now)
         return;
     count(true, now);
     ++failures_in_a_row_;
@@ -162,19 +174,20 @@ void TargetHealth::note(std::size_t key, const MaybeFailure& failure, Steady::ti
         open_breaker(now);
 }
 
-void TargetHealth::speaks()
+void TargetHealth::speaks(Era began)
 {
     const std::lock_guard lock(guard_);
-    if (!std::exchange(probing_, false))
+    if (began != era() || !std::exchange(probing_, false))
         return;   // no success yet: one that always breaks off behind its first words counts as failing
     times_opened_ = 0;
     failures_in_a_row_ = 0;
 }
 
-void TargetHealth::abandoned()
+void TargetHealth::abandoned(Era began)
 {
     const std::lock_guard lock(guard_);
-    probing_ = false;
+    if (began == era())
+        probing_ = false;
 }
 
 TargetHealth::Breaker TargetHealth::breaker(Steady::time_point now)
@@ -185,7 +198,8 @@ TargetHealth::Breaker TargetHealth::breaker(Steady::time_point now)
     return open_until_ > now ? Breaker::open : Breaker::half_open;
 }
 
-// The later deadline always wins.
+// The later deadline always wins. Without a header the pause grows with each time the key is found to be limited; those that were under way
+// together find it once.
 void TargetHealth::cool(std::size_t key, const Failure& failure, Steady::time_point now)
 {
     auto& state = keys_[key];
@@ -194,11 +208,11 @@ void TargetHealth::cool(std::size_t key, const Failure& failure, Steady::time_po
         pause = std::max<Steady::duration>(failure.retry_after.value_or(std::chrono::milliseconds(0)),
                                            failure.limit_reset.value_or(std::chrono::milliseconds(0)));
         pause = std::min<Steady::duration>(pause, longest_cool_down);
-    } else {
+    } else if (state.cooled_until <= now) {
         pause = std::min<Steady::duration>(first_cool_down * (1 << std::min(state.limits_in_a_row, 4)),
                                            longest_growing_cool_down);
+        ++state.limits_in_a_row;
     }
-    ++state.limits_in_a_row;
     state.cooled_until = std::max(state.cooled_until, now + pause);
 }
 
@@ -228,10 +242,9 @@ bool TargetHealth::mostly_fails(Steady::time_point now) const
 
 void TargetHealth::open_breaker(Steady::time_point now)
 {
-    if (times_opened_ > 0 && open_until_ > now)
-        return;   // stragglers of before do not lengthen the pause
     const auto pause = std::min(rules_.open * (1 << std::min(times_opened_, 20)), rules_.max_open);
     ++times_opened_;
+    era_.fetch_add(1, std::memory_order_relaxed);
     open_until_ = now + pause;
     failures_in_a_row_ = 0;
     seconds_.fill(Second());

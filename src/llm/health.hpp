@@ -62,13 +62,20 @@ public:
     // Keys are given in turn; `tried` are left out.
     Admission admit(Steady::time_point now, std::span<const std::size_t> tried);
     // For a second try of the same request with the same key: cool-downs are the caller's own wait, the breaker is not.
-    bool may_retry(Steady::time_point now);
+    bool may_retry();
+    // How often the breaker had opened when an attempt began. While it is not closed those of now are its one probe; those of before
+    // say nothing of it.
+    using Era = std::uint64_t;
+    Era era() const { return era_.load(std::memory_order_relaxed); }
     // An admitted attempt has ended; empty: with success.
-    void note(std::size_t key, const MaybeFailure& failure, Steady::time_point now);
+    void note(std::size_t key, const MaybeFailure& failure, Steady::time_point now, Era began);
     // An admitted attempt has its first output: a breaker that it probes does not wait for its end, which may be minutes away.
-    void speaks();
+    void speaks(Era began);
     // An admitted attempt has ended without telling anything of the target.
-    void abandoned();
+    void abandoned(Era began);
+    // Whether an admitted attempt that had to wait for its place has been overtaken: the breaker has opened since, or the key is cooled now.
+    // For how long, then.
+    std::optional<Steady::duration> overtaken(std::size_t key, Steady::time_point now, Era began) const;
     Breaker breaker(Steady::time_point now);
 
     // Whether admit() would give a key, as far as can be told without taking one.
@@ -97,6 +104,7 @@ private:
     const std::shared_ptr<KeyRing> ring_;
     const Rules rules_;
     std::atomic<std::int64_t> running_{0};
+    std::atomic<Era> era_{0};
     mutable std::mutex guard_;
     std::vector<KeyState> keys_;
     std::size_t turn_ = 0;

@@ -44,7 +44,7 @@ template <class Write>
 Task<Result<void>> Reply::write(Write operation)
 {
     if (silent_ != nullptr)
-        std::exchange(silent_, nullptr)->speaks();
+        std::exchange(silent_, nullptr)->speaks(silent_since_);
     if (sink_ == nullptr)
         co_return Result<void>();
     writing_ = true;

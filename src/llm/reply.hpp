@@ -67,7 +67,11 @@ public:
     Steady::duration upstream_time() const { return upstream_time_; }
     void cache_hit(bool yes);
     // Hears once, at the first output of the attempt that begins now. It outlives the reply.
-    void attempt_begins(TargetHealth& health) { silent_ = &health; }
+    void attempt_begins(TargetHealth& health, std::uint64_t began)   // TargetHealth::Era
+    {
+        silent_ = &health;
+        silent_since_ = began;
+    }
     const std::optional<Steady::time_point>& first_output_at() const { return first_output_at_; }
     // An error means that the reader has gone. Nothing happens when nobody reads along.
     Task<Result<void>> piece(const model::Piece& piece);
@@ -130,6 +134,7 @@ private:
     const Steady::time_point began_ = Steady::now();
     Steady::time_point next_tick_;
     TargetHealth* silent_ = nullptr;   // of the attempt under way, until its first output
+    std::uint64_t silent_since_ = 0;   // its era
     bool ticking_ = false;
     bool writing_ = false;
     bool reader_gone_ = false;

@@ -45,8 +45,8 @@ const RetryPlan::Policy& RetryPlan::policy_of(FailureClass kind)
         {FailureClass::bad_request, Same::never, Then::stop, 2},
         {FailureClass::protocol, Same::at_once, Then::next, 0},
         {FailureClass::interrupted, Same::at_once, Then::next, 0},
-        {FailureClass::busy, Same::never, Then::next, 0},
-        {FailureClass::no_target, Same::never, Then::stop, 0},
+        {FailureClass::busy, Same::never, Then::next, -1},
+        {FailureClass::no_target, Same::never, Then::stop, -1},
         {FailureClass::cancelled, Same::never, Then::stop, 3},
     }};
     return *std::find_if(policies.begin(), policies.end(), [&](const auto& policy) { return policy.kind == kind; });

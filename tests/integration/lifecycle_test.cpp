@@ -75,15 +75,18 @@ TEST(Restart, KeepsKeysAndSessionsAndPrintsNoSecretsAgain)
     }
 }
 
-TEST(Stop, AStreamUnderWayIsFinishedBeforeTheProcessEnds)
+class StopDeadline : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(StopDeadline, LetsAStreamUnderWayFinishBeforeTheProcessEnds)
 {
     ScriptedUpstream upstream;
     ServerProcess server(
         {.configuration =
-             "[[providers]]\nname = \"up\"\ndialect = \"openai\"\nbase_url = \"" + upstream.base() +
+             std::string("[server]\nshutdown_deadline = \"") + GetParam() +
+             "\"\n[[providers]]\nname = \"up\"\ndialect = \"openai\"\nbase_url = \"" + upstream.base() +
              "/v1\"\nkeys_env = [\"UPSTREAM_TEST_KEY\"]\n[[model]]\nid = \"scripted\"\ntargets = [\"up/scripted\"]\n",
          .environment = {{"UPSTREAM_TEST_KEY", "k"}}});
-    upstream.enqueue(text_stream_script("one two three four five six", 100ms));
+    upstream.enqueue(text_stream_script("one two three four", 50ms));
     RawClient client(server.port());
     client.send(raw_request("POST", "/v1/chat/completions", server.key(),
                             R"({"model":"scripted","stream":true,"messages":[{"role":"user","content":"x"}]})"));
@@ -92,6 +95,8 @@ TEST(Stop, AStreamUnderWayIsFinishedBeforeTheProcessEnds)
     EXPECT_TRUE(client.read_answer().body.ends_with("data: [DONE]\n\n"));
     EXPECT_EQ(server.wait(), 0) << server.err();
 }
+
+INSTANTIATE_TEST_SUITE_P(Short, StopDeadline, ::testing::Values("20s", "1s"));
 
 TEST(Stop, AStreamThatOutlivesTheDeadlineIsToldAndTheProcessEnds)
 {

@@ -105,6 +105,8 @@ TEST(UpstreamCases, TenSecondsWithoutOutputStartTheAnswerAndFallbackGoesOnBehind
     const auto whole = two.read_answer();
     EXPECT_EQ(whole.status, 200);
     EXPECT_TRUE(whole.body.starts_with(": keep-alive\n")) << whole.body;
+    EXPECT_EQ(whole.header("x-dure-model"), "") << "nobody had answered";
+    EXPECT_EQ(whole.header("x-dure-attempts"), "");
     EXPECT_NE(whole.body.find("whole"), std::string::npos) << whole.body;
     EXPECT_TRUE(whole.body.ends_with("data: [DONE]\n\n"));
     const auto failed = one.read_answer();

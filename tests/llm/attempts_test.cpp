@@ -139,6 +139,55 @@ TEST_F(Attempts, ACancelledAttemptLeavesItsRow)
     EXPECT_TRUE(rows[0].estimated);
     EXPECT_GT(rows[0].cost_nano, 0);
     EXPECT_EQ(record.completion.usage.cost_nano, rows[0].cost_nano);
+    EXPECT_THAT(metrics.text(), testing::ContainsRegex(R"(dure_upstream_attempts_total\{class="cancelled",[^}]*\} 1)"));
+}
+
+TEST_F(Attempts, WholeFailedAnswersThatTellOfTokensArePaid)
+{
+    settings.model.at(0).attempts = 1;
+    const std::string usage = R"("usage":{"prompt_tokens":100,"completion_tokens":10,"total_tokens":110}})";
+    upstream.enqueue({send(http_answer(200, "application/json", R"({"choices":[],)" + usage))});
+    upstream.enqueue({send(http_answer(200, "application/json", R"({"error":{"message":"broken"},)" + usage))});
+    upstream.enqueue({send(http_answer(500, "application/json", R"({"error":{"message":"broken"},)" + usage))});
+    for (int i = 0; i < 3; ++i)
+        EXPECT_FALSE(ask(false));
+    const auto rows = attempts.rows();
+    ASSERT_EQ(rows.size(), 3u);
+    for (const auto& row : rows) {
+        EXPECT_EQ(row.prompt_tokens, 100);
+        EXPECT_EQ(row.cost_nano, 100 * 1000 + 10 * 2000);
+    }
+}
+
+TEST_F(Attempts, TheDeadlineOfTheRequestIsNotTheTargetsFault)
+{
+    settings.breaker.failures = 1;
+    for (int i = 0; i < 2; ++i) {
+        upstream.enqueue({await_peer_close()});
+        auto call = context();
+        call.deadline = Deadline::after(60ms);
+        RelayRequest request;
+        request.model = "gpt";
+        request.body = whole;
+        on_core([&]() -> Task<void> {
+            const auto answered = co_await gateway().relay(request, call, sink, record);
+            EXPECT_EQ(answered.error().reason(), "upstream_timeout") << "and no breaker is open";
+        });
+    }
+    const auto rows = attempts.rows();
+    ASSERT_EQ(rows.size(), 2u);
+    EXPECT_EQ(rows[0].failure, "cancelled");
+}
+
+TEST_F(Attempts, AWholeAnswerThatStopsHalfWayIsLeftForTheNextTarget)
+{
+    settings.providers.at(0).timeouts.byte_silence = 80ms;
+    const auto answer = http_answer(200, "application/json", R"({"choices":[{"message":{"content":"never whole"}}]})");
+    upstream.enqueue({send(answer.substr(0, answer.size() - 10)), await_peer_close()});
+    settings.model.at(0).attempts = 1;
+    const auto answered = ask(false);
+    ASSERT_FALSE(answered);
+    EXPECT_EQ(answered.error().reason(), "upstream_timeout");
 }
 
 TEST_F(Attempts, WhatAFailedAttemptReportedIsPaidOnceAndNotCountedAsTheAnswers)

@@ -20,9 +20,9 @@ protected:
     {
         Failure failure(kind, "");
         failure.retry_after = after;
-        target.note(key, failure, now);
+        target.note(key, failure, now, target.era());
     }
-    void succeed(std::size_t key = 0) { target.note(key, std::nullopt, now); }
+    void succeed(std::size_t key = 0) { target.note(key, std::nullopt, now, target.era()); }
 
     Steady::time_point now{1000h};
     std::shared_ptr<KeyRing> ring;
@@ -43,7 +43,7 @@ TEST_F(Health, ThreeFailuresInARowOpenTheBreakerAndOneProbeAtATimeFollows)
     EXPECT_EQ(target.breaker(now), Breaker::open);
     EXPECT_FALSE(admit().key);
     EXPECT_EQ(admit().free_in, 5s);
-    EXPECT_FALSE(target.may_retry(now));
+    EXPECT_FALSE(target.may_retry());
     now += 5s;
     EXPECT_EQ(target.breaker(now), Breaker::half_open);
     ASSERT_TRUE(admit().key);
@@ -52,7 +52,7 @@ TEST_F(Health, ThreeFailuresInARowOpenTheBreakerAndOneProbeAtATimeFollows)
     EXPECT_EQ(admit().free_in, 10s) << "it doubles";
     now += 10s;
     ASSERT_TRUE(admit().key);
-    target.abandoned();
+    target.abandoned(target.era());
     ASSERT_TRUE(admit().key) << "a cancelled probe gives its place back";
     succeed();
     EXPECT_EQ(target.breaker(now), Breaker::closed);
@@ -66,7 +66,7 @@ TEST_F(Health, AProbeThatSpeaksClosesTheBreakerAndWhatBreaksThenCountsAnew)
         fail(FailureClass::server);
     now += 5s;
     ASSERT_TRUE(admit().key);
-    target.speaks();
+    target.speaks(target.era());
     EXPECT_EQ(target.breaker(now), Breaker::closed);
     EXPECT_TRUE(admit().key);
     fail(FailureClass::interrupted);
@@ -80,12 +80,48 @@ TEST_F(Health, AnswersThatAllBreakOffBehindTheirFirstOutputOpenTheBreaker)
 {
     for (int i = 0; i < 3; ++i) {
         ASSERT_TRUE(admit().key);
-        target.speaks();
+        target.speaks(target.era());
         fail(FailureClass::interrupted);
     }
     EXPECT_EQ(target.breaker(now), Breaker::open);
-    target.speaks();   // of before
+    target.speaks(target.era());   // of before
     EXPECT_EQ(target.breaker(now), Breaker::open);
+}
+
+TEST_F(Health, WhoBeganBeforeTheBreakerOpenedSaysNothingOfIt)
+{
+    const auto before = target.era();
+    for (int i = 0; i < 3; ++i)
+        fail(FailureClass::server);
+    target.note(0, std::nullopt, now, before);
+    EXPECT_EQ(target.breaker(now), Breaker::open) << "a late success";
+    now += 5s;
+    ASSERT_TRUE(admit().key) << "the probe";
+    target.abandoned(before);
+    EXPECT_FALSE(admit().key) << "one probe, also when an old stream's client leaves";
+    target.speaks(before);
+    target.note(0, Failure(FailureClass::server, ""), now, before);
+    EXPECT_EQ(target.breaker(now), Breaker::half_open);
+    EXPECT_FALSE(admit().key);
+    succeed();
+    EXPECT_EQ(target.breaker(now), Breaker::closed);
+}
+
+TEST_F(Health, WhoWaitedForAPlaceIsOvertakenByTheBreakerAndByACoolDown)
+{
+    const auto began = target.era();
+    EXPECT_FALSE(target.overtaken(0, now, began));
+    fail(FailureClass::rate_limit, 120000ms);
+    EXPECT_EQ(target.overtaken(0, now, began), 120s);
+    now += 120s;
+    EXPECT_FALSE(target.overtaken(0, now, began));
+    for (int i = 0; i < 3; ++i)
+        fail(FailureClass::server);
+    EXPECT_EQ(target.overtaken(0, now, began), 5s);
+    now += 5s;
+    EXPECT_TRUE(target.overtaken(0, now, began)) << "only a probe may go now";
+    ASSERT_TRUE(admit().key);
+    EXPECT_FALSE(target.overtaken(0, now, target.era())) << "which is this one";
 }
 
 TEST_F(Health, ThePauseOfTheBreakerGrowsToAMinute)
@@ -150,12 +186,27 @@ TEST_F(Health, CoolDownsWithoutAHeaderGrow)
     EXPECT_EQ(admit().free_in, 5s);
 }
 
+TEST_F(Health, CoolDownsWithoutAHeaderGrowOnceForThoseUnderWayTogetherAndNotWithAHeader)
+{
+    for (int i = 0; i < 4; ++i)
+        fail(FailureClass::rate_limit);
+    EXPECT_EQ(admit().free_in, 5s);
+    now += 5s;
+    succeed();
+    for (int i = 0; i < 2; ++i) {
+        fail(FailureClass::rate_limit, 1000ms);
+        now += 1s;
+    }
+    fail(FailureClass::rate_limit);
+    EXPECT_EQ(admit().free_in, 5s);
+}
+
 TEST_F(Health, AResetHeaderCountsBesideRetryAfter)
 {
     Failure failure(FailureClass::rate_limit, "");
     failure.retry_after = 2000ms;
     failure.limit_reset = 9000ms;
-    target.note(0, failure, now);
+    target.note(0, failure, now, target.era());
     EXPECT_EQ(admit().free_in, 9s);
 }
 

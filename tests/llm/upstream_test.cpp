@@ -481,6 +481,7 @@ TEST_F(Upstream, EmbeddingsWithoutNumbersAreEstimated)
             EXPECT_TRUE(answer->usage.estimated) << usage;
         });
     }
+    EXPECT_THAT(metrics.text(), HasSubstr("\ndure_usage_estimated_total 5\n"));
 }
 
 }  // namespace

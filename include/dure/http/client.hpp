@@ -111,7 +111,11 @@ public:
     // The whole body, when it came with its head and has at most `limit` bytes; it lives as long as the stream. Empty: read it.
     virtual std::optional<std::string_view> whole_at_once(std::size_t limit) = 0;
     // Reads what is left, up to `limit` bytes (payload_too_large beyond).
-    virtual Task<Result<std::string>> read_all(std::size_t limit, Deadline until) = 0;
+    virtual Task<Result<std::string>> read_all(std::size_t limit, Deadline until, Steady::duration silence) = 0;
+    Task<Result<std::string>> read_all(std::size_t limit, Deadline until)
+    {
+        return read_all(limit, until, Steady::duration::max());
+    }
 };
 
 struct ClientOptions {

@@ -59,11 +59,12 @@ OpenAiStream::OpenAiStream(RequestContext& context, const chat::Answer& answer, 
       chunks_(new_completion_id(), SystemClock().now() / 1000, model), statuses_(std::move(statuses))
 {}
 
-Task<Result<void>> OpenAiStream::start()
+// Before there is an answer nobody knows whose it will be: then no header tells.
+Task<Result<void>> OpenAiStream::start(bool answers)
 {
     if (std::exchange(started_, true))
         co_return Result<void>();
-    co_return co_await context_.start_event_stream(answer_headers(answer_));
+    co_return co_await context_.start_event_stream(answers ? answer_headers(answer_) : QueryParameters());
 }
 
 // Once a token: behind the first one there is nothing between the caller and the connection.
@@ -161,6 +162,8 @@ Task<Result<void>> OpenAiStream::progress(const model::Progress& progress)
 
 Task<Result<void>> OpenAiStream::still_alive()
 {
+    if (auto ready = co_await start(false); !ready)
+        co_return ready;
     co_return co_await write(http::sse_keep_alive);
 }
 

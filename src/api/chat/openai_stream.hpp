@@ -37,7 +37,7 @@ private:
     void role_first();
     void close_status();
     void begin_buffer();
-    Task<Result<void>> start();
+    Task<Result<void>> start(bool answers = true);
     Task<Result<void>> write(std::string_view bytes);
     Task<Result<void>> start_and_write(std::string_view bytes);
     void note_output()

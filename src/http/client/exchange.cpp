@@ -44,7 +44,7 @@ public:
     Task<Result<std::string_view>> read(Deadline until) override;
     bool at_end() const override { return !failure_ && decoder_.state() == BodyDecoder::State::done; }
     std::optional<std::string_view> whole_at_once(std::size_t limit) override;
-    Task<Result<std::string>> read_all(std::size_t limit, Deadline until) override;
+    Task<Result<std::string>> read_all(std::size_t limit, Deadline until, Steady::duration silence) override;
 
 private:
     void finish_body_if_done();
@@ -182,7 +182,7 @@ std::optional<std::string_view> Stream::whole_at_once(std::size_t limit)
     return decode_arrived();
 }
 
-Task<Result<std::string>> Stream::read_all(std::size_t limit, Deadline until)
+Task<Result<std::string>> Stream::read_all(std::size_t limit, Deadline until, Steady::duration silence)
 {
     const auto too_large = [] { return Error(Errc::payload_too_large, "The upstream's answer is too large."); };
     if (head_.framing == Framing::length && head_.length > limit)
@@ -190,7 +190,8 @@ Task<Result<std::string>> Stream::read_all(std::size_t limit, Deadline until)
     std::string all;
     for (;;) {
         auto now = ready();   // a short answer came whole with its head: no frame for looking
-        const auto bytes = now ? *std::move(now) : co_await read(until);
+        const bool bounded = silence != Steady::duration::max();
+        const auto bytes = now ? *std::move(now) : co_await read(bounded ? until.sooner(silence) : until);
         if (!bytes)
             co_return bytes.error();
         if (bytes->empty())

@@ -217,7 +217,8 @@ Task<MaybeFailure> AnthropicProvider::whole(Answering& answering, const Target& 
                                             Deadline deadline)
 {
     std::optional<Reply::Wait> waiting(reply);
-    const auto body = co_await answering.response->read_all(largest_answer, deadline);
+    const auto body =
+        co_await answering.response->read_all(largest_answer, deadline, settings_.timeouts.byte_silence);
     waiting.reset();
     if (!body)
         co_return failure_of_body(body.error());

@@ -14,6 +14,7 @@
 #include "llm/openai/embeddings.hpp"
 #include "llm/openai/request.hpp"
 #include "llm/openai/stream_attempt.hpp"
+#include "llm/openai/usage.hpp"
 #include "llm/openai/whole_answer.hpp"
 
 namespace dure::llm::openai {
@@ -67,7 +68,7 @@ private:
     Forms forms(const http::Url& url, const char* accepted) const;
     http::ClientCall call_of(std::string_view body, Deadline deadline, bool stream, bool reasoning) const;
     Repairs repairs_of(const Target& target);
-    Task<Failure> failed_answer(http::ResponseStream& response, Deadline deadline) const;
+    Task<Failure> failed_answer(http::ResponseStream& response, Deadline deadline, model::Usage& used) const;
     Task<MaybeFailure> streamed(Answering& answering, const Target& target, const Ask& ask, Reply& reply);
     Task<MaybeFailure> whole(Answering& answering, const Ask& ask, Reply& reply);
     static MaybeFailure read(std::string_view body, const Answering& answering, const Ask& ask, Reply& reply);
@@ -163,7 +164,7 @@ Task<MaybeFailure> OpenAiProvider::attempt(const Target& target, std::size_t key
     reply.completion.upstream_request_id =
         utf8_prefix(id.empty() ? response.header("x-generation-id") : id, 200);  // the latter: OpenRouter
     if (response.status() < 200 || response.status() > 299)
-        co_return co_await failed_answer(response, answering.deadline);
+        co_return co_await failed_answer(response, answering.deadline, reply.completion.usage);
     if (ask.stream)
         co_return co_await streamed(answering, target, ask, reply);
     if (const auto body = response.whole_at_once(largest_answer))   // a short answer: nothing is waited for
@@ -171,12 +172,15 @@ Task<MaybeFailure> OpenAiProvider::attempt(const Target& target, std::size_t key
     co_return co_await whole(answering, ask, reply);
 }
 
-Task<Failure> OpenAiProvider::failed_answer(http::ResponseStream& response, Deadline deadline) const
+Task<Failure> OpenAiProvider::failed_answer(http::ResponseStream& response, Deadline deadline,
+                                            model::Usage& used) const
 {
     const auto body =
         co_await response.read_all(largest_error_answer, deadline.sooner(settings_.timeouts.byte_silence));
     auto failure = classify_answer(response.status(), body ? std::string_view(*body) : std::string_view());
     note_limits(response, failure);
+    if (body)
+        read_usage(parse_whole(*body), used);   // what its provider tells of is paid
     co_return failure;
 }
 
@@ -191,7 +195,7 @@ Task<MaybeFailure> OpenAiProvider::streamed(Answering& answering, const Target& 
         nullptr, form);
     if (is_type(response, "application/json")) {  // a stream was asked for, a whole answer came
         const Reply::Wait waiting(reply);
-        const auto body = co_await response.read_all(largest_answer, attempt_deadline(ask));
+        const auto body = co_await response.read_all(largest_answer, attempt_deadline(ask), settings_.timeouts.byte_silence);
         if (!body)
             co_return failure_of_body(body.error());
         co_return co_await attempt.run_whole(parse_whole(*body));
@@ -209,7 +213,8 @@ Task<MaybeFailure> OpenAiProvider::streamed(Answering& answering, const Target& 
 Task<MaybeFailure> OpenAiProvider::whole(Answering& answering, const Ask& ask, Reply& reply)
 {
     Reply::Wait waiting(reply);
-    const auto body = co_await answering.response->read_all(largest_answer, answering.deadline);
+    const auto body = co_await answering.response->read_all(largest_answer, answering.deadline,
+                                                            settings_.timeouts.byte_silence);
     waiting.end();
     if (!body)
         co_return failure_of_body(body.error());
@@ -241,8 +246,9 @@ Task<MaybeFailure> OpenAiProvider::embed(const Target& target, std::size_t key, 
             co_return failure_of_send(sent.error());
         auto& response = **sent;
         if (response.status() < 200 || response.status() > 299)
-            co_return co_await failed_answer(response, deadline);
-        const auto answer = co_await response.read_all(largest_answer, deadline);
+            co_return co_await failed_answer(response, deadline, into.usage);
+        const auto answer =
+            co_await response.read_all(largest_answer, deadline, settings_.timeouts.byte_silence);
         if (!answer)
             co_return failure_of_body(answer.error());
         EmbeddingAnswer part;

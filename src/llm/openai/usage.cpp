@@ -52,6 +52,14 @@ model::Usage usage_of(const OrderedJson& usage)
     return numbers;
 }
 
+void read_usage(const OrderedJson& document, model::Usage& into)
+{
+    if (!document.is_object())
+        return;
+    if (const auto usage = document.find("usage"); usage != document.end() && usage->is_object())
+        into = usage_of(*usage);
+}
+
 bool UsageCursor::usage(model::Usage& numbers, std::string_view& text)
 {
     const auto start = at_;

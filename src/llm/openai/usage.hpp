@@ -8,6 +8,8 @@
 namespace dure::llm::openai {
 
 model::Usage usage_of(const OrderedJson& usage);
+// Of a whole answer or an error; without an object `usage` it stays as it is.
+void read_usage(const OrderedJson& document, model::Usage& into);
 
 // For the scanners of chunks and whole answers: both meet usage, which is an object then.
 class UsageCursor : public JsonCursor {

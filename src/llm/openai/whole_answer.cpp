@@ -190,6 +190,7 @@ MaybeFailure read_whole(std::string_view body, std::string_view model, model::Co
         return std::nullopt;
     }
     auto document = parse_whole(body);
+    read_usage(document, into.usage);   // of a failed answer too
     if (auto failure = wrong_whole(document))
         return failure;
     document["model"] = model;
@@ -202,8 +203,6 @@ MaybeFailure read_whole(std::string_view body, std::string_view model, model::Co
         normalise_choice(choice, first ? &into : nullptr);
         first = false;
     }
-    if (const auto usage = document.find("usage"); usage != document.end() && usage->is_object())
-        into.usage = usage_of(*usage);
     if (client_body == nullptr)
         return std::nullopt;
     complete_form(document);
