@@ -19,7 +19,7 @@ const std::string usage =
 std::string answer(const std::string& message, const std::string& rest = usage)
 {
     return R"({"id":"c1","object":"chat.completion","created":17,"model":"m","choices":[{"index":0,"message":)" +
-           message + R"(,"finish_reason":"stop"}],)" + rest + "}";
+           message + R"(,"logprobs":null,"finish_reason":"stop"}],)" + rest + "}";
 }
 
 std::string without(std::string text, std::string_view part)
@@ -185,21 +185,21 @@ TEST(WholeAnswer, HasNoHalvesOfCharacters)
 
 TEST(WholeScanner, LeavesEverythingElseToTheSlowWay)
 {
-    const std::string plain = R"({"role":"assistant","content":"a"})";
+    const std::string plain = R"({"role":"assistant","content":"a","refusal":null})";
     ScannedWhole scanned;
     ASSERT_TRUE(scan_whole(answer(plain), scanned));
-    for (const auto& text : {answer(R"({"role":"user","content":"a"})"),
-                             answer(R"({"content":"a"})"),
-                             answer(R"({"role":"assistant"})"),
-                             answer(R"({"role":"assistant","content":null})"),
-                             answer(R"({"role":"assistant","content":"a","content":"b"})"),
+    for (const auto& text : {answer(R"({"refusal":null,"role":"user","content":"a"})"),
+                             answer(R"({"refusal":null,"content":"a"})"),
+                             answer(R"({"refusal":null,"role":"assistant"})"),
+                             answer(R"({"refusal":null,"role":"assistant","content":null})"),
+                             answer(R"({"refusal":null,"role":"assistant","content":"a","content":"b"})"),
                              answer(R"({"role":"assistant","content":"a","refusal":"no"})"),
-                             answer(R"({"role":"assistant","content":"a","reasoning":"r"})"),
-                             answer(R"({"role":"assistant","content":"a","reasoning_details":[]})"),
-                             answer(R"({"role":"assistant","content":"a","tool_calls":[]})"),
-                             answer(R"({"role":"assistant","content":"a","cont\u0065nt":"b"})"),
-                             answer(R"({"role":"assistant","content":"\ud800"})"),
-                             answer("{\"role\":\"assistant\",\"content\":\"\xff\"}"),
+                             answer(R"({"refusal":null,"role":"assistant","content":"a","reasoning":"r"})"),
+                             answer(R"({"refusal":null,"role":"assistant","content":"a","reasoning_details":[]})"),
+                             answer(R"({"refusal":null,"role":"assistant","content":"a","tool_calls":[]})"),
+                             answer(R"({"refusal":null,"role":"assistant","content":"a","cont\u0065nt":"b"})"),
+                             answer(R"({"refusal":null,"role":"assistant","content":"\ud800"})"),
+                             answer("{\"refusal\":null,\"role\":\"assistant\",\"content\":\"\xff\"}"),
                              answer(plain + R"(,"message":{"role":"assistant"})"),
                              answer(plain, R"("usage":null)"),
                              answer(plain, usage + R"(,"error":{"message":"x"})"),
@@ -210,6 +210,8 @@ TEST(WholeScanner, LeavesEverythingElseToTheSlowWay)
                              without(answer(plain), R"("object":"chat.completion",)"),
                              without(answer(plain), R"("created":17,)"),
                              without(answer(plain), R"("index":0,)"),
+                             without(answer(plain), R"("logprobs":null,)"),
+                             without(answer(plain), R"(,"refusal":null)"),
                              answer(plain, usage + R"(,"id":"")"),
                              answer(plain).substr(0, answer(plain).size() - 1),
                              std::string(),

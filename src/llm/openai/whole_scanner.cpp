@@ -19,7 +19,8 @@ public:
         const bool sound = members([this](std::string_view key) { return top_member(key); });
         blanks();
         return sound && at_end() && has_choice_ && has_content_ && by_assistant_ && !whole_.finish.empty() &&
-               !whole_.model.empty() && has_usage_ && has_id_ && has_object_ && has_created_ && has_index_;
+               !whole_.model.empty() && has_usage_ && has_id_ && has_object_ && has_created_ && has_index_ &&
+               has_refusal_ && has_logprobs_;
     }
 
 private:
@@ -84,6 +85,8 @@ private:
                    (whole_.finish == "stop" || whole_.finish == "length");
         if (key == "index")
             return has_index_ = number();
+        if (key == "logprobs")
+            has_logprobs_ = true;
         return key != "error" && beside(key);
     }
 
@@ -95,7 +98,9 @@ private:
             std::string_view role;
             return by_assistant_ = string(role) && role == "assistant";
         }
-        if (key == "refusal" || key == "tool_calls")
+        if (key == "refusal")
+            return has_refusal_ = literal("null");
+        if (key == "tool_calls")
             return literal("null");
         std::string_view value;
         if (key.starts_with("reasoning") || !value_span(value))   // reasoning, reasoning_content, reasoning_details
@@ -109,6 +114,8 @@ private:
     bool has_object_ = false;
     bool has_created_ = false;
     bool has_index_ = false;
+    bool has_refusal_ = false;
+    bool has_logprobs_ = false;
     bool has_choice_ = false;
     bool has_usage_ = false;
     bool has_message_ = false;
