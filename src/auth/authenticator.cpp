@@ -66,7 +66,6 @@ Principal local_developer()
 Error too_many_guesses(std::chrono::seconds wait)
 {
     return Error(Errc::rate_limited, "Too many wrong credentials came from this address.")
-        .reason("too_many_attempts")
         .retry_after(wait);
 }
 
@@ -289,7 +288,7 @@ Task<Result<Principal>> Authenticator::authenticate(std::optional<std::string_vi
     if (!caller) {
         const bool is_key = well_formed(credential);
         if (!is_key && (!state->tokens || !looks_like_token(credential)))
-            co_return callers::wrong_key();
+            co_return co_await state->wrong_guess(address);
         auto found = is_key ? co_await state->look_up(hash, address)
                             : co_await state->look_up_token(hash, credential, address);
         if (!found)
