@@ -3,71 +3,15 @@
 
 #include <algorithm>
 
-#include "dure/base/json.hpp"
 #include "llm/embedding_usage.hpp"
 #include "llm/price.hpp"
+#include "llm/prompt_size.hpp"
 
 namespace dure::llm {
 
 namespace call_spendings {
 
-constexpr std::int64_t bytes_per_token = 4;
-constexpr std::int64_t tokens_of_image = 1000;
 constexpr std::int64_t most_tokens = 1'000'000'000'000;   // of a client's own max_tokens, so that sums stay sums
-
-std::int64_t tokens_of(std::size_t bytes)
-{
-    return (static_cast<std::int64_t>(bytes) + bytes_per_token - 1) / bytes_per_token;
-}
-
-// A body without the bytes of images that stand in it as data URLs.
-std::int64_t tokens_of_body(std::string_view body)
-{
-    constexpr std::string_view mark = ";base64,";
-    std::size_t of_images = 0;
-    std::int64_t images = 0;
-    for (auto at = body.find(mark); at != std::string_view::npos; at = body.find(mark, at)) {
-        const auto end = std::min(body.find('"', at), body.size());
-        of_images += end - at;
-        at = end;
-        ++images;
-    }
-    return tokens_of(body.size() - of_images) + images * tokens_of_image;
-}
-
-std::int64_t images_in(const OrderedJson& content)
-{
-    return content.is_array()
-               ? std::count_if(content.begin(), content.end(),
-                               [](const OrderedJson& part) {
-                                   return part.is_object() && part.value("type", OrderedJson()) == "image_url";
-                               })
-               : 0;
-}
-
-struct PromptSize {
-    std::size_t bytes = 0;
-    std::int64_t images = 0;
-
-    explicit PromptSize(std::span<const model::Message> messages)
-    {
-        for (const auto& message : messages) {
-            bytes += message.text().size();
-            images += images_in(message.content);
-            for (const auto& call : message.tool_calls)
-                bytes += call.name.size() + call.arguments.size();
-        }
-    }
-    std::int64_t tokens() const { return tokens_of(bytes) + images * tokens_of_image; }
-};
-
-std::int64_t tokens_of_typed(const CompletionRequest& request)
-{
-    PromptSize size(request.messages);
-    for (const auto& tool : request.tools)
-        size.bytes += tool.name.size() + tool.description.size() + dump(tool.parameters).size();
-    return size.tokens();
-}
 
 std::optional<std::int64_t> number_in(const OrderedJson& extra, const char* key)
 {
@@ -110,8 +54,7 @@ std::int64_t price_of(std::int64_t prompt, std::int64_t answer, const config::Pr
 
 std::int64_t prompt_tokens_of(const Ask& ask)
 {
-    return ask.relay != nullptr ? call_spendings::tokens_of_body(ask.relay->body)
-                                : call_spendings::tokens_of_typed(*ask.typed);
+    return (ask.relay != nullptr ? prompt_size(*ask.relay) : prompt_size(*ask.typed)).tokens();
 }
 
 model::Wish embedding_wish(const Target& target, const EmbeddingRequest& request)
@@ -143,7 +86,7 @@ model::Wish wish_of(const ModelEntry& model, const Ask& ask, const std::vector<b
 
 model::Wish least_wish(const ModelEntry& model, std::span<const model::Message> messages)
 {
-    const auto prompt = call_spendings::PromptSize(messages).tokens();
+    const auto prompt = prompt_size(messages).tokens();
     model::Spend least{prompt + 1, 0};
     for (const auto& target : model.targets)
         least.cost_nano = std::max(least.cost_nano, call_spendings::price_of(prompt, 1, target.prices));

@@ -6,7 +6,7 @@
 
 namespace dure::llm {
 
-// Prompt by bytes / 4, an image as `tokens_of_image`; the answer by max_tokens (times n), else up to the model's max_output.
+// Prompt as prompt_size() says; the answer by max_tokens (times n), else up to the model's max_output.
 // Cost by the dearest target that may answer.
 model::Wish wish_of(const ModelEntry& model, const Ask& ask, const std::vector<bool>& capable);
 // The least that a call of `model` with these messages takes.

@@ -7,12 +7,11 @@
 
 #include "dure/schema/json_view.hpp"
 #include "llm/answer_form.hpp"
+#include "llm/prompt_size.hpp"
 
 namespace dure::llm {
 
 namespace {
-
-constexpr std::size_t bytes_per_token = 4;
 
 Needs relay_needs(const RelayRequest& request)
 {
@@ -37,7 +36,7 @@ Needs relay_needs(const RelayRequest& request)
     else
         schema::JsonView(request.body).for_each_member_span(read);
     needs.tools = needs.tools && !forbidden;
-    needs.prompt_tokens = needs.images ? 0 : static_cast<std::int64_t>(request.body.size() / bytes_per_token);
+    needs.prompt_tokens = needs.images ? 0 : prompt_size(request).tokens();
     return needs;
 }
 
@@ -45,16 +44,9 @@ Needs typed_needs(const CompletionRequest& request)
 {
     Needs needs;
     needs.tools = !request.tools.empty() && request.tool_choice != "none";
-    std::size_t bytes = 0;
-    for (const auto& message : request.messages) {
-        bytes += message.text().size();
-        if (message.content.is_array())
-            needs.images =
-                needs.images || std::any_of(message.content.begin(), message.content.end(), [](const auto& part) {
-                    return part.is_object() && part.value("type", OrderedJson()) == "image_url";
-                });
-    }
-    needs.prompt_tokens = needs.images ? 0 : static_cast<std::int64_t>(bytes / bytes_per_token);
+    const auto size = prompt_size(request);
+    needs.images = size.images > 0;
+    needs.prompt_tokens = needs.images ? 0 : size.tokens();
     return needs;
 }
 

@@ -70,7 +70,7 @@ protected:
         record = {};
         return relay("gpt", body, streamed, false, sink, record);
     }
-    std::int64_t prompt() const { return static_cast<std::int64_t>(body.size() + 3) / 4; }
+    static constexpr std::int64_t prompt = 1;   // "hi": what is said, not the JSON around it (§8)
 
     ScriptedUpstream upstream;
     KeepingBudget limited;
@@ -85,9 +85,9 @@ TEST_F(CallsWithABudget, ReservePromptAndAnswerAndSettleToWhatTheProviderSays)
     ASSERT_TRUE(ask());
     ASSERT_EQ(limited.wishes.size(), 1U);
     const auto& wish = limited.wishes.front();
-    EXPECT_EQ(wish.most.tokens, prompt() + 100) << "the model's max_output";
-    EXPECT_EQ(wish.least.tokens, prompt() + 1);
-    EXPECT_EQ(wish.most.cost_nano, prompt() * 1000 + 100 * 10'000);
+    EXPECT_EQ(wish.most.tokens, prompt + 100) << "the model's max_output";
+    EXPECT_EQ(wish.least.tokens, prompt + 1);
+    EXPECT_EQ(wish.most.cost_nano, prompt * 1000 + 100 * 10'000);
     EXPECT_THAT(limited.settled, testing::ElementsAre(model::Spend{12, 7 * 1000 + 5 * 10'000}));
     EXPECT_EQ(limited.open, 0);
 }
@@ -100,7 +100,7 @@ TEST_F(CallsWithABudget, ABoundOfTheClientIsReservedForEachChoice)
     const auto call = context();
     on_core([&]() -> Task<void> { EXPECT_TRUE(co_await gateway().relay(request, call, sink, record)); });
     EXPECT_EQ(limited.wishes.front().least, limited.wishes.front().most);
-    EXPECT_EQ(limited.wishes.front().most.tokens, prompt() + 60);
+    EXPECT_EQ(limited.wishes.front().most.tokens, prompt + 60);
 }
 
 TEST_F(CallsWithABudget, TypedRequestsCountMessagesToolsAndTheirBound)
@@ -136,7 +136,7 @@ TEST_F(CallsWithABudget, TheDearestTargetThatMayAnswerIsReserved)
     settings.model.at(0).targets.push_back("second/upstream-gpt");
     upstream.enqueue(completion_script("answer"));
     ASSERT_TRUE(ask());
-    EXPECT_EQ(limited.wishes.front().most.cost_nano, prompt() * 1000 + 100 * 10'000) << "both are of this model";
+    EXPECT_EQ(limited.wishes.front().most.cost_nano, prompt * 1000 + 100 * 10'000) << "both are of this model";
 }
 
 TEST_F(CallsWithABudget, ACallThatFailsBeforeAnyTokenGivesAllBack)
@@ -154,7 +154,7 @@ TEST_F(CallsWithABudget, ACutStreamIsChargedWhatCame)
     EXPECT_FALSE(ask(R"(,"stream":true)", true));
     ASSERT_EQ(limited.settled.size(), 1U);
     EXPECT_EQ(limited.settled.front().tokens, record.completion.usage.total());
-    EXPECT_GT(limited.settled.front().tokens, prompt());
+    EXPECT_GT(limited.settled.front().tokens, prompt);
     EXPECT_EQ(limited.settled.front().cost_nano, record.completion.usage.cost_nano);
 }
 
@@ -177,7 +177,7 @@ TEST_F(CallsWithABudget, ACancelledCallIsSettledOnItsWayOut)
         boost::asio::bind_cancellation_slot(leave.slot(), [&](std::exception_ptr) { left.set_value(); }));
     left.get_future().get();
     ASSERT_EQ(limited.settled.size(), 1U);
-    EXPECT_GT(limited.settled.front().tokens, prompt());
+    EXPECT_GT(limited.settled.front().tokens, prompt);
     EXPECT_EQ(limited.open, 0);
 }
 

@@ -51,7 +51,7 @@ protected:
     template <class Look>
     void with_ticks(TickSink::Ticks ticks, Look look)
     {
-        test::run_on_core(cores, [&]() -> Task<void> {
+        dure::test::run_on_core(cores, [&]() -> Task<void> {
             TickSink sink(ticks);
             model::Completion completion;
             Reply reply(co_await boost::asio::this_coro::executor, completion, &sink, 2ms);
@@ -87,7 +87,7 @@ TEST_F(ReplyTicks, ComeAgainAndAgainInSilence)
 
 TEST_F(ReplyTicks, KeepTheHeartbeatBehindTheFirstWriteToo)
 {
-    test::run_on_core(cores, [&]() -> Task<void> {
+    dure::test::run_on_core(cores, [&]() -> Task<void> {
         TickSink sink(TickSink::Ticks::go_out);
         model::Completion completion;
         Reply reply(co_await boost::asio::this_coro::executor, completion, &sink, 2ms);
