@@ -304,6 +304,28 @@ TEST_F(Anthropic, ThinkingIsReasoningAndItsSignatureIsKept)
     EXPECT_EQ(answer.reasoning_details[0]["signature"], "sig");
 }
 
+TEST_F(Anthropic, BlocksOfUnknownKindsSayNothingWhateverTheirPiecesAreCalled)
+{
+    std::string events = message_start();
+    int index = 0;
+    for (const char* kind : {"mystery", "server_tool_use", "tool_use"})
+        for (const auto& [piece, member] : std::vector<std::pair<std::string, std::string>>{
+                 {"text_delta", "text"}, {"thinking_delta", "thinking"}, {"signature_delta", "signature"}}) {
+            events += event({{"type", "content_block_start"},
+                             {"index", index},
+                             {"content_block", {{"type", kind}, {"id", "t"}, {"name", "f"}, {"text", "LEAK"}}}});
+            events += event({{"type", "content_block_delta"},
+                             {"index", index},
+                             {"delta", {{"type", piece}, {member, "LEAK"}}}});
+            events += event({{"type", "content_block_stop"}, {"index", index++}});
+        }
+    upstream.enqueue(as_stream(events + text_block(index, {"said"}) + ending("end_turn")));
+    ASSERT_TRUE(stream_now());
+    EXPECT_EQ(record.completion.text, "said");
+    EXPECT_EQ(record.completion.reasoning, "");
+    EXPECT_THAT(sink.bytes, Not(HasSubstr("LEAK")));
+}
+
 TEST_F(Anthropic, ARefusalIsAContentFilterWithItsExplanation)
 {
     upstream.enqueue(as_stream(

@@ -193,7 +193,8 @@ void EventTranslator::delta(const OrderedJson& event, std::vector<OrderedJson>& 
     auto& block = found->second;
     const auto& change = part(event, "delta");
     const auto type = words(change, "type");
-    if (type == "text_delta") {
+    // What a block of an unknown kind holds is not the answer, also where its pieces are called as known ones are.
+    if (type == "text_delta" && block.kind == Kind::text) {
         if (const auto text = words(change, "text"); !text.empty())
             chunks.push_back(chunk({{"content", text}}));
     } else if (type == "input_json_delta") {
@@ -205,7 +206,7 @@ void EventTranslator::delta(const OrderedJson& event, std::vector<OrderedJson>& 
             chunks.push_back(chunk({{"content", text}}));
         else if (block.kind == Kind::tool)
             chunks.push_back(arguments_chunk(block.tool, text));
-    } else if (type == "thinking_delta") {
+    } else if (type == "thinking_delta" && block.kind == Kind::thinking) {
         const auto text = words(change, "thinking");
         block.thinking += text;
         if (!text.empty())
