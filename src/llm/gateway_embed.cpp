@@ -50,6 +50,7 @@ Task<Result<EmbeddingAnswer>> Gateway::embed(const EmbeddingRequest& request, co
             co_await note.kept();
         if (!failure) {
             end.answered(call.answer.usage);
+            call.answer.attempts = static_cast<int>(call.attempts);
             co_return std::move(call.answer);
         }
         const bool repaired =

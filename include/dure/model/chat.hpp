@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "dure/base/error.hpp"
@@ -114,12 +115,15 @@ struct EmbeddingRequest {
     std::vector<std::string> input;             // texts; empty when token_input is used
     OrderedJson token_input;                    // arrays of token ids as the client sent them, or null
     std::optional<std::int64_t> dimensions;
+    // Further top-level fields of the client, each with its value as it was written: a provider may know them.
+    std::vector<std::pair<std::string, std::string>> extra;
 };
 
 struct EmbeddingAnswer {
     std::vector<std::vector<float>> vectors;    // in the order of the input
     model::Usage usage;
-    std::string answered_by;
+    std::string answered_by;                    // as of a Completion
+    int attempts = 0;
 };
 
 // What an agent or flow is doing, for progress lines (openai-clients §10, product N3).

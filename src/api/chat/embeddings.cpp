@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "api/caller.hpp"
+#include "api/chat/openai_stream.hpp"
 #include "dure/base/text.hpp"
 #include "dure/schema/json_view.hpp"
 
@@ -18,11 +19,6 @@ using schema::JsonView;
 namespace {
 
 constexpr std::size_t most_inputs = 2048;   // as OpenAI
-
-struct EmbeddingInput {
-    model::EmbeddingRequest request;
-    bool base64 = false;
-};
 
 Error wrong_input(std::string_view param, std::string message)
 {
@@ -75,6 +71,19 @@ Result<void> read_input(const JsonView& input, model::EmbeddingRequest& request)
     return {};
 }
 
+// What we do not know may mean something to the provider.
+void read_extra(const JsonView& body, model::EmbeddingRequest& request)
+{
+    body.for_each_member([&](std::string_view key, const JsonView& value) {
+        const bool ours = key == "model" || key == "input" || key == "encoding_format" || key == "dimensions" ||
+                          key.starts_with("dure_");
+        if (!ours)
+            request.extra.emplace_back(key, value.raw());
+    });
+}
+
+}  // namespace
+
 Result<EmbeddingInput> read_embedding(std::string_view text)
 {
     const JsonView body(text);
@@ -101,8 +110,11 @@ Result<EmbeddingInput> read_embedding(std::string_view text)
             return wrong_input("dimensions", "dimensions must be a whole number from 1 to 65536.");
         out.request.dimensions = *number;
     }
+    read_extra(body, out.request);
     return out;
 }
+
+namespace {
 
 void append_vector(std::string& out, const std::vector<float>& vector, bool as_base64)
 {
@@ -157,7 +169,7 @@ Handler create_embeddings(const ApiParts& parts)
         const auto answer = co_await chat.embed(input->request, caller, info);
         if (!answer)
             co_return answer.error();
-        co_return co_await context.respond_json_text(200, embedding_json(*input, *answer));
+        co_return co_await context.respond_json_text(200, embedding_json(*input, *answer), answer_headers(*answer));
     };
 }
 

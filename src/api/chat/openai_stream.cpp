@@ -30,16 +30,29 @@ bool is_thought(const model::Piece& piece)
     return piece.text.empty() && piece.refusal.empty() && piece.tool_calls.empty();
 }
 
-}  // namespace
-
-QueryParameters answer_headers(const chat::Answer& answer)
+// Of a chat as of embeddings: both say who answered and after how many tries.
+template <class Said>
+QueryParameters target_headers(const Said& said)
 {
     QueryParameters headers;
     headers.reserve(6);   // and those that the answer adds
-    if (!answer.completion.answered_by.empty())
-        headers.emplace_back("x-dure-model", header_text(answer.completion.answered_by));
-    if (answer.completion.attempts > 0)
-        headers.emplace_back("x-dure-attempts", std::to_string(answer.completion.attempts));
+    if (!said.answered_by.empty())
+        headers.emplace_back("x-dure-model", header_text(said.answered_by));
+    if (said.attempts > 0)
+        headers.emplace_back("x-dure-attempts", std::to_string(said.attempts));
+    return headers;
+}
+
+}  // namespace
+
+QueryParameters answer_headers(const model::EmbeddingAnswer& answer)
+{
+    return target_headers(answer);
+}
+
+QueryParameters answer_headers(const chat::Answer& answer)
+{
+    auto headers = target_headers(answer.completion);
     if (!answer.dropped_params.empty()) {
         std::string names;
         for (const auto& name : answer.dropped_params)

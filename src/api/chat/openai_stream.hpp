@@ -63,5 +63,6 @@ private:
 
 // x-dure-model, x-dure-attempts, x-dure-dropped-params, x-dure-fallback, x-dure-cache of an answer.
 QueryParameters answer_headers(const chat::Answer& answer);
+QueryParameters answer_headers(const model::EmbeddingAnswer& answer);
 
 }  // namespace dure::api

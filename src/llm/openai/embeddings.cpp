@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "dure/base/text.hpp"
 #include "llm/openai/json_text.hpp"
 #include "llm/openai/usage.hpp"
 
@@ -92,7 +93,8 @@ std::vector<EmbeddingBatch> embedding_batches(const model::EmbeddingRequest& req
     return batches;
 }
 
-std::string embedding_body(const model::EmbeddingRequest& request, const EmbeddingBatch& batch, std::string_view model)
+std::string embedding_body(const model::EmbeddingRequest& request, const EmbeddingBatch& batch, std::string_view model,
+                           const Repairs& repairs)
 {
     OrderedJson body;
     body["model"] = model;
@@ -108,7 +110,17 @@ std::string embedding_body(const model::EmbeddingRequest& request, const Embeddi
     if (request.dimensions)
         body["dimensions"] = *request.dimensions;
     body["encoding_format"] = "float";
-    return dump(body);
+    auto text = dump(body);
+    text.pop_back();
+    for (const auto& [name, value] : request.extra) {   // as text: nobody here knows what its numbers must keep
+        if (repairs.drops(name))
+            continue;
+        text += ',';
+        append_json_string(text, name);
+        text += ':';
+        text += value;
+    }
+    return text + '}';
 }
 
 MaybeFailure read_embeddings(std::string_view body, std::size_t expected, model::EmbeddingAnswer& into)

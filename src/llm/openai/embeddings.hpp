@@ -8,6 +8,7 @@
 
 #include "dure/model/chat.hpp"
 #include "llm/failure.hpp"
+#include "llm/openai/request.hpp"
 
 namespace dure::llm::openai {
 
@@ -18,7 +19,9 @@ struct EmbeddingBatch {
 };
 
 std::vector<EmbeddingBatch> embedding_batches(const model::EmbeddingRequest& request);
-std::string embedding_body(const model::EmbeddingRequest& request, const EmbeddingBatch& batch, std::string_view model);
+// What the client has set beside is sent with each part, but for what the target has refused.
+std::string embedding_body(const model::EmbeddingRequest& request, const EmbeddingBatch& batch, std::string_view model,
+                           const Repairs& repairs);
 // Appends the vectors of one answer, in the order of their indexes, and adds its usage.
 MaybeFailure read_embeddings(std::string_view body, std::size_t expected, model::EmbeddingAnswer& into);
 

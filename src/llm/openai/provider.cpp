@@ -237,9 +237,10 @@ Task<MaybeFailure> OpenAiProvider::embed(const Target& target, std::size_t key, 
     const auto& form = embeddings_.at(key);
     if (!form)
         co_return failure_of_send(form.error());
+    const auto repairs = repairs_of(target);
     EmbeddingUsage used(target.prices);
     for (const auto& batch : embedding_batches(request)) {
-        const auto body = embedding_body(request, batch, target.model);
+        const auto body = embedding_body(request, batch, target.model, repairs);
         const auto call = call_of(body, deadline, false, false);
         const auto sent = co_await client_.send(*form, call);
         if (!sent)
