@@ -89,6 +89,8 @@ TEST_F(LocalEmbeddings, AreServedInOrderWithUsage)
         EXPECT_EQ(answer->vectors.size(), 2u);
         EXPECT_EQ(answer->vectors[1], local_embedding("two"));
         EXPECT_EQ(answer->usage.prompt_tokens, 3);
+        EXPECT_EQ(answer->answered_by, "mock/local");
+        EXPECT_EQ(answer->attempts, 1);
     });
 }
 
