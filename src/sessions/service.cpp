@@ -262,36 +262,39 @@ bool SessionService::is_only_process() const
     return database_.dialect() == sql::Dialect::sqlite;
 }
 
-Task<Result<bool>> SessionService::is_new(const TurnRecord& record)
+Task<Result<void>> SessionService::learn_marks(const TurnRecord& record)
 {
-    if (record.turn_key.empty() || !is_only_process())
-        co_return false;
-    const auto mark = store::mark_of(record.turn_key);
-    if (const auto known = marks_.has(record.session_id, mark))
-        co_return !*known;
+    if (marks_.has(record.session_id, store::mark_of(record.turn_key)))
+        co_return Result<void>();
     const auto asked_at = marks_.generation(record.session_id);
     auto marks = co_await database_.read(
         [&](sql::Connection& connection) { return store::Turns(connection).marks(record.session_id); });
     if (!marks)
         co_return marks.error();
     marks_.keep(record.session_id, std::move(*marks), asked_at);
-    co_return !marks_.has(record.session_id, mark).value_or(true);
+    co_return Result<void>();
 }
 
 Task<Result<RecordedTurn>> SessionService::record_turn(TurnRecord record)
 {
-    const auto fresh = co_await is_new(record);
-    if (!fresh)
-        co_return fresh.error();
+    std::optional<TurnMarks::Recording> recording;
+    if (!record.turn_key.empty() && is_only_process()) {
+        if (auto learnt = co_await learn_marks(record); !learnt)
+            co_return learnt.error();
+        recording.emplace(marks_, record.session_id, store::mark_of(record.turn_key));
+    }
     const auto now = clock_.now();
-    TurnRows rows(record, *fresh, now, now + settings_.ttl.count());
+    TurnRows rows(record, now, now + settings_.ttl.count());
     store::StoredTurn stored;
-    const auto done = co_await database_.write_together(
-        [&](sql::Connection& connection) { return store::Turns(connection).record(rows.turn(), stored); });
+    const auto done = co_await database_.write_together([&](sql::Connection& connection) {
+        rows.set_key_is_new(recording && recording->is_new());
+        return store::Turns(connection).record(rows.turn(), stored);
+    });
     if (!done)
         co_return done.error();
-    if (stored.turn.counted && !rows.turn().turn_key.empty() && is_only_process())
-        marks_.add(rows.turn().session_id, store::mark_of(rows.turn().turn_key));
+    if (recording && stored.turn.counted)
+        recording->recorded();
+    recording.reset();
     journal_.tell([&] { return rows.event(stored); });
     co_await follow_turn(rows, stored);
     co_return RecordedTurn{stored.turn.turn, stored.turn.summary_due};

@@ -62,9 +62,8 @@ std::string storable(std::string text)
     return out;
 }
 
-TurnRows::TurnRows(TurnRecord& record, bool key_is_new, UnixMillis now, UnixMillis expires_at)
+TurnRows::TurnRows(TurnRecord& record, UnixMillis now, UnixMillis expires_at)
 {
-    turn_.key_is_new = key_is_new;
     turn_.session_id = std::move(record.session_id);
     turn_.owner_id = std::move(record.owner_id);
     turn_.turn_key = std::move(record.turn_key);

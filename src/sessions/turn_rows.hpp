@@ -12,12 +12,14 @@ std::string storable(std::string text);
 
 class TurnRows {
 public:
-    // Takes the texts out of the record. key_is_new: see NewTurn.
-    TurnRows(TurnRecord& record, bool key_is_new, UnixMillis now, UnixMillis expires_at);
+    // Takes the texts out of the record.
+    TurnRows(TurnRecord& record, UnixMillis now, UnixMillis expires_at);
     TurnRows(const TurnRows&) = delete;  // its turn refers to it
     TurnRows& operator=(const TurnRows&) = delete;
 
     const store::NewTurn& turn() const { return turn_; }
+    // See NewTurn. In the unit: only there nothing comes between it and the turn.
+    void set_key_is_new(bool is_new) { turn_.key_is_new = is_new; }
     model::Event event(const store::StoredTurn& stored) const;
     // The turn's messages as a live copy has them. Once: the texts are moved out.
     std::vector<LiveMessage> live_messages(const store::StoredTurn& stored);

@@ -112,6 +112,29 @@ TEST_F(SessionServiceTest, AnEarlierTurnIsKnownAgainAlsoByTheNextProcess)
     });
 }
 
+// Branches of one conversation that end at the same time: all three ask what is known before one of them is stored.
+TEST_F(SessionServiceTest, ATurnOfSeveralAtTheSameTimeIsCountedOnce)
+{
+    test::run([&]() -> Task<void> {
+        const auto session = (co_await service->for_client_chat("u1", "chat", "mock")).value();
+        EXPECT_EQ((co_await service->record_turn(turn(session, "the first question", "answer", "a0"))).value().turn, 1);
+        const auto core = co_await boost::asio::this_coro::executor;
+        std::vector<Task<Result<RecordedTurn>>> recording;
+        for (const auto* key : {"a1", "a2", "a1"})
+            recording.push_back(service->record_turn(turn(session, "question", "answer", key)));
+        std::vector<std::int64_t> turns;
+        std::function<void(std::exception_ptr, Result<RecordedTurn>)> done =
+            [&](std::exception_ptr, Result<RecordedTurn> recorded) { turns.push_back(recorded.value().turn); };
+        for (auto& one : recording)
+            boost::asio::co_spawn(core, std::move(one), done);
+        while (turns.size() < recording.size())
+            co_await boost::asio::post(core, boost::asio::use_awaitable);
+        EXPECT_EQ(turns, (std::vector<std::int64_t>{2, 3, 2}));
+        const auto now = (co_await service->find("u1", session.id)).value();
+        EXPECT_EQ(now.conversation_turns, 3);
+    });
+}
+
 TEST_F(SessionServiceTest, AnAnswerMadeAnewStandsBehindItsOwnQuestion)
 {
     test::run([&]() -> Task<void> {

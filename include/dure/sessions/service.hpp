@@ -125,8 +125,8 @@ public:
 private:
     // No other process writes this database.
     bool is_only_process() const;
-    // Whether no turn of the session has the key; false also where that is not known.
-    Task<Result<bool>> is_new(const TurnRecord& record);
+    // Makes sure that the marks of its session are known, where they help.
+    Task<Result<void>> learn_marks(const TurnRecord& record);
     Task<void> follow_turn(TurnRows& rows, const store::StoredTurn& stored);
 
     sql::Database& database_;
