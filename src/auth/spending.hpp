@@ -38,7 +38,7 @@ struct SpendLevels {
 
 struct SpendRefusal {
     std::string_view scope;  // "tokens", "cost"
-    std::int64_t wait = 0;  // seconds
+    std::int64_t wait = 0;  // seconds; beyond all time: nothing but a smaller request helps
     bool final = false;  // no repeat of the same call within minutes would help
     Error error;
 };

@@ -134,6 +134,33 @@ TEST_F(Spending, ARequestLargerThanTheLimitIsToldThatNoRepeatHelps)
     EXPECT_EQ(refusal.error.reason(), "rate_limit_exceeded");
     EXPECT_EQ(refusal.error.extra().should_retry, false);
     EXPECT_NE(refusal.error.message().find("1001"), std::string::npos);
+    EXPECT_FALSE(refusal.error.extra().retry_after);
+}
+
+TEST_F(Spending, ARequestLargerThanAWholeDayIsNotToldThatTheDayIsUsedUp)
+{
+    limits = {0, 500, 100};
+    for (const auto& [wish, says] :
+         {std::pair(exactly(501), "This request asks for up to 501 tokens, its prompt and max_tokens; at most 500 a day are allowed."),
+          std::pair(exactly(1, 2'500'000'000), "This request may cost up to 2.50 USD; at most 0.0000001 USD a day are allowed.")}) {
+        const auto refusal = refused(wish);
+        EXPECT_EQ(refusal.error.message(), says);
+        EXPECT_EQ(refusal.error.reason(), "budget_exceeded");
+        EXPECT_EQ(refusal.error.extra().should_retry, false);
+        EXPECT_FALSE(refusal.error.extra().retry_after) << "no day allows it";
+    }
+    spend(500);
+    EXPECT_FALSE(refused(exactly(501)).error.extra().retry_after) << "also when the day is used up";
+    EXPECT_TRUE(refused(exactly(500)).error.extra().retry_after);
+}
+
+TEST_F(Spending, OfSeveralRefusalsTheOneThatNoTimeHelpsIsTold)
+{
+    const std::vector<Payer> payers{{"key:k", {0, 50, 0}}, {"user:u", {0, 500, 0}}};
+    const std::vector<SpendLevels> levels{{0, {}, {}, 3600}, {0, {}, {500, 0}, 3600}};
+    const auto outcome = granted(payers, levels, exactly(60));
+    ASSERT_TRUE(std::holds_alternative<SpendRefusal>(outcome));
+    EXPECT_FALSE(std::get<SpendRefusal>(outcome).error.extra().retry_after);
 }
 
 TEST_F(Spending, ADaysTokensComeBackAtMidnight)
