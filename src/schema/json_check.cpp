@@ -186,7 +186,17 @@ private:
             return false;
         at_ = (twice + 1)->offset;
         fail("a key occurs twice");
+        name_member(open_.back(), at_);
         return true;
+    }
+
+    // The fault lies at the key that begins here: the path ends with it, not with the object's last one.
+    void name_member(Frame& frame, std::size_t key_at)
+    {
+        at_ = key_at;
+        string();
+        frame.raw_key = text_.substr(key_at + 1, at_ - key_at - 2);
+        at_ = key_at;
     }
 
     bool key(Frame& frame)

@@ -75,6 +75,9 @@ TEST(CheckJson, RefusesEverythingElseWithReasonAndPlace)
         {"\"\x80\"", "invalid UTF-8"},
         {R"({"a":1,"a":2})", "a key occurs twice at byte 7"},
         {"{\"a\":1,\"\\u0061\":2}", "a key occurs twice at byte 7"},
+        {R"({"model":"a","model":"b","messages":[{"role":"user"}]})", "a key occurs twice at byte 13, in model.", "model"},
+        {R"({"model":"a","messages":[{"ro\u006ce":"x","role":"y","content":"z"}]})", "a key occurs twice at byte 42",
+         "messages.0.role"},
         {R"({"messages":[{"role":"user"},{"content":tru}]})", "expected a value", "messages.1.content"},
     };
     for (const auto& [text, message, param] : cases) {
