@@ -80,6 +80,24 @@ TEST(CompletionInput, AProblemNamesItsField)
     }
 }
 
+TEST(CompletionInput, ANumberOutOfItsRangeIsToldTheBoundThatItBreaks)
+{
+    const std::vector<std::pair<std::string, std::string>> cases = {
+        {R"("max_tokens":0)", "max_tokens must be at least 1."},
+        {R"("max_tokens":9223372036854775808)", "max_tokens must be at most 9007199254740992."},
+        {R"("max_completion_tokens":1180591620717411303424)", "max_completion_tokens must be at most 9007199254740992."},
+        {R"("seed":18446744073709551616)", "seed must be at most 9223372036854775807."},
+        {R"("seed":-18446744073709551616)", "seed must be at least -9223372036854775808."},
+        {R"("n":9223372036854775808)", "n must be between 1 and 128."},
+    };
+    for (const auto& [member, message] : cases) {
+        const auto body = with(member);
+        const auto call = read_completion(body);
+        ASSERT_FALSE(call) << member;
+        EXPECT_EQ(call.error().message(), message);
+    }
+}
+
 TEST(CompletionInput, NullIsAbsentAndUnknownFieldsAreFine)
 {
     const auto body = with(R"("temperature":null,"stream":null,"tools":null,"stop":null,"max_tokens":null,"n":null,

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "dure/base/text.hpp"
 
@@ -165,13 +166,16 @@ constexpr std::array<NumberRule, 9> number_rules = {
 
 std::string plain(double number)
 {
-    return std::to_string(static_cast<long long>(number));
+    constexpr auto most = std::numeric_limits<std::int64_t>::max();   // as a double it is one more
+    return std::to_string(number >= static_cast<double>(most) ? most : static_cast<std::int64_t>(number));
 }
 
-Error misfit(const NumberRule& rule)
+// Of a range that nobody meets the other end of, only the one that was passed is told.
+Error misfit(const NumberRule& rule, double number)
 {
-    const auto range = rule.most >= no_bound ? "at least " + plain(rule.least)
-                                             : "between " + plain(rule.least) + " and " + plain(rule.most);
+    const auto range = rule.most < no_bound  ? "between " + plain(rule.least) + " and " + plain(rule.most)
+                       : number < rule.least ? "at least " + plain(rule.least)
+                                             : "at most " + plain(rule.most);
     return wrong(text_of(rule.name), std::string(text_of(rule.name)) + " must be " + range + ".");
 }
 
@@ -211,7 +215,7 @@ std::optional<Error> check_numbers(const Fields& body, Numbers& numbers)
         if (rule.whole && (!std::isfinite(*number) || std::floor(*number) != *number))
             return wrong_type(rule.name, "a whole number");
         if (*number < rule.least || *number > rule.most)
-            return misfit(rule);
+            return misfit(rule, *number);
         numbers.keep(rule.name, *number);
     }
     return std::nullopt;
