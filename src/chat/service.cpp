@@ -96,6 +96,14 @@ ModelEntry entry_of(const llm::ModelInfo& info)
     return {info.id, info.name.empty() ? info.id : info.name, info.provider, {}, info.vision, false, info.tools};
 }
 
+ModelEntry embedder_entry_of(const llm::ModelInfo& info)
+{
+    auto entry = entry_of(info);
+    entry.vision = entry.tools = false;
+    entry.embeds = true;
+    return entry;
+}
+
 bool is_flow(std::string_view model)
 {
     return model.starts_with("flow:");
@@ -156,6 +164,9 @@ std::vector<ModelEntry> ChatService::models(const Caller& caller) const
     for (const auto& info : state_->parts.gateway.models())
         if (caller.may_use_model(info.id))
             list.push_back(entry_of(info));
+    for (const auto& info : state_->parts.gateway.embedders())
+        if (caller.may_use_model(info.id))
+            list.push_back(embedder_entry_of(info));
     return list;
 }
 
@@ -175,8 +186,10 @@ std::optional<ModelEntry> ChatService::find_model(std::string_view id, const Cal
         return std::nullopt;
     if (id == agents::agent_model)
         return agent_entry(state_->parts.agents.reads_images());
-    const auto info = state_->parts.gateway.find(id);
-    return info ? std::optional(entry_of(*info)) : std::nullopt;
+    if (const auto info = state_->parts.gateway.find(id))
+        return entry_of(*info);
+    const auto info = state_->parts.gateway.find_embedder(id);
+    return info ? std::optional(embedder_entry_of(*info)) : std::nullopt;
 }
 
 ModelKind ChatService::kind_of(std::string_view id, const Caller& caller) const
@@ -186,6 +199,15 @@ ModelKind ChatService::kind_of(std::string_view id, const Caller& caller) const
     if (id == agents::agent_model)
         return ModelKind::agent;
     return state_->parts.gateway.serves(id) ? ModelKind::proxied : ModelKind::unknown;
+}
+
+Error ChatService::no_chat_model(std::string_view id, const Caller& caller) const
+{
+    if (!caller.may_use_model(id) || !state_->parts.gateway.embeds(id))
+        return unknown_model(id);
+    return Error(Errc::not_found, "The model `" + std::string(id) + "` makes embeddings; one cannot chat with it.")
+        .reason("model_not_found")
+        .param("model");
 }
 
 bool ChatService::is_background(const CompletionCall& call)
@@ -208,7 +230,7 @@ Task<Result<void>> ChatService::complete(const CompletionCall& call, const Calle
     const bool asks_agent = is_flow(call.model) && !task.empty() && caller.may_use_model(agents::agent_model);
     const auto kind = asks_agent ? ModelKind::agent : kind_of(call.model, caller);
     if (kind == ModelKind::unknown)
-        co_return unknown_model(call.model);
+        co_return no_chat_model(call.model, caller);
     answer.model = call.model;
     if (!call.strategy.empty() && !state.parts.agents.knows_strategy(call.strategy))
         co_return Error(Errc::invalid_argument, "There is no strategy `" + call.strategy + "`.")
@@ -287,8 +309,8 @@ Task<Result<void>> ChatService::message(const MessageCall& call, const Caller& c
     auto& state = *state_;
     const bool new_agent = call.model.empty() && call.session_id.empty();   // refused before a session is made
     const std::string named(new_agent ? agents::agent_model : std::string_view(call.model));
-    if (!named.empty() && !is_flow(named) && !find_model(named, caller))
-        co_return unknown_model(named);
+    if (!named.empty() && !is_flow(named) && kind_of(named, caller) == ModelKind::unknown)
+        co_return no_chat_model(named, caller);
     bool left = false;
     auto session = co_await state.open_session(call, caller, info, left);
     if (!session)
@@ -305,17 +327,17 @@ Task<Result<void>> ChatService::message(const MessageCall& call, const Caller& c
         answer.flow_id = call.model.empty() ? session->session.flow_id.value_or("") : "";
         co_return Result<void>();
     }
-    const auto entry = find_model(answer.model, caller);
-    if (!entry)
-        co_return unknown_model(answer.model);
+    const auto kind = kind_of(answer.model, caller);
+    if (kind == ModelKind::unknown)
+        co_return no_chat_model(answer.model, caller);
     Turn turn(caller, info);
     turn.left = left;
     turn.session_id = session->session.id;
     turn.user_text = call.message;
     auto context = call_of(caller, info);
-    context.from_client = !entry->agent;
+    context.from_client = kind == ModelKind::proxied;
     Result<void> outcome;
-    if (entry->agent)
+    if (kind == ModelKind::agent)
         outcome = co_await state.turns.agent(turn, asked_of_agent(call, *session), context, sink, answer);
     else
         outcome = co_await state.turns.model(turn, asked_of_model(call, *session, answer.model), context, sink, answer);

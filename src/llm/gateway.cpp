@@ -81,6 +81,22 @@ std::string Gateway::default_model() const
     return state_->current()->default_model();
 }
 
+std::vector<ModelInfo> Gateway::embedders() const
+{
+    std::vector<ModelInfo> all;
+    for (const auto& model : state_->current()->models())
+        if (model.embeds)
+            all.push_back(model.info);
+    return all;
+}
+
+std::optional<ModelInfo> Gateway::find_embedder(std::string_view model) const
+{
+    const auto catalog = state_->current();
+    const auto* entry = model.empty() ? nullptr : catalog->find(model);
+    return entry != nullptr && entry->embeds ? std::optional(entry->info) : std::nullopt;
+}
+
 bool Gateway::embeds(std::string_view model) const
 {
     const auto catalog = state_->current();

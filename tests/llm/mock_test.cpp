@@ -317,6 +317,11 @@ TEST_F(MockModel, UnknownModelsAreNotFoundOnEveryRoad)
     EXPECT_EQ(gateway().models()[0].id, "mock");
     EXPECT_TRUE(gateway().embeds("local"));
     EXPECT_FALSE(gateway().embeds("mock"));
+    ASSERT_EQ(gateway().embedders().size(), 1u);
+    EXPECT_EQ(gateway().embedders()[0].id, "local");
+    EXPECT_EQ(gateway().find_embedder("local")->id, "local");
+    EXPECT_FALSE(gateway().find_embedder("mock"));
+    EXPECT_FALSE(gateway().find_embedder("")) << "the default model answers chats";
 }
 
 TEST_F(MockModel, AReaderWhoHasGoneStopsTheStream)

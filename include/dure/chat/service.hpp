@@ -126,9 +126,11 @@ struct ModelEntry {
     bool vision = false;
     bool agent = false;  // runs its own tools
     bool tools = true;  // takes tools of the client
+    bool embeds = false;  // makes embeddings: nobody chats with it
 };
 
-enum class ModelKind { unknown, agent, proxied };  // unknown: also one that the caller may not use
+// Of those one can chat with. unknown: also one that the caller may not use, or that makes embeddings.
+enum class ModelKind { unknown, agent, proxied };
 
 struct ServiceParts {
     llm::Gateway& gateway;
@@ -157,13 +159,15 @@ public:
     // Blocks until what was taken over has ended, at the deadline as a cut turn; before the cores end.
     void stop(Deadline deadline);
 
-    // Models the caller may use, the agent first.
+    // Models the caller may use, the agent first, those that make embeddings last.
     std::vector<ModelEntry> models(const Caller& caller) const;
     // Whether anybody may ask for it: a model, an embedder, the agent. Published flows are not looked up.
     bool knows_model(std::string_view id) const;
     bool knows_strategy(std::string_view name) const;
     std::optional<ModelEntry> find_model(std::string_view id, const Caller& caller) const;
     ModelKind kind_of(std::string_view id, const Caller& caller) const;
+    // Why the caller cannot chat with a model of unknown kind.
+    Error no_chat_model(std::string_view id, const Caller& caller) const;
 
     // Errors before the first output leave the sink untouched; not_found (model_not_found) for foreign models.
     Task<Result<void>> complete(const CompletionCall& call, const Caller& caller, const RequestInfo& info,

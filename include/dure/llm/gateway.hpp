@@ -110,6 +110,9 @@ public:
     std::optional<ModelInfo> find(std::string_view model) const;
     bool serves(std::string_view model) const;   // find() without a copy
     std::string default_model() const;
+    // The same of those that make embeddings: they answer no chat.
+    std::vector<ModelInfo> embedders() const;
+    std::optional<ModelInfo> find_embedder(std::string_view model) const;
     bool embeds(std::string_view model) const;
     // The model that embed() takes for an empty name.
     struct EmbeddingModel {

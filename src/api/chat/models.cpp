@@ -27,6 +27,8 @@ OrderedJson model_json(const chat::ModelEntry& entry)
     OrderedJson meta{{"capabilities", std::move(capabilities)}};
     if (!entry.description.empty())
         meta["description"] = entry.description;
+    if (entry.embeds)   // else Open WebUI would offer it for chats
+        meta["hidden"] = true;
     return {{"id", entry.id},
             {"object", "model"},
             {"created", created_of_models},

@@ -23,19 +23,13 @@ const auto& session_fields()
     return fields;
 }
 
-Error unknown_session_model(const std::string& model)
-{
-    return Error(Errc::not_found, "The model `" + model + "` does not exist or you do not have access to it.")
-        .reason("model_not_found")
-        .param("model");
-}
-
 // Who answers in the new session: the model named, the published flow behind flow:<slug>, or the flow of the id.
 Task<Result<void>> choose_speaker(const ApiParts& parts, const RequestContext& context, sessions::NewSession& fresh)
 {
     const bool by_slug = is_flow_model(fresh.model);
-    if (!fresh.model.empty() && !by_slug && !parts.chat.find_model(fresh.model, caller_of(context)))
-        co_return unknown_session_model(fresh.model);
+    if (const auto caller = caller_of(context);
+        !fresh.model.empty() && !by_slug && parts.chat.kind_of(fresh.model, caller) == chat::ModelKind::unknown)
+        co_return parts.chat.no_chat_model(fresh.model, caller);
     if (by_slug)
         if (const auto flow = co_await find_flow_model(parts, context, fresh.model); !flow)
             co_return flow.error();
