@@ -62,6 +62,8 @@ struct ToolCallPiece {
     std::string id;
     std::string name;
     std::string arguments;
+    bool custom = false;                  // of a tool that takes text (type "custom"), which is in `arguments`
+    OrderedJson rest = nullptr;           // what else the provider said of the call, in OpenAI form, or null
 };
 
 // One step of a streamed answer. Several members may be set.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "dure/base/text.hpp"
 #include "dure/schema/json_view.hpp"
@@ -39,6 +40,7 @@ void join_halves(model::Piece& piece, ChoiceState& state)
     for (auto& call : piece.tool_calls) {
         settle_surrogates(call.id);
         settle_surrogates(call.name);
+        settle_surrogates(call.rest);
         auto& half = state.call_halves[call.index];
         join_surrogates(call.arguments, half);
         if (half == 0)
@@ -111,7 +113,7 @@ bool ChunkReader::read_quick(std::string_view event, std::string_view data)
         return false;
     if (scan_chunk(data, chunk))
         return take_quick(chunk);
-    if (!scan_usage_chunk(data, usage))
+    if (!scan_usage_chunk(data, usage) || usage.has_more)
         return false;
     deltas_.clear();
     rest_ = nullptr;
@@ -128,11 +130,11 @@ bool ChunkReader::take_quick(const ScannedChunk& chunk)
     ChoiceDelta out;
     out.index = chunk.index;
     if (!chunk.tool_calls.empty()) {
-        const auto fragments = OrderedJson::parse(chunk.tool_calls, nullptr, false);
+        auto fragments = OrderedJson::parse(chunk.tool_calls, nullptr, false);
         if (fragments.is_discarded())
             return false;
-        for (const auto& fragment : fragments)
-            if (!state.calls.add(fragment, out.piece.tool_calls))
+        for (auto& fragment : fragments)
+            if (!state.calls.add(std::move(fragment), out.piece.tool_calls))
                 fail(Failure(FailureClass::protocol, "The model asked for too many tool calls."));
     }
     append_decoded(out.piece.text, chunk.content);
@@ -206,24 +208,31 @@ void ChunkReader::read_document(OrderedJson document)
         created = std::to_string(static_cast<std::int64_t>(std::clamp(given->get<double>(), 0.0, 9e15)));
     note_head(take_text(document, "id"), std::move(created));
     read_usage(document);
-    if (const auto choices = document.find("choices"); choices != document.end() && choices->is_array())
+    const bool opens = choices_.empty();
+    const auto choices = document.find("choices");
+    const bool has_choices = choices != document.end() && choices->is_array();
+    const bool without_choice = has_choices && choices->empty();
+    if (has_choices)
         for (auto& choice : *choices)
             read_choice(choice);
+    // Nothing counts of what is no chunk, or of choices behind their finish.
+    const bool counts = opens || without_choice || brought_usage_ || !deltas_.empty();
     for (const auto* name : {"created", "model", "object", "choices", "error"})
         document.erase(name);
     strip_active_keys(document);
     if (surrogates_seen_)
         settle_surrogates(document);
     has_more_ = has_more_ || brings_more_beside(document);
-    rest_ = document.empty() ? OrderedJson() : std::move(document);
+    rest_ = document.empty() || !counts ? OrderedJson() : std::move(document);
 }
 
 void ChunkReader::read_usage(OrderedJson& document)
 {
     const auto usage = document.find("usage");
+    brought_usage_ = usage != document.end() && usage->is_object();
     if (usage == document.end())
         return;
-    if (usage->is_object())
+    if (brought_usage_)
         note_usage(usage_of(*usage), dump(*usage));
     document.erase(usage);
 }
@@ -274,8 +283,8 @@ void ChunkReader::read_delta(OrderedJson& delta, ChoiceState& state, ChoiceDelta
         out.piece.reasoning = newer;
     if (const auto calls = delta.find("tool_calls"); calls != delta.end()) {
         if (calls->is_array())
-            for (const auto& fragment : *calls)
-                if (!state.calls.add(fragment, out.piece.tool_calls))
+            for (auto& fragment : *calls)
+                if (!state.calls.add(std::move(fragment), out.piece.tool_calls))
                     fail(Failure(FailureClass::protocol, "The model asked for too many tool calls."));
         delta.erase(calls);
     }
@@ -307,9 +316,13 @@ void ChunkReader::end_choice(ChoiceState& state, ChoiceDelta& out)
     for (const auto& [half, text] : halves)
         if (std::exchange(half, 0) != 0)   // its partner never came
             text += replacement_character;
-    state.calls.finish(out.piece.tool_calls);
+    model::Piece held;
+    state.calls.finish(held.tool_calls);
+    if (surrogates_seen_)
+        join_halves(held, state);
+    std::move(held.tool_calls.begin(), held.tool_calls.end(), std::back_inserter(out.piece.tool_calls));
     for (const auto& [call, half] : std::exchange(state.call_halves, {}))
-        out.piece.tool_calls.push_back(model::ToolCallPiece{call, "", "", std::string(replacement_character)});
+        out.piece.tool_calls.push_back({call, "", "", std::string(replacement_character), state.calls.custom(call)});
     state.finished = true;
     ++progress_;
 }
@@ -334,6 +347,8 @@ void ChunkReader::collect(const ChoiceDelta& delta)
     if (delta.index != 0)
         return;   // further choices are the client's own; what is stored is the first
     completion_.append(delta.piece);
+    for (const auto& call : delta.piece.tool_calls)
+        has_more_ = has_more_ || call.custom || !call.rest.is_null();
     if (keeps_details_ && delta.delta_rest.is_object())
         if (const auto details = delta.delta_rest.find("reasoning_details");
             details != delta.delta_rest.end() && details->is_array())

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "dure/model/chat.hpp"
@@ -45,7 +46,7 @@ public:
         : completion_(into), expected_choices_(choices), keeps_details_(keeps_details)
     {}
 
-    // Reads one event. What it brings is in deltas() and rest() until the next call.
+    // Reads one event. What it brings is in deltas() and take_rest() until the next call.
     void read(std::string_view event, std::string_view data);
     // The same for ordinary events, without a tree; unknown keys are passed over. False: not read, read() has to.
     bool read_quick(std::string_view event, std::string_view data);
@@ -54,7 +55,8 @@ public:
     // Halves of characters may stand in the documents that follow (json_text.hpp).
     void expect_halves() { surrogates_seen_ = true; }
     const std::vector<ChoiceDelta>& deltas() const { return deltas_; }
-    const OrderedJson& rest() const { return rest_; }  // unknown top-level keys; null
+    OrderedJson take_rest() { return std::exchange(rest_, nullptr); }  // unknown top-level keys; null
+    bool brought_usage() const { return brought_usage_; }  // the last document did
 
     // For the fast path, which has read a text delta itself.
     ChoiceState& choice(std::size_t index);
@@ -110,6 +112,7 @@ private:
     MaybeFailure failure_;
     std::uint64_t progress_ = 0;
     std::size_t skipped_ = 0;
+    bool brought_usage_ = false;
     bool surrogates_seen_ = false;
     bool has_more_ = false;
     bool output_ = false;

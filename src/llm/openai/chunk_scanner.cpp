@@ -164,16 +164,22 @@ public:
     bool run(ScannedUsage& found)
     {
         bool no_choices = false;
-        found.text = {};
+        found = {};
         const bool whole = object([&](std::string_view key, std::size_t, std::size_t) {
-            std::string_view name;
+            std::string_view value;
             if (key == "choices")
                 return no_choices = take('[') && take(']');
             if (key == "usage")
                 return found.text.empty() && usage(found.numbers, found.text);
             if (key == "object")
-                return string(name) && name == "chat.completion.chunk";
-            return !acts(key) && skip();
+                return string(value) && value == "chat.completion.chunk";
+            if (acts(key) || !value_span(value))
+                return false;
+            if (key != "id" && key != "created" && key != "model") {
+                found.has_rest = true;
+                found.has_more = found.has_more || brings_more_beside(key, value);
+            }
+            return true;
         });
         return whole && no_choices && !found.text.empty() && at_end();
     }

@@ -34,6 +34,8 @@ bool scan_chunk(std::string_view text, ScannedChunk& chunk);
 struct ScannedUsage {
     std::string_view text;  // raw, an object
     model::Usage numbers;
+    bool has_rest = false;  // members beside id, created, model and usage
+    bool has_more = false;  // some of them are parts of the answer: citations
 };
 
 // A chunk without choices that brings usage and nothing that acts. False: another one.

@@ -7,6 +7,8 @@
 #include "dure/base/clock.hpp"
 #include "dure/base/json_text.hpp"
 #include "dure/base/text.hpp"
+#include "llm/openai/answer_members.hpp"
+#include "llm/openai/call_form.hpp"
 #include "llm/openai/json_cursor.hpp"
 #include "llm/settlement.hpp"
 
@@ -26,12 +28,10 @@ OrderedJson call_json(const model::ToolCallPiece& piece, std::string_view argume
 {
     OrderedJson json;
     json["index"] = piece.index;
-    if (first && !piece.id.empty()) {
-        json["id"] = piece.id;
-        json["type"] = "function";
-        json["function"]["name"] = piece.name;
-    }
-    json["function"]["arguments"] = arguments;
+    const auto body = call_body(piece.custom);
+    if (first && !piece.id.empty())
+        json.update(call_form({piece.id, piece.name, {}}, piece.custom));
+    json[body.member][body.text] = arguments;
     return json;
 }
 
@@ -52,11 +52,15 @@ bool small_enough(const OrderedJson& rest)
     return rest.is_null() || dump(rest).size() <= longest_line / 2;
 }
 
-// No line can hold it: said, not silently dropped.
-void leave_out(const OrderedJson& rest, OrderedJson& named)
+// Members that no line can hold are named: said, not silently dropped.
+OrderedJson members_or_names(OrderedJson rest)
 {
+    if (small_enough(rest))
+        return rest;
+    auto names = OrderedJson::array();
     for (const auto& [key, value] : rest.items())
-        named.push_back(key);
+        names.push_back(key);
+    return OrderedJson{{"dure_left_out", std::move(names)}};
 }
 
 // Of a raw string with its quotes, which has been checked.
@@ -80,7 +84,7 @@ void RelayTranslator::event(std::string_view name, std::string_view data, std::s
 {
     if (reader_.failure() || reader_.done())
         return;
-    if (name.empty() && data.size() <= longest_fast_chunk && opening_rest_.is_null() &&
+    if (name.empty() && data.size() <= longest_fast_chunk && waiting_rest_.is_null() &&
         (repeat(data, out) || splice(data, out) || take_usage(data)))
         return;
     template_.usable = false;  // what makes this event special (a finish, half a character) counts for the next one too
@@ -130,7 +134,7 @@ bool RelayTranslator::repeat(std::string_view data, std::string& out)
 
 std::size_t RelayTranslator::repeat_lines(std::string_view& lines, std::string& out)
 {
-    if (reader_.failure() || reader_.done() || !opening_rest_.is_null())
+    if (reader_.failure() || reader_.done() || !waiting_rest_.is_null())
         return 0;
     std::size_t count = 0;
     std::size_t at = 0;
@@ -195,7 +199,7 @@ bool RelayTranslator::splice(std::string_view data, std::string& out)
 bool RelayTranslator::take_usage(std::string_view data)
 {
     ScannedUsage usage;
-    if (!scan_usage_chunk(data, usage))
+    if (!scan_usage_chunk(data, usage) || usage.has_more || (usage.has_rest && include_usage_))
         return false;
     reader_.took_usage(usage);
     return true;
@@ -252,6 +256,7 @@ void RelayTranslator::remember(const ScannedChunk& chunk)
 
 // ---- chunks of our own
 
+// Begins a chunk, which takes with it what waits for one.
 void RelayTranslator::append_head(std::string& out)
 {
     if (reader_.id().empty() || reader_.created().empty())
@@ -262,6 +267,7 @@ void RelayTranslator::append_head(std::string& out)
     out += reader_.created();
     out += ",\"model\":";
     out += model_json_;
+    append_members(std::exchange(waiting_rest_, nullptr), out);
 }
 
 void RelayTranslator::role_first(std::size_t index, std::string& out)
@@ -271,7 +277,6 @@ void RelayTranslator::role_first(std::size_t index, std::string& out)
         return;
     state.role_sent = true;
     append_head(out);
-    append_members(std::exchange(opening_rest_, nullptr), out);
     out += ",\"choices\":[{\"index\":" + std::to_string(index);
     out += ",\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"logprobs\":null,\"finish_reason\":null}]}\n\n";
 }
@@ -280,22 +285,11 @@ void RelayTranslator::render_chunk(std::size_t index, const OrderedJson& delta, 
                                    std::string& out)
 {
     append_head(out);
-    auto left_out = OrderedJson::array();
-    const auto fits = [&](const OrderedJson& rest) {
-        if (!rest.is_object() || small_enough(rest))
-            return rest.is_object();
-        leave_out(rest, left_out);
-        return false;
-    };
-    if (last != nullptr && fits(reader_.rest()))
-        append_members(reader_.rest(), out);
     OrderedJson choice;
     choice["index"] = index;
     choice["delta"] = delta;
-    if (last != nullptr && fits(last->choice_rest))
-        choice.update(last->choice_rest);
-    if (!left_out.empty())
-        choice["dure_left_out"] = left_out;
+    if (last != nullptr && last->choice_rest.is_object())
+        choice.update(members_or_names(last->choice_rest));
     choice["finish_reason"] = last == nullptr || last->finish.empty() ? OrderedJson() : OrderedJson(last->finish);
     if (last != nullptr && !last->native_finish.empty())
         choice["native_finish_reason"] = last->native_finish;
@@ -316,13 +310,21 @@ void RelayTranslator::render_texts(std::size_t index, const char* key, std::stri
 void RelayTranslator::render_calls(std::size_t index, const std::vector<model::ToolCallPiece>& calls, std::string& out)
 {
     for (const auto& call : calls) {
-        std::string_view rest = call.arguments;
-        for (bool first = true; first || !rest.empty(); first = false) {
-            const auto part = utf8_prefix(rest, text_per_chunk);
-            OrderedJson delta;
-            delta["tool_calls"].push_back(call_json(call, part, first));
-            render_chunk(index, delta, nullptr, out);
-            rest.remove_prefix(part.size());
+        const bool more = call.rest.is_object();
+        const bool beside = more && small_enough(call.rest);
+        std::string_view text = call.arguments;
+        for (bool first = true; first || !text.empty(); first = false) {
+            const auto part = utf8_prefix(text, text_per_chunk);
+            auto told = call_json(call, part, first);
+            if (first && beside)
+                told.update(call.rest, true);
+            render_chunk(index, OrderedJson{{"tool_calls", OrderedJson::array({std::move(told)})}}, nullptr, out);
+            text.remove_prefix(part.size());
+        }
+        if (more && !beside) {
+            OrderedJson told{{"index", call.index}};
+            told.update(call.rest);
+            render_large(index, OrderedJson{{"tool_calls", OrderedJson::array({std::move(told)})}}, out);
         }
     }
 }
@@ -330,6 +332,8 @@ void RelayTranslator::render_calls(std::size_t index, const std::vector<model::T
 // What came beside the text and is too large together: each member, of a list (images) each element, in a line of its own.
 void RelayTranslator::render_large(std::size_t index, const OrderedJson& rest, std::string& out)
 {
+    if (!waiting_rest_.is_null())
+        render_chunk(index, OrderedJson::object(), nullptr, out);   // these lines have no room for it
     auto left_out = OrderedJson::array();
     const auto tell = [&](const std::string& key, OrderedJson value) {
         OrderedJson delta;
@@ -378,17 +382,38 @@ void RelayTranslator::render_delta(const ChoiceDelta& delta, std::string& out)
     render_calls(delta.index, piece.tool_calls, out);
     if (delta.delta_rest.is_object() && !rest)
         render_large(delta.index, delta.delta_rest, out);
-    if (!delta.finish.empty() || rest || more)
+    if (!delta.finish.empty() || rest || more || !waiting_rest_.is_null())
         render_chunk(delta.index, rest ? delta.delta_rest : OrderedJson::object(), &delta, out);
+}
+
+// Unknown keys of the event go with the first chunk that we make of it, or with the next one when there is none. False: it
+// has none.
+bool RelayTranslator::take_rest()
+{
+    const auto rest = reader_.take_rest();
+    if (!rest.is_object())
+        return false;
+    waiting_rest_.update(rest);   // some waits when this server opens with more than one chunk without a choice
+    waiting_rest_ = members_or_names(std::move(waiting_rest_));
+    return true;
 }
 
 void RelayTranslator::render(std::string& out)
 {
-    // Some servers open with a chunk that has no choice (filter results of the prompt): it joins our first one.
-    if (reader_.choices().empty() && reader_.rest().is_object() && small_enough(reader_.rest()))
-        opening_rest_ = reader_.rest();
+    const bool has_rest = take_rest();
     for (const auto& delta : reader_.deltas())
         render_delta(delta, out);
+    // Some servers open with a chunk that has no choice (filter results of the prompt): it joins our first one.
+    if (!has_rest || waiting_rest_.is_null() || reader_.choices().empty())
+        return;
+    if (reader_.brought_usage() && include_usage_)
+        return;   // it joins the usage
+    if (reader_.brought_usage() && !brings_more_beside(waiting_rest_)) {
+        waiting_rest_ = nullptr;   // a chunk that came because we asked for it
+        return;
+    }
+    append_head(out);
+    out += ",\"choices\":[]}\n\n";
 }
 
 void RelayTranslator::render_usage(std::string& out)

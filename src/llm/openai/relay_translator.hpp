@@ -59,6 +59,7 @@ private:
     bool take_usage(std::string_view data);
     void remember(const ScannedChunk& chunk);
     void append_spliced(const ScannedChunk& chunk, std::string_view part, std::string& out) const;
+    bool take_rest();
     void render(std::string& out);
     void render_delta(const ChoiceDelta& delta, std::string& out);
     void render_large(std::size_t index, const OrderedJson& rest, std::string& out);
@@ -74,7 +75,7 @@ private:
     bool include_usage_;
     std::int64_t prompt_tokens_;
     Template template_;
-    OrderedJson opening_rest_;  // unknown keys of chunks without choices before the first of ours
+    OrderedJson waiting_rest_;  // unknown top-level keys for the next chunk of ours, or null
 };
 
 }  // namespace dure::llm::openai

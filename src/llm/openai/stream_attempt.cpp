@@ -153,9 +153,9 @@ MaybeFailure StreamAttempt::finish()
         if (auto misfit = form_->check(answer))
             return fail(*misfit);
     finished_ = true;
-    reply_.has_more = reader.has_more();
     if (ask_.relay != nullptr)
         translator_.finish(out_);
+    reply_.has_more = reader.has_more();   // a call that was held back may have more
     return std::nullopt;
 }
 

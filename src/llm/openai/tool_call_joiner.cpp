@@ -4,61 +4,112 @@
 #include <algorithm>
 
 #include "dure/base/clock.hpp"
+#include "llm/openai/call_form.hpp"
+#include "llm/openai/json_text.hpp"
 
 namespace dure::llm::openai {
 
 namespace {
 
 constexpr std::size_t most_calls = 128;
+constexpr std::size_t most_nameless_bytes = 4 << 20;
 
-std::string text_of_member(const OrderedJson& object, const char* name)
+// Takes a member out of an object; null when there is none.
+OrderedJson take_member(OrderedJson& object, const char* name)
 {
-    const auto found = object.is_object() ? object.find(name) : object.end();
-    return object.is_object() && found != object.end() && found->is_string() ? found->get<std::string>()
-                                                                             : std::string();
+    OrderedJson value;
+    if (!object.is_object())
+        return value;
+    if (const auto found = object.find(name); found != object.end()) {
+        value = std::move(*found);
+        object.erase(found);
+    }
+    return value;
+}
+
+std::string take_string(OrderedJson& object, const char* name)
+{
+    auto value = take_member(object, name);
+    return value.is_string() ? std::move(value.get_ref<std::string&>()) : std::string();
 }
 
 // Arguments come as text; some servers send the object itself.
-std::string arguments_of(const OrderedJson& function)
+std::string take_arguments(OrderedJson& body, const char* name)
 {
-    const auto found = function.is_object() ? function.find("arguments") : function.end();
-    if (!function.is_object() || found == function.end() || found->is_null())
+    auto value = take_member(body, name);
+    if (value.is_null())
         return {};
-    return found->is_string() ? found->get<std::string>() : dump(*found);
+    return value.is_string() ? std::move(value.get_ref<std::string&>()) : dump(value);
+}
+
+bool is_custom(const OrderedJson& fragment)
+{
+    const auto has_object = [&](const char* name) {
+        const auto found = fragment.find(name);
+        return found != fragment.end() && found->is_object();
+    };
+    return !has_object("function") && (has_object("custom") || fragment.value("type", OrderedJson()) == "custom");
 }
 
 }  // namespace
 
-bool ToolCallJoiner::add(const OrderedJson& fragment, std::vector<model::ToolCallPiece>& out)
+bool ToolCallJoiner::add(OrderedJson fragment, std::vector<model::ToolCallPiece>& out)
 {
     if (!fragment.is_object())
         return true;
-    const auto id = text_of_member(fragment, "id");
-    const auto function = fragment.value("function", OrderedJson());
+    const auto id = take_string(fragment, "id");
     std::optional<std::int64_t> index;
-    if (const auto given = fragment.find("index"); given != fragment.end() && given->is_number_integer())
-        index = given->get<std::int64_t>();
+    if (const auto given = take_member(fragment, "index"); given.is_number_integer())
+        index = given.get<std::int64_t>();
     auto* call = find(index, id);
-    if (call == nullptr) {
-        if (calls_.size() >= most_calls)
-            return false;
-        const bool taken = std::any_of(calls_.begin(), calls_.end(), [&](const Call& one) { return one.id == id; });
-        call = &calls_.emplace_back();
-        call->index = index;
-        call->upstream_id = id;
-        call->id = id.empty() || taken ? "call_" + random_base62(24) : id;   // clients answer calls by their ids
-    }
-    const auto arguments = arguments_of(function);
+    if (call == nullptr && calls_.size() >= most_calls)
+        return false;
+    if (call == nullptr)
+        call = &begin(index, id);
+    call->custom = call->custom || (!call->announced && is_custom(fragment));
+    const auto place = call_body(call->custom);
+    const auto type = take_string(fragment, "type");
+    auto body = take_member(fragment, place.member);
+    const auto name = take_string(body, "name");
+    auto arguments = take_arguments(body, place.text);
+    // What is left of the fragment from here on is what we do not know.
+    if (body.is_object() && !body.empty())
+        fragment[place.member] = std::move(body);
+    if (!call->announced && !type.empty() && type != place.member)
+        fragment["type"] = type;
     call->has_arguments = call->has_arguments || !arguments.empty();
-    if (call->announced) {
-        if (!arguments.empty())
-            out.push_back(model::ToolCallPiece{number_of(*call), "", "", arguments});
+    return tell(*call, name, std::move(arguments), std::move(fragment), out);
+}
+
+ToolCallJoiner::Call& ToolCallJoiner::begin(const std::optional<std::int64_t>& index, const std::string& id)
+{
+    const bool taken = std::any_of(calls_.begin(), calls_.end(), [&](const Call& one) { return one.id == id; });
+    auto& call = calls_.emplace_back();
+    call.index = index;
+    call.upstream_id = id;
+    call.id = id.empty() || taken ? "call_" + random_base62(24) : id;   // clients answer calls by their ids
+    return call;
+}
+
+bool ToolCallJoiner::tell(Call& call, const std::string& name, std::string arguments, OrderedJson rest,
+                          std::vector<model::ToolCallPiece>& out)
+{
+    if (rest.empty())
+        rest = nullptr;
+    if (call.announced) {
+        if (!arguments.empty() || !rest.is_null())
+            out.push_back({number_of(call), "", "", std::move(arguments), call.custom, std::move(rest)});
         return true;
     }
-    call->held_arguments += arguments;
-    if (const auto name = text_of_member(function, "name"); !name.empty())
-        announce(*call, name, out);
-    return true;
+    call.held_arguments += arguments;
+    if (!rest.is_null())
+        call.held_rest.update(rest, true);
+    if (!name.empty()) {
+        announce(call, name, out);
+        return true;
+    }
+    held_bytes_ += arguments.size() + (rest.is_null() ? 0 : room_of(rest));
+    return held_bytes_ <= most_nameless_bytes;
 }
 
 ToolCallJoiner::Call* ToolCallJoiner::find(const std::optional<std::int64_t>& index, const std::string& id)
@@ -87,7 +138,7 @@ ToolCallJoiner::Call* ToolCallJoiner::find(const std::optional<std::int64_t>& in
 void ToolCallJoiner::announce(Call& call, const std::string& name, std::vector<model::ToolCallPiece>& out)
 {
     call.announced = true;
-    out.push_back(model::ToolCallPiece{number_of(call), call.id, name, std::move(call.held_arguments)});
+    out.push_back({number_of(call), call.id, name, std::move(call.held_arguments), call.custom, std::move(call.held_rest)});
 }
 
 void ToolCallJoiner::finish(std::vector<model::ToolCallPiece>& out)
@@ -95,8 +146,8 @@ void ToolCallJoiner::finish(std::vector<model::ToolCallPiece>& out)
     for (auto& call : calls_) {
         if (!call.announced)
             announce(call, "", out);
-        if (!call.has_arguments)
-            out.push_back(model::ToolCallPiece{number_of(call), "", "", "{}"});
+        if (!call.has_arguments && !call.custom)
+            out.push_back({number_of(call), "", "", "{}"});
         call.has_arguments = true;
     }
 }

@@ -56,16 +56,21 @@ void normalise_calls(OrderedJson& message, model::Completion* into)
     std::vector<model::ToolCallPiece> pieces;
     number_calls(*calls);
     if (calls->is_array())
-        for (const auto& call : *calls)
-            joiner.add(call, pieces);
+        for (auto& call : *calls)
+            joiner.add(std::move(call), pieces);
     joiner.finish(pieces);
     model::Piece all;
     all.tool_calls = std::move(pieces);
     model::Completion joined;
     joined.append(all);
     message.erase(calls);
-    for (const auto& call : joined.tool_calls)
-        message["tool_calls"].push_back(call_form(call));
+    if (!joined.tool_calls.empty())
+        message["tool_calls"] = OrderedJson::array_t(joined.tool_calls.size());
+    for (const auto& piece : all.tool_calls)
+        if (!piece.id.empty()) {   // it begins the call; others bring arguments alone
+            const auto place = static_cast<std::size_t>(piece.index);
+            message["tool_calls"][place] = call_form(joined.tool_calls[place], piece.custom, piece.rest);
+        }
     if (into != nullptr)
         into->tool_calls = std::move(joined.tool_calls);
 }
@@ -151,6 +156,15 @@ bool document_has_more(const OrderedJson& document)
            (parts && parts->has_others);
 }
 
+// The completion would not give the calls of this message again as they are.
+bool calls_have_more(const OrderedJson& message, const model::Completion& into)
+{
+    auto kept = OrderedJson::array();
+    for (const auto& call : into.tool_calls)
+        kept.push_back(call_form(call));
+    return message.value("tool_calls", OrderedJson::array()) != kept;
+}
+
 bool truthy_error(const OrderedJson& object)
 {
     const auto error = object.find("error");
@@ -203,6 +217,8 @@ MaybeFailure read_whole(std::string_view body, std::string_view model, model::Co
         normalise_choice(choice, first ? &into : nullptr);
         first = false;
     }
+    if (has_more != nullptr)
+        *has_more = *has_more || calls_have_more(document["choices"].front()["message"], into);
     if (client_body == nullptr)
         return std::nullopt;
     complete_form(document);
