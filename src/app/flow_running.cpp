@@ -54,7 +54,7 @@ public:
     {
         sessions::TurnRecord record;
         record.session_id = std::move(turn.session_id);
-        record.owner_id = turn.owner;
+        record.owner_id = std::move(turn.owner);
         record.turn_key = turn.turn_key.empty() ? turn.execution_id : std::move(turn.turn_key);
         record.user_text = std::move(turn.user_text);
         record.assistant_text = std::move(turn.answer);
@@ -63,7 +63,7 @@ public:
         record.totals.tokens_used = turn.tokens;
         record.totals.cost_nano = turn.cost_nano;
         record.metadata = Json{{"execution_id", turn.execution_id}};
-        record.by.user_id = std::move(turn.owner);
+        record.by = std::move(turn.by);
         const auto recorded = co_await sessions_.record_turn(std::move(record));
         if (!recorded)
             co_return recorded.error();

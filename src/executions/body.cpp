@@ -12,6 +12,7 @@
 #include "executions/open_steps.hpp"
 #include "executions/pins.hpp"
 #include "executions/recorder.hpp"
+#include "executions/service_state.hpp"
 #include "executions/session_state.hpp"
 #include "executions/telling.hpp"
 
@@ -271,7 +272,7 @@ private:
         co_return co_await all_.sessions->record(
             {execution.owner_id, execution.session_id, execution.id, "flow:" + execution.flow_slug, execution.message,
              text.is_string() ? text.get<std::string>() : dump(text), now->tokens, now->cost_nano, false,
-             execution.facts.value("turn_key", std::string())});
+             execution.facts.value("turn_key", std::string()), noted_actor(execution)});
     }
 
     BodyParts parts_;

@@ -214,6 +214,7 @@ Execution fork_of(const Execution& original, std::int64_t step, const Caller& ca
     fork.request_hash.clear();
     fork.forked_from = original.id;
     fork.forked_step = step;
+    note_actor(fork, caller.by);
     if (original.status == Status::succeeded)  // others may have gone on from its state, also where no turn was noted
         fork.facts["session_turn"] = -1;
     fork.created_at = fork.updated_at = now;

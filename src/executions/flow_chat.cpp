@@ -6,6 +6,7 @@
 #include <boost/system/system_error.hpp>
 
 #include "executions/recorder.hpp"
+#include "executions/service_state.hpp"
 #include "executions/speech.hpp"
 
 namespace dure::executions {
@@ -165,6 +166,7 @@ Task<void> record_cut(ExecutionService& service, const Execution& begun, Session
         co_return;   // what succeeded has recorded itself
     turn.owner = begun.owner_id;
     turn.execution_id = begun.id;
+    turn.by = noted_actor(begun);
     turn.tokens = ended->tokens;
     turn.cost_nano = ended->cost_nano;
     turn.cut = true;

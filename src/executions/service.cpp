@@ -70,6 +70,19 @@ Execution fresh_execution(const Caller& caller, const StartRequest& request, con
 
 }  // namespace
 
+void note_actor(Execution& execution, const model::Actor& by)
+{
+    if (!execution.session_id.empty())
+        execution.facts["by"] = Json{{"key_id", by.key_id}, {"request_id", by.request_id}, {"address", by.address}};
+}
+
+model::Actor noted_actor(const Execution& execution)
+{
+    const auto by = execution.facts.value("by", Json::object());   // none: begun by an older version
+    const auto noted = [&](const char* name) { return by.value(name, std::string()); };
+    return {execution.owner_id, noted("key_id"), noted("request_id"), noted("address")};
+}
+
 runs::Run run_of(const Execution& execution, Json input)
 {
     runs::Run run;
@@ -144,6 +157,7 @@ Task<Result<void>> ExecutionService::State::furnish(Execution& fresh, const Call
         fresh.facts["history"] = std::move(*request.history);
     if (!request.turn_key.empty())
         fresh.facts["turn_key"] = request.turn_key;
+    note_actor(fresh, caller.by);
     if (auto known = co_await know_session_state(fresh, *flow.document); !known)
         co_return known.error();
     // Compiled before it is acknowledged: what cannot run is refused, and the worker finds it in the cache.

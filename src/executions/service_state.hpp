@@ -62,6 +62,10 @@ struct ExecutionService::State {
 };
 
 runs::Run run_of(const Execution& execution, Json input);
+// The request that began an execution of a session, for the event of its turn: a fact of the execution, because the turn may be
+// recorded by another process.
+void note_actor(Execution& execution, const model::Actor& by);
+model::Actor noted_actor(const Execution& execution);
 // A bound key sees and changes only executions of the flows it opens to run (flow-format §11, routes.md); others are not_found.
 Result<void> opened_by(const Caller& caller, const Execution& execution);
 // rate_limited "queue_full" when the owner has most_queued waiting already.

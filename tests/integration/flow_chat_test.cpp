@@ -46,6 +46,12 @@ protected:
         return Json{{"model", model}, {"messages", Json::array({Json{{"role", "user"}, {"content", text}}})}};
     }
     Json sessions() const { return send("GET", "/api/chat/sessions").json().at("sessions"); }
+    // The newest event of the only session.
+    Json last_event() const
+    {
+        const auto id = sessions().at(0).at("session_id").get<std::string>();
+        return send("GET", "/api/events/aggregate/" + id).json().at("events").back();
+    }
 
     ScriptedUpstream upstream;
     ServerProcess server{configuration(upstream)};
@@ -206,6 +212,20 @@ TEST_F(FlowChat, ARegeneratedAnswerCountsTheTurnsBeforeItsOwn)
     EXPECT_EQ(told, (std::vector<std::string>{"0", "0", "0", "1", "1"}));
 }
 
+TEST_F(FlowChat, TheEventOfATurnSaysWhoseRequestItWas)
+{
+    upstream.enqueue(completion_script("first"));
+    const auto answer = send("POST", "/v1/chat/completions", chat("하나"), {{"X-OpenWebUI-Chat-Id", "c5"}});
+    ASSERT_EQ(answer.status, 200) << answer.body;
+    const auto event = last_event();
+    EXPECT_EQ(event.at("event_type"), "TurnRecorded");
+    const auto& metadata = event.at("metadata");
+    EXPECT_EQ(metadata.value("request_id", ""), answer.header("x-request-id")) << event;
+    EXPECT_FALSE(metadata.value("user_id", "").empty()) << event;
+    EXPECT_EQ(metadata.value("address", ""), "127.0.0.1") << event;
+    EXPECT_FALSE(metadata.value("key_id", "").empty()) << event;
+}
+
 TEST_F(FlowChat, ATurnWhoseClientLeavesIsStoredAsCut)
 {
     upstream.enqueue({dure::test::send(sse_head()), dure::test::send(chunk(role_chunk())),
@@ -233,6 +253,7 @@ TEST_F(FlowChat, ATurnWhoseClientLeavesIsStoredAsCut)
     EXPECT_EQ(messages.at(0).at("content"), "질문");
     EXPECT_EQ(messages.at(1).at("content"), "반쪽");
     EXPECT_EQ(messages.at(1).at("metadata").at("status"), "cut");
+    EXPECT_FALSE(last_event().at("metadata").value("request_id", "").empty());
 }
 
 }  // namespace flow_chat

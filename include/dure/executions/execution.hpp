@@ -44,7 +44,7 @@ struct Execution {
     std::string session_id;   // empty: none
     std::string message;
     Json inputs = Json::object();
-    Json facts = Json::object();  // what else was known at its start: {history, turn, session_state, session_turn, turn_key}
+    Json facts = Json::object();  // what else was known at its start: {history, turn, session_state, session_turn, turn_key, by}
     std::optional<Json> output;
     std::optional<Json> error;   // {code, message, node_id?, …}
     std::optional<Json> waiting;   // open questions: [{id, node_id, value}]

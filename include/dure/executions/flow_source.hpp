@@ -13,6 +13,7 @@
 #include "dure/base/task.hpp"
 #include "dure/flows/compiler.hpp"
 #include "dure/flows/service.hpp"
+#include "dure/model/event.hpp"
 
 namespace dure::executions {
 
@@ -61,6 +62,7 @@ public:
         std::int64_t tokens = 0, cost_nano = 0;
         bool cut = false;   // the answer is what had been said when its client left or it failed
         std::string turn_key = {};   // equal to that of the turn before: the same turn answered again; empty: one of its own
+        model::Actor by = {};   // whose request began the execution, for the event
     };
     virtual Task<Result<void>> record(Turn turn) = 0;
 };
