@@ -163,6 +163,17 @@ TEST(UnknownFields, OfCallsWaitForTheName)
     }
 }
 
+TEST(UnknownFields, OfCallsMayChangeTheirKind)
+{
+    const auto result = relayed_calls(
+        {R"({"index":0,"id":"a","x":"text","function":{"y":1},"custom":{"name":{"z":1}}})",
+         R"({"index":0,"x":{"a":1},"function":{"y":{"b":2}}})", R"({"index":0,"x":null,"custom":{"name":"f","input":"i"}})"});
+    EXPECT_TRUE(result.complete);
+    EXPECT_EQ(result.completion.tool_calls.at(0).arguments, "i");
+    const auto early = relayed_calls({R"({"index":0,"id":"a","x":"text"})", R"({"index":0,"x":{"a":1},"function":{"name":"f"}})"});
+    EXPECT_EQ(calls_seen(early).at(0).at("x"), Json::parse(R"({"a":1})"));
+}
+
 TEST(UnknownFields, OfCallsThatAreLargeHaveALineOfTheirOwn)
 {
     const auto entry = [](std::size_t size) {

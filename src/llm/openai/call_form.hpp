@@ -17,6 +17,18 @@ inline CallBody call_body(bool custom)
     return custom ? CallBody{"custom", "input"} : CallBody{"function", "arguments"};
 }
 
+// Whatever stands there: update() of the library throws where a text becomes an object.
+inline void merge_members(OrderedJson& into, const OrderedJson& from)
+{
+    for (const auto& [key, value] : from.items()) {
+        auto& old = into[key];
+        if (old.is_object() && value.is_object())
+            merge_members(old, value);
+        else
+            old = value;
+    }
+}
+
 inline OrderedJson call_form(const model::ToolCall& call, bool custom = false, const OrderedJson& rest = nullptr)
 {
     const auto body = call_body(custom);
@@ -26,7 +38,7 @@ inline OrderedJson call_form(const model::ToolCall& call, bool custom = false, c
     form[body.member]["name"] = call.name;
     form[body.member][body.text] = call.arguments;
     if (rest.is_object())
-        form.update(rest, true);
+        merge_members(form, rest);
     return form;
 }
 

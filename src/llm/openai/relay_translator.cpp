@@ -317,7 +317,7 @@ void RelayTranslator::render_calls(std::size_t index, const std::vector<model::T
             const auto part = utf8_prefix(text, text_per_chunk);
             auto told = call_json(call, part, first);
             if (first && beside)
-                told.update(call.rest, true);
+                merge_members(told, call.rest);
             render_chunk(index, OrderedJson{{"tool_calls", OrderedJson::array({std::move(told)})}}, nullptr, out);
             text.remove_prefix(part.size());
         }

@@ -103,7 +103,7 @@ bool ToolCallJoiner::tell(Call& call, const std::string& name, std::string argum
     }
     call.held_arguments += arguments;
     if (!rest.is_null())
-        call.held_rest.update(rest, true);
+        merge_members(call.held_rest, rest);
     if (!name.empty()) {
         announce(call, name, out);
         return true;
