@@ -10,8 +10,6 @@ namespace {
 
 using openai::RelayTranslator;
 
-const std::string role_line = event_of(R"({"role":"assistant","content":""})");
-const std::string done_line = "data: [DONE]\n\n";
 const std::string usage_line =
     "data: "
     "{\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":17,\"model\":\"up\",\"choices\":[],\"usage\":"

@@ -107,4 +107,7 @@ inline std::string event_of(const std::string& delta, const std::string& finish 
            "\"delta\":" + delta + ",\"logprobs\":null,\"finish_reason\":" + finish + "}]" + more + "}\n\n";
 }
 
+inline const std::string role_line = event_of(R"({"role":"assistant","content":""})");
+inline const std::string done_line = "data: [DONE]\n\n";
+
 }  // namespace dure::llm::test

@@ -10,8 +10,6 @@ namespace {
 
 using openai::ChunkReader;
 
-const std::string role_line = event_of(R"({"role":"assistant","content":""})");
-const std::string done_line = "data: [DONE]\n\n";
 const std::string finish_line = event_of("{}", "\"stop\"");
 const std::string mark = R"(,"system_fingerprint":"FPX")";
 
