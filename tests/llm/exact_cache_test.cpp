@@ -82,10 +82,11 @@ TEST_F(Cached, AHitHasTheDetailsOfItsUsageAndReasoning)
 
 TEST_F(Cached, AnAnswerWithMoreThanItsTextIsAskedForAgain)
 {
-    const auto image = R"("images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,AA"}}])";
+    const std::string image = R"("images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,AA"}}])";
+    const std::string call = R"("tool_calls":[{"index":0,"id":"c","type":"custom","custom":{"name":"run","input":"1"}}])";
     upstream.handle([&](const RecordedRequest& request) {
-        const std::string rest =
-            request.body.find("plain") == std::string::npos ? image : R"("images":[],"annotations":null)";
+        const auto asks = [&](const char* word) { return request.body.find(word) != std::string::npos; };
+        const auto rest = asks("image") ? image : asks("call") ? call : R"("images":[],"annotations":null)";
         const auto choice = [&](const char* name) {
             return R"({"id":"c","object":"x","created":1,"model":"m","choices":[{"index":0,")" + std::string(name) +
                    R"(":{"role":"assistant","content":"a",)" + rest + R"(},"finish_reason":"stop"}]})";
@@ -96,14 +97,14 @@ TEST_F(Cached, AnAnswerWithMoreThanItsTextIsAskedForAgain)
     });
     for (const bool streamed : {false, true}) {
         const auto rest = cached_question + (streamed ? R"(,"seed":1,"stream":true)" : R"(,"seed":2)");
-        for (const bool plain : {false, true}) {
-            const auto question = rest + (plain ? R"(,"stop":"plain")" : "");
+        for (const std::string kind : {"image", "call", "plain"}) {
+            const auto question = rest + R"(,"stop":")" + kind + '"';
             ASSERT_TRUE(ask(question, streamed));
             ASSERT_TRUE(ask(question, streamed));
-            EXPECT_EQ(record.cache_hit, plain) << question;
+            EXPECT_EQ(record.cache_hit, kind == "plain") << question;
         }
     }
-    EXPECT_EQ(upstream.request_count(), 6);
+    EXPECT_EQ(upstream.request_count(), 10);
 }
 
 // Signed thoughts go back unchanged with the tool results: a stream that lost them would be refused by the provider.
