@@ -38,21 +38,21 @@ std::string in_seconds(std::int64_t wait)
     return " Try again in " + std::to_string(wait) + " s.";
 }
 
-// More than a whole limit: no wait helps, so none is told, and of several refusals this one counts.
-SpendRefusal too_large(std::string_view scope, std::string_view reason, const std::string& asks,
+// More than a whole limit: of several refusals this one counts. No wait helps; one is told all the same, since every 429 has it.
+SpendRefusal too_large(std::string_view scope, std::string_view reason, std::int64_t period, const std::string& asks,
                        const std::string& limit)
 {
-    auto error = Error(Errc::rate_limited, "This request " + asks + "; at most " + limit + " are allowed.")
-                     .reason(std::string(reason))
-                     .should_retry(false);
-    return {scope, without_limit, true, std::move(error)};
+    auto told = refusal(scope, reason, std::max<std::int64_t>(1, period), true,
+                        "This request " + asks + "; at most " + limit + " are allowed.");
+    told.wait = without_limit;
+    return told;
 }
 
-SpendRefusal too_many_tokens(std::string_view reason, std::int64_t wanted, std::int64_t limit, const char* period)
+SpendRefusal too_many_tokens(std::string_view reason, std::int64_t period, std::int64_t wanted,
+                             const std::string& limit)
 {
-    return too_large("tokens", reason,
-                     "asks for up to " + std::to_string(wanted) + " tokens, its prompt and max_tokens",
-                     std::to_string(limit) + " a " + period);
+    return too_large("tokens", reason, period,
+                     "asks for up to " + std::to_string(wanted) + " tokens, its prompt and max_tokens", limit);
 }
 
 SpendRefusal minute_is_used_up(const SpendLimits& limits, const SpendLevels& levels, std::int64_t wanted)
@@ -117,11 +117,12 @@ std::variant<model::Spend, SpendRefusal> granted(const SpendLimits& limits, cons
                             costs ? std::min(wish.most.cost_nano, left.cost_nano) : 0};
     const auto day_has_room = [&] { return limits.tokens_per_day - levels.day.tokens >= tokens; };
     if (limits.tokens_per_minute > 0 && tokens > limits.tokens_per_minute)
-        return too_many_tokens("rate_limit_exceeded", tokens, limits.tokens_per_minute, "minute");
+        return too_many_tokens("rate_limit_exceeded", 60, tokens, std::to_string(limits.tokens_per_minute) + " a minute");
     if (limits.tokens_per_day > 0 && tokens > limits.tokens_per_day)
-        return too_many_tokens("budget_exceeded", tokens, limits.tokens_per_day, "day");
+        return too_many_tokens("budget_exceeded", levels.to_midnight, tokens,
+                               std::to_string(limits.tokens_per_day) + " a day");
     if (costs && limits.cost_per_day > 0 && wish.least.cost_nano > limits.cost_per_day)
-        return too_large("cost", "budget_exceeded", "may cost up to " + dollars(wish.least.cost_nano) + " USD",
+        return too_large("cost", "budget_exceeded", levels.to_midnight, "may cost up to " + dollars(wish.least.cost_nano) + " USD",
                          dollars(limits.cost_per_day) + " USD a day");
     if (limits.tokens_per_day > 0 && !day_has_room())
         return day_is_used_up("tokens", std::to_string(limits.tokens_per_day) + " tokens", false, levels.to_midnight);
