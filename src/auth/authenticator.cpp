@@ -288,7 +288,7 @@ Task<Result<Principal>> Authenticator::authenticate(std::optional<std::string_vi
     if (!caller) {
         const bool is_key = well_formed(credential);
         if (!is_key && (!state->tokens || !looks_like_token(credential)))
-            co_return co_await state->wrong_guess(address);
+            co_return callers::wrong_key();   // no guess: neither key nor token can look like this
         auto found = is_key ? co_await state->look_up(hash, address)
                             : co_await state->look_up_token(hash, credential, address);
         if (!found)

@@ -252,12 +252,11 @@ TEST_F(AdministrationTest, GuessesAtKeysAndTokensAreLimitedByAddress)
     const auto foreign =
         TokenSigner(SecretString(std::string(32, 'z')), "at+jwt", "dure:api", 1h).sign({"u", {}, 1, {}}, clock_.now());
     const auto good = std::string(finish(keys_->create(user_.id, {"k", {}, {}, {}}))->key.reveal());
-    const std::vector<std::string> wrong{std::string(foreign.reveal()), std::string(make_api_key().reveal()),
-                                         "dk_mistyped", "sk-of-somebody-else"};
-    for (std::size_t i = 0; i < 30; ++i)
-        EXPECT_EQ(enter(wrong[i % wrong.size()], "6.6.6.6").error().code(), Errc::unauthenticated);
-    for (const auto& credential : wrong)
-        EXPECT_EQ(enter(credential, "6.6.6.6").error().code(), Errc::rate_limited);
+    for (int i = 0; i < 30; ++i)
+        EXPECT_EQ(enter(std::string(i % 2 ? foreign.reveal() : make_api_key().reveal()), "6.6.6.6").error().code(),
+                  Errc::unauthenticated);
+    EXPECT_EQ(enter(std::string(foreign.reveal()), "6.6.6.6").error().code(), Errc::rate_limited);
+    EXPECT_EQ(enter("dk_mistyped", "6.6.6.6").error().code(), Errc::unauthenticated) << "that is no guess";
     EXPECT_TRUE(enter(good, "6.6.6.6"));   // who has a good key is not stopped by a neighbour
     EXPECT_EQ(enter(std::string(foreign.reveal()), "7.7.7.7").error().code(), Errc::unauthenticated);
 }
