@@ -117,10 +117,11 @@ std::variant<model::Spend, SpendRefusal> granted(const SpendLimits& limits, cons
                             costs ? std::min(wish.most.cost_nano, left.cost_nano) : 0};
     const auto day_has_room = [&] { return limits.tokens_per_day - levels.day.tokens >= tokens; };
     if (limits.tokens_per_minute > 0 && tokens > limits.tokens_per_minute)
-        return too_many_tokens("rate_limit_exceeded", 60, tokens, std::to_string(limits.tokens_per_minute) + " a minute");
+        return too_many_tokens("rate_limit_exceeded", 60, tokens,
+                               std::to_string(limits.tokens_per_minute) + " tokens a minute");
     if (limits.tokens_per_day > 0 && tokens > limits.tokens_per_day)
         return too_many_tokens("budget_exceeded", levels.to_midnight, tokens,
-                               std::to_string(limits.tokens_per_day) + " a day");
+                               std::to_string(limits.tokens_per_day) + " tokens a day");
     if (costs && limits.cost_per_day > 0 && wish.least.cost_nano > limits.cost_per_day)
         return too_large("cost", "budget_exceeded", levels.to_midnight, "may cost up to " + dollars(wish.least.cost_nano) + " USD",
                          dollars(limits.cost_per_day) + " USD a day");

@@ -141,7 +141,7 @@ TEST_F(Spending, ARequestLargerThanAWholeDayIsNotToldThatTheDayIsUsedUp)
 {
     limits = {0, 500, 100};
     for (const auto& [wish, says] :
-         {std::pair(exactly(501), "This request asks for up to 501 tokens, its prompt and max_tokens; at most 500 a day are allowed."),
+         {std::pair(exactly(501), "This request asks for up to 501 tokens, its prompt and max_tokens; at most 500 tokens a day are allowed."),
           std::pair(exactly(1, 2'500'000'000), "This request may cost up to 2.50 USD; at most 0.0000001 USD a day are allowed.")}) {
         const auto refusal = refused(wish);
         EXPECT_EQ(refusal.error.message(), says);
