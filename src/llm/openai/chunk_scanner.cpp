@@ -176,7 +176,9 @@ public:
             if (acts(key) || !value_span(value))
                 return false;
             if (key != "id" && key != "created" && key != "model") {
-                found.has_rest = true;
+                if (found.rest_count == found.rest.size())
+                    return false;
+                found.rest[found.rest_count++] = {key, value};
                 found.has_more = found.has_more || brings_more_beside(key, value);
             }
             return true;

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <string_view>
+#include <utility>
 
 #include "dure/model/chat.hpp"
 
@@ -34,7 +35,8 @@ bool scan_chunk(std::string_view text, ScannedChunk& chunk);
 struct ScannedUsage {
     std::string_view text;  // raw, an object
     model::Usage numbers;
-    bool has_rest = false;  // members beside id, created, model and usage
+    std::array<std::pair<std::string_view, std::string_view>, 4> rest;  // members beside id, created, model and usage: key, raw value
+    std::size_t rest_count = 0;
     bool has_more = false;  // some of them are parts of the answer: citations
 };
 

@@ -199,9 +199,18 @@ bool RelayTranslator::splice(std::string_view data, std::string& out)
 bool RelayTranslator::take_usage(std::string_view data)
 {
     ScannedUsage usage;
-    if (!scan_usage_chunk(data, usage) || usage.has_more || (usage.has_rest && include_usage_))
+    if (!scan_usage_chunk(data, usage) || usage.has_more)
         return false;
+    OrderedJson rest;   // goes with the usage, when that was asked for
+    for (std::size_t i = 0; include_usage_ && i < usage.rest_count; ++i) {
+        const auto& [key, value] = usage.rest[i];
+        auto member = OrderedJson::parse(value, nullptr, false);
+        if (member.is_discarded())
+            return false;
+        rest[std::string(key)] = std::move(member);
+    }
     reader_.took_usage(usage);
+    waiting_rest_ = std::move(rest);
     return true;
 }
 
