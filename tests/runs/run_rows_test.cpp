@@ -294,7 +294,7 @@ TEST_P(RunRowsTest, T3_LongEventsAreReadBackInPartsThatEndByTheirBytes)
     start("r1");
     claim("w", 1000);
     std::vector<RunEvent> events;
-    for (int i = 1; i <= 7; ++i)
+    for (int i = 1; i <= 4; ++i)
         events.push_back({i, "", "updates", Json{{"text", std::string(3 << 20, 'x')}}});
     const graph::Batch nothing;
     ASSERT_TRUE(
@@ -303,13 +303,13 @@ TEST_P(RunRowsTest, T3_LongEventsAreReadBackInPartsThatEndByTheirBytes)
     std::int64_t seq = 0;
     for (bool more = true; more;) {
         const auto part = in([&](RunRows rows) { return rows.events_after("r1", seq, 100); });
-        ASSERT_TRUE(part);
+        ASSERT_TRUE(part) << part.error().detail();
         for (const auto& event : *part)
             EXPECT_EQ(event.seq, ++seq);
         parts.push_back(part->size());
         more = part->cut;
     }
-    EXPECT_EQ(parts, (std::vector<std::size_t>{3, 3, 1}));
+    EXPECT_EQ(parts, (std::vector<std::size_t>{3, 1}));
 }
 
 INSTANTIATE_TEST_SUITE_P(Drivers, RunRowsTest, testing::ValuesIn(test::all_drivers()), test::driver_name);

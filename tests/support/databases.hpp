@@ -19,8 +19,9 @@ namespace dure::test {
 
 // What every driver lets a test choose.
 struct DriverLimits {
-    std::chrono::milliseconds statement_timeout{5000};
-    std::chrono::milliseconds queue_wait{20000};   // a busy test machine is no reason to refuse
+    // A busy test machine under a sanitizer is no reason to refuse.
+    std::chrono::milliseconds statement_timeout{20000};
+    std::chrono::milliseconds queue_wait{20000};
     std::size_t queue_limit = 4096;
     std::size_t connections = 2;   // of PostgreSQL
 };
