@@ -156,6 +156,15 @@ Task<Result<void>> Gateway::State::play(const model::Completion& stored, const A
     co_return Result<void>();
 }
 
+Task<Result<void>> Gateway::State::reserve(model::Wish wish, const Ask& ask, CallSpending& into)
+{
+    auto reserved = co_await budget->reserve(spender_of(ask.context), wish);
+    if (!reserved)
+        co_return reserved.error();
+    into.holds(std::move(*reserved));
+    co_return Result<void>();
+}
+
 Task<Result<void>> Gateway::State::try_targets(const Catalog& catalog, const ModelEntry& model, const Ask& ask,
                                                Reply& reply)
 {
@@ -163,12 +172,9 @@ Task<Result<void>> Gateway::State::try_targets(const Catalog& catalog, const Mod
     if (!capable)
         co_return capable.error();
     CallSpending spending(reply);
-    if (budget != nullptr && budget->limits(spender_of(ask.context))) {
-        auto reserved = co_await budget->reserve(spender_of(ask.context), wish_of(model, ask, *capable));
-        if (!reserved)
-            co_return reserved.error();
-        spending.holds(std::move(*reserved));
-    }
+    if (budget != nullptr && budget->limits(spender_of(ask.context)))
+        if (auto reserved = co_await reserve(wish_of(model, ask, *capable), ask, spending); !reserved)
+            co_return reserved;
     ModelAdmissions admissions(model, Steady::now(), *capable);
     RetryPlan plan(candidates_of(model, *capable, admissions), {model.attempts, model.next_after_content_filter},
                    random_fraction, &admissions);

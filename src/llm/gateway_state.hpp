@@ -11,6 +11,7 @@
 #include "llm/admissions.hpp"
 #include "llm/attempt_note.hpp"
 #include "llm/call_end.hpp"
+#include "llm/call_spending.hpp"
 #include "llm/drains.hpp"
 #include "llm/exact_cache.hpp"
 
@@ -26,6 +27,7 @@ struct Gateway::State {
 
     Task<Result<void>> serve(const Catalog& catalog, const ModelEntry& model, const Ask& ask, Reply& reply);
     Task<Result<void>> try_targets(const Catalog& catalog, const ModelEntry& model, const Ask& ask, Reply& reply);
+    Task<Result<void>> reserve(model::Wish wish, const Ask& ask, CallSpending& into);
     Task<MaybeFailure> attempt(const Catalog& catalog, const ModelEntry& model, const Target& target,
                                std::size_t key, const Ask& ask, Reply& reply, Steady::time_point now);
     struct AttemptAtHand {

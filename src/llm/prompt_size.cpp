@@ -2,9 +2,9 @@
 #include "llm/prompt_size.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
+#include "dure/base/hex_digit.hpp"
 #include "dure/base/json.hpp"
 #include "dure/base/json_text.hpp"
 #include "dure/schema/json_view.hpp"
@@ -28,13 +28,10 @@ std::int64_t images_in(const OrderedJson& content)
                : 0;
 }
 
-// Of the four hex digits behind \u; of what is none: U+FFFD, as it is decoded.
+// Of the \u escape at the front; of what is none: U+FFFD, as it is decoded.
 std::uint32_t code_unit(std::string_view escape)
 {
-    std::uint32_t unit = 0;
-    const auto digits = escape.substr(std::min<std::size_t>(2, escape.size()), 4);
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), unit, 16);
-    return error == std::errc() && end == digits.data() + 4 ? unit : 0xFFFD;
+    return hex4(escape.substr(std::min<std::size_t>(2, escape.size()))).value_or(0xFFFD);
 }
 
 struct Escape {

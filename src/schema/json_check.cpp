@@ -8,6 +8,7 @@
 #include <cstring>
 #include <list>
 
+#include "dure/base/hex_digit.hpp"
 #include "dure/base/json_text.hpp"
 #include "dure/base/text.hpp"
 #include "schema/json_string.hpp"

@@ -1,6 +1,7 @@
 // Decoding of JSON strings; see json_string.hpp.
 #include "schema/json_string.hpp"
 
+#include "dure/base/hex_digit.hpp"
 #include "dure/base/text.hpp"
 
 namespace dure::schema {
@@ -45,21 +46,6 @@ std::optional<char> simple_escape(char letter)
 }
 
 }  // namespace decoding
-
-std::optional<std::uint32_t> hex4(std::string_view digits)
-{
-    if (digits.size() < 4)
-        return std::nullopt;
-    std::uint32_t value = 0;
-    for (const char c : digits.substr(0, 4)) {
-        const bool digit = c >= '0' && c <= '9';
-        const char lower = static_cast<char>(c | 0x20);
-        if (!digit && (lower < 'a' || lower > 'f'))
-            return std::nullopt;
-        value = value * 16 + static_cast<std::uint32_t>(digit ? c - '0' : lower - 'a' + 10);
-    }
-    return value;
-}
 
 std::string decode_json_string(std::string_view inner)
 {

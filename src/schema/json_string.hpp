@@ -2,8 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -31,9 +29,6 @@ inline std::size_t short_string_end(std::string_view text, std::size_t begin)
 #endif
     return 0;
 }
-
-// Value of the four hex digits at the front; empty when there are not four.
-std::optional<std::uint32_t> hex4(std::string_view digits);
 
 // Never fails: an escape that does not exist and a lone surrogate become U+FFFD.
 std::string decode_json_string(std::string_view inner);

@@ -30,7 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         std::abort();
     const auto told = relayed;   // an end that nobody told is added by finish()
     if (relay.reader().complete())
-        relay.finish(out);
+        relay.finish(10, out);
     if (relay.reader().failure().has_value() != reader.failure().has_value())
         std::abort();
     if (!reader.failure() && (told.text != read.text || told.reasoning != read.reasoning ||

@@ -37,7 +37,7 @@ void relay(OrderedJson whole)
     std::string out;
     translator.document(llm::openai::chunk_of_whole(std::move(whole)), out);
     if (!translator.reader().failure() && translator.reader().complete())
-        translator.finish(out);
+        translator.finish(10, out);
 }
 
 }  // namespace

@@ -69,7 +69,7 @@ inline void finish(openai::RelayTranslator& translator, Relayed& result)
     result.complete = translator.reader().complete();
     result.failure = translator.reader().failure();
     if (result.complete)
-        translator.finish(result.bytes);
+        translator.finish(10, result.bytes);
 }
 
 inline Relayed relayed(std::string_view stream, bool include_usage = false, std::size_t split = 0, std::size_t choices = 1)
@@ -79,7 +79,6 @@ inline Relayed relayed(std::string_view stream, bool include_usage = false, std:
     options.model = "asked";
     options.include_usage = include_usage;
     options.choices = choices;
-    options.prompt_tokens = 10;
     openai::RelayTranslator translator(options, result.completion);
     http::SseReader reader;
     http::SseEvent event;

@@ -1,5 +1,10 @@
-// The value of one hexadecimal digit, for parsers that go byte by byte; whole texts: percent_decode and hex of text.hpp.
+// The value of one hexadecimal digit, and of the four of a \u escape, for parsers that go byte by byte; whole texts:
+// percent_decode and hex of text.hpp.
 #pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
 
 namespace dure {
 
@@ -13,6 +18,21 @@ constexpr int hex_value(char c)
     if (c >= 'A' && c <= 'F')
         return c - 'A' + 10;
     return -1;
+}
+
+// Value of the four digits at the front; empty when there are not four.
+constexpr std::optional<std::uint32_t> hex4(std::string_view digits)
+{
+    if (digits.size() < 4)
+        return std::nullopt;
+    std::uint32_t value = 0;
+    for (const char c : digits.substr(0, 4)) {
+        const int digit = hex_value(c);
+        if (digit < 0)
+            return std::nullopt;
+        value = value * 16 + static_cast<std::uint32_t>(digit);
+    }
+    return value;
 }
 
 }  // namespace dure

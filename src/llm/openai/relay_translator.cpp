@@ -74,8 +74,7 @@ std::string decoded(std::string_view quoted)
 }  // namespace
 
 RelayTranslator::RelayTranslator(const Options& options, model::Completion& into)
-    : reader_(into, options.choices, options.keeps_details), include_usage_(options.include_usage),
-      prompt_tokens_(options.prompt_tokens)
+    : reader_(into, options.choices, options.keeps_details), include_usage_(options.include_usage)
 {
     append_json_string(model_json_, options.model);
 }
@@ -425,18 +424,21 @@ void RelayTranslator::render(std::string& out)
     out += ",\"choices\":[]}\n\n";
 }
 
-void RelayTranslator::render_usage(std::string& out)
+bool RelayTranslator::estimates_usage() const
 {
-    auto usage = reader_.usage();
-    if (usage.empty() || !reader_.completion().usage.reported)  // an object of nulls is none
-        usage = dump(estimated_usage(prompt_tokens_, reader_.completion()));
+    // an object of nulls is none
+    return include_usage_ && (reader_.usage().empty() || !reader_.completion().usage.reported);
+}
+
+void RelayTranslator::render_usage(std::int64_t prompt_tokens, std::string& out)
+{
     append_head(out);
     out += ",\"choices\":[],\"usage\":";
-    out += usage;
+    out += estimates_usage() ? dump(estimated_usage(prompt_tokens, reader_.completion())) : reader_.usage();
     out += "}\n\n";
 }
 
-void RelayTranslator::finish(std::string& out)
+void RelayTranslator::finish(std::int64_t prompt_tokens, std::string& out)
 {
     for (std::size_t index = 0; index < reader_.choices().size(); ++index) {
         // [DONE] without a finish: clients need one; of a choice that never came they know nothing
@@ -444,7 +446,7 @@ void RelayTranslator::finish(std::string& out)
             render_delta(reader_.end_untold(index), out);
     }
     if (include_usage_)
-        render_usage(out);
+        render_usage(prompt_tokens, out);
     out += "data: [DONE]\n\n";
 }
 

@@ -20,7 +20,6 @@ public:
         bool include_usage = false;
         std::size_t choices = 1;  // n
         bool keeps_details = false;  // reasoning_details are wanted in the completion, not only by the client
-        std::int64_t prompt_tokens = 0;  // for the estimate when no usage comes
     };
     RelayTranslator(const Options& options, model::Completion& into);
 
@@ -30,8 +29,10 @@ public:
     // taken off. How many.
     std::size_t repeat_lines(std::string_view& lines, std::string& out);
     void document(OrderedJson whole_chunk, std::string& out);
+    // Usage is asked for and none came: finish() makes it of the prompt it is handed and of what was said.
+    bool estimates_usage() const;
     // Behind the end signal: the finish that is missing, usage if asked for, [DONE]. Only when reader().complete().
-    void finish(std::string& out);
+    void finish(std::int64_t prompt_tokens, std::string& out);
 
     ChunkReader& reader() { return reader_; }
     const ChunkReader& reader() const { return reader_; }
@@ -68,12 +69,11 @@ private:
     void render_chunk(std::size_t index, const OrderedJson& delta, const ChoiceDelta* last, std::string& out);
     void append_head(std::string& out);
     void role_first(std::size_t index, std::string& out);
-    void render_usage(std::string& out);
+    void render_usage(std::int64_t prompt_tokens, std::string& out);
 
     ChunkReader reader_;
     std::string model_json_;  // the client's name for the model as a JSON string
     bool include_usage_;
-    std::int64_t prompt_tokens_;
     Template template_;
     OrderedJson waiting_rest_;  // unknown top-level keys for the next chunk of ours, or null
 };

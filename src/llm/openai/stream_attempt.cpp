@@ -22,8 +22,6 @@ RelayTranslator::Options translator_options(const Ask& ask)
     if (ask.relay == nullptr)
         return options;
     options.include_usage = ask.relay->include_usage;
-    if (options.include_usage)
-        options.prompt_tokens = prompt_tokens_of(ask);
     options.choices = static_cast<std::size_t>(std::clamp<std::int64_t>(ask.relay->choices, 1, 128));
     return options;
 }
@@ -154,7 +152,7 @@ MaybeFailure StreamAttempt::finish()
             return fail(*misfit);
     finished_ = true;
     if (ask_.relay != nullptr)
-        translator_.finish(out_);
+        translator_.finish(translator_.estimates_usage() ? prompt_tokens_of(ask_) : 0, out_);
     reply_.has_more = reader.has_more();   // a call that was held back may have more
     return std::nullopt;
 }
