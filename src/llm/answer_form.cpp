@@ -2,7 +2,7 @@
 #include "llm/answer_form.hpp"
 
 #include "dure/base/text.hpp"
-#include "dure/schema/json_check.hpp"
+#include "dure/llm/json_in_text.hpp"
 #include "dure/schema/json_view.hpp"
 
 namespace dure::llm {
@@ -14,6 +14,7 @@ constexpr std::size_t longest_complaint = 300;
 Failure misfit(const std::string& why)
 {
     Failure failure(FailureClass::protocol, "The model's answer does not fit the JSON schema of the request.");
+    failure.of_the_target = false;   // no schema of a caller's may take a target from the others
     failure.detail = "the answer does not fit the schema: " + std::string(utf8_prefix(why, longest_complaint));
     return failure;
 }
@@ -43,16 +44,20 @@ MaybeFailure AnswerForm::make(std::string_view schema, std::optional<AnswerForm>
     return std::nullopt;
 }
 
-MaybeFailure AnswerForm::check(const model::Completion& answer) const
+MaybeFailure AnswerForm::settle(model::Completion& answer, bool& unwrapped) const
 {
+    unwrapped = false;
     if (answer.finish_reason != "stop" || !answer.refusal.empty() || !answer.tool_calls.empty())
         return std::nullopt;
-    if (!schema::check_json(answer.text, {.refuse_duplicates = false, .refuse_nul = false}))
+    const auto document = json_in_text(answer.text);
+    if (!document)
         return misfit("it is no JSON document");
-    const auto problems = schema_.validate(Json::parse(answer.text));
-    if (problems.empty())
-        return std::nullopt;
-    return misfit(place_of(problems.front()) + ": " + problems.front().message);
+    if (const auto problems = schema_.validate(Json::parse(*document)); !problems.empty())
+        return misfit(place_of(problems.front()) + ": " + problems.front().message);
+    unwrapped = document->size() < trim(answer.text).size();
+    if (unwrapped)
+        answer.text = std::string(*document);
+    return std::nullopt;
 }
 
 std::string schema_in_words(std::string_view schema)

@@ -17,8 +17,9 @@ public:
     // `schema`: JSON text. The failure is the caller's: `bad_request` with param response_format.
     static MaybeFailure make(std::string_view schema, std::optional<AnswerForm>& into);
 
-    // Empty: the answer fits, or is none that must fit: a refusal, tool calls, one that was cut at its length.
-    MaybeFailure check(const model::Completion& answer) const;
+    // Empty: the answer fits, or is none that must fit: a refusal, tool calls, one that was cut at its length. `unwrapped`: its
+    // text is the document alone now, without the words or the code fence around it; what was rendered of it has those.
+    MaybeFailure settle(model::Completion& answer, bool& unwrapped) const;
 
 private:
     explicit AnswerForm(schema::JsonSchema schema) : schema_(std::move(schema)) {}

@@ -48,6 +48,7 @@ struct Failure {
     std::optional<std::chrono::milliseconds> retry_after;
     std::optional<std::chrono::milliseconds> limit_reset;   // from the rate limit headers: until there is room again
     bool same_target_forbidden = false;   // x-should-retry: false
+    bool of_the_target = true;      // false: says nothing of the target's health
     bool after_output = false;      // the client has seen a part of the answer
 };
 

@@ -20,9 +20,11 @@ constexpr std::uint32_t fewest_for_share = 10;   // requests before the share of
 constexpr std::chrono::milliseconds probe_wait{100};
 
 // Failures that tell of a target in trouble; those of the caller's making never count.
-bool counts_for_breaker(FailureClass kind)
+bool counts_for_breaker(const Failure& failure)
 {
-    switch (kind) {
+    if (!failure.of_the_target)
+        return false;
+    switch (failure.kind) {
     case FailureClass::connect:
     case FailureClass::timeout:
     case FailureClass::server:
@@ -166,7 +168,7 @@ void TargetHealth::note(std::size_t key, const MaybeFailure& failure, Steady::ti
     if (failure->kind == FailureClass::rate_limit ||
         (failure->kind == FailureClass::overloaded && failure->retry_after))
         cool(key, *failure, now);
-    if (!counts_for_breaker(failure->kind) || rules_.failures == 0 || !of_now)
+    if (!counts_for_breaker(*failure) || rules_.failures == 0 || !of_now)
         return;
     count(true, now);
     ++failures_in_a_row_;

@@ -119,6 +119,40 @@ TEST_F(Abilities, NoAnswerThatFitsIsAnErrorNeverAWrongAnswer)
     }
 }
 
+TEST_F(Abilities, ADocumentComesWithoutTheFenceAroundIt)
+{
+    gpt().json_schema = false;
+    const auto fenced = "Here it is:\n```json\n" + std::string(person) + "\n```\n";
+    for (const bool streamed : {false, true}) {
+        forget_gateway();
+        always(streamed ? streamed_answer(fenced) : completion_script(fenced));
+        ASSERT_TRUE(ask(person_format, streamed));
+        EXPECT_EQ(record.completion.text, person);
+        if (!streamed) {
+            EXPECT_EQ(Json::parse(record.body)["choices"][0]["message"]["content"], person);
+            continue;
+        }
+        EXPECT_THAT(sink.bytes, Not(HasSubstr("```")));
+        EXPECT_THAT(sink.bytes, HasSubstr(dump(Json(person))));
+        EXPECT_TRUE(sink.bytes.ends_with("data: [DONE]\n\n"));
+    }
+    CompletionRequest typed = asking("who?", "gpt");
+    typed.extra = OrderedJson::parse("{" + person_format + "}");
+    forget_gateway();
+    always(streamed_answer(fenced));
+    ASSERT_TRUE(stream(typed, sink, record.completion));
+    EXPECT_EQ(sink.text, person);
+}
+
+TEST_F(Abilities, ASchemaThatNothingFitsTakesNoTargetFromOthers)
+{
+    gpt().json_schema = false;
+    always(completion_script("words"));
+    for (int i = 0; i < 12; ++i)
+        EXPECT_FALSE(ask(person_format));
+    EXPECT_TRUE(ask(R"("response_format":{"type":"text"})"));
+}
+
 TEST_F(Abilities, AStreamIsHeldBackUntilItsAnswerHasBeenChecked)
 {
     gpt().json_schema = false;

@@ -227,7 +227,7 @@ Task<MaybeFailure> AnthropicProvider::whole(Answering& answering, const Target& 
         auto failure = openai::read_whole(dump(document), ask.model_id, reply.completion,
                                           ask.relay != nullptr ? &reply.body : nullptr, &ask, &reply.has_more);
         if (!failure && answering.form)
-            failure = answering.form->check(reply.completion);
+            failure = openai::hold_to_form(*answering.form, reply.completion, reply.body);
         co_return failure;
     }
     openai::StreamAttempt attempt(ask, reply, timers(answering, target, ask, reply), nullptr,

@@ -226,7 +226,7 @@ MaybeFailure OpenAiProvider::read(std::string_view body, const Answering& answer
     auto failure = read_whole(body, ask.model_id, reply.completion, ask.relay != nullptr ? &reply.body : nullptr, &ask,
                               &reply.has_more);
     if (!failure && answering.form)
-        failure = answering.form->check(reply.completion);
+        failure = hold_to_form(*answering.form, reply.completion, reply.body);
     return failure;
 }
 

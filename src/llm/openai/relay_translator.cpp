@@ -424,6 +424,18 @@ void RelayTranslator::render(std::string& out)
     out += ",\"choices\":[]}\n\n";
 }
 
+void RelayTranslator::render_answer(std::string& out)
+{
+    auto& state = reader_.choice(0);
+    state.role_sent = false;
+    state.finished = true;
+    ChoiceDelta all;
+    all.piece.reasoning = reader_.completion().reasoning;
+    all.piece.text = reader_.completion().text;
+    all.finish = "stop";
+    render_delta(all, out);
+}
+
 bool RelayTranslator::estimates_usage() const
 {
     // an object of nulls is none

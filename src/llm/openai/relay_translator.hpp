@@ -29,6 +29,8 @@ public:
     // taken off. How many.
     std::size_t repeat_lines(std::string_view& lines, std::string& out);
     void document(OrderedJson whole_chunk, std::string& out);
+    // The answer once more as a whole, for what was rendered of it before and is thrown away. One choice, ended.
+    void render_answer(std::string& out);
     // Usage is asked for and none came: finish() makes it of the prompt it is handed and of what was said.
     bool estimates_usage() const;
     // Behind the end signal: the finish that is missing, usage if asked for, [DONE]. Only when reader().complete().

@@ -148,13 +148,29 @@ MaybeFailure StreamAttempt::finish()
     if (answer.finish_reason.empty())
         answer.finish_reason = answer.tool_calls.empty() ? "stop" : "tool_calls";
     if (form_ != nullptr)
-        if (auto misfit = form_->check(answer))
+        if (auto misfit = hold_to_form())
             return fail(*misfit);
     finished_ = true;
     if (ask_.relay != nullptr)
         translator_.finish(translator_.estimates_usage() ? prompt_tokens_of(ask_) : 0, out_);
     reply_.has_more = reader.has_more();   // a call that was held back may have more
     return std::nullopt;
+}
+
+// Nothing has gone out yet: what was rendered can be made anew.
+MaybeFailure StreamAttempt::hold_to_form()
+{
+    bool unwrapped = false;
+    auto misfit = form_->settle(reply_.completion, unwrapped);
+    if (!unwrapped)
+        return misfit;
+    if (ask_.relay == nullptr) {
+        piece_.text = reply_.completion.text;
+    } else {
+        out_.clear();
+        translator_.render_answer(out_);
+    }
+    return misfit;
 }
 
 // Before the first output everything is held back, so that a failure costs the client nothing.

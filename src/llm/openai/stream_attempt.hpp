@@ -41,6 +41,7 @@ private:
     Failure fail(Failure failure) const;
     bool may_speak() const;
     MaybeFailure finish();
+    MaybeFailure hold_to_form();
 
     const Ask& ask_;
     Reply& reply_;

@@ -228,6 +228,18 @@ MaybeFailure read_whole(std::string_view body, std::string_view model, model::Co
     return std::nullopt;
 }
 
+MaybeFailure hold_to_form(const AnswerForm& form, model::Completion& answer, std::string& client_body)
+{
+    bool unwrapped = false;
+    auto misfit = form.settle(answer, unwrapped);
+    if (unwrapped && !client_body.empty()) {
+        auto document = OrderedJson::parse(client_body);
+        document["choices"][0]["message"]["content"] = answer.text;
+        client_body = dump(document);
+    }
+    return misfit;
+}
+
 OrderedJson chunk_of_whole(OrderedJson whole)
 {
     whole["object"] = "chat.completion.chunk";

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "dure/model/chat.hpp"
+#include "llm/answer_form.hpp"
 #include "llm/failure.hpp"
 #include "llm/openai/json_text.hpp"
 #include "llm/provider.hpp"
@@ -17,6 +18,9 @@ namespace dure::llm::openai {
 // has_more: the answer has what `into` does not keep (images, annotations, citations).
 MaybeFailure read_whole(std::string_view body, std::string_view model, model::Completion& into,
                         std::string* client_body, const Ask* ask = nullptr, bool* has_more = nullptr);
+
+// Holds an answer that has been read to the form it was asked in; client_body is made anew where the document came wrapped.
+MaybeFailure hold_to_form(const AnswerForm& form, model::Completion& answer, std::string& client_body);
 
 // {"error":…} in a 200, or something that is no completion.
 MaybeFailure wrong_whole(const OrderedJson& document);
