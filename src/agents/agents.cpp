@@ -124,6 +124,11 @@ Result<void> Agents::State::check(const AgentRequest& request) const
         return Error(Errc::not_found, "The model '" + model + "' does not exist.").reason("model_not_found").param("model");
     if (auto checked = check_tool_choice(request); !checked)
         return checked;
+    // Only the strategy with the router asks such a model for a call in JSON.
+    if (demands_call(request.tool_choice) && !gateway.find(model_of(request))->tools && find(request.strategy)->name != "graph")
+        return Error(Errc::invalid_argument, "The model '" + model_of(request) + "' cannot call tools.")
+            .reason("tools_not_supported")
+            .param("tools");
     return check_response_format(request);
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "agents/usage.hpp"
+#include "dure/agents/lenient_json.hpp"
 
 namespace dure::agents {
 namespace {
@@ -47,13 +48,12 @@ model::Message message_of(const Json& entry)
     return message;
 }
 
-// "required" or a function: the client demands a call of its own tools.
+}  // namespace
+
 bool demands_call(const OrderedJson& choice)
 {
     return choice.is_object() || choice == "required";
 }
-
-}  // namespace
 
 bool one_call_at_a_time(const AgentRequest& request)
 {
@@ -169,6 +169,20 @@ Json tool_result(const std::string& call_id, const std::string& text)
     result["tool_call_id"] = call_id;
     result["content"] = text;
     return result;
+}
+
+bool mend_arguments(model::ToolCall& call)
+{
+    const auto said = Json::parse(call.arguments, nullptr, false);
+    if (said.is_object())
+        return true;
+    if (said.is_null())
+        call.arguments = "{}";
+    else if (const auto object = said.is_discarded() ? object_in(call.arguments) : std::nullopt)
+        call.arguments = dump(*object);
+    else
+        return false;
+    return true;
 }
 
 }  // namespace dure::agents

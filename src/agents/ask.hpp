@@ -17,6 +17,8 @@ std::vector<model::Message> conversation_for(const AgentRun& run, const std::str
 llm::CompletionRequest answer_request(const AgentRun& run, const graph::State& state, const std::string& system,
                                       bool final);
 
+// "required" or a function: the client demands a call of its own tools.
+bool demands_call(const OrderedJson& choice);
 // The client wants one call of a tool in a turn (parallel_tool_calls: false).
 bool one_call_at_a_time(const AgentRequest& request);
 
@@ -41,5 +43,7 @@ Json assistant_turn(const std::string& text, const std::vector<model::ToolCall>&
 Json tool_result(const std::string& call_id, const std::string& text);
 Json call_to_json(const model::ToolCall& call);
 model::ToolCall call_from_json(const Json& call);
+// The client parses the arguments of its calls; a model's slips are mended for it. False: no object can be read out of them.
+bool mend_arguments(model::ToolCall& call);
 
 }  // namespace dure::agents

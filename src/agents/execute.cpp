@@ -22,9 +22,11 @@ Task<Result<void>> tell(AgentRun& run, const std::string& node, const std::strin
 Task<tools::Outcome> run_call(AgentRun& run, const model::ToolCall& call)
 {
     if (!is_candidate(run, call.name)) {
-        tools::Outcome unknown;
-        unknown.error = "This tool is not offered here. Use one of the offered tools or answer without.";
-        co_return unknown;
+        tools::Outcome not_run;
+        not_run.error = is_client_tool(run, call.name)   // one that could not be handed to the client
+                            ? "The arguments of this tool must be one JSON object. Call it again."
+                            : "This tool is not offered here. Use one of the offered tools or answer without.";
+        co_return not_run;
     }
     auto caller = run.caller;
     caller.idempotency_key = (caller.idempotency_key.empty() ? caller.request_id : caller.idempotency_key) + "/" + call.id;

@@ -11,12 +11,25 @@ namespace {
 constexpr int router_attempts = 2;
 constexpr int most_questions_in_a_row = 3;
 
-std::vector<std::string> candidate_names(const AgentRun& run)
+// What a decision may name: the server's candidates and the client's own tools; while the client demands a call, which its first
+// decision answers, only those it may be answered with.
+struct Offer {
+    std::vector<model::ToolDefinition> tools;
+    bool demanded = false;
+};
+
+Offer offer_of(const AgentRun& run, const graph::State& state)
 {
-    std::vector<std::string> names;
-    for (const auto& tool : run.server_tools)
-        names.push_back(tool.name);
-    return names;
+    const auto& choice = run.request.tool_choice;
+    Offer offer;
+    offer.demanded = demands_call(choice) && state.at("rounds") == Json(0);
+    if (!offer.demanded)
+        offer.tools = run.server_tools;
+    for (const auto& tool : run.request.client_tools)
+        if (is_client_tool(run, tool.name) &&
+            (!offer.demanded || !choice.is_object() || choice.at("function").at("name") == tool.name))
+            offer.tools.push_back(tool);
+    return offer;
 }
 
 // How many of the newest answers were questions back to the user: the loop of need_more_info over the turns of a
@@ -37,10 +50,10 @@ int questions_in_a_row(const std::vector<model::Message>& messages)
     return count;
 }
 
-std::string tool_lines(const AgentRun& run)
+std::string tool_lines(const Offer& offer)
 {
     std::string lines;
-    for (const auto& tool : run.server_tools) {
+    for (const auto& tool : offer.tools) {
         OrderedJson line;
         line["name"] = tool.name;
         line["description"] = tool.description;
@@ -58,19 +71,38 @@ model::Message said(model::Role role, std::string text)
     return message;
 }
 
-Task<Result<Decision>> ask_for_decision(AgentRun& run, const graph::State& state)
+// Of a demanded call the tool is what is left to decide.
+std::variant<Decision, Misunderstood> read_demanded(std::string_view text, const Offer& offer,
+                                                    const std::vector<std::string>& names)
 {
-    const auto system = fill(run.prompts.get(run.language, "router"), {{"tools", tool_lines(run)}});
+    auto read = read_decision(text, names);
+    if (const auto* decision = std::get_if<Decision>(&read);
+        decision != nullptr && offer.demanded && decision->action != "execute_tool")
+        return Misunderstood{"The user demands a call: \"action\" must be execute_tool."};
+    return read;
+}
+
+Task<Result<Decision>> ask_for_decision(AgentRun& run, const graph::State& state, const Offer& offer)
+{
+    if (offer.demanded && offer.tools.size() == 1) {
+        Decision only;
+        only.action = "execute_tool";
+        only.tool = offer.tools.front().name;
+        co_return only;
+    }
+    const auto system = fill(run.prompts.get(run.language, "router"), {{"tools", tool_lines(offer)}});
     llm::CompletionRequest request;
     request.model = run.model;
     request.temperature = 0;
     request.messages = conversation_for(run, system, state);
-    const auto names = candidate_names(run);
+    std::vector<std::string> names;
+    for (const auto& tool : offer.tools)
+        names.push_back(tool.name);
     for (int attempt = 0; attempt < router_attempts; ++attempt) {
         auto text = co_await ask_quietly(run, request);
         if (!text)
             co_return text.error();
-        auto read = read_decision(*text, names);
+        auto read = read_demanded(*text, offer, names);
         if (auto* decision = std::get_if<Decision>(&read))
             co_return std::move(*decision);
         const auto& problem = std::get<Misunderstood>(read).problem;
@@ -78,6 +110,9 @@ Task<Result<Decision>> ask_for_decision(AgentRun& run, const graph::State& state
         request.messages.push_back(
             said(model::Role::system, fill(run.prompts.get(run.language, "repair"), {{"problem", problem}})));
     }
+    if (offer.demanded)
+        co_return Error(Errc::upstream_failed, "The model did not choose one of the tools, though a call is demanded.")
+            .reason("upstream_protocol_error");
     run.logger.info("router answer unusable, answering directly", {{"request_id", run.call.request_id}});
     Decision direct;
     direct.action = "direct_response";
@@ -85,12 +120,13 @@ Task<Result<Decision>> ask_for_decision(AgentRun& run, const graph::State& state
 }
 
 // A decision without arguments: the model is asked for them. Whatever it says goes to the tool, whose complaint it reads.
-Task<Result<std::string>> ask_for_arguments(AgentRun& run, const graph::State& state, const std::string& tool)
+Task<Result<std::string>> ask_for_arguments(AgentRun& run, const graph::State& state, const Offer& offer,
+                                            const std::string& tool)
 {
     Json schema = Json::object();
-    for (const auto& candidate : run.server_tools)
-        if (candidate.name == tool)
-            schema = candidate.parameters;
+    for (const auto& offered : offer.tools)
+        if (offered.name == tool)
+            schema = offered.parameters;
     llm::CompletionRequest request;
     request.model = run.model;
     request.temperature = 0;
@@ -103,13 +139,28 @@ Task<Result<std::string>> ask_for_arguments(AgentRun& run, const graph::State& s
     co_return object ? dump(*object) : std::move(*text);
 }
 
+// A call of the client's own tool ends the answer; one whose arguments cannot be handed on is answered by the executor.
+graph::Update requested(const AgentRun& run, model::ToolCall call)
+{
+    auto update = Json::object();
+    update["action"] = "execute_tool";
+    if (is_client_tool(run, call.name) && mend_arguments(call)) {
+        update["client_calls"] = Json::array({call_to_json(call)});
+        return update;
+    }
+    update["calls"] = Json::array({call_to_json(call)});
+    update["transcript"] = Json::array({assistant_turn("", {call})});
+    return update;
+}
+
 Task<Result<graph::Update>> route_by_json(graph::NodeContext& context, AgentRun& run)
 {
     auto update = Json::object();
     update["action"] = "direct_response";
-    if (run.server_tools.empty())
+    const auto offer = offer_of(run, context.state());
+    if (offer.tools.empty())
         co_return graph::Update(std::move(update));
-    auto decision = co_await ask_for_decision(run, context.state());
+    auto decision = co_await ask_for_decision(run, context.state(), offer);
     if (!decision)
         co_return decision.error();
     if (decision->action == "need_more_info" && questions_in_a_row(run.request.messages) >= most_questions_in_a_row)
@@ -118,7 +169,7 @@ Task<Result<graph::Update>> route_by_json(graph::NodeContext& context, AgentRun&
     if (decision->action != "execute_tool")
         co_return graph::Update(std::move(update));
     if (decision->arguments.empty()) {
-        auto arguments = co_await ask_for_arguments(run, context.state(), decision->tool);
+        auto arguments = co_await ask_for_arguments(run, context.state(), offer, decision->tool);
         if (!arguments)
             co_return arguments.error();
         decision->arguments = std::move(*arguments);
@@ -127,9 +178,7 @@ Task<Result<graph::Update>> route_by_json(graph::NodeContext& context, AgentRun&
     call.id = "call_" + random_base62(24);
     call.name = decision->tool;
     call.arguments = decision->arguments;
-    update["calls"] = Json::array({call_to_json(call)});
-    update["transcript"] = Json::array({assistant_turn("", {call})});
-    co_return graph::Update(std::move(update));
+    co_return requested(run, std::move(call));
 }
 
 }  // namespace

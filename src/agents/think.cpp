@@ -49,8 +49,8 @@ graph::Update requested(const AgentRun& run, const model::Completion& turn)
     update["calls"] = Json::array();
     update["client_calls"] = Json::array();
     std::vector<model::ToolCall> on_server;
-    for (const auto& call : turn.tool_calls) {
-        if (is_client_tool(run, call.name)) {
+    for (auto call : turn.tool_calls) {
+        if (is_client_tool(run, call.name) && mend_arguments(call)) {
             if (one_call_at_a_time(run.request) && !update["client_calls"].empty())
                 continue;   // the model was told, and asks again when it has the first result
             update["client_calls"].push_back(call_to_json(call));
@@ -96,7 +96,9 @@ Task<Result<graph::Update>> think(graph::NodeContext& context, AgentRun& run)
     if (!turn.tool_calls.empty() && open)
         co_return requested(run, turn);
     if (!turn.tool_calls.empty() && turn.text.empty())
-        co_return Error(Errc::upstream_failed, "The model asked for tools again and again and gave no answer.")
+        co_return Error(Errc::upstream_failed, request.tools.empty()
+                                                   ? "The model asked for a tool though none was offered, and gave no answer."
+                                                   : "The model asked for tools again and again and gave no answer.")
             .reason("upstream_protocol_error");
     if (form_follows)
         co_return graph::Update();

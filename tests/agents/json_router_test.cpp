@@ -97,6 +97,52 @@ TEST_F(JsonRouterTest, AfterThreeQuestionsInARowItAnswers)
     EXPECT_NE(sent(3)["messages"][0]["content"].get<std::string>().find("ask the user one short, concrete"), std::string::npos);
 }
 
+TEST_F(JsonRouterTest, AClientToolIsDecidedOnToo)
+{
+    request.client_tools = {client_tool("lookup")};
+    upstream.enqueue(
+        completion_script(R"({"action":"execute_tool","selected_tool":"lookup","arguments":{"q":"서울"}})"));
+    ASSERT_TRUE(ask("where?").has_value());
+    ASSERT_EQ(sink.shown.tool_calls.size(), 1u);
+    EXPECT_EQ(sink.shown.tool_calls[0].name, "lookup");
+    EXPECT_EQ(Json::parse(sink.shown.tool_calls[0].arguments), (Json{{"q", "서울"}}));
+    EXPECT_EQ(record.completion.finish_reason, "tool_calls");
+    EXPECT_TRUE(record.tools_used.empty());
+    const auto router = sent(0)["messages"][0]["content"].get<std::string>();
+    for (const auto* name : {"\"lookup\"", "\"calculator\""})
+        EXPECT_NE(router.find(name), std::string::npos) << name;
+
+    request.tool_choice = "none";
+    upstream.enqueue(completion_script(R"({"action":"direct_response","selected_tool":null})"));
+    upstream.enqueue(turn({"no"}));
+    ASSERT_TRUE(run().has_value());
+    EXPECT_EQ(sent(1)["messages"][0]["content"].get<std::string>().find("\"lookup\""), std::string::npos);
+}
+
+TEST_F(JsonRouterTest, ADemandedCallIsMadeOrTheRequestFails)
+{
+    request.client_tools = {client_tool("lookup"), client_tool("save")};
+    request.tool_choice = OrderedJson{{"type", "function"}, {"function", {{"name", "save"}}}};
+    upstream.enqueue(completion_script(R"({"q":"x"})"));   // only its arguments are left to ask for
+    ASSERT_TRUE(ask("keep it").has_value());
+    ASSERT_EQ(sink.shown.tool_calls.size(), 1u);
+    EXPECT_EQ(sink.shown.tool_calls[0].name, "save");
+    EXPECT_EQ(Json::parse(sink.shown.tool_calls[0].arguments), (Json{{"q", "x"}}));
+
+    request.tool_choice = "required";
+    for (int i = 0; i < 2; ++i)
+        upstream.enqueue(completion_script(R"({"action":"direct_response","selected_tool":null})"));
+    const auto refused = run();
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_EQ(refused.error().reason(), "upstream_protocol_error");
+
+    request.strategy = "simple";
+    const auto never = run();
+    ASSERT_FALSE(never.has_value());
+    EXPECT_EQ(never.error().reason(), "tools_not_supported");
+    EXPECT_EQ(upstream.request_count(), 3);
+}
+
 TEST_F(JsonRouterTest, TheLoopIsBound)
 {
     settings.agent.max_iterations = 2;
