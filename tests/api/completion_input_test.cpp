@@ -47,6 +47,8 @@ TEST(CompletionInput, AProblemNamesItsField)
         {with(R"("stream_options":true)"), "stream_options"},
         {with(R"("stop":["a","b","c","d","e"])"), "stop"},
         {with(R"("stop":[1])"), "stop"},
+        {with(R"("logit_bias":{"1":200})"), "logit_bias"},
+        {with(R"("logit_bias":{"1":"x"})"), "logit_bias"},
         {with(R"("tools":{})"), "tools"},
         {with(R"("tool_choice":7)"), "tool_choice"},
         {with(R"("response_format":"json")"), "response_format"},

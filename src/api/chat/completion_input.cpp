@@ -280,6 +280,20 @@ std::optional<Error> check_stop(const Fields& body)
     return std::nullopt;
 }
 
+std::optional<Error> check_logit_bias(const Fields& body)
+{
+    const auto& bias = body[Name::logit_bias];
+    bool in_range = true;
+    if (present(bias))
+        bias.for_each_member([&](std::string_view, const JsonView& value) {
+            const auto number = value.is_number() ? value.as_double() : std::nullopt;
+            in_range = in_range && number && *number >= -100 && *number <= 100;
+        });
+    if (!in_range)
+        return wrong("logit_bias", "logit_bias must hold numbers from -100 to 100.");
+    return std::nullopt;
+}
+
 // Types that are not known here are passed on: providers have more of them.
 std::optional<Error> problem_of_parts(const JsonView& parts, const std::string& place)
 {
@@ -400,6 +414,8 @@ std::optional<Error> read_fields(const Fields& body, chat::CompletionCall& call)
         return problem;
     Numbers numbers;
     if (auto problem = check_numbers(body, numbers))
+        return problem;
+    if (auto problem = check_logit_bias(body))
         return problem;
     if (auto problem = check_stop(body))
         return problem;
