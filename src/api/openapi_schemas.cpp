@@ -36,7 +36,9 @@ constexpr std::string_view openai_schemas = R"json({
   "choices":{"type":"array","items":{"type":"object","required":["index","message","finish_reason"],"properties":{
     "index":{"type":"integer"},"message":{"type":"object"},"logprobs":{},"finish_reason":{"type":["string","null"]}}}},
   "usage":{"$ref":"#/components/schemas/Usage"}}},
-"Usage": {"type":"object","properties":{"prompt_tokens":{"type":"integer"},"completion_tokens":{"type":"integer"},"total_tokens":{"type":"integer"}}},
+"Usage": {"type":"object","properties":{"prompt_tokens":{"type":"integer"},"completion_tokens":{"type":"integer"},"total_tokens":{"type":"integer"},
+  "prompt_tokens_details":{"type":"object","properties":{"cached_tokens":{"type":"integer"}}},
+  "completion_tokens_details":{"type":"object","properties":{"reasoning_tokens":{"type":"integer"}}}}},
 "Model": {"type":"object","required":["id","object","created","owned_by"],"properties":{
   "id":{"type":"string"},"object":{"type":"string","const":"model"},"created":{"type":"integer"},"owned_by":{"type":"string"},
   "name":{"type":"string"},"info":{"type":"object"}}},
@@ -74,7 +76,7 @@ constexpr std::string_view native_schemas = R"json({
   "temperature":{"type":["number","null"],"minimum":0,"maximum":2,"description":"absent: 0.7"},
   "max_tokens":{"type":["integer","null"],"minimum":1,"maximum":4000,"description":"absent: 1000"}}},
 "MessageAnswer": {"type":"object","required":["session_id","response","model","tools_used","usage","turn"],"properties":{
-  "session_id":{"type":"string"},"response":{"type":"string"},"model":{"type":"string"},
+  "session_id":{"type":"string"},"response":{"type":"string"},"model":{"type":"string"},"answered_by":{"type":"string"},
   "tools_used":{"type":"array","items":{"type":"object"}},"usage":{"$ref":"#/components/schemas/Usage"},"turn":{"type":"integer"},
   "finish_reason":{"type":"string"}}},
 "History": {"type":"object","required":["session_id","messages","summaries","next"],"properties":{
@@ -125,7 +127,7 @@ constexpr std::string_view native_schemas = R"json({
 "Health": {"type":"object","required":["status"],"properties":{"status":{"type":"string"}}},
 "Problem": {"type":"object","required":["type","title","status","detail"],"properties":{
   "type":{"type":"string"},"title":{"type":"string"},"status":{"type":"integer"},"detail":{"type":"string"},
-  "code":{"type":"string"},"request_id":{"type":"string"},
+  "code":{"type":"string"},"reason":{"type":"string"},"request_id":{"type":"string"},
   "errors":{"type":"array","items":{"type":"object","required":["loc","msg","type"],"properties":{
     "loc":{"type":"array","items":{"type":["string","integer"]}},"msg":{"type":"string"},"type":{"type":"string"},
     "code":{"type":"string"},"level":{"type":"string","enum":["error","warn"]},"node_id":{"type":"string"},"edge_id":{"type":"string"}}}}}}

@@ -57,12 +57,12 @@ std::vector<Route> routes(const ApiParts* parts)
 
     // Native chat
     add(post, "/api/chat/session", chat, create_session, {"createSession", "Chat", "Begin a session", "CreateSession", "CreatedSession", 201});
-    add(get, "/api/chat/sessions", chat, list_sessions, {"listSessions", "Chat", "The caller's sessions, newest first", {}, "SessionList", 200, "application/json", {"page_size", "cursor"}});
+    add(get, "/api/chat/sessions", chat, list_sessions, {"listSessions", "Chat", "The caller's sessions, newest first", {}, "SessionList", 200, "application/json", {"page_size", "limit", "cursor"}});
     add(get, "/api/chat/sessions/{id}", chat, get_session, {"getSession", "Chat", "One session", {}, "Session"});
     add(delete_, "/api/chat/sessions/{id}", chat, delete_session, {"deleteSession", "Chat", "End a session", {}, {}, 204});
     add(post, "/api/chat/message", asks_model, send_message, {"sendMessage", "Chat", "One turn of a session", "SendMessage", "MessageAnswer"});
     add(post, "/api/chat/message/stream", asks_model, stream_message, {"streamMessage", "Chat", "One turn as server-sent events: metadata, message, tool, then done or error", "SendMessage", "EventStream", 200, "text/event-stream"});
-    add_visiting(get, "/api/chat/history/{session_id}", chat, get_history, {"getHistory", "Chat", "Messages and summaries of a session", {}, "History", 200, "application/json", {"page_size", "cursor"}});
+    add_visiting(get, "/api/chat/history/{session_id}", chat, get_history, {"getHistory", "Chat", "Messages and summaries of a session", {}, "History", 200, "application/json", {"page_size", "limit", "cursor"}});
 
     // Accounts
     if (!parts || parts->settings.auth.accounts) {
@@ -75,7 +75,7 @@ std::vector<Route> routes(const ApiParts* parts)
         add(post, "/auth/verify", open, verify_user, {"verifyUser", "Accounts", "Show that the address is one's own", "VerifyToken", "User"});
         add(get, "/users/me", Access::any(), get_me, {"getMe", "Accounts", "The caller", {}, "User"});
         add(patch, "/users/me", person, patch_me, {"updateMe", "Accounts", "Change one's e-mail, user name or password", "UpdateMe", "User"});
-        add(get, "/users", manager, list_users, {"listUsers", "Accounts", "Every account, oldest first", {}, "UserList", 200, "application/json", {"page_size", "cursor"}});
+        add(get, "/users", manager, list_users, {"listUsers", "Accounts", "Every account, oldest first", {}, "UserList", 200, "application/json", {"page_size", "limit", "cursor"}});
         add(get, "/users/{id}", manager, get_user, {"getUser", "Accounts", "One account", {}, "User"});
         add(patch, "/users/{id}", manager, patch_user, {"updateUser", "Accounts", "Change an account", "UpdateUser", "User"});
         add(delete_, "/users/{id}", manager, delete_user, {"deleteUser", "Accounts", "Delete an account with its keys", {}, {}, 204});
@@ -148,9 +148,9 @@ std::vector<Route> routes(const ApiParts* parts)
     add(post, "/ws/ticket", Access::any(), create_ticket, {"createTicket", "Executions", "A ticket for one WebSocket of a browser, good for half a minute", {}, "Ticket"});
 
     // Events: of what the caller owns, or everybody's with events:read
-    add_bounded(get, "/api/events/aggregate/{id}", Access::any(), get_aggregate_events, {"getAggregateEvents", "Events", "What happened to one aggregate, oldest first; next is the from_version of the next page", {}, "EventPage", 200, "application/json", {"aggregate_type", "from_version", "limit"}});
+    add_bounded(get, "/api/events/aggregate/{id}", Access::any(), get_aggregate_events, {"getAggregateEvents", "Events", "What happened to one aggregate, oldest first; next is the from_version of the next page", {}, "EventPage", 200, "application/json", {"aggregate_type", "from_version", "limit", "page_size"}});
     add_bounded(get, "/api/events/replay/{id}", Access::any(), replay_aggregate, {"replayAggregate", "Events", "An aggregate's state as it was", {}, "ReplayedState", 200, "application/json", {"aggregate_type", "to_version", "at"}}, AnswerOf::whole);
-    add_bounded(get, "/api/events/audit", Access::any(), audit_events, {"auditEvents", "Events", "The audit log, newest first", {}, "AuditPage", 200, "application/json", {"user_id", "event_type", "from_date", "to_date", "limit", "cursor"}});
+    add_bounded(get, "/api/events/audit", Access::any(), audit_events, {"auditEvents", "Events", "The audit log, newest first", {}, "AuditPage", 200, "application/json", {"user_id", "event_type", "from_date", "to_date", "limit", "page_size", "cursor"}});
     add(get, "/api/events/stream", Access::any(), stream_events, Doc{"streamEvents", "Events", "Events as they happen, as server-sent events; their ids are positions, Last-Event-ID is honoured", {}, "EventStream", 200, "text/event-stream", {"after", "aggregate_id"}}.takes({"Last-Event-ID"}));
 
     // Models
