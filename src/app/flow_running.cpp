@@ -50,6 +50,17 @@ public:
         co_return memory;
     }
 
+    Task<Result<std::int64_t>> turn_of(std::string owner, std::string session_id, std::string execution_id) override
+    {
+        const auto live = co_await sessions_.conversation(std::move(owner), std::move(session_id));
+        if (!live)
+            co_return live.error();
+        for (auto message = live->messages.rbegin(); message != live->messages.rend(); ++message)
+            if (message->metadata.value("execution_id", "") == execution_id)
+                co_return message->turn;
+        co_return std::int64_t{0};
+    }
+
     Task<Result<void>> record(Turn turn) override
     {
         sessions::TurnRecord record;

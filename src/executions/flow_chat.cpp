@@ -200,7 +200,8 @@ Task<Result<void>> FlowChat::complete(Caller caller, ChatTurn turn, model::Answe
     const auto started = co_await service_.start(caller, std::move(request));
     if (!started)
         co_return started.error();
-    Turn following(service_, *flow->document, started->execution, sink, answer);
+    begun_ = started->execution;
+    Turn following(service_, *flow->document, begun_, sink, answer);
     std::exception_ptr left;
     Result<void> outcome;
     try {
@@ -214,12 +215,20 @@ Task<Result<void>> FlowChat::complete(Caller caller, ChatTurn turn, model::Answe
         co_return outcome;
     // Nobody waits for the rest of it.
     co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
-    (void)co_await service_.cancel(started->execution.id, caller);
+    (void)co_await service_.cancel(begun_.id, caller);
     cut.answer = answer.completion.text;
-    co_await record_cut(service_, started->execution, std::move(cut));
+    co_await record_cut(service_, begun_, std::move(cut));
     if (left)
         std::rethrow_exception(left);
     co_return outcome;
+}
+
+Task<Result<std::int64_t>> FlowChat::recorded_turn() const
+{
+    auto* sessions = service_.parts().sessions;
+    if (sessions == nullptr || begun_.session_id.empty())
+        co_return std::int64_t{0};
+    co_return co_await sessions->turn_of(begun_.owner_id, begun_.session_id, begun_.id);
 }
 
 }  // namespace dure::executions

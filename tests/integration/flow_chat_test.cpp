@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <future>
+#include <map>
 
 #include "support/openai_script.hpp"
 #include "support/raw_http.hpp"
@@ -35,6 +37,7 @@ protected:
         const auto published = send("POST", "/api/agent-builder/flows/" + made.json().value("id", "") + "/publish");
         EXPECT_EQ(published.status, 200) << published.body;
         model = published.json().value("model", "");
+        flow_id = made.json().value("id", "");
     }
     RawAnswer send(const std::string& method, const std::string& path, const Json& body = Json(),
                    const RawFields& fields = {}) const
@@ -55,7 +58,7 @@ protected:
 
     ScriptedUpstream upstream;
     ServerProcess server{configuration(upstream)};
-    std::string model;
+    std::string model, flow_id;
 };
 
 // What a chat shows, in its order: "묻기…" of a line in motion, "묻기." of one at rest, "묻기-" of a hidden one, "“봄비”" of words.
@@ -99,6 +102,32 @@ TEST_F(FlowChat, OpenWebUiIsShownWhichNodeIsAtWork)
     EXPECT_EQ(shown("Rain?", {{"X-OpenWebUI-Chat-Id", "c1"}}),
               (Shown{"start…", "ask…", "Ran start, ask.", "“봄비”", "out…", "Ran start, ask, out."}));
     EXPECT_EQ(shown("날씨?", {}), Shown{"“봄비”"});
+}
+
+TEST_F(FlowChat, EveryMessageAtOnceIsToldItsOwnTurn)
+{
+    const auto session =
+        send("POST", "/api/chat/session", {{"flow_id", flow_id}}).json().at("session_id").get<std::string>();
+    std::vector<std::future<RawAnswer>> asked;
+    for (int i = 0; i < 4; ++i)
+        upstream.enqueue(text_stream_script("봄비"));
+    for (int i = 0; i < 4; ++i)
+        asked.push_back(std::async(std::launch::async, [&, i] {
+            return send("POST", "/api/chat/message", {{"session_id", session}, {"message", std::to_string(i)}});
+        }));
+    std::map<int, std::string> told;   // the question of each turn
+    for (int i = 0; i < 4; ++i) {
+        const auto answer = asked[static_cast<std::size_t>(i)].get();
+        ASSERT_EQ(answer.status, 200) << answer.body;
+        told[answer.json().at("turn").get<int>()] = std::to_string(i);
+    }
+    std::map<int, std::string> stored;
+    const auto history = send("GET", "/api/chat/history/" + session).json();
+    for (const auto& message : history.at("messages"))
+        if (message.at("role") == "user")
+            stored[message.at("turn").get<int>()] = message.at("content").get<std::string>();
+    EXPECT_EQ(stored.size(), 4U);
+    EXPECT_EQ(told, stored);
 }
 
 TEST_F(FlowChat, NothingStaysInMotionOverAnError)

@@ -27,9 +27,12 @@ public:
     // not_found "model_not_found"; upstream_failed with the code of a failed execution; timeout. `answer` has the text, the
     // usage and finish_reason "stop".
     Task<Result<void>> complete(Caller caller, ChatTurn turn, model::AnswerSink& sink, model::RelayRecord& answer);
+    // Behind complete(): the number of the turn in its session. 0: it is none, as one that waits for a person.
+    Task<Result<std::int64_t>> recorded_turn() const;
 
 private:
     ExecutionService& service_;
+    Execution begun_;
 };
 
 }  // namespace dure::executions

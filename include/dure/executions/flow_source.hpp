@@ -65,6 +65,8 @@ public:
         model::Actor by = {};   // whose request began the execution, for the event
     };
     virtual Task<Result<void>> record(Turn turn) = 0;
+    // The number of the turn that an execution is in its session; 0: it is none, or long past.
+    virtual Task<Result<std::int64_t>> turn_of(std::string owner, std::string session_id, std::string execution_id) = 0;
 };
 
 }  // namespace dure::executions

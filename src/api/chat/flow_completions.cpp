@@ -124,7 +124,12 @@ Task<Result<void>> message_by_flow(const ApiParts& parts, RequestContext& contex
     turn.owner_runs = auth::limits_of_role(parts.settings.limits, context.principal().role).runs;
     turn.deadline = deadline;
     executions::FlowChat flow(parts.executions);
-    co_return co_await flow.complete(flow_owner(context), std::move(turn), sink, answer);
+    auto outcome = co_await flow.complete(flow_owner(context), std::move(turn), sink, answer);
+    // Turns of one session may end in another order than they began.
+    if (outcome)
+        if (const auto recorded = co_await flow.recorded_turn(); recorded && *recorded > 0)
+            answer.turn = *recorded;
+    co_return outcome;
 }
 
 Task<Result<void>> complete_by_flow(const ApiParts& parts, RequestContext& context, const chat::CompletionCall& call,
