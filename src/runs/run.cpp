@@ -57,6 +57,15 @@ std::string_view name_of(Stop stop)
     throw InvariantBroken("unknown way to stop a run");
 }
 
+Ending ended_by(Stop how)
+{
+    Ending ending;
+    ending.status = Status::cancelled;
+    ending.error = Json{{"code", "CANCELLED"},
+                        {"message", how == Stop::rollback ? "The run was rolled back." : "The run was cancelled."}};
+    return ending;
+}
+
 bool EventFilter::passes(const RunEvent& event) const
 {
     return (subgraphs || event.ns.empty()) &&

@@ -31,6 +31,11 @@ std::optional<std::string> maybe_text_of(const std::optional<Json>& json)
     return json ? std::optional(dump(*json)) : std::nullopt;
 }
 
+Stop stop_named(std::string_view text)
+{
+    return text == "cancel" ? Stop::cancel : text == "rollback" ? Stop::rollback : Stop::no;
+}
+
 Run run_from(const sql::Row& row)
 {
     Run run;
@@ -46,8 +51,7 @@ Run run_from(const sql::Row& row)
     run.attempts = row.integer("attempts");
     run.lease_until = row.integer("lease_until");
     run.crashes = row.integer("crashes");
-    const auto& stop = row.text("stop");
-    run.stop = stop == "cancel" ? Stop::cancel : stop == "rollback" ? Stop::rollback : Stop::no;
+    run.stop = stop_named(row.text("stop"));
     run.error = maybe_json(row, "error");
     run.output = maybe_json(row, "output");
     run.created_at = row.integer("created_at");
@@ -336,14 +340,19 @@ Result<std::vector<Held>> RunRows::renew(const std::string& worker, UnixMillis l
     if (!rows)
         return rows.error();
     std::vector<Held> held;
-    for (const auto row : *rows) {
-        const auto& stop = row.text(2);
-        held.push_back({row.text(0), row.integer(1),
-                        stop == "cancel"     ? Stop::cancel
-                        : stop == "rollback" ? Stop::rollback
-                                             : Stop::no});
-    }
+    for (const auto row : *rows)
+        held.push_back({row.text(0), row.integer(1), stop_named(row.text(2))});
     return held;
+}
+
+Result<Stop> RunRows::asked_stop(const Fence& fence)
+{
+    const auto held = connection_.query("UPDATE graph_runs SET stop = stop WHERE id = $1 AND epoch = $2 AND "
+                                        "status = 'running' RETURNING stop",
+                                        fence.run, fence.epoch);
+    if (!held)
+        return held.error();
+    return held->empty() ? Result<Stop>(lease_lost()) : stop_named(held->front().text(0));
 }
 
 Result<bool> RunRows::has_stops(const std::string& worker)

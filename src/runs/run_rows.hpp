@@ -50,6 +50,8 @@ public:
     // Whether one of the worker's runs is asked to stop.
     Result<bool> has_stops(const std::string& worker);
     // Back into the queue without a crash counted: drained, or never begun.
+    // What the run is asked for, held until the end of the transaction. LEASE_LOST.
+    Result<Stop> asked_stop(const Fence& fence);
     Result<void> release(const Fence& fence);
     // LEASE_LOST: nothing was changed.
     Result<void> finish(const Fence& fence, const Ending& ending);

@@ -64,9 +64,7 @@ Ending failed_with(std::exception_ptr thrown, const Run& run, Logger& log)
         std::rethrow_exception(thrown);
     } catch (const boost::system::system_error& error) {
         if (error.code() == asio::error::operation_aborted) {
-            ending.status = Status::cancelled;
-            ending.error = Json{{"code", "CANCELLED"}, {"message", "The run was cancelled."}};
-            return ending;
+            return ended_by(Stop::cancel);
         }
         log.error("a run failed", {{"run", run.id}, {"cause", error.what()}});
     } catch (const std::exception& broken) {
@@ -345,9 +343,7 @@ Task<void> Worker::finish(Active& active, RunWriter& writer, Ending ending)
         co_return;
     const bool rolled_back = active.asked == Stop::rollback;
     if (rolled_back) {
-        ending = Ending();
-        ending.status = Status::cancelled;
-        ending.error = Json{{"code", "CANCELLED"}, {"message", "The run was rolled back."}};
+        ending = ended_by(Stop::rollback);
     } else if (draining_ && active.asked == Stop::no && ending.status == Status::cancelled) {
         ending.status = Status::pending;   // it outlived the drain's deadline: the next process goes on
     }

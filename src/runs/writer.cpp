@@ -57,6 +57,21 @@ RunWriter::RunWriter(sql::Database& database, RunStreams& streams, boost::asio::
       extra_(std::move(extra)), limits_(limits), moments_(std::move(moments)), told_(executor), free_(executor)
 {}
 
+// A stop that came while the run went on to wait for somebody: what is cancelled later would be another run's.
+Result<RunWriter::Last> RunWriter::heed_stop(sql::Connection& connection, Last last, Ending& stopped) const
+{
+    if (last.ending == nullptr || last.ending->status != Status::interrupted)
+        return last;
+    const auto asked = RunRows(connection).asked_stop({run_.id, run_.epoch});
+    if (!asked)
+        return asked.error();
+    if (*asked == Stop::no)
+        return last;
+    stopped = ended_by(*asked);
+    stopped.now = last.ending->now;
+    return Last{&stopped, *asked == Stop::rollback};
+}
+
 Result<void> RunWriter::write_now(sql::Connection& connection, const Queue& queue, const WriteOfRun& what,
                                   const ExtraWrites& extra, bool rolled_back)
 {
@@ -119,7 +134,14 @@ Task<Result<void>> RunWriter::write_queue(Last last)
     if (has_extra && moments_.prepare)
         what.prepared = moments_.prepare(what);
     const auto extra = has_extra ? extra_ : ExtraWrites();
-    const auto unit = [&](sql::Connection& c) { return write_now(c, queue, what, extra, last.rolled_back); };
+    Ending stopped;
+    const auto unit = [&](sql::Connection& c) -> Result<void> {
+        const auto heeded = heed_stop(c, last, stopped);
+        if (!heeded)
+            return heeded.error();
+        what.ending = heeded->ending;
+        return write_now(c, queue, what, extra, heeded->rolled_back);
+    };
     const bool one_statement =
         queue.size() <= 1 && !has_extra && !last.ending && is_one_statement(database_.dialect(), batch);
     auto written = co_await until_stored(

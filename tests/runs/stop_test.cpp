@@ -1,5 +1,7 @@
 // F7: a stop that another process asked for is heard at the next look at the rows, long before the lease is renewed.
 #include "runs/graph_runs.hpp"
+#include "runs/run_rows.hpp"
+#include "runs/worker_fixture.hpp"
 
 namespace dure::runs {
 
@@ -23,6 +25,29 @@ TEST_P(GraphBodyTest, F7_AStopOfAnotherProcessIsHeardAtTheNextLook)
         EXPECT_TRUE(co_await elsewhere.stop(run.id, "me", Stop::cancel));
         EXPECT_EQ((co_await ended(run.id)).status, Status::cancelled);
     });
+}
+
+// Its worker hears of it when the run is over already.
+TEST_P(WorkerTest, F7_AStopOfARunThatGoesOnToWaitIsNotLost)
+{
+    for (const auto how : {Stop::cancel, Stop::rollback}) {
+        const auto body = [&](RunWriter& writer, RunControl&) -> Task<Ending> {
+            const auto asked = database_->run_now(
+                [&](sql::Connection& c) { return RunRows(c).stop(writer.run().id, "me", how, clock_.now()); });
+            EXPECT_EQ(asked->status, Status::running);
+            Ending waiting;
+            waiting.status = Status::interrupted;
+            waiting.output = Json{{"__interrupt__", Json::array()}};
+            co_return waiting;
+        };
+        play(body, [&]() -> Task<void> {
+            const auto run = co_await start("t-" + std::string(name_of(how)));
+            const auto over = co_await ended(run.id);
+            EXPECT_EQ(over.status, Status::cancelled);
+            EXPECT_EQ(over.output, std::nullopt);
+            EXPECT_EQ(over.error.value_or(Json()).value("code", ""), "CANCELLED");
+        });
+    }
 }
 
 }  // namespace dure::runs

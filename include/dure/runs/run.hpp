@@ -69,6 +69,9 @@ struct Ending {
     bool stored = false;         // the body has written it itself (Runs::end_in): the worker does not
 };
 
+// Of a run that was stopped.
+Ending ended_by(Stop how);
+
 // One event of a run's stream (T1, T3).
 struct RunEvent {
     std::int64_t seq = 0;         // 1, 2, 3 … per run, without gaps

@@ -87,6 +87,7 @@ private:
     using Queue = std::vector<std::shared_ptr<Queued>>;
     static graph::Batch together(const Queue& queue);
     Task<Result<void>> write_queue(Last last);
+    Result<Last> heed_stop(sql::Connection& connection, Last last, Ending& stopped) const;
     Result<void> write_now(sql::Connection& connection, const Queue& queue, const WriteOfRun& what,
                            const ExtraWrites& extra, bool rolled_back);
     void give_out(std::vector<RunEvent> events);
