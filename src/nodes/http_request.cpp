@@ -71,8 +71,10 @@ private:
         constexpr std::size_t shortest = 4;   // less is in every text
         if (value.size() < shortest)
             return;
-        if (auto escaped = percent_encoded(value); escaped != value)
+        if (auto escaped = percent_encoded(value); escaped != value) {
+            plan_.secrets.push_back(percent_encoded(escaped));   // with the filter url, in a query
             plan_.secrets.push_back(std::move(escaped));   // as a query has it
+        }
         plan_.secrets.push_back(std::move(value));
     }
 

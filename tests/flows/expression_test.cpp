@@ -80,11 +80,12 @@ INSTANTIATE_TEST_SUITE_P(
         Value{R"({{state.words | json | parse_json}})", R"(["a","b"])"}, Value{"{{index | text}}", R"("4")"},
         Value{"{{index | text | number}}", "4"}, Value{"{{start.message | length}}", "5"},
         Value{"{{nodes.ask.json | length}}", "2"}, Value{"{{input | upper}}", R"("IN")"},
-        Value{"{{input | upper | lower}}", R"("in")"}, Value{"{{state.gone | default('Äé жук 두레 z') | upper}}", R"("ÄÉ ЖУК 두레 Z")"},
+        Value{"{{input | upper | lower}}", R"("in")"},
+        Value{"{{state.gone | default('Äé жук 두레 z') | upper}}", R"("ÄÉ ЖУК 두레 Z")"},
         Value{"{{state.gone | default('ÜÉ ЖУК 두레 Z') | lower}}", R"("üé жук 두레 z")"},
-        Value{"{{input | replace('in', '  x ') | trim}}", R"("x")"},
-        Value{"{{state.words | first}}", R"("a")"}, Value{"{{start.message | last}}", R"("녕")"},
-        Value{"{{state.words | join('-')}}", R"("a-b")"}, Value{"{{start.message | split(' ')}}", R"(["두레","안녕"])"},
+        Value{"{{input | replace('in', '  x ') | trim}}", R"("x")"}, Value{"{{state.words | first}}", R"("a")"},
+        Value{"{{start.message | last}}", R"("녕")"}, Value{"{{state.words | join('-')}}", R"("a-b")"},
+        Value{"{{start.message | split(' ')}}", R"(["두레","안녕"])"},
         Value{"{{start.message | split('')}}", R"(["두","레"," ","안","녕"])"},
         Value{"{{start.message | slice(0, 2)}}", R"("두레")"}, Value{"{{nodes.ask.json.list | slice(-2)}}", "[2,3]"},
         Value{"{{nodes.ask.json.list | slice(2, 1)}}", "[]"},
@@ -156,6 +157,21 @@ TEST(Expression, SecretsComeOnlyWhereTheyAreAllowed)
     EXPECT_FALSE(Template::parse("{{state.evil}}")->uses_secrets());
 }
 
+TEST(Expression, ASecretTakesNoFilterThatWouldMakeItUnknowable)
+{
+    EXPECT_EQ(*evaluated("{{secrets.token | url}}", Secrets::allowed), "hush");
+    EXPECT_EQ(*evaluated("{{secrets.gone | default('none')}}", Secrets::allowed), "none");
+    for (const auto* filters :
+         {"number",      "json", "parse_json", "text",      "length",      "upper", "lower",  "trim",
+          "first",       "last", "join",       "split('')", "slice(1)",    "keys",  "get(0)", "replace('h', 'x')",
+          "truncate(2)", "date", "html",       "url | url", "url | number"}) {
+        const auto value = evaluated("a {{secrets.token | " + std::string(filters) + "}}", Secrets::allowed);
+        ASSERT_FALSE(value) << filters;
+        EXPECT_EQ(value.error().reason(), "secret_misplaced") << filters;
+        EXPECT_EQ(value.error().message().find("hush"), std::string::npos) << filters;
+    }
+}
+
 TEST(Expression, LengthFiltersAndResultsAreBounded)
 {
     const auto long_path = "{{input | default('" + std::string(4096, 'x') + "')}}";
@@ -177,11 +193,12 @@ TEST(Expression, LengthFiltersAndResultsAreBounded)
     for (int i = 0; i < 18; ++i)
         doubling += " | json";
     EXPECT_EQ(evaluated(doubling + " | length}}", Secrets::refused, few).error().reason(), "expression_too_large");
-    EXPECT_EQ(evaluated("{{input | replace('n', 'nnnnnnnn') | split('') | text | split('') | text | split('') | length}}",
-                        Secrets::refused, few)
-                  .error()
-                  .reason(),
-              "expression_too_large");
+    EXPECT_EQ(
+        evaluated("{{input | replace('n', 'nnnnnnnn') | split('') | text | split('') | text | split('') | length}}",
+                  Secrets::refused, few)
+            .error()
+            .reason(),
+        "expression_too_large");
     EXPECT_TRUE(evaluated("{{input | json | json | json | truncate(2)}}", Secrets::refused, few));
 }
 

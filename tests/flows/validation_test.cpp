@@ -293,7 +293,11 @@ INSTANTIATE_TEST_SUITE_P(
                 node("h", "http",
                      R"({"url":"u","body":{"type":"text","text":"{{secrets.k}}"},"headers":{"A":"{{secrets.k}}"}})"),
             joined,
-            {unreached, "secret_misplaced"}}),
+            {unreached, "secret_misplaced"}},
+        Drawing{"SecretThroughAFilter",
+                begin + "," + node("h", "http", R"({"url":"u","headers":{"A":"{{secrets.k|slice(1)}}"}})"),
+                joined,
+                {unreached, "secret_misplaced"}}),
     drawing_name);
 
 TEST(Validation, AllProblemsComeAtOnce)

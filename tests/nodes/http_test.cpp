@@ -203,10 +203,24 @@ TEST_F(HttpNode, ASecretThatComesBackAsTheQueryHadItIsHidden)
     EXPECT_EQ((*output)["body"], "/?key=[secret]");
 }
 
+TEST_F(HttpNode, ASecretWithTheFilterUrlIsHiddenWhereTheQueryEscapesItAgain)
+{
+    settings.flows.secrets["crm"] = SecretString("a key/with signs");
+    far_side.handle([](const auto& got) {
+        return Script{dure::test::send(dure::test::http_answer(200, "text/plain", got.target))};
+    });
+    request({{"query", {{"key", "a%20key%2Fwith%20signs"}}}}, {{"query", {{"key", "{{secrets.crm | url}}"}}}});
+    const auto output = go();
+    ASSERT_TRUE(output) << output.error().message();
+    EXPECT_EQ(received().target, "/?key=a%2520key%252Fwith%2520signs");
+    EXPECT_EQ((*output)["body"], "/?key=[secret]");
+}
+
 TEST_F(HttpNode, ABoundSecretGoesToItsHostsAndNoOther)
 {
     const Json as_auth{{"auth", {{"type", "bearer"}, {"secret", "crm"}}}};
-    const Json as_drawn{{"headers", {{"X-Key", "{{ secrets.crm }}"}}}}, as_header{{"headers", {{"X-Key", "s3cr3t-of-crm"}}}};
+    const Json as_drawn{{"headers", {{"X-Key", "{{ secrets.crm }}"}}}},
+        as_header{{"headers", {{"X-Key", "s3cr3t-of-crm"}}}};
     for (const auto* hosts : {"api.crm.example", "0.0.1", "*.crm.example,7.0.0.1", "*.127.0.0.1"}) {
         settings.flows.secrets_env["crm"] = std::string("CRM_KEY@") + hosts;
         for (const bool drawn_in_header : {false, true}) {

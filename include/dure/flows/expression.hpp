@@ -82,7 +82,8 @@ public:
         std::size_t path_steps = 64;
     };
 
-    // invalid_argument, reason "expression_syntax"; the message names the place. Roots and filters are a closed list.
+    // invalid_argument, reason "expression_syntax"; the message names the place. Roots and filters are a closed list, and of
+    // the filters `secrets.*` takes url and default only ("secret_misplaced").
     static Result<Template> parse(std::string_view text, const Limits& limits);
     static Result<Template> parse(std::string_view text) { return parse(text, Limits{}); }
 

@@ -50,7 +50,7 @@ Result<ConfigTemplate> config_of(const Node& node)
 {
     auto parsed = ConfigTemplate::parse(node.config, raw_fields(node), secret_fields(node));
     if (!parsed)
-        return cannot_run(node, "expression_syntax", parsed.error().message());
+        return cannot_run(node, parsed.error().reason(), parsed.error().message());
     return parsed;
 }
 

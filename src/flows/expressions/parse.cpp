@@ -47,6 +47,11 @@ constexpr std::array<FilterRule, 21> filters{{{"default", FilterKind::default_va
                                               {"url", FilterKind::url, 0, 0},
                                               {"html", FilterKind::html, 0, 0}}};
 
+std::string_view name_of(FilterKind kind)
+{
+    return std::find_if(filters.begin(), filters.end(), [&](const auto& rule) { return rule.kind == kind; })->name;
+}
+
 // Which arguments a filter can use at all, as far as their types tell.
 bool argument_fits(FilterKind kind, const Json& argument)
 {
@@ -218,6 +223,23 @@ private:
     const Template::Limits& limits_;
 };
 
+// §4.4: what a secret was turned into is no longer known by its text, so it could not be hidden where it comes back. `url` is
+// known in both forms, and `default` stands in for a secret that is not there.
+Result<void> check_secret_filters(const Expression& expression)
+{
+    if (expression.root != Root::secrets)
+        return {};
+    for (const auto& filter : expression.filters)
+        if (filter.kind != FilterKind::url && filter.kind != FilterKind::default_value)
+            return Error(Errc::invalid_argument, "A secret takes the filters url and default only, not " +
+                                                     std::string(name_of(filter.kind)) + ".")
+                .reason("secret_misplaced");
+    if (std::count_if(expression.filters.begin(), expression.filters.end(),
+                      [](const Filter& filter) { return filter.kind == FilterKind::url; }) > 1)
+        return Error(Errc::invalid_argument, "A secret takes the filter url once only.").reason("secret_misplaced");
+    return {};
+}
+
 }  // namespace
 
 Error syntax_error(std::string message)
@@ -248,8 +270,11 @@ Result<Expression> parse_expression(std::string_view text, const Template::Limit
     if (text.size() > limits.expression_bytes)
         return syntax_error("it is longer than " + std::to_string(limits.expression_bytes) + " bytes");
     auto expression = ExpressionReader(text, limits).read();
-    if (expression)
-        expression->source = text;
+    if (!expression)
+        return expression;
+    if (auto allowed = check_secret_filters(*expression); !allowed)
+        return allowed.error();
+    expression->source = text;
     return expression;
 }
 
