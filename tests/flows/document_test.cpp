@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "dure/flows/document.hpp"
+#include "dure/flows/validation.hpp"
 
 namespace dure::flows {
 namespace document_test {
@@ -158,6 +159,40 @@ TEST(Document, ChangesReplaceTopLevelKeysAndNullTakesThemAway)
     EXPECT_EQ(document.name, "new");
     EXPECT_TRUE(document.inputs.is_null());
     EXPECT_EQ(document.nodes.size(), 2u);
+}
+
+TEST(Document, NullTakesAwayAKeyThatIsNotOursToo)
+{
+    const auto with_mine = to_json(read_document(named(R"("mine":5,"other":{"deep":null})")).document);
+    const auto changed = with_changes(with_mine, OrderedJson::parse(R"({"mine":null,"name":"new"})"));
+    EXPECT_EQ(read_tree(changed).document.extra.dump(), R"({"other":{"deep":null}})");
+    EXPECT_TRUE(read_tree(with_changes(with_mine, OrderedJson::parse(R"({"extra":null})"))).document.extra.empty());
+}
+
+TEST(Document, WhatAnAnswerSaysBesideItIsIgnored)
+{
+    const auto reading = read_document(named(
+        R"("id":"x","slug":"s","owner":"o","version":7,"published_version":null,"created_at":"c","updated_at":"u","saved_at":"t","etag":"e","warnings":[])"));
+    EXPECT_TRUE(reading.problems.empty());
+    EXPECT_TRUE(reading.document.extra.empty()) << reading.document.extra.dump();
+}
+
+TEST(Document, AListThatIsTooLongIsNotHeldAgainstTheOther)
+{
+    DocumentLimits few;
+    few.nodes = 1;
+    auto reading = read_document(
+        named(R"("nodes":[{"id":"a","type":"start"},{"id":"b","type":"reply"}],"edges":[{"source":"a","target":"b"}])"),
+        {}, few);
+    check_document(reading.document, reading.problems);
+    EXPECT_EQ(codes_of(reading.problems), std::vector<std::string>{"too_large"});
+    few = {};
+    few.edges = 1;
+    reading = read_document(named(R"("nodes":[{"id":"a","type":"start"},{"id":"b","type":"reply"}],
+        "edges":[{"source":"a","target":"b"},{"source":"a","target":"b"}])"),
+                            {}, few);
+    check_document(reading.document, reading.problems);
+    EXPECT_EQ(codes_of(reading.problems), std::vector<std::string>{"too_large"});
 }
 
 TEST(Document, AProblemSaysWhereItIs)

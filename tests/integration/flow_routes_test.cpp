@@ -31,8 +31,8 @@ protected:
     RawAnswer send(const Person& person, const std::string& method, const std::string& path,
                    const std::string& body = "", const RawFields& fields = {}) const
     {
-        return fetch(server.port(), raw_request(method, path == "/flows/save" ? path : builder + path,
-                                                person.token, body, fields));
+        return fetch(server.port(),
+                     raw_request(method, path == "/flows/save" ? path : builder + path, person.token, body, fields));
     }
     Json made(const std::string& body, const std::string& list = "/agentflows") const
     {
@@ -77,6 +77,9 @@ TEST_P(FlowRoutes, AFlowIsMadeOfItsSettingsAloneOrOfAWholeDocument)
     EXPECT_EQ(flow.at("nodes").at(1).at("data").at("config").at("text"), "안녕");
     const auto read = send(author, "GET", "/flows/" + id);
     EXPECT_EQ(read.header("ETag"), answer.header("ETag"));
+    const auto sent_back = send(author, "POST", "/agentflows", read.body);
+    EXPECT_EQ(sent_back.status, 201) << sent_back.body;
+    EXPECT_FALSE(sent_back.json().contains("extra")) << "what the server says is no part of the document";
     auto same = read.json();
     same["warnings"] = Json::array();
     EXPECT_EQ(same, flow);

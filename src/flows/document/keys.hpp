@@ -27,8 +27,10 @@ inline constexpr std::array<std::string_view, 19> document_keys{"format",
                                                                 "viewport",
                                                                 "limits"};
 
-inline constexpr std::array<std::string_view, 10> server_keys{
-    "id", "slug", "owner", "version", "created_at", "updated_at", "etag", "published_version", "warnings", "owner_id"};
+// What answers say beside the document: a designer sends it back with its changes.
+inline constexpr std::array<std::string_view, 11> server_keys{
+    "id",       "slug",     "owner",   "version", "created_at", "updated_at", "etag", "published_version",
+    "warnings", "saved_at", "owner_id"};
 
 inline bool is_document_key(std::string_view key)
 {

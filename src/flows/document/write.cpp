@@ -89,8 +89,14 @@ std::string canonical_text(const Document& document)
 
 OrderedJson with_changes(OrderedJson document, const OrderedJson& changes)
 {
-    for (const auto& [key, value] : changes.items())
+    for (const auto& [key, value] : changes.items()) {
         document[key] = value;   // null counts as absent when it is read
+        if (!value.is_null() || is_document_key(key))
+            continue;
+        document.erase(key);   // keys that are not ours stand in `extra`, where null is a value
+        if (const auto extra = document.find("extra"); extra != document.end() && extra->is_object())
+            extra->erase(key);
+    }
     return document;
 }
 
