@@ -221,6 +221,35 @@ TEST(DefaultsOfInputsAndState, FitTheirTypesAndReducers)
         EXPECT_TRUE(codes(node, std::string(",") + list).empty()) << list;
 }
 
+TEST(TypesOfState, AreThoseThatTheReducerMakes)
+{
+    const std::string node = R"({"id":"x","type":"template","data":{"config":{"text":"t"}}})";
+    const auto state = [](const char* type, const char* reducer) {
+        return std::string(R"(,"state":[{"name":"a","type":")") + type + R"(","reducer":")" + reducer + R"("}])";
+    };
+    const std::vector<std::string> wrong{"field_type"};
+    for (const auto& [type, reducer] : std::vector<std::pair<const char*, const char*>>{{"text", "append"},
+                                                                                        {"text", "add"},
+                                                                                        {"list<text>", "merge"},
+                                                                                        {"list<number>", "add"},
+                                                                                        {"object", "append"},
+                                                                                        {"integer", "merge"},
+                                                                                        {"boolean", "add"}})
+        EXPECT_EQ(codes(node, state(type, reducer)), wrong) << type << " " << reducer;
+    for (const auto& [type, reducer] : std::vector<std::pair<const char*, const char*>>{{"any", "append"},
+                                                                                        {"any", "add"},
+                                                                                        {"any", "merge"},
+                                                                                        {"list", "append"},
+                                                                                        {"list<list<text>>", "append"},
+                                                                                        {"messages", "append"},
+                                                                                        {"documents", "append"},
+                                                                                        {"number", "add"},
+                                                                                        {"integer", "add"},
+                                                                                        {"object", "merge"},
+                                                                                        {"text", "last"}})
+        EXPECT_TRUE(codes(node, state(type, reducer)).empty()) << type << " " << reducer;
+}
+
 TEST(SecretsInConditions, AreMisplaced)
 {
     const std::string secret = R"([{"left":"{{secrets.token}}","op":"starts_with","right":"a"}])";

@@ -50,9 +50,25 @@ private:
             fields.array("options");
             const auto reducer = fields.one_of("reducer", {"last", "append", "add", "merge"});
             fields.one_of("scope", {"run", "session"});
-            if (const auto* otherwise = member(list[i], "default"))
-                check_default(fields, Json(*otherwise), type.value_or("any"), reducer.value_or("last"));
+            const auto declared = type.value_or("any"), folded = reducer.value_or("last");
+            if (!reducer_keeps_type(folded, declared))
+                fields.problem("field_type", "reducer",
+                               "a value of the type " + declared + " cannot be kept by " + folded);
+            else if (const auto* otherwise = member(list[i], "default"))
+                check_default(fields, Json(*otherwise), declared, folded);
         }
+    }
+
+    // What a reducer makes must be of the type: append a list, add a number, merge an object.
+    static bool reducer_keeps_type(const std::string& reducer, const std::string& type)
+    {
+        const auto is_among = [&](std::initializer_list<std::string_view> types) {
+            return type == "any" || std::find(types.begin(), types.end(), type) != types.end();
+        };
+        return reducer == "append"  ? is_among({"list", "messages", "documents"}) || type.starts_with("list<")
+               : reducer == "add"   ? is_among({"number", "integer"})
+               : reducer == "merge" ? is_among({"object", "message", "file", "image"})
+                                    : true;
     }
 
     static void check_default(const FieldReader& fields, const Json& value, const std::string& type,
