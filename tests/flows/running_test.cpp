@@ -208,6 +208,9 @@ TEST_P(RunnableFlows, ModelsToolsAndKnowledgeThatAreNotThereAreErrorsOfARun)
              {R"("type":"tool","data":{"config":{"tool":"gone"}})", "tool_unknown"},
              {R"("type":"agent","data":{"config":{"tools":["calculator","gone"]}})", "tool_unknown"},
              {R"("type":"llm","data":{"config":{"prompt":"p","knowledge":{"ids":["gone"]}}})", "knowledge_unknown"},
+             {R"("type":"llm","data":{"config":{"provider":"gone","prompt":"p"}})", "model_unknown"},
+             {R"("type":"llm","data":{"config":{"prompt":"p","memory":{"type":"vector"}}})", "kind_not_available"},
+             {R"("type":"agent","data":{"config":{"memory":{"type":"hybrid"}}})", "kind_not_available"},
          }) {
         const auto saved = create(R"({"name":"n","nodes":[{"id":"s","type":"start"},{"id":"x",)" + node +
                                   R"(}],"edges":[{"source":"s","target":"x"}]})");
@@ -219,6 +222,56 @@ TEST_P(RunnableFlows, ModelsToolsAndKnowledgeThatAreNotThereAreErrorsOfARun)
         EXPECT_EQ(refused.error().extra().problems.front().location.at(1), "1") << node;
         EXPECT_TRUE(call([&](FlowService& s) { return s.pinned(saved.flow->record.id, 1); }))
             << "what has begun goes on: " << node;
+    }
+}
+
+TEST_P(RunnableFlows, SettingsThatThisServerCannotMeetWarnAtASaveAndBlockTheRest)
+{
+    using Place = std::vector<std::string>;
+    struct Case {
+        FlowType type;
+        std::string settings, code;
+        Place place;
+    };
+    for (const auto& [type, settings, code, place] : std::vector<Case>{
+             {FlowType::chatflow,
+              R"("memory_config":{"type":"vector"})",
+              "kind_not_available",
+              {"memory_config", "type"}},
+             {FlowType::chatflow,
+              R"("memory_config":{"type":"hybrid"})",
+              "kind_not_available",
+              {"memory_config", "type"}},
+             {FlowType::chatflow, R"("rag_config":{"enabled":true})", "kind_not_available", {"rag_config", "enabled"}},
+             {FlowType::chatflow,
+              R"("rag_config":{"enabled":true,"knowledgebase_ids":["k"]})",
+              "knowledge_unknown",
+              {"rag_config", "knowledgebase_ids", "0"}},
+             {FlowType::chatflow,
+              R"("chat_config":{"llm_provider":"gone"})",
+              "model_unknown",
+              {"chat_config", "llm_provider"}},
+             {FlowType::agentflow,
+              R"("nodes":[{"id":"a","type":"agent"}],"supervisor_config":{"llm_provider":"gone","llm_model":""})",
+              "model_unknown",
+              {"supervisor_config", "llm_provider"}},
+         }) {
+        const auto saved = create(R"({"name":"n",)" + settings + "}", type);
+        ASSERT_TRUE(saved.flow) << settings << problems_json(saved.problems).dump();
+        EXPECT_EQ(codes(saved.problems, Level::warning), Codes{code}) << settings;
+        EXPECT_EQ(saved.problems.list().front().location, place) << settings;
+        const auto refused = publish(saved.flow->record.id);
+        EXPECT_FALSE(refused->flow) << settings;
+        EXPECT_EQ(codes(refused->problems, Level::error), Codes{code}) << settings;
+        EXPECT_EQ(runnable(saved.flow->record.id).error().reason(), code) << settings;
+    }
+    for (const auto* settings :
+         {R"("memory_config":{"type":"summary"})", R"("rag_config":{"enabled":false,"top_k":3})",
+          R"("rag_config":{"top_k":3})", R"("chat_config":{"llm_provider":"mock","llm_model":""})"}) {
+        const auto saved = create(std::string(R"({"name":"n",)") + settings + "}", FlowType::chatflow);
+        ASSERT_TRUE(saved.flow) << settings;
+        EXPECT_EQ(codes(saved.problems), Codes{}) << settings;
+        EXPECT_TRUE(publish(saved.flow->record.id)->flow) << settings;
     }
 }
 

@@ -21,6 +21,7 @@ private:
 
 class KnownThings final : public References {
 public:
+    bool has_provider(std::string_view name) const override { return name == "mock"; }
     bool has_model(std::string_view provider, std::string_view model) const override
     {
         return model == "mock" && (provider.empty() || provider == "mock");

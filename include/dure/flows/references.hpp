@@ -15,13 +15,16 @@ namespace dure::flows {
 class References {
 public:
     virtual ~References() = default;
+    // Has any model of this provider.
+    virtual bool has_provider(std::string_view name) const = 0;
     // `provider` may be empty.
     virtual bool has_model(std::string_view provider, std::string_view model) const = 0;
     virtual bool has_tool(std::string_view name) const = 0;
     virtual bool has_knowledge(std::string_view id) const = 0;
 };
 
-enum class ReferenceKind { model, tool, flow, knowledge };
+// provider: named without a model. unavailable: what no server has yet (T2), `name` says what.
+enum class ReferenceKind { model, provider, tool, flow, knowledge, unavailable };
 
 struct Reference {
     ReferenceKind kind;
@@ -35,7 +38,7 @@ struct Reference {
 // Names that are fixed; those an expression gives are known when it runs.
 std::vector<Reference> references_of(const Document& document);
 
-// model_unknown, tool_unknown, knowledge_unknown. Of flows the service knows.
+// model_unknown, tool_unknown, knowledge_unknown, kind_not_available. Of flows the service knows.
 void check_references(const std::vector<Reference>& references, const References& known, Level level,
                       Problems& problems);
 

@@ -22,11 +22,10 @@ class ReferenceSearch {
 public:
     std::vector<Reference> of(const Document& document)
     {
-        model(document.chat_config, {"chat_config", "llm_model"}, "llm_provider", "llm_model");
-        model(document.supervisor_config, {"supervisor_config", "llm_model"}, "llm_provider", "llm_model");
-        const auto* retrieves = member(document.rag_config, "enabled");
-        if (!retrieves || *retrieves != false)
-            texts(ReferenceKind::knowledge, document.rag_config, "knowledgebase_ids", {"rag_config"});
+        model(document.chat_config, {"chat_config"}, "llm_provider", "llm_model");
+        model(document.supervisor_config, {"supervisor_config"}, "llm_provider", "llm_model");
+        memory(document.memory_config, {"memory_config"});
+        retrieval(document.rag_config);
         for (const auto& node : document.nodes) {
             node_id_ = node.id;
             of_node(node, Location{"nodes", std::to_string(node.index), "data", "config"});
@@ -37,7 +36,9 @@ public:
 private:
     void of_node(const Node& node, const Location& config)
     {
-        model(node.config, config / "model", "provider", "model");
+        model(node.config, config, "provider", "model");
+        if (const auto* own = member(node.config, "memory"))
+            memory(*own, config / "memory");
         if (const auto* knowledge = member(node.config, "knowledge"); knowledge && knowledge->is_object())
             texts(ReferenceKind::knowledge, *knowledge, "ids", config / "knowledge");
         texts(ReferenceKind::knowledge, node.config, "knowledgebase_ids", config);
@@ -58,9 +59,29 @@ private:
     void model(const OrderedJson& object, const Location& place, std::string_view provider, std::string_view name)
     {
         auto model = fixed_text(object, name);
-        if (model.empty())
+        if (!model.empty())
+            found_.push_back(
+                {ReferenceKind::model, std::move(model), fixed_text(object, provider), {}, place / name, node_id_});
+        else if (const auto* computed = member(object, name); !computed || *computed == "")
+            add(ReferenceKind::provider, fixed_text(object, provider), place / provider);
+    }
+
+    void memory(const OrderedJson& object, const Location& place)
+    {
+        if (const auto type = fixed_text(object, "type"); type == "vector" || type == "hybrid")
+            add(ReferenceKind::unavailable, "memory of the type " + type, place / "type");
+    }
+
+    // Where knowledge bases are named, they are what is not there.
+    void retrieval(const OrderedJson& settings)
+    {
+        const auto* enabled = member(settings, "enabled");
+        if (enabled && *enabled == false)
             return;
-        found_.push_back({ReferenceKind::model, std::move(model), fixed_text(object, provider), {}, place, node_id_});
+        const auto before = found_.size();
+        texts(ReferenceKind::knowledge, settings, "knowledgebase_ids", {"rag_config"});
+        if (enabled && *enabled == true && found_.size() == before)
+            add(ReferenceKind::unavailable, "retrieval", {"rag_config", "enabled"});
     }
 
     void texts(ReferenceKind kind, const OrderedJson& object, std::string_view key, const Location& place)
@@ -122,6 +143,10 @@ void check_references(const std::vector<Reference>& references, const References
             if (!known.has_model(one.provider, one.name))
                 unknown(one, "model_unknown", "model");
             break;
+        case ReferenceKind::provider:
+            if (!known.has_provider(one.name))
+                unknown(one, "model_unknown", "provider");
+            break;
         case ReferenceKind::tool:
             if (!known.has_tool(one.name))
                 unknown(one, "tool_unknown", "tool");
@@ -129,6 +154,10 @@ void check_references(const std::vector<Reference>& references, const References
         case ReferenceKind::knowledge:
             if (!known.has_knowledge(one.name))
                 unknown(one, "knowledge_unknown", "knowledge base");
+            break;
+        case ReferenceKind::unavailable:
+            problems.add({"kind_not_available", one.location, one.name + " is not available in this server", level,
+                          one.node_id});
             break;
         case ReferenceKind::flow: break;
         }
