@@ -480,10 +480,10 @@ Result<std::shared_ptr<const Stage>> plan_flow(const Document& document, const S
         StagePlan(whole, subflows, depth).plan("", depth == 0 ? Stage::Kind::flow : Stage::Kind::subflow, prefix);
     if (!stage)
         return stage;
-    if ((*stage)->entries.empty())
-        return Error(Errc::invalid_argument,
-                     "The flow has nothing to run: it needs a start node, or settings that draw one.")
-            .reason("start_missing");
+    if ((*stage)->entries.empty()) {
+        const auto* why = "The flow has nothing to run: it needs a start node, or settings that draw one.";
+        return Error(Errc::invalid_argument, why).problem({{"nodes"}, why, "start_missing"}).reason("start_missing");
+    }
     return stage;
 }
 
