@@ -3,6 +3,7 @@
 // cannot · "react": always by the router's JSON · "simple": one answer without tools.
 #include "dure/agents/work.hpp"
 #include "dure/schema/json_check.hpp"
+#include "dure/flows/config_values.hpp"
 #include "nodes/agent_tools.hpp"
 
 namespace dure::nodes {
@@ -22,9 +23,8 @@ Result<AgentSettings> read_agent(const Shared& shared, const flows::NodeCall& ca
     const auto strategy = reader.text("strategy");
     settings.uses_tools = strategy != "simple";
     settings.by_decisions = strategy == "react" || strategy == "ReAct";
-    const bool calls = strategy.empty() || strategy == "chat" || strategy == "graph" || strategy == "function_calling";
-    if (settings.uses_tools && !settings.by_decisions && !calls)
-        reader.problem("strategy", "must be chat, react or simple, not '" + strategy + "'");
+    if (!flows::is_agent_strategy(strategy))
+        reader.problem("strategy", flows::agent_strategies);
     settings.rounds = reader.integer("max_iterations", 1, 100).value_or(shared.parts.settings.agent.max_iterations);
     const auto instructions = reader.text("instructions");
     if (auto fine = reader.done(); !fine)

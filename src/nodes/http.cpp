@@ -5,6 +5,7 @@
 
 #include "dure/base/secret_text.hpp"
 #include "dure/base/text.hpp"
+#include "dure/flows/config_values.hpp"
 #include "dure/schema/json_check.hpp"
 #include "nodes/http_request.hpp"
 
@@ -31,15 +32,6 @@ bool status_fits_word(int status, std::string_view word)
     return status >= number(trim(word.substr(0, dash))) && status <= number(trim(word.substr(dash + 1)));
 }
 
-bool is_status_word(std::string_view word)
-{
-    if (word == "any" || word == "*")
-        return true;
-    if (word.size() == 3 && word.front() >= '1' && word.front() <= '5')
-        return ascii_lower(word).ends_with("xx") || word.find_first_not_of("0123456789") == std::string_view::npos;
-    return word.size() == 7 && word[3] == '-' && is_status_word(word.substr(0, 3)) && is_status_word(word.substr(4));
-}
-
 // expect_status: a number, a word, or a list of them; absent: 2xx.
 std::vector<std::string> expected_statuses(ConfigReader& reader)
 {
@@ -48,12 +40,9 @@ std::vector<std::string> expected_statuses(ConfigReader& reader)
         return {"2xx"};
     std::vector<std::string> words;
     for (const auto& one : value->is_array() ? *value : Json::array({*value})) {
-        auto word = one.is_string() ? std::string(trim(one.get_ref<const std::string&>())) : dump(one);
-        if (!is_status_word(word))
-            reader.problem(
-                "expect_status",
-                "must be a status (200), a class (\"2xx\"), a range (\"200-299\"), \"any\" or a list of them");
-        words.push_back(std::move(word));
+        if (!flows::is_expected_status(one))
+            reader.problem("expect_status", flows::expected_status_forms);
+        words.push_back(one.is_string() ? std::string(trim(one.get_ref<const std::string&>())) : dump(one));
     }
     if (words.empty())
         reader.problem("expect_status", "must not be an empty list");

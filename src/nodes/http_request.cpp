@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "dure/base/text.hpp"
+#include "dure/flows/config_values.hpp"
 #include "dure/flows/expression.hpp"
 #include "nodes/http_body.hpp"
 
@@ -99,12 +100,10 @@ private:
     {
         const auto* headers = reader_.object("headers");
         for (const auto& [name, value] : headers ? headers->items() : empty_.items()) {
-            if (equals_ignoring_case(name, "host") || equals_ignoring_case(name, "content-length") ||
-                equals_ignoring_case(name, "transfer-encoding") || equals_ignoring_case(name, "connection") ||
-                equals_ignoring_case(name, "cookie"))
-                reader_.problem("headers." + name, "cannot be set by a flow");
-            else
+            if (flows::is_header_of_flows(name))
                 request().headers.emplace_back(name, flows::text_of(value));
+            else
+                reader_.problem("headers." + name, "cannot be set by a flow");
         }
     }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "dure/agents/work.hpp"
+#include "dure/flows/config_values.hpp"
 #include "dure/flows/expression.hpp"
 
 namespace dure::nodes {
@@ -140,7 +141,7 @@ void add_images(ConfigReader& reader, std::vector<model::Message>& messages)
         parts.push_back({{"type", "text"}, {"text", messages.back().content}});
     for (std::size_t i = 0; i < list.size(); ++i) {
         const auto url = image_url(list[i]);
-        if (!url.starts_with("https://") && !url.starts_with("http://") && !url.starts_with("data:image/"))
+        if (!flows::is_image_address(url))
             return reader.problem("images[" + std::to_string(i) + "]",
                                   "must be a URL of an image (https, http or data)");
         parts.push_back({{"type", "image_url"}, {"image_url", {{"url", url}}}});

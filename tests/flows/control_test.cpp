@@ -93,11 +93,13 @@ INSTANTIATE_TEST_SUITE_P(
              edge("s", "c") + "," + edge("c", "m", "yes") + "," + edge("c", "m", "else") + "," + edge("m", "a") + "," +
                  edge("m", "b"),
              {"reducer_missing b"}},
-        Case{"OnAnErrorBranch",
-             start + R"(,{"id":"h","type":"http","data":{"config":{"url":"x"},"policy":{"on_error":"branch"}}},)" +
-                 writer("a", "state.x") + "," + writer("b", "state.x"),
-             edge("s", "h") + "," + edge("h", "a") + "," + edge("h", "b", "error"),
-             {}},
+        Case{
+            "OnAnErrorBranch",
+            start +
+                R"(,{"id":"h","type":"http","data":{"config":{"url":"https://x.example"},"policy":{"on_error":"branch"}}},)" +
+                writer("a", "state.x") + "," + writer("b", "state.x"),
+            edge("s", "h") + "," + edge("h", "a") + "," + edge("h", "b", "error"),
+            {}},
         Case{"ABodyBesideANode",
              start + "," + node("l", "loop") + "," + writer("a", "state.x", "l") + "," + writer("b", "state.x"),
              edge("s", "l") + "," + edge("s", "b"),

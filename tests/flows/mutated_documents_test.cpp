@@ -188,7 +188,9 @@ TEST(ShapesInConfigs, AreChecked)
              {"join", R"({"wait":"n"})", {"field_missing"}},
              {"join", R"({"wait":"n","n":1})", {}},
              {"http", R"({"url":"https://a.example","auth":{"type":"beerer","secret":"s"}})", {"field_range"}},
-             {"http", R"({"url":"https://a.example","auth":{"type":"bearer","secrt":"s"}})", {"field_unknown"}},
+             {"http",
+              R"({"url":"https://a.example","auth":{"type":"bearer","secrt":"s"}})",
+              {"field_unknown", "field_missing"}},
              {"http", R"({"url":"https://a.example","body":{"type":"yaml"}})", {"field_range"}},
              {"http", R"({"url":"https://a.example","body":{"typ":"json"}})", {"field_unknown"}},
              {"http", R"({"url":"https://a.example","body":{"type":"json","value":null}})", {}},
@@ -219,6 +221,78 @@ TEST(DefaultsOfInputsAndState, FitTheirTypesAndReducers)
                              R"("state":[{"name":"a","type":"list<text>","reducer":"append","default":[]}])",
                              R"("state":[{"name":"a","type":"text","default":null}])"})
         EXPECT_TRUE(codes(node, std::string(",") + list).empty()) << list;
+}
+
+TEST(ValuesInConfigs, ThatEveryRunWouldRefuseAreFoundWhenTheFlowIsSaved)
+{
+    struct Case {
+        const char* kind;
+        std::string wrong;
+        const char* code;
+        std::vector<std::string> place;
+    };
+    const auto far = [](const std::string& more) { return R"("url":"https://a.example",)" + more; };
+    for (const auto& one : std::vector<Case>{
+             {"agent", R"("tools":[5])", "field_type", {"tools", "0"}},
+             {"agent", R"("tools":["calculator",null])", "field_type", {"tools", "1"}},
+             {"agent", R"("tools":[""])", "field_type", {"tools", "0"}},
+             {"agent", R"("tools":[{}])", "field_missing", {"tools", "0", "name"}},
+             {"agent", R"("tools":[{"name":""}])", "field_range", {"tools", "0", "name"}},
+             {"agent", R"("tools":[{"name":"calculator","foo":1}])", "field_unknown", {"tools", "0", "foo"}},
+             {"agent", R"("strategy":"zz")", "field_range", {"strategy"}},
+             {"agent", R"("memory":{"max_messages":0})", "field_range", {"memory", "max_messages"}},
+             {"llm", R"("memory":{"max_messages":-1})", "field_range", {"memory", "max_messages"}},
+             {"llm", R"("memory":{"max_messages":"x"})", "field_type", {"memory", "max_messages"}},
+             {"llm", R"("images":5)", "field_range", {"images"}},
+             {"llm", R"("images":["https://a.example/a.png","a.png"])", "field_range", {"images", "1"}},
+             {"llm", R"("output_schema":{"type":"zz"})", "field_range", {"output_schema"}},
+             {"extract", R"("schema":{"type":"zz"})", "field_range", {"schema"}},
+             {"http", R"("url":"ftp://x")", "field_range", {"url"}},
+             {"http", R"("url":"")", "field_range", {"url"}},
+             {"http", far(R"("expect_status":"zz")"), "field_range", {"expect_status"}},
+             {"http", far(R"("expect_status":[200,700])"), "field_range", {"expect_status"}},
+             {"http", far(R"("expect_status":[])"), "field_range", {"expect_status"}},
+             {"http", far(R"("headers":{"Host":"a"})"), "field_range", {"headers", "Host"}},
+             {"http", far(R"("headers":{"content-Length":"{{input}}"})"), "field_range", {"headers", "content-Length"}},
+             {"http", far(R"("auth":{"type":"bearer"})"), "field_missing", {"auth", "secret"}},
+             {"http", far(R"("auth":{"type":"basic","username":"u"})"), "field_missing", {"auth", "secret"}},
+         }) {
+        auto reading = read_document(std::string(R"({"flow_type":"agentflow","name":"n","nodes":[{"id":"x","type":")") +
+                                     one.kind + R"(","data":{"config":{)" + one.wrong + "}}}]}");
+        check_configs(reading.document, reading.problems);
+        ASSERT_EQ(reading.problems.list().size(), 1u) << one.wrong << problems_json(reading.problems).dump();
+        const auto& problem = reading.problems.list().front();
+        EXPECT_EQ(problem.code, one.code) << one.wrong;
+        std::vector<std::string> place{"nodes", "0", "data", "config"};
+        place.insert(place.end(), one.place.begin(), one.place.end());
+        EXPECT_EQ(problem.location, place) << one.wrong;
+    }
+}
+
+TEST(ValuesInConfigs, ThatARunTakesOrComputesAreFine)
+{
+    for (const auto& [kind, config] : std::vector<std::pair<std::string, std::string>>{
+             {"agent",
+              R"("tools":["calculator",{"name":"search"},{"tool":"search"},"{{vars.tool}}",{"name":"{{vars.tool}}"}])"},
+             {"agent", R"("strategy":"")"},
+             {"agent", R"("strategy":"ReAct","tools":"{{vars.tools}}")"},
+             {"agent", R"("strategy":"{{vars.strategy}}")"},
+             {"llm", R"("images":false,"memory":{"max_messages":"{{start.inputs.most}}"})"},
+             {"llm", R"("images":"{{start.files}}","memory":{"type":"summary","max_messages":1000})"},
+             {"llm", R"("images":["data:image/png;base64,AA==",{"url":"https://a.example"},"{{start.files[0]}}"])"},
+             {"llm", R"("output_schema":{"type":"object","properties":{"a":{"type":"string"}}})"},
+             {"http", R"("url":"{{vars.base}}/x","expect_status":"any","auth":{"type":"none"})"},
+             {"http", R"("url":"HTTPS://{{vars.host}}/x","expect_status":[200,"2xx","300-399"," any "],"auth":{})"},
+             {"http", R"("url":"http://a.example","expect_status":"{{vars.status}}","headers":"{{vars.headers}}")"},
+             {"http", R"("url":"http://a.example","auth":{"type":"{{vars.type}}"},"expect_status":204)"},
+             {"http", R"("url":"http://a.example","auth":{"type":"bearer","secret":"{{secrets.crm}}"})"},
+         }) {
+        auto reading =
+            read_tree(OrderedJson::parse(R"({"flow_type":"agentflow","name":"n","nodes":[{"id":"x","type":")" + kind +
+                                         R"(","data":{"config":{)" + config + "}}}]}"));
+        check_configs(reading.document, reading.problems);
+        EXPECT_TRUE(reading.problems.empty()) << config << problems_json(reading.problems).dump();
+    }
 }
 
 TEST(TypesOfState, AreThoseThatTheReducerMakes)

@@ -223,7 +223,7 @@ INSTANTIATE_TEST_SUITE_P(
                 joined,
                 {unreached}},
         Drawing{"Choice",
-                begin + "," + node("h", "http", R"({"url":"u","method":"BREW"})"),
+                begin + "," + node("h", "http", R"({"url":"https://u.example","method":"BREW"})"),
                 joined,
                 {unreached, "field_range"}},
         Drawing{"LaterTrigger",
@@ -267,7 +267,7 @@ INSTANTIATE_TEST_SUITE_P(
         Drawing{
             "PolicyDefaultStatus",
             begin +
-                R"(,{"id":"h","type":"http","data":{"config":{"url":"u"},"policy":{"on_error":"default","default":{"body":[1],"status":"200"}}}})",
+                R"(,{"id":"h","type":"http","data":{"config":{"url":"https://u.example"},"policy":{"on_error":"default","default":{"body":[1],"status":"200"}}}})",
             joined,
             {unreached, "field_type"}},
         Drawing{"SubflowThatIsNotWaitedFor",
@@ -290,12 +290,14 @@ INSTANTIATE_TEST_SUITE_P(
         Drawing{
             "SecretInABody",
             begin + "," +
-                node("h", "http",
-                     R"({"url":"u","body":{"type":"text","text":"{{secrets.k}}"},"headers":{"A":"{{secrets.k}}"}})"),
+                node(
+                    "h", "http",
+                    R"({"url":"https://u.example","body":{"type":"text","text":"{{secrets.k}}"},"headers":{"A":"{{secrets.k}}"}})"),
             joined,
             {unreached, "secret_misplaced"}},
         Drawing{"SecretThroughAFilter",
-                begin + "," + node("h", "http", R"({"url":"u","headers":{"A":"{{secrets.k|slice(1)}}"}})"),
+                begin + "," +
+                    node("h", "http", R"({"url":"https://u.example","headers":{"A":"{{secrets.k|slice(1)}}"}})"),
                 joined,
                 {unreached, "secret_misplaced"}}),
     drawing_name);
