@@ -150,5 +150,17 @@ TEST_F(Flows, SettingsOfAChatflowAreDefaultsOfNodesThatLeaveThemEmpty)
     EXPECT_FALSE(configs["theirs"].contains("model")) << "a model of another provider";
 }
 
+TEST(Drawn, AFlowThatDrawsNothingNamesWhatIsMissing)
+{
+    const auto empty = read_document(R"({"flow_type":"agentflow","name":"n"})").document;
+    const auto compiled =
+        compile_flow(empty, [](std::string_view, std::string_view) -> const Document* { return nullptr; });
+    ASSERT_FALSE(compiled);
+    EXPECT_EQ(compiled.error().reason(), "start_missing");
+    ASSERT_EQ(compiled.error().extra().problems.size(), 1u)
+        << "a problem of the document, as everything that cannot run";
+    EXPECT_EQ(compiled.error().extra().problems.front().location, std::vector<std::string>{"nodes"});
+}
+
 }  // namespace drawn_test
 }  // namespace dure::flows
