@@ -64,6 +64,8 @@ public:
         context_.exchange().on_client_gone(http::OnClientGone::cancel);
         std::string buffer(http::sse_keep_alive);
         for (auto silent_until = Steady::now() + heartbeat_;;) {
+            if (!co_await still_welcome(!page->empty()))
+                break;
             for (const auto& event : *page)
                 http::append_sse_event(buffer, {}, dump(event_json(*event)), std::to_string(event->position));
             if (buffer.empty() && Steady::now() >= silent_until)
@@ -74,8 +76,6 @@ public:
                 silent_until = Steady::now() + heartbeat_;
                 buffer.clear();
             }
-            if (!co_await still_welcome())
-                break;
             page = co_await follower.next(std::min(silent_until, next_look_));
             if (!page)
                 break;
@@ -84,9 +84,10 @@ public:
     }
 
 private:
-    Task<bool> still_welcome()
+    // Nothing is told to a credential that has ended; a silent stream of one ends too, at the next look.
+    Task<bool> still_welcome(bool something_to_tell)
     {
-        if (Steady::now() < next_look_)
+        if (!something_to_tell && Steady::now() < next_look_)
             co_return true;
         next_look_ = Steady::now() + between_looks_at_the_caller;
         const auto now = co_await authenticator_.authenticate(context_.head().header("authorization"),

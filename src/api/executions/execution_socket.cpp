@@ -95,12 +95,14 @@ private:
         if (!reader)
             co_return co_await socket_.close(going_away, "the log cannot be read now");
         for (;;) {
-            if (!(*reader)->ended() && !co_await goes_on())
+            if (!(*reader)->ended() && co_await server_stops())
                 co_return;
             const auto page =
                 co_await service.next_page(**reader, request_.execution_id, owner, Steady::now() + longest_silence);
             if (!page)
                 co_return co_await socket_.close(going_away, "the log cannot be read now");
+            if (!co_await still_welcome(!page->events.empty() || page->at_rest))
+                co_return;
             for (const auto& event : page->events)
                 if (!co_await send_update(event->seq, Json{{"event", event->mode}, {"data", event->data}}))
                     co_return;
@@ -111,21 +113,27 @@ private:
                                      Json{{"event", "end"}, {"data", end_of_log(*page->at_rest)}});
                 co_return co_await socket_.close(closed_normally, "end");
             }
-            if (!co_await goes_on())
+            if (co_await server_stops())
                 co_return;
             co_await service.changed(request_.execution_id, Steady::now() + longest_silence);
             (*reader)->look_again();
         }
     }
 
-    // False: the socket was closed.
-    Task<bool> goes_on()
+    // True: the socket was closed.
+    Task<bool> server_stops()
     {
-        if (parts_.executions.closed()) {
-            co_await socket_.close(going_away, "the server stops");
+        if (!parts_.executions.closed())
             co_return false;
-        }
-        if (Steady::now() < next_look_)
+        co_await close(going_away, "the server stops");
+        co_return true;
+    }
+
+    // False: the socket was closed. A credential that has ended is told nothing and obeyed in nothing; the socket of one where
+    // nothing happens ends at the next look.
+    Task<bool> still_welcome(bool something_happens)
+    {
+        if (!something_happens && Steady::now() < next_look_)
             co_return true;
         next_look_ = Steady::now() + between_looks;
         const auto now =
@@ -134,8 +142,18 @@ private:
             allowed_to_act_ = now->may("flows:execute");
             co_return true;
         }
-        co_await socket_.close(not_welcome, "the credential has ended");
+        co_await close(not_welcome, "the credential has ended");
         co_return false;
+    }
+
+    Task<void> close(std::uint16_t code, std::string_view why)
+    {
+        while (busy_)
+            co_await sending_.wait();
+        busy_ = true;
+        co_await socket_.close(code, why);
+        busy_ = false;
+        sending_.notify();
     }
 
     Task<bool> send_update(std::int64_t seq, Json data)
@@ -181,6 +199,8 @@ private:
         auto asked = asked_fields().read_body(text);
         if (!asked)
             co_return asked.error();
+        if (!co_await still_welcome(true))
+            co_return Result<void>();
         if (!allowed_to_act_)
             co_return Error(Errc::permission_denied, "Insufficient permissions").reason("insufficient_permissions");
         auto& service = parts_.executions;

@@ -69,13 +69,15 @@ public:
             if (!(*reader)->ended()) {  // behind an end what is left goes out with its telling
                 if (auto written = co_await write_out(); !written)
                     co_return written;
-                if (service.closed() || !co_await still_welcome())
+                if (service.closed())
                     break;
             }
             const auto page = co_await service.next_page(**reader, request_.execution_id, owner,
                                                          std::min(silent_until_, Steady::now() + longest_silence));
             if (!page)
                 break;  // the database: the client comes back
+            if (!co_await still_welcome(!page->events.empty() || page->at_rest))
+                break;
             for (const auto& event : page->events)
                 http::append_sse_event(buffer_, event->mode, dump(event->data), std::to_string(event->seq));
             if (page->at_rest) {
@@ -99,9 +101,10 @@ private:
         co_return written;
     }
 
-    Task<bool> still_welcome()
+    // As of the stream of events.
+    Task<bool> still_welcome(bool something_to_tell)
     {
-        if (Steady::now() < next_look_)
+        if (!something_to_tell && Steady::now() < next_look_)
             co_return true;
         next_look_ = Steady::now() + between_looks;
         const auto now = co_await parts_.authenticator.authenticate(context_.head().header("authorization"),
