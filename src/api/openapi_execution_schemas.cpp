@@ -68,7 +68,7 @@ constexpr std::string_view execution_schema_text = R"json({
     "data":{"type":"object","required":["status"],"properties":{"status":{"$ref":"#/components/schemas/ExecutionStatus"}}}}},
   {"type":"object","required":["event","data"],"properties":{"event":{"type":"string","const":"tasks"},"data":{"$ref":"#/components/schemas/ExecutionTask"}}},
   {"type":"object","required":["event","data"],"properties":{"event":{"type":"string","const":"updates"},
-    "data":{"type":"object","additionalProperties":true,"description":"outputs by node; open questions under __interrupt__"}}},
+    "data":{"type":"object","additionalProperties":true,"description":"outputs by node; open questions under __interrupt__; __metadata__ {cached: true} beside one that is told again"}}},
   {"type":"object","required":["event","data"],"properties":{"event":{"type":"string","const":"messages"},
     "data":{"type":"array","minItems":2,"maxItems":2,"description":"a piece of text, and which node says it","prefixItems":[
       {"type":"object","additionalProperties":true,"properties":{"content":{},

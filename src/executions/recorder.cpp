@@ -15,9 +15,10 @@ namespace dure::executions {
 
 namespace {
 
+// A kept result that is announced again was recorded in the write that kept it.
 bool tells_steps(const runs::RunEvent& event)
 {
-    return event.mode == mode_tasks && event.data.contains("steps");
+    return event.mode == mode_tasks && event.data.contains("steps") && !event.data.value("cached", false);
 }
 
 constexpr std::int64_t steps_of_an_event = 1 << 16;  // a task ends its node and those it skips: no flow has as many

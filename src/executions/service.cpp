@@ -317,7 +317,7 @@ Task<Result<Execution>> ExecutionService::cancel(std::string id, Caller caller)
             }
             const auto run = runs::Runs::stop_in(c, id, caller.user_id, runs::Stop::cancel, now);
             if (!run)
-                return run.error();
+                return run.error().code() == Errc::not_found ? Error(Errc::not_found, "No such execution.") : run.error();
             ExecutionRows rows(c);
             auto execution = rows.find_for_update(id, caller.user_id);
             if (!execution || execution->status == Status::cancelled)

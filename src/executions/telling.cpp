@@ -150,6 +150,10 @@ Step Telling::step_of(const Json& record, const std::string& task) const
     step.started_at = time_of(member_or_null(record, "started_at")).value_or(step.started_at);
     step.duration_ms = record.value("duration_ms", step.duration_ms);
     step.attempts = record.value("attempts", step.attempts);
+    if (step.status == "skipped") {   // it did not run: what `task` knows is of the node that skipped it
+        step.started_at = clock_.now();
+        step.duration_ms = step.attempts = 0;
+    }
     const auto used = used_of(member_or_null(record, "usage"));
     step.tokens = used.tokens;
     step.cost_nano = used.cost_nano;
@@ -162,6 +166,8 @@ std::optional<Telling::Told> Telling::task_ended(const graph::Event& event)
     const auto name = event.data.at("name").get<std::string>();
     const auto node_id = flow_.flow_node(event.ns, name);
     const auto result = event.data.find("result"), error = event.data.find("error");
+    if (event.ns.empty())   // a kept result is announced before anything starts
+        superstep_ = event.data.at("step").get<std::int64_t>();
     std::vector<Step> steps;
     if (result != event.data.end()) {
         for (const auto* record : records_of(*result)) {
@@ -296,6 +302,8 @@ std::optional<Telling::Told> Telling::updated(const graph::Event& event) const
     }
     if (told.empty())
         return std::nullopt;
+    if (const auto mark = event.data.find("__metadata__"); mark != event.data.end())
+        told["__metadata__"] = *mark;   // of a kept result that is announced again
     return Told{"updates", std::move(told)};
 }
 

@@ -98,6 +98,14 @@ public:
         last_ = id;
         return *this;
     }
+    // Begins with the first node; nothing follows it.
+    HandMade& beside(const std::string& id, Work work)
+    {
+        auto last = std::exchange(last_, std::string(graph::start));
+        node(id, std::move(work));
+        last_ = std::move(last);
+        return *this;
+    }
     flows::CompiledFlow compile()
     {
         graph_.add_edge(last_, graph::end);

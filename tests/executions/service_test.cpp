@@ -172,6 +172,21 @@ TEST_P(ExecutionServiceTest, AFailedExecutionGoesOnFromItsFailedNode)
     EXPECT_EQ(second, 2);
 }
 
+TEST_P(ExecutionServiceTest, AStepThatEndedBesideAQuestionIsRecordedOnce)
+{
+    flow("both", [] { return HandMade().node("ask", asks).beside("other", says("done")).compile(); });
+    work();
+    play([&]() -> Task<void> {
+        const auto execution = co_await started("both");
+        EXPECT_EQ((co_await ended(execution.id)).status, Status::waiting);
+        EXPECT_TRUE(co_await service_->resume(execution.id, me_, {"ask", "approve", {}}));
+        EXPECT_EQ((co_await ended(execution.id)).status, Status::succeeded);
+        const auto types = co_await event_types(execution.id);
+        EXPECT_EQ(std::count(types.begin(), types.end(), "ExecutionStepCompleted"), 2);
+        EXPECT_EQ(co_await replayed(execution.id), co_await shown(execution.id));
+    });
+}
+
 TEST_P(ExecutionServiceTest, CancelEndsWhatIsQueuedWaitingOrRunning)
 {
     std::atomic<bool> runs = false;

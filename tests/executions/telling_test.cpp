@@ -200,6 +200,34 @@ TEST_F(TellingTest, ANodeThatFailedAndMayIsToldFromItsTrueStart)
     EXPECT_EQ(result_.status, graph::RunStatus::success) << failure();
 }
 
+TEST_F(TellingTest, AResultThatIsKeptIsToldAgainAsTheStepItWas)
+{
+    services_.answers["a"] = pays_and_fails;
+    const auto step_of_t = [this] {
+        const auto found = std::ranges::find(told_->steps, Json("t"), [](const Json& one) { return one.at("node_id"); });
+        return found == told_->steps.end() ? Json() : found->at("step");
+    };
+    steps_of({{"start", "start"}, asks, {"t", "template", {{"text", "x"}}}}, {"start>a", "start>t"});
+    const auto first = step_of_t();
+    EXPECT_GT(first, Json(0));
+    go_on();
+    EXPECT_EQ(step_of_t(), first);
+}
+
+// It did not run: the attempts are of the node that skipped it.
+TEST_F(TellingTest, AStepThatWasSkippedHasNoAttempts)
+{
+    EXPECT_THAT(steps_of({{"start", "start"},
+                          {"if", "condition", {{"cases", Json::array({Json{{"id", "no"}, {"all", never.at("all")}}})}}},
+                          {"t", "template", {{"text", "x"}}},
+                          {"u", "template", {{"text", "y"}}}},
+                         {"start>if", "if|no>t", "if|else>u"}),
+                ElementsAre("start succeeded", "if succeeded", "t skipped", "u succeeded"));
+    EXPECT_EQ(told_->steps.at(1).at("attempts"), 1);
+    EXPECT_EQ(told_->steps.at(2).at("attempts"), 0);
+    EXPECT_EQ(told_->steps.at(2).at("duration_ms"), 0);
+}
+
 TEST_F(TellingTest, AllAttemptsOfANodeArePaid)
 {
     int attempt = 0;
