@@ -116,11 +116,53 @@ std::string with_password_hidden(std::string_view url)
     return std::string(url.substr(0, colon + 1)) + "***" + with_parameters_hidden(url.substr(at));
 }
 
+// Of an http(s) address who it logs in as and the values of its query; other texts as they are.
+std::string with_address_hidden(std::string_view text)
+{
+    if (!text.starts_with("http://") && !text.starts_with("https://"))
+        return std::string(text);
+    const auto authority = text.find("://") + 3;
+    const auto path = std::min(text.find_first_of("/?#", authority), text.size());
+    const auto at = text.substr(0, path).rfind('@');
+    const auto query = std::min(text.find('?', path), text.size());
+    const auto fragment = std::min(text.find('#', query), text.size());
+    std::string out(text.substr(0, authority));
+    if (at != text.npos && at >= authority)
+        out.append("***").append(text.substr(at, query - at));
+    else
+        out.append(text.substr(authority, query - authority));
+    for (std::size_t from = query; from < fragment;) {
+        const auto end = std::min(text.find('&', from + 1), fragment);
+        const auto part = text.substr(from, end - from);
+        out.append(part.substr(0, part.find('=') + 1)).append(part.find('=') == part.npos ? part : "***");
+        from = end;
+    }
+    return out.append(text.substr(fragment));
+}
+
+// "--api-key", "-token=x": what an option of a program is called when its value is a secret.
+bool names_secret(std::string_view option)
+{
+    if (!option.starts_with('-'))
+        return false;
+    const auto name = ascii_lower(option.substr(0, option.find('=')));
+    for (const auto* word : {"token", "key", "secret", "pass", "pwd", "auth", "credential"})
+        if (name.find(word) != name.npos)
+            return true;
+    return false;
+}
+
 std::string show_list(const Texts& texts)
 {
     std::string all = "[";
-    for (const auto& text : texts)
-        all += (all.size() > 1 ? ", " : "") + toml_text(text);
+    bool secret = false;   // the one behind an option that names one
+    for (const auto& text : texts) {
+        const auto equals = text.find('=');
+        const bool inside = names_secret(text) && equals != text.npos;
+        const auto shown = inside ? text.substr(0, equals + 1) + "***" : secret ? "***" : with_address_hidden(text);
+        all += (all.size() > 1 ? ", " : "") + toml_text(shown);
+        secret = names_secret(text) && !inside;
+    }
     return all + "]";
 }
 
@@ -333,7 +375,7 @@ std::string value_as_toml(const Key& key, void* owner, bool plain)
     if (auto* const* yes = std::get_if<bool*>(&target))
         return **yes ? "true" : "false";
     if (auto* const* text = std::get_if<std::string*>(&target))
-        return values::toml_text(**text);
+        return values::toml_text(plain ? **text : values::with_address_hidden(**text));
     if (auto* const* secret = std::get_if<SecretString*>(&target))
         return values::toml_text(plain ? std::string((*secret)->reveal())
                                        : values::with_password_hidden((*secret)->reveal()));

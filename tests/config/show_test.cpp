@@ -107,6 +107,25 @@ TEST(EffectiveToml, CanBeReadAgainAndHidesSecrets)
     EXPECT_EQ(loaded.settings.model.at(0).prices.input, 2'500'000'000);
 }
 
+TEST(EffectiveToml, HidesWhatAddressesAndCommandsCarryInSecret)
+{
+    Settings settings;
+    settings.tools.search_url = "https://searx.example/find?apikey=hunter22&q=1#top";
+    Provider provider;
+    provider.name = "up";
+    provider.base_url = "https://user:hunter22@x.example:8443/v1?key=hunter22";
+    settings.providers.push_back(provider);
+    McpServer server;
+    server.name = "files";
+    server.command = {"/bin/server", "--token=hunter22", "--api-key", "hunter22", "--root", "/srv", "https://a@b/c?d=hunter22"};
+    settings.tools.mcp.push_back(server);
+    const auto text = effective_toml(settings);
+    EXPECT_THAT(text, Not(HasSubstr("hunter22")));
+    EXPECT_THAT(text, HasSubstr("\"https://searx.example/find?apikey=***&q=***#top\""));
+    EXPECT_THAT(text, HasSubstr("\"https://***@x.example:8443/v1?key=***\""));
+    EXPECT_THAT(text, HasSubstr(R"(["/bin/server", "--token=***", "--api-key", "***", "--root", "/srv", "https://***@b/c?d=***"])"));
+}
+
 TEST(EffectiveToml, HidesPasswordsInEveryPartOfAnAddress)
 {
     const std::pair<const char*, const char*> addresses[] = {
