@@ -11,6 +11,7 @@
 
 #include "config/collector.hpp"
 #include "dure/base/text.hpp"
+#include "dure/http/client.hpp"
 
 namespace dure::config {
 
@@ -35,6 +36,15 @@ bool loopback(const std::string& host)
     boost::system::error_code failed;
     const auto address = boost::asio::ip::make_address(host, failed);
     return failed ? host == "localhost" : address.is_loopback();
+}
+
+// An address that requests go to, as the client of this server reads it.
+void check_address(const std::string& where, const std::string& path, const std::string& url, Collector& collector)
+{
+    if (!ascii_lower(url).starts_with("http://") && !ascii_lower(url).starts_with("https://"))
+        collector.problem(where, path + " must begin with http:// or https://");
+    else if (const auto read = http::parse_url(url); !read)
+        collector.problem(where, path + " cannot be used: " + read.error().message());
 }
 
 bool http_url(std::string_view url)
@@ -223,8 +233,8 @@ std::set<std::string> check_providers(const Settings& settings, Collector& colle
         else if (!names.insert(provider.name).second)
             collector.problem(where, "provider " + provider.name + " is there twice" +
                                          (provider.name == "mock" ? " (mock is built in)" : ""));
-        if (provider.dialect != "mock" && !http_url(provider.base_url))
-            collector.problem(where, place + ".base_url must begin with http:// or https://");
+        if (provider.dialect != "mock")
+            check_address(where, place + ".base_url", provider.base_url, collector);
         for (const auto& [name, value] : provider.headers)
             if (!header_name(name) || value.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos)
                 collector.problem(where, place + ".headers: " + name + " is no valid header");
@@ -291,8 +301,8 @@ void check_tools(const Settings& settings, Collector& collector)
             collector.problem(collector.where(place), place + ".name must consist of letters, digits, - and _");
         if (mcp.transport == "stdio" && mcp.command.empty())
             collector.problem(collector.where(place), place + " needs a command");
-        if (mcp.transport == "http" && !http_url(mcp.url))
-            collector.problem(collector.where(place), place + ".url must begin with http:// or https://");
+        if (mcp.transport == "http")
+            check_address(collector.where(place), place + ".url", mcp.url, collector);
     }
     for (const auto& place : settings.egress.allow)
         if (!host_with_port(place))
@@ -301,8 +311,8 @@ void check_tools(const Settings& settings, Collector& collector)
     for (const auto& [path, url] : {std::pair{"tools.weather_url", &settings.tools.weather_url},
                                     std::pair{"tools.geocoding_url", &settings.tools.geocoding_url},
                                     std::pair{"tools.search_url", &settings.tools.search_url}})
-        if (!url->empty() && !http_url(*url))
-            collector.problem(collector.where(path), std::string(path) + " must begin with http:// or https://");
+        if (!url->empty())
+            check_address(collector.where(path), path, *url, collector);
     const Settings usual{};
     check_folder("tools.directory", settings.tools.directory, usual.tools.directory, collector);
     check_folder("agent.prompts", settings.agent.prompts, usual.agent.prompts, collector);
