@@ -29,8 +29,10 @@ Result<std::unique_ptr<SqliteConnection>> SqliteConnection::open(const std::stri
     const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     const int code = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
     std::unique_ptr<SqliteConnection> connection(new SqliteConnection(handle, statement_timeout));
-    if (code != SQLITE_OK)
-        return sqlite_error(code, handle, "open " + path);
+    if (code != SQLITE_OK) {   // to try again shortly, as of other errors, would be no help
+        const auto error = sqlite_error(code, handle, "open " + path);
+        return Error(error.code(), "The database file cannot be opened.").reason(error.reason()).detail(error.detail());
+    }
     if (auto configured = connection->configure(mode); !configured)
         return configured.error();
     return connection;
