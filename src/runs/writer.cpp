@@ -57,7 +57,8 @@ RunWriter::RunWriter(sql::Database& database, RunStreams& streams, boost::asio::
       extra_(std::move(extra)), limits_(limits), moments_(std::move(moments)), told_(executor), free_(executor)
 {}
 
-// A stop that came while the run went on to wait for somebody: what is cancelled later would be another run's.
+// A stop that came while the run was on its way to wait for somebody: its worker hears of it too late, and the answer that sets it
+// going again would clear it. Runs inside the transaction that ends the run; `stopped` is the ending then.
 Result<RunWriter::Last> RunWriter::heed_stop(sql::Connection& connection, Last last, Ending& stopped) const
 {
     if (last.ending == nullptr || last.ending->status != Status::interrupted)
