@@ -3,13 +3,13 @@
 // The caller is asked for again and again: a stream ends when its credential does. It also ends when the server stops or
 // the database cannot answer; the client comes back with the last id it saw and misses nothing.
 #include <boost/asio/this_coro.hpp>
-#include <charconv>
 
 #include "api/audit.hpp"
+#include "api/caller_watch.hpp"
 #include "api/events/events.hpp"
+#include "api/last_event_id.hpp"
 #include "api/stream_places.hpp"
 #include "api/wrong_together.hpp"
-#include "dure/auth/authenticator.hpp"
 #include "dure/http/sse.hpp"
 #include "dure/schema/fields.hpp"
 
@@ -18,7 +18,6 @@ namespace dure::api {
 namespace event_stream {
 
 constexpr double highest_position = 9e15;
-constexpr std::chrono::seconds between_looks_at_the_caller{5};
 
 struct Input {
     std::optional<std::int64_t> after;
@@ -36,22 +35,16 @@ const auto& fields()
 // A browser that reconnects sends its first URL and the id it saw last: the id counts.
 Result<std::optional<std::int64_t>> start_of(const RequestContext& context, const Result<Input>& input)
 {
-    const auto last = context.header("last-event-id");
-    if (last.empty())
-        return input ? input->after : std::nullopt;
-    std::int64_t position = -1;
-    const auto read = std::from_chars(last.data(), last.data() + last.size(), position);
-    if (read.ec != std::errc() || read.ptr != last.data() + last.size() || position < 0)
-        return Error(Errc::invalid_argument, "Last-Event-ID is not the position of an event.")
-            .param("Last-Event-ID")
-            .problem({{"header", "Last-Event-ID"}, "Last-Event-ID is not the position of an event", "int_parsing"});
-    return std::optional(position);
+    auto last = last_event_id(context);
+    if (last && !*last && input)
+        return input->after;
+    return last;
 }
 
 class EventStream {
 public:
     EventStream(const ApiParts& parts, RequestContext& context)
-        : authenticator_(parts.authenticator), heartbeat_(parts.settings.server.limits.sse_heartbeat), context_(context)
+        : heartbeat_(parts.settings.server.limits.sse_heartbeat), context_(context), caller_(parts.authenticator, context)
     {}
 
     Task<Result<void>> run(events::Follower follower)
@@ -76,7 +69,7 @@ public:
                 silent_until = Steady::now() + heartbeat_;
                 buffer.clear();
             }
-            page = co_await follower.next(std::min(silent_until, next_look_));
+            page = co_await follower.next(std::min(silent_until, caller_.next_look()));
             if (!page)
                 break;
         }
@@ -84,22 +77,16 @@ public:
     }
 
 private:
-    // Nothing is told to a credential that has ended; a silent stream of one ends too, at the next look.
+    // Whether events are read at all, and whose, is decided once: who loses or gets the right to read them all begins anew.
     Task<bool> still_welcome(bool something_to_tell)
     {
-        if (!something_to_tell && Steady::now() < next_look_)
-            co_return true;
-        next_look_ = Steady::now() + between_looks_at_the_caller;
-        const auto now = co_await authenticator_.authenticate(context_.head().header("authorization"),
-                                                              context_.head().client_address);
-        const auto& then = context_.principal();
-        co_return now && now->user_id == then.user_id && now->may("events:read") == then.may("events:read");
+        const auto now = co_await caller_.still_there(something_to_tell);
+        co_return now && now->may("events:read") == context_.principal().may("events:read");
     }
 
-    auth::Authenticator& authenticator_;
     const std::chrono::milliseconds heartbeat_;
     RequestContext& context_;
-    Steady::time_point next_look_ = Steady::now() + between_looks_at_the_caller;
+    CallerWatch caller_;
 };
 
 }  // namespace event_stream

@@ -2,11 +2,11 @@
 // {"type":"cancel"} and {"type":"resume", node_id?, action?, answer}. And POST /ws/ticket, how a browser shows who it is.
 #include <boost/asio/this_coro.hpp>
 
+#include "api/caller_watch.hpp"
 #include "api/executions/executions.hpp"
 #include "api/flows/answers.hpp"
 #include "api/limited.hpp"
 #include "api/wrong_together.hpp"
-#include "dure/auth/authenticator.hpp"
 #include "dure/auth/rate_limiter.hpp"
 #include "dure/auth/tickets.hpp"
 #include "dure/base/channel.hpp"
@@ -20,7 +20,6 @@ namespace execution_socket {
 
 constexpr std::int64_t sockets_of_a_user = 20;  // threat-model §3
 constexpr std::chrono::seconds longest_silence{1};
-constexpr std::chrono::seconds between_looks{5};
 constexpr std::uint16_t closed_normally = 1000, going_away = 1001, not_welcome = 1008;
 
 struct Query {
@@ -57,7 +56,7 @@ public:
     Watcher(const ApiParts& parts, RequestContext& context, LogRequest request, http::WebSocket& socket,
             boost::asio::any_io_executor executor)
         : parts_(parts), context_(context), request_(std::move(request)), socket_(socket), sending_(executor),
-          sender_(executor)
+          caller_(parts.authenticator, context), sender_(executor)
     {}
 
     Task<void> run()
@@ -129,21 +128,13 @@ private:
         co_return true;
     }
 
-    // False: the socket was closed. A credential that has ended is told nothing and obeyed in nothing; the socket of one where
-    // nothing happens ends at the next look.
-    Task<bool> still_welcome(bool something_happens)
+    // Null: the socket was closed.
+    Task<std::shared_ptr<const auth::Principal>> still_welcome(bool something_happens)
     {
-        if (!something_happens && Steady::now() < next_look_)
-            co_return true;
-        next_look_ = Steady::now() + between_looks;
-        const auto now =
-            co_await parts_.authenticator.authenticate(context_.credential, context_.head().client_address);
-        if (now && now->user_id == context_.principal().user_id) {
-            allowed_to_act_ = now->may("flows:execute");
-            co_return true;
-        }
-        co_await close(not_welcome, "the credential has ended");
-        co_return false;
+        auto now = co_await caller_.still_there(something_happens);
+        if (!now)
+            co_await close(not_welcome, "the credential has ended");
+        co_return now;
     }
 
     Task<void> close(std::uint16_t code, std::string_view why)
@@ -199,9 +190,10 @@ private:
         auto asked = asked_fields().read_body(text);
         if (!asked)
             co_return asked.error();
-        if (!co_await still_welcome(true))
+        const auto now = co_await still_welcome(true);
+        if (!now)
             co_return Result<void>();
-        if (!allowed_to_act_)
+        if (!now->may("flows:execute"))
             co_return Error(Errc::permission_denied, "Insufficient permissions").reason("insufficient_permissions");
         auto& service = parts_.executions;
         if (asked->type == "cancel") {
@@ -220,8 +212,7 @@ private:
     http::WebSocket& socket_;
     Signal sending_;
     bool busy_ = false;
-    Steady::time_point next_look_ = Steady::now() + between_looks;
-    bool allowed_to_act_ = context_.principal().may("flows:execute");  // of the credential as it is now
+    CallerWatch caller_;
     TaskGroup sender_;
 };
 

@@ -2,12 +2,12 @@
 // connection Last-Event-ID goes on behind it, in any replica, during the run or after it. It ends with `event: end` when the
 // execution has ended or waits for a person; without it when the server stops: the client comes back.
 #include <algorithm>
-#include <charconv>
 
+#include "api/caller_watch.hpp"
 #include "api/executions/executions.hpp"
+#include "api/last_event_id.hpp"
 #include "api/stream_places.hpp"
 #include "api/wrong_together.hpp"
-#include "dure/auth/authenticator.hpp"
 #include "dure/http/sse.hpp"
 #include "dure/schema/fields.hpp"
 
@@ -15,7 +15,6 @@ namespace dure::api {
 
 namespace execution_stream {
 
-constexpr std::chrono::seconds between_looks{5};  // at the caller
 constexpr std::chrono::seconds longest_silence{1};  // until the server's stop is seen
 
 struct Query {
@@ -34,22 +33,16 @@ const auto& query_fields()
 // A browser that reconnects sends its first URL and the id it saw last: the id counts.
 Result<std::int64_t> place_after(const RequestContext& context, const Result<Query>& query)
 {
-    const auto last = context.header("last-event-id");
-    if (last.empty())
-        return query ? query->after : 0;
-    std::int64_t number = -1;
-    const auto read = std::from_chars(last.data(), last.data() + last.size(), number);
-    if (read.ec != std::errc() || read.ptr != last.data() + last.size() || number < 0)
-        return Error(Errc::invalid_argument, "Last-Event-ID is not the number of an event.")
-            .param("Last-Event-ID")
-            .problem({{"header", "Last-Event-ID"}, "Last-Event-ID is not the number of an event", "int_parsing"});
-    return number;
+    const auto last = last_event_id(context);
+    if (!last)
+        return last.error();
+    return last->value_or(query ? query->after : 0);
 }
 
 class LogStream {
 public:
     LogStream(const ApiParts& parts, RequestContext& context, LogRequest request)
-        : parts_(parts), context_(context), request_(std::move(request))
+        : parts_(parts), context_(context), request_(std::move(request)), caller_(parts.authenticator, context)
     {}
 
     Task<Result<void>> run(Json first)
@@ -76,7 +69,7 @@ public:
                                                          std::min(silent_until_, Steady::now() + longest_silence));
             if (!page)
                 break;  // the database: the client comes back
-            if (!co_await still_welcome(!page->events.empty() || page->at_rest))
+            if (!co_await caller_.still_there(!page->events.empty() || page->at_rest))
                 break;
             for (const auto& event : page->events)
                 http::append_sse_event(buffer_, event->mode, dump(event->data), std::to_string(event->seq));
@@ -101,23 +94,12 @@ private:
         co_return written;
     }
 
-    // As of the stream of events.
-    Task<bool> still_welcome(bool something_to_tell)
-    {
-        if (!something_to_tell && Steady::now() < next_look_)
-            co_return true;
-        next_look_ = Steady::now() + between_looks;
-        const auto now = co_await parts_.authenticator.authenticate(context_.head().header("authorization"),
-                                                                    context_.head().client_address);
-        co_return now && now->user_id == context_.principal().user_id;
-    }
-
     const ApiParts& parts_;
     RequestContext& context_;
     const LogRequest request_;
+    CallerWatch caller_;
     std::string buffer_;
     Steady::time_point silent_until_ = Steady::now() + parts_.settings.server.limits.sse_heartbeat;
-    Steady::time_point next_look_ = Steady::now() + between_looks;
 };
 
 }  // namespace execution_stream
