@@ -367,7 +367,7 @@ ExecutionService::State::before_step(const Execution& original, std::int64_t ste
         values.erase(std::string(flows::session_channel));
     if (patch.is_null())
         co_return Beginning{stored->checkpoint, std::move(values)};
-    auto patched = parts.compiler.patched(**flow, values, patch);
+    auto patched = parts.compiler.patched(**flow, values, (*state)->next, patch);
     if (!patched)
         co_return patched.error();
     co_return Beginning{stored->checkpoint, std::move(*patched)};

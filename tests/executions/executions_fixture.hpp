@@ -143,7 +143,8 @@ protected:
         compiler.result = [](const Json& output) {
             return Json{{"text", output.at("log").back()}, {"all", output.at("log")}};
         };
-        compiler.patched = [](const flows::CompiledFlow&, const Json& values, const Json& patch) -> Result<Json> {
+        compiler.patched = [](const flows::CompiledFlow&, const Json& values, const std::vector<std::string>&,
+                              const Json& patch) -> Result<Json> {
             auto patched = values;
             patched.merge_patch(patch);
             return patched;

@@ -452,13 +452,16 @@ TEST_F(Flows, APatchReplacesOutputsAndStateAndNamesWhatIsNotThere)
 {
     compile(drawn_flow({{"start", "start"}, {"t", "template", {{"text", "x"}}}}, {"start>t"},
                        {{"state", Json::array({Json{{"name", "s"}}})}}));
-    const auto patched = patched_values(*flow_, Json{{"n.t", {{"text", "old"}}}},
+    const auto patched = patched_values(*flow_, Json{{"n.t", {{"text", "old"}}}}, {"n.other"},
                                         Json{{"nodes", {{"t", {{"text", "new"}}}}}, {"state", {{"s", 5}}}});
     ASSERT_TRUE(patched) << patched.error().message();
     EXPECT_EQ(*patched, Json::parse(R"({"n.t":{"text":"new"},"s.s":5})"));
     for (const auto* wrong :
          {R"({"nodes":{"no":{}}})", R"({"state":{"no":1}})", R"({"nodes":{"t":1}})", R"({"x":{}})", "[]"})
-        EXPECT_FALSE(patched_values(*flow_, Json::object(), Json::parse(wrong))) << wrong;
+        EXPECT_FALSE(patched_values(*flow_, Json::object(), {}, Json::parse(wrong))) << wrong;
+    const auto replaced = patched_values(*flow_, Json::object(), {"n.t"}, Json{{"nodes", {{"t", {{"text", "new"}}}}}});
+    ASSERT_FALSE(replaced);
+    EXPECT_THAT(replaced.error().message(), testing::HasSubstr("\"t\" runs in the step the fork begins at"));
 }
 
 TEST_F(Flows, APatchOfTheStateFitsItsTypeAndItsReducer)
@@ -470,10 +473,10 @@ TEST_F(Flows, APatchOfTheStateFitsItsTypeAndItsReducer)
                                                Json{{"name", "text"}, {"type", "text"}}})}}));
     for (const auto* right :
          {R"({"sum":1.5})", R"({"list":["a"]})", R"({"object":{}})", R"({"text":"x"})", R"({"text":null})"})
-        EXPECT_TRUE(patched_values(*flow_, Json::object(), Json{{"state", Json::parse(right)}})) << right;
+        EXPECT_TRUE(patched_values(*flow_, Json::object(), {}, Json{{"state", Json::parse(right)}})) << right;
     for (const auto* wrong : {R"({"sum":"x"})", R"({"sum":null})", R"({"list":"x"})", R"({"list":[1]})",
                               R"({"list":null})", R"({"object":[]})", R"({"object":null})", R"({"text":5})"}) {
-        const auto patched = patched_values(*flow_, Json::object(), Json{{"state", Json::parse(wrong)}});
+        const auto patched = patched_values(*flow_, Json::object(), {}, Json{{"state", Json::parse(wrong)}});
         ASSERT_FALSE(patched) << wrong;
         EXPECT_EQ(patched.error().reason(), "patch_invalid");
     }

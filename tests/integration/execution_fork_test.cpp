@@ -134,6 +134,17 @@ TEST_P(ExecutionFork, AContainerRunsAnewWithThePatchAlsoAfterARestart)
     }
 }
 
+TEST_P(ExecutionFork, APatchOfTheNodeThatRunsAgainIsRefused)
+{
+    const auto original = executed(made(of_kind("loop")));
+    const auto path = "/api/executions/" + original.at("id").get<std::string>() + "/fork";
+    for (const auto* node : {"a", "c"}) {
+        const auto refused = ask("POST", path, {{"step", node}, {"patch", {{"nodes", {{node, {{"text", "Z"}}}}}}}});
+        EXPECT_EQ(refused.status, 422) << node << refused.body;
+        EXPECT_EQ(refused.json().at("errors").at(0).at("loc"), (Json{"body", "patch", "nodes", node})) << refused.body;
+    }
+}
+
 TEST_P(ExecutionFork, AContainerUnderWayIsShownOnceWithItsNewEnd)
 {
     auto flow = of_kind("loop");

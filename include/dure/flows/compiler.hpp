@@ -119,9 +119,10 @@ Json flow_input(const RunFacts& facts);
 // nodes said, else the last main output; session_changes: of session_channel, beside session_state.
 Json flow_result(const Json& graph_output);
 
-// The values of a checkpoint of the flow's graph with a patch {"nodes": {id: output}, "state": {name: value}} in them.
-// invalid_argument "patch_invalid": the flow has no such node or state, or the state cannot hold the value.
-Result<Json> patched_values(const CompiledFlow& flow, const Json& values, const Json& patch);
+// The values of a checkpoint of the flow's graph with a patch {"nodes": {id: output}, "state": {name: value}} in them. `next`: what the
+// graph runs from there. invalid_argument "patch_invalid": the flow has no such node or state, the state cannot hold the value, or the
+// node is one of `next`, whose own output would take the place of the patch.
+Result<Json> patched_values(const CompiledFlow& flow, const Json& values, const std::vector<std::string>& next, const Json& patch);
 
 // The containers of the flow itself that are under way in a checkpoint's values: the superstep each began in, by its id.
 std::map<std::string, std::int64_t> containers_under_way(const CompiledFlow& flow, const Json& values);
