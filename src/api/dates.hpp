@@ -29,4 +29,15 @@ inline Result<std::optional<UnixMillis>> read_time(const std::string& text, cons
         .problem({{"query", parameter}, message, "datetime_parsing"});
 }
 
+// A span that ends before it begins is no question that nothing fits, but a slip.
+inline Result<void> check_span(UnixMillis from, UnixMillis to, const char* parameter)
+{
+    if (from <= to)
+        return {};
+    const auto message = std::string(parameter) + " must not be behind the end of the span";
+    return Error(Errc::invalid_argument, message + ".")
+        .param(parameter)
+        .problem({{"query", parameter}, message, "value_error"});
+}
+
 }  // namespace dure::api

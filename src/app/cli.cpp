@@ -149,16 +149,23 @@ void add_graph_options(CLI::App& command, Options& options)
     command.add_flag("--subgraphs", options.graph.subgraphs, "Print the events of sub-graphs too");
 }
 
+// An empty one is a variable of a script that was not set, not a wish for the default.
+std::string fault_of_empty(const std::string& value)
+{
+    return value.empty() ? "must not be empty" : "";
+}
+
 void add_common(CLI::App& command, Options& options)
 {
-    command.add_option("--config", options.config_file, "TOML file (default: DURE_CONFIG, else config/dure.toml if there)");
-    command.add_option("--database", options.database, "Database URL, e.g. sqlite:data/dure.db");
+    command.add_option("--config", options.config_file, "TOML file (default: DURE_CONFIG, else config/dure.toml if there)")
+        ->check(fault_of_empty);
+    command.add_option("--database", options.database, "Database URL, e.g. sqlite:data/dure.db")->check(fault_of_empty);
 }
 
 void add_serve_options(CLI::App& command, Options& options)
 {
     add_common(command, options);
-    command.add_option("--host", options.host, "Address to listen on");
+    command.add_option("--host", options.host, "Address to listen on")->check(fault_of_empty);
     command.add_option("--port", options.port, "Port to listen on; 0: a free one")->check(CLI::Range(0, 65535));
 }
 

@@ -29,7 +29,7 @@ struct Key {
     std::function<Target(void* owner)> target;  // owner: Settings, Provider, Model or McpServer
     Unit unit = Unit::none;
     std::int64_t least = 0;  // of integers, lists of integers; of durations in milliseconds
-    std::int64_t most = std::numeric_limits<std::int64_t>::max();
+    std::int64_t most = std::numeric_limits<std::int64_t>::max();  // of durations never more than ten years
     Texts choices;
     std::string example;  // of entries, shown in the example file
 

@@ -74,6 +74,9 @@ std::string show_integer(const Key& key, std::int64_t number)
     return std::to_string(number / 1000000000) + "." + decimals;
 }
 
+// Of durations, in milliseconds: added to any clock it stays a time.
+constexpr std::int64_t longest = 3650ll * 86400000;
+
 std::string check_range(const Key& key, std::int64_t number, bool duration = false)
 {
     const auto shown = [&](std::int64_t bound) {
@@ -81,8 +84,9 @@ std::string check_range(const Key& key, std::int64_t number, bool duration = fal
     };
     if (number < key.least)
         return "must be at least " + shown(key.least);
-    if (number > key.most)
-        return "must be at most " + shown(key.most);
+    const auto most = duration ? std::min(key.most, longest) : key.most;
+    if (number > most)
+        return "must be at most " + shown(most);
     return {};
 }
 

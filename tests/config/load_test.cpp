@@ -386,6 +386,15 @@ TEST_F(Load, BuildsTheDatabaseAddressFromItsParts)
     }
 }
 
+TEST_F(Load, NoDurationIsLongerThanTenYears)
+{
+    options_.environment = {{"DURE_SERVER__SHUTDOWN_DEADLINE", "3651d"}};
+    EXPECT_THAT(problems(),
+                ElementsAre("DURE_SERVER__SHUTDOWN_DEADLINE: server.shutdown_deadline must be at most 3650d"));
+    options_.environment = {{"DURE_SERVER__SHUTDOWN_DEADLINE", "3650d"}};
+    EXPECT_THAT(problems(), IsEmpty());
+}
+
 TEST_F(Load, NamesWhatOtherPartsFindWrong)
 {
     options_.rules = {{"database.url", [](const Settings&) { return std::string(); }},

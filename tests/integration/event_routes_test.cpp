@@ -167,7 +167,9 @@ TEST_P(EventRoutes, WrongQueriesAreRefusedByName)
               {"/api/events/audit?limit=0", "limit"},
               {"/api/events/stream?after=-1", "after"},
               {"/api/usage?group_by=hour", "group_by"},
-              {"/api/usage?from=later", "from"}};
+              {"/api/events/audit?from_date=2026-11-02&to_date=2026-10-31", "from_date"},
+              {"/api/usage?from=later", "from"},
+              {"/api/usage?from=2026-11-02&to=2026-10-31", "from"}};
     for (const auto& [target, names] : wrong) {
         const auto refused = ask(kim, target);
         EXPECT_EQ(refused.status, 422) << target << refused.body;

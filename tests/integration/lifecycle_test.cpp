@@ -242,6 +242,16 @@ TEST(Start, EveryProblemOfTheConfigurationIsNamedAtOnce)
     }
 }
 
+TEST(Start, AnEmptyOptionIsNoWishForTheDefault)
+{
+    const TemporaryFolder folder;
+    for (const auto* option : {"--host", "--database", "--config"}) {
+        const auto refused = run_command(folder.path(), {"serve", "--port", "0", option, ""});
+        EXPECT_EQ(refused.code, 2) << option;
+        EXPECT_NE(refused.err.find(std::string(option) + ": must not be empty"), std::string::npos) << refused.err;
+    }
+}
+
 TEST(Start, WhatAPartRefusesOfItsSettingsIsNamedByTheCheckToo)
 {
     const TemporaryFolder folder;

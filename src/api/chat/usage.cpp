@@ -70,6 +70,8 @@ Result<chat::UsageQuestion> read(const RequestContext& context)
         return *refused;
     question.to = to->value_or(SystemClock().now() + 1);
     question.from = from->value_or(question.to - default_span);
+    if (auto span = check_span(question.from, question.to, "from"); !span)
+        return span.error();
     if (!context.principal().may("users:manage"))
         question.user_id = context.principal().user_id;
     return question;

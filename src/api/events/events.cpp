@@ -120,6 +120,9 @@ Result<AuditRequest> read_audit(const RequestContext& context, const Cursors& cu
     const auto to = read_time(parameter_of(context.query, "to_date"), "to_date", DayMeans::its_end);
     if (auto refused = wrong_together(input, from, to))
         return *refused;
+    if (*from && *to)
+        if (auto span = check_span(**from, **to, "from_date"); !span)
+            return span.error();
     AuditRequest request{{input->user_id, input->event_type, *from, *to, {}, input->limit}, {}};
     request.list = dump(
         Json{"audit", input->user_id.value_or(""), input->event_type.value_or(""), input->from_date, input->to_date});
