@@ -321,22 +321,26 @@ JsonIndex::JsonIndex(const JsonView& object)
 
 void JsonIndex::add(std::string_view raw_key, bool escaped, std::string_view value)
 {
-    if (members_.empty())
+    if (members_.empty()) {
         members_.reserve(16);
-    members_.push_back({raw_key, escaped, JsonView::exact(value)});
+        text_ = raw_key.data();
+    }
+    const auto place = [this](const char* at) { return static_cast<std::uint32_t>(at - text_); };
+    members_.push_back({place(raw_key.data()), static_cast<std::uint32_t>(raw_key.size()), place(value.data()),
+                        static_cast<std::uint32_t>(value.size()), escaped});
 }
 
 std::optional<JsonView> JsonIndex::find(std::string_view key) const
 {
     for (const auto& member : members_)
-        if (view::key_equals(member.key, member.escaped, key))
-            return member.value;
+        if (view::key_equals(key_of(member), member.escaped, key))
+            return value_of(member);
     return std::nullopt;
 }
 
-std::string JsonIndex::Member::decoded_key() const
+std::string JsonIndex::decoded_key_of(const Member& member) const
 {
-    return decode_json_string(key);
+    return decode_json_string(key_of(member));
 }
 
 }  // namespace dure::schema

@@ -171,7 +171,8 @@ private:
     std::string_view text_;
 };
 
-// The members of one object by key, from one pass over it: for reading many keys of an object whose values are large.
+// The members of one object by key, from one pass over it: for reading many keys of an object whose values are large. Of texts of
+// at most 4 GiB.
 class JsonIndex {
 public:
     JsonIndex() = default;  // no members
@@ -188,25 +189,32 @@ public:
     {
         for (const auto& member : members_) {
             if (!(member.escaped
-                      ? JsonView::call(f, std::string_view(member.decoded_key()), member.value, member.span())
-                      : JsonView::call(f, member.key, member.value, member.span())))
+                      ? JsonView::call(f, std::string_view(decoded_key_of(member)), value_of(member), span_of(member))
+                      : JsonView::call(f, key_of(member), value_of(member), span_of(member))))
                 return;
         }
     }
 
 private:
+    // Places in the text, counted from the first key: a stream keeps its request's index for as long as it runs.
     struct Member {
-        std::string decoded_key() const;
-        std::string_view span() const
-        {
-            const char* quote = key.data() - 1;
-            return {quote, static_cast<std::size_t>(value.raw().data() + value.raw().size() - quote)};
-        }
-
-        std::string_view key;  // undecoded, without quotes
+        std::uint32_t key_at, key_size;  // undecoded, without quotes
+        std::uint32_t value_at, value_size;
         bool escaped;  // there is an escape in the key
-        JsonView value;
     };
+    std::string_view key_of(const Member& member) const { return {text_ + member.key_at, member.key_size}; }
+    std::string decoded_key_of(const Member& member) const;
+    JsonView value_of(const Member& member) const
+    {
+        return JsonView::exact({text_ + member.value_at, member.value_size});
+    }
+    // From the quote before the key to the end of the value.
+    std::string_view span_of(const Member& member) const
+    {
+        return {text_ + member.key_at - 1, std::size_t{member.value_at} + member.value_size - member.key_at + 1};
+    }
+
+    const char* text_ = nullptr;  // where the first key is
     std::vector<Member> members_;
 };
 

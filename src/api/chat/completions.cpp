@@ -32,10 +32,19 @@ public:
     Task<Result<void>> handle(RequestContext& context);
 
 private:
-    Task<Result<void>> streamed(RequestContext& context, const chat::CompletionCall& call, const chat::Caller& caller,
-                                const chat::RequestInfo& info, std::optional<Steady::time_point>& first_output_at);
-    Task<Result<void>> whole(RequestContext& context, const chat::CompletionCall& call, const chat::Caller& caller,
-                             const chat::RequestInfo& info, bool by_agent);
+    struct Asked {
+        RequestContext& context;
+        const chat::CompletionCall& call;
+        const chat::Caller& caller;
+        const chat::RequestInfo& info;
+        bool by_agent;
+        std::optional<Steady::time_point>& first_output_at;
+    };
+    // No coroutine: a stream keeps no frame for it.
+    Task<Result<void>> by_model(const Asked& asked) { return asked.call.stream ? streamed(asked) : whole(asked); }
+    Task<Result<void>> beside_flow(const Asked& asked);
+    Task<Result<void>> streamed(const Asked& asked);
+    Task<Result<void>> whole(const Asked& asked);
 
     const ApiParts& parts_;
     chat::ChatService& chat_;
@@ -83,50 +92,54 @@ Task<Result<void>> Completions::handle(RequestContext& context)
     } observe{metrics_, known_model, context.exchange().began()};
     context.counts_chat = true;
     context.exchange().on_client_gone(http::OnClientGone::cancel);
-    Result<void> found;
-    if (of_flow && !by_flow)
-        if (auto flow = co_await find_flow_model(parts_, context, call->model); !flow)
-            found = flow.error();
-    auto outcome = !found        ? found
-                   : by_flow        ? co_await complete_by_flow(parts_, context, *call, info.deadline)
-                   : call->stream ? co_await streamed(context, *call, caller, info, observe.first_output_at)
-                                  : co_await whole(context, *call, caller, info, of_flow || kind == chat::ModelKind::agent);
+    const Asked asked{context, *call, caller, info, of_flow || kind == chat::ModelKind::agent, observe.first_output_at};
+    auto outcome = co_await (by_flow ? complete_by_flow(parts_, context, *call, info.deadline)
+                             : of_flow ? beside_flow(asked)
+                                       : by_model(asked));
     observe.status = outcome ? 200 : http_status(outcome.error(), ErrorForm::openai);
     co_return outcome;
 }
 
-Task<Result<void>> Completions::streamed(RequestContext& context, const chat::CompletionCall& call,
-                                         const chat::Caller& caller, const chat::RequestInfo& info,
-                                         std::optional<Steady::time_point>& first_output_at)
+// What a client asks for beside a chat with a flow, as a title of it: the agent answers, for who may use the flow.
+Task<Result<void>> Completions::beside_flow(const Asked& asked)
 {
+    if (auto flow = co_await find_flow_model(parts_, asked.context, asked.call.model); !flow)
+        co_return flow.error();
+    co_return co_await by_model(asked);
+}
+
+Task<Result<void>> Completions::streamed(const Asked& asked)
+{
+    auto& context = asked.context;
     chat::Answer answer;
-    OpenAiStream stream(context, answer, call.model, call.hints.open_webui);
+    OpenAiStream stream(context, answer, asked.call.model, asked.call.hints.open_webui);
     struct Told {   // also when it is cancelled
         const OpenAiStream& stream;
         std::optional<Steady::time_point>& at;
         ~Told() { at = stream.first_output_at(); }
-    } told{stream, first_output_at};
-    auto outcome = co_await or_told_of_stop(context, chat_.complete(call, caller, info, stream, answer));
+    } told{stream, asked.first_output_at};
+    auto outcome =
+        co_await or_told_of_stop(context, chat_.complete(asked.call, asked.caller, asked.info, stream, answer));
     if (outcome)
-        co_return co_await stream.finish(call.include_usage);
+        co_return co_await stream.finish(asked.call.include_usage);
     if (stream.started() && outcome.error().code() != Errc::cancelled)
         co_await stream.fail(outcome.error());
     co_return outcome;
 }
 
-Task<Result<void>> Completions::whole(RequestContext& context, const chat::CompletionCall& call,
-                                      const chat::Caller& caller, const chat::RequestInfo& info, bool by_agent)
+Task<Result<void>> Completions::whole(const Asked& asked)
 {
+    auto& context = asked.context;
     chat::Answer answer;
     model::NoSink nobody;
-    auto work = chat_.complete(call, caller, info, nobody, answer);
-    if (by_agent)   // a relay keeps the time by itself; the agent asks models several times
-        work = in_time(std::move(work), info.deadline);
+    auto work = chat_.complete(asked.call, asked.caller, asked.info, nobody, answer);
+    if (asked.by_agent)   // a relay keeps the time by itself; the agent asks models several times
+        work = in_time(std::move(work), asked.info.deadline);
     if (auto outcome = co_await or_told_of_stop(context, std::move(work)); !outcome)
         co_return outcome;
-    auto text = !answer.body.empty()
-                    ? std::move(answer.body)
-                    : completion_json(new_completion_id(), SystemClock().now() / 1000, call.model, answer.completion);
+    auto text = !answer.body.empty() ? std::move(answer.body)
+                                     : completion_json(new_completion_id(), SystemClock().now() / 1000, asked.call.model,
+                                                       answer.completion);
     co_return co_await context.respond_json_text(200, std::move(text), answer_headers(answer));
 }
 
