@@ -28,6 +28,7 @@ public:
         if (!settled_)
             end({});
     }
+    model::Spend amount() const override { return grant_.amount; }
     void settle(const model::Spend& used) override
     {
         end(used);

@@ -130,6 +130,8 @@ public:
     {}
     ~Held() override { settle({}); }
 
+    model::Spend amount() const override { return amount_; }
+    void holds(const model::Spend& amount) { amount_ = amount; }
     void settle(const model::Spend& used) override
     {
         auto owner = owner_.lock();
@@ -149,6 +151,7 @@ private:
     boost::asio::any_io_executor executor_;
     std::weak_ptr<SharedBudget> owner_;
     std::vector<Payer> payers_;
+    model::Spend amount_;
     const Steady::time_point since_ = Steady::now();
 };
 
@@ -252,14 +255,15 @@ Task<Result<std::unique_ptr<model::Reservation>>> SharedBudget::reserve(std::vec
     if (away_)  // it counts again what was counted here
         for (const auto& payer : payers)
             book_.forget_here(payer.name);
-    if (answer.kind == Answer::Kind::refused) {
-        auto refused = granted(payers, answer.levels, wish);
-        if (auto* refusal = std::get_if<SpendRefusal>(&refused)) {
-            held->was_refused();
-            co_return book_.refuse(std::move(*refusal));
-        }
+    auto outcome = granted(payers, answer.levels, wish);  // as the script decides, by the levels it saw
+    auto* refusal = std::get_if<SpendRefusal>(&outcome);
+    if ((refusal != nullptr) != (answer.kind == Answer::Kind::refused))
         co_return co_await reserve_without_redis(std::move(payers), wish);  // its numbers contradict its word
+    if (refusal != nullptr) {
+        held->was_refused();
+        co_return book_.refuse(std::move(*refusal));
     }
+    held->holds(std::get<model::Spend>(outcome));
     co_return std::unique_ptr<model::Reservation>(std::move(held));
 }
 

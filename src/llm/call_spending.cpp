@@ -84,6 +84,26 @@ model::Wish wish_of(const ModelEntry& model, const Ask& ask, const std::vector<b
     return wish;
 }
 
+std::optional<std::int64_t> answer_limit(const ModelEntry& model, const Ask& ask, const std::vector<bool>& capable,
+                                         const model::Wish& wish, const model::Spend& granted)
+{
+    using namespace call_spendings;
+    const auto bound = bound_of(ask);
+    const bool all = granted.tokens >= wish.most.tokens && granted.cost_nano >= wish.most.cost_nano;
+    if (bound.max_tokens || all)
+        return std::nullopt;
+    const auto prompt = wish.least.tokens - 1;
+    auto most = granted.tokens - prompt;
+    for (std::size_t i = 0; i < model.targets.size(); ++i) {
+        const auto& prices = model.targets[i].prices;
+        if (!capable[i] || prices.output <= 0)
+            continue;
+        const auto left = static_cast<double>(granted.cost_nano - price_of(prompt, 0, prices));
+        most = std::min(most, static_cast<std::int64_t>(left * 1e6 / static_cast<double>(prices.output)));
+    }
+    return std::max<std::int64_t>(1, most / bound.choices);
+}
+
 model::Wish least_wish(const ModelEntry& model, std::span<const model::Message> messages)
 {
     const auto prompt = prompt_size(messages).tokens();

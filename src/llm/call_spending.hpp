@@ -11,6 +11,9 @@ namespace dure::llm {
 model::Wish wish_of(const ModelEntry& model, const Ask& ask, const std::vector<bool>& capable);
 // The least that a call of `model` with these messages takes.
 model::Wish least_wish(const ModelEntry& model, std::span<const model::Message> messages);
+// The longest answer that fits into what was granted of the wish; nothing where the request names its own, or all was granted.
+std::optional<std::int64_t> answer_limit(const ModelEntry& model, const Ask& ask, const std::vector<bool>& capable,
+                                         const model::Wish& wish, const model::Spend& granted);
 std::int64_t prompt_tokens_of(const Ask& ask);
 model::Wish embedding_wish(const Target& target, const EmbeddingRequest& request);
 

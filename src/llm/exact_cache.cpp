@@ -81,13 +81,12 @@ struct ExactCache::Waiter {
     boost::asio::any_io_executor executor;
     Signal signal;  // used on the waiter's own core only
     std::optional<Outcome> outcome;  // under the lock
-    Answer answer;
 };
 
 ExactCache::Lead::~Lead()
 {
     if (cache_ != nullptr)
-        cache_->end_flight(key_, Outcome::lead_again, nullptr, false);
+        cache_->end_flight(key_, {}, false);
 }
 
 bool ExactCache::Lead::any() const
@@ -112,11 +111,20 @@ void ExactCache::Lead::end(Answer answer, bool keep)
 {
     if (cache_ == nullptr)
         return;
-    cache_->end_flight(key_, answer ? Outcome::answered : Outcome::alone, answer, keep);
+    const auto kind = answer ? Outcome::Kind::answered : Outcome::Kind::alone;
+    cache_->end_flight(key_, {kind, std::move(answer)}, keep);
     cache_ = nullptr;
 }
 
-Task<ExactCache::Answer> ExactCache::find(std::string key, Deadline deadline, Lead& lead, bool& shared)
+void ExactCache::Lead::fail(const Error& error)
+{
+    if (cache_ == nullptr)
+        return;
+    cache_->end_flight(key_, {Outcome::Kind::failed, nullptr, error}, false);
+    cache_ = nullptr;
+}
+
+Task<Result<ExactCache::Answer>> ExactCache::find(std::string key, Deadline deadline, Lead& lead, bool& shared)
 {
     const auto executor = co_await boost::asio::this_coro::executor;
     for (;;) {
@@ -129,7 +137,7 @@ Task<ExactCache::Answer> ExactCache::find(std::string key, Deadline deadline, Le
             if (first) {
                 lead.cache_ = this;
                 lead.key_ = std::move(key);
-                co_return nullptr;
+                co_return Answer();
             }
             flight->second.waiters.push_back(waiter);
         }
@@ -146,19 +154,19 @@ Task<ExactCache::Answer> ExactCache::find(std::string key, Deadline deadline, Le
                     break;
             }
             if (deadline.passed())
-                co_return nullptr;
+                co_return Answer();
             co_await waiter->signal.wait(deadline.at());
         }
-        if (*waiter->outcome == Outcome::answered) {
-            shared = true;
-            co_return waiter->answer;
-        }
-        if (*waiter->outcome == Outcome::alone)
-            co_return nullptr;
+        const auto& outcome = *waiter->outcome;  // of nobody else any more
+        shared = outcome.kind == Outcome::Kind::answered || outcome.kind == Outcome::Kind::failed;
+        if (outcome.error)
+            co_return *outcome.error;
+        if (outcome.kind != Outcome::Kind::lead_again)
+            co_return outcome.answer;
     }
 }
 
-void ExactCache::end_flight(const std::string& key, Outcome outcome, const Answer& answer, bool keep_it)
+void ExactCache::end_flight(const std::string& key, const Outcome& outcome, bool keep_it)
 {
     std::vector<std::shared_ptr<Waiter>> waiters;
     {
@@ -167,12 +175,10 @@ void ExactCache::end_flight(const std::string& key, Outcome outcome, const Answe
             waiters = std::move(flight->second.waiters);
             flights_.erase(flight);
         }
-        if (keep_it && answer)
-            keep(key, answer);
-        for (const auto& waiter : waiters) {
+        if (keep_it && outcome.answer)
+            keep(key, outcome.answer);
+        for (const auto& waiter : waiters)
             waiter->outcome = outcome;
-            waiter->answer = answer;
-        }
     }
     for (const auto& waiter : waiters)
         boost::asio::post(waiter->executor, [waiter] { waiter->signal.notify(); });

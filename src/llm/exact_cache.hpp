@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "dure/base/clock.hpp"
+#include "dure/base/error.hpp"
 #include "dure/base/task.hpp"
 #include "dure/model/chat.hpp"
 #include "llm/catalog.hpp"
@@ -48,8 +49,10 @@ public:
         ~Lead() override;
         bool any() const override;
         void when_none(std::function<void()> tell) override;
-        // Null: it failed, and those who wait try for themselves. `keep`: for later requests too.
+        // Null: it is nobody else's answer, and those who wait make their own. `keep`: for later requests too.
         void end(Answer answer, bool keep);
+        // What a provider has refused is refused to all who wait: each asking again would only add to its load.
+        void fail(const Error& error);
 
     private:
         friend class ExactCache;
@@ -57,8 +60,9 @@ public:
         std::string key_;
     };
 
-    // Null: the caller makes the answer itself, and leads if `lead` was taken. `shared`: it was waited for.
-    Task<Answer> find(std::string key, Deadline deadline, Lead& lead, bool& shared);
+    // Null: the caller makes the answer itself, and leads if `lead` was taken. `shared`: it was waited for. The error is that of
+    // the call that was waited for.
+    Task<Result<Answer>> find(std::string key, Deadline deadline, Lead& lead, bool& shared);
 
 private:
     struct Waiter;
@@ -68,7 +72,11 @@ private:
         std::size_t bytes = 0;
         Steady::time_point until;
     };
-    enum class Outcome { answered, alone, lead_again };
+    struct Outcome {
+        enum class Kind { answered, failed, alone, lead_again } kind = Kind::lead_again;
+        Answer answer = nullptr;
+        std::optional<Error> error = std::nullopt;
+    };
     struct Flight {
         std::vector<std::shared_ptr<Waiter>> waiters;
         std::function<void()> when_none;
@@ -77,7 +85,7 @@ private:
     Answer stored(const std::string& key);  // under the lock
     void keep(const std::string& key, const Answer& answer);  // under the lock
     void drop_last();
-    void end_flight(const std::string& key, Outcome outcome, const Answer& answer, bool keep_it);
+    void end_flight(const std::string& key, const Outcome& outcome, bool keep_it);
     void forget(const std::string& key, const std::shared_ptr<Waiter>& waiter);
 
     const Limits limits_;

@@ -39,6 +39,13 @@ void forget_attempt(Reply& reply)
     reply.has_more = false;
 }
 
+// Not of the caller's limits or patience, and nobody has seen a part of an answer: it holds for whoever asks the same now.
+bool of_the_provider(const Error& error, const Ask& ask, const Reply& reply)
+{
+    return reply.completion.attempts > 0 && !reply.output_started() && error.code() != Errc::cancelled &&
+           !ask.context.deadline.passed();
+}
+
 // A streamed copy has no place for what signs the model's thoughts, and it has to come back unchanged (llm-upstreams §4).
 bool loses_details(const Ask& ask, const model::Completion& stored)
 {
@@ -47,7 +54,7 @@ bool loses_details(const Ask& ask, const model::Completion& stored)
 
 }  // namespace
 
-Task<Result<void>> Gateway::State::serve(const Catalog& catalog, const ModelEntry& model, const Ask& ask, Reply& reply)
+Task<Result<void>> Gateway::State::serve(const Catalog& catalog, const ModelEntry& model, Ask& ask, Reply& reply)
 {
     CallEnd end(model, reply, metrics);
     if (reply.streams())
@@ -76,7 +83,7 @@ Task<Result<void>> Gateway::State::serve(const Catalog& catalog, const ModelEntr
 }
 
 // A model with a response cache is asked through it; without one no stream keeps a frame for it.
-Task<Result<void>> Gateway::State::answer(const Catalog& catalog, const ModelEntry& model, const Ask& ask, Reply& reply,
+Task<Result<void>> Gateway::State::answer(const Catalog& catalog, const ModelEntry& model, Ask& ask, Reply& reply,
                                           CallEnd& end)
 {
     auto key = model.exact_cache ? cache_key(model, ask) : std::string();
@@ -88,12 +95,17 @@ Task<Result<void>> Gateway::State::answer(const Catalog& catalog, const ModelEnt
 }
 
 Task<Result<void>> Gateway::State::answer_through_cache(std::string key, const Catalog& catalog,
-                                                        const ModelEntry& model, const Ask& ask, Reply& reply,
+                                                        const ModelEntry& model, Ask& ask, Reply& reply,
                                                         CallEnd& end)
 {
     ExactCache::Lead lead;
     bool shared = false;
-    auto found = co_await cache.find(std::move(key), ask.context.deadline, lead, shared);
+    auto outcome = co_await cache.find(std::move(key), ask.context.deadline, lead, shared);
+    if (!outcome) {
+        metrics.cache_request("shared");
+        co_return outcome.error();
+    }
+    auto found = std::move(*outcome);
     if (found && loses_details(ask, *found))
         found = nullptr;
     metrics.cache_request(!found ? "miss" : shared ? "shared" : "hit");
@@ -103,8 +115,9 @@ Task<Result<void>> Gateway::State::answer_through_cache(std::string key, const C
         co_return co_await play(*found, ask, reply);
     }
     const auto hand_on = [&] {
-        if (reply.has_more)
-            return lead.end(nullptr, false);  // a copy would lack what the completion does not keep
+        const bool cut_for_caller = ask.answer_limit && reply.completion.finish_reason == "length";
+        if (reply.has_more || cut_for_caller)
+            return lead.end(nullptr, false);  // a copy would lack what the completion does not keep, or what others may have
         auto made = std::make_shared<model::Completion>(reply.completion);
         made->drained = false;
         const auto provider = made->answered_by.substr(0, made->answered_by.find('/'));
@@ -116,9 +129,11 @@ Task<Result<void>> Gateway::State::answer_through_cache(std::string key, const C
         auto result = co_await try_targets(catalog, model, ask, reply);
         if (result && reply.completion.complete())
             hand_on();
-        else
+        else if (result)
             lead.end(nullptr, false);
-        co_return result;
+        else if (of_the_provider(result.error(), ask, reply))
+            lead.fail(result.error());
+        co_return result;   // else the next of those who wait leads
     } catch (...) {
         if (reply.completion.drained && reply.completion.complete())
             hand_on();  // its client had left: those who wait for the same have it
@@ -156,16 +171,21 @@ Task<Result<void>> Gateway::State::play(const model::Completion& stored, const A
     co_return Result<void>();
 }
 
-Task<Result<void>> Gateway::State::reserve(model::Wish wish, const Ask& ask, CallSpending& into)
+// What a limit leaves less than the model's longest answer bounds the answer too: it could not be settled otherwise.
+Task<Result<void>> Gateway::State::reserve(const ModelEntry& model, const std::vector<bool>& capable, Ask& ask,
+                                           CallSpending& into)
 {
+    const auto wish = wish_of(model, ask, capable);
     auto reserved = co_await budget->reserve(spender_of(ask.context), wish);
     if (!reserved)
         co_return reserved.error();
+    if (*reserved)
+        ask.answer_limit = answer_limit(model, ask, capable, wish, (*reserved)->amount());
     into.holds(std::move(*reserved));
     co_return Result<void>();
 }
 
-Task<Result<void>> Gateway::State::try_targets(const Catalog& catalog, const ModelEntry& model, const Ask& ask,
+Task<Result<void>> Gateway::State::try_targets(const Catalog& catalog, const ModelEntry& model, Ask& ask,
                                                Reply& reply)
 {
     const auto capable = capable_targets(model, ask);
@@ -173,7 +193,7 @@ Task<Result<void>> Gateway::State::try_targets(const Catalog& catalog, const Mod
         co_return capable.error();
     CallSpending spending(reply);
     if (budget != nullptr && budget->limits(spender_of(ask.context)))
-        if (auto reserved = co_await reserve(wish_of(model, ask, *capable), ask, spending); !reserved)
+        if (auto reserved = co_await reserve(model, *capable, ask, spending); !reserved)
             co_return reserved;
     ModelAdmissions admissions(model, Steady::now(), *capable);
     RetryPlan plan(candidates_of(model, *capable, admissions), {model.attempts, model.next_after_content_filter},

@@ -25,9 +25,9 @@ struct Gateway::State {
     {
     }
 
-    Task<Result<void>> serve(const Catalog& catalog, const ModelEntry& model, const Ask& ask, Reply& reply);
-    Task<Result<void>> try_targets(const Catalog& catalog, const ModelEntry& model, const Ask& ask, Reply& reply);
-    Task<Result<void>> reserve(model::Wish wish, const Ask& ask, CallSpending& into);
+    Task<Result<void>> serve(const Catalog& catalog, const ModelEntry& model, Ask& ask, Reply& reply);
+    Task<Result<void>> try_targets(const Catalog& catalog, const ModelEntry& model, Ask& ask, Reply& reply);
+    Task<Result<void>> reserve(const ModelEntry& model, const std::vector<bool>& capable, Ask& ask, CallSpending& into);
     Task<MaybeFailure> attempt(const Catalog& catalog, const ModelEntry& model, const Target& target,
                                std::size_t key, const Ask& ask, Reply& reply, Steady::time_point now);
     struct AttemptAtHand {
@@ -41,8 +41,8 @@ struct Gateway::State {
     Task<MaybeFailure> drained(Task<MaybeFailure> work, AttemptAtHand at_hand, Reply& reply);
     void log_failure(const Target& target, std::size_t key, const Ask& ask, const Reply& reply,
                      const MaybeFailure& failure);
-    Task<Result<void>> answer(const Catalog& catalog, const ModelEntry& model, const Ask& ask, Reply& reply, CallEnd& end);
-    Task<Result<void>> answer_through_cache(std::string key, const Catalog& catalog, const ModelEntry& model, const Ask& ask,
+    Task<Result<void>> answer(const Catalog& catalog, const ModelEntry& model, Ask& ask, Reply& reply, CallEnd& end);
+    Task<Result<void>> answer_through_cache(std::string key, const Catalog& catalog, const ModelEntry& model, Ask& ask,
                                             Reply& reply, CallEnd& end);
     Task<Result<void>> play(const model::Completion& stored, const Ask& ask, Reply& reply);
     void show_gauges();

@@ -2,6 +2,7 @@
 // gateway decides which target and how often; a provider never retries.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +24,7 @@ struct Ask {
     const RelayRequest* relay = nullptr;
     bool stream = false;
     std::string_view model_id;            // the configured name, which the answer bears
+    std::optional<std::int64_t> answer_limit;   // tokens that the caller's limits leave, where the request names no number
 };
 
 // A provider's model behind a configured model.
@@ -46,6 +48,14 @@ struct Target {
     bool drains = false;                  // a client that leaves does not end it: it charges for the whole answer anyway
     bool reasoning = false;               // it thinks before it speaks: more patience, max_completion_tokens
 };
+
+// Ask::answer_limit for one target, whose own longest answer may be shorter.
+inline std::optional<std::int64_t> answer_limit_of(const Ask& ask, const Target& target)
+{
+    if (!ask.answer_limit || target.max_output <= 0)
+        return ask.answer_limit;
+    return std::min(*ask.answer_limit, target.max_output);
+}
 
 class Provider {
 public:

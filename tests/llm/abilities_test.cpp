@@ -284,6 +284,14 @@ TEST_F(Abilities, TheRoleDeveloperStaysWhereItIsKnown)
     }
 }
 
+TEST_F(Abilities, AnyOtherModelTakesTheOlderLimit)
+{
+    upstream.enqueue(completion_script("a"));
+    ASSERT_TRUE(ask(R"("max_completion_tokens":5)"));
+    EXPECT_EQ(sent(0).value("max_tokens", 0), 5);
+    EXPECT_FALSE(sent(0).contains("max_completion_tokens")) << "which Ollama and older servers do not look at";
+}
+
 TEST_F(Abilities, AReasoningModelTakesTheNewerLimitAndHasMoreTimeForItsFirstOutput)
 {
     timeouts().first_output = 150ms;

@@ -31,22 +31,25 @@ public:
                 .reason("budget_exceeded")
                 .retry_after(std::chrono::seconds(9));
         ++open;
-        co_return std::unique_ptr<model::Reservation>(std::make_unique<Kept>(*this));
+        co_return std::unique_ptr<model::Reservation>(std::make_unique<Kept>(*this, left.value_or(wish.most)));
     }
     Task<std::optional<model::TokenLevel>> level(model::Spender) override { co_return std::nullopt; }
 
     std::vector<std::string> spenders;
     std::vector<model::Wish> wishes;
     std::vector<model::Spend> settled;
+    std::optional<model::Spend> left;  // what is granted; all of the wish
     int open = 0;
     bool refuses = false;
 
 private:
     struct Kept final : model::Reservation {
-        explicit Kept(KeepingBudget& budget) : owner(budget) {}
+        Kept(KeepingBudget& budget, model::Spend granted) : owner(budget), held(granted) {}
         ~Kept() override { --owner.open; }
         void settle(const model::Spend& used) override { owner.settled.push_back(used); }
+        model::Spend amount() const override { return held; }
         KeepingBudget& owner;
+        const model::Spend held;
     };
 };
 
@@ -90,6 +93,27 @@ TEST_F(CallsWithABudget, ReservePromptAndAnswerAndSettleToWhatTheProviderSays)
     EXPECT_EQ(wish.most.cost_nano, prompt * 1000 + 100 * 10'000);
     EXPECT_THAT(limited.settled, testing::ElementsAre(model::Spend{12, 7 * 1000 + 5 * 10'000}));
     EXPECT_EQ(limited.open, 0);
+}
+
+// Else many at once would pass the limit together: what is settled is what was used.
+TEST_F(CallsWithABudget, WhatALimitLeavesBoundsTheAnswerThatNamesNoLength)
+{
+    const auto sent = [&] { return Json::parse(upstream.requests().back().body); };
+    upstream.enqueue(completion_script("answer"));
+    ASSERT_TRUE(ask());
+    EXPECT_FALSE(sent().contains("max_tokens")) << "all of the wish was granted";
+    limited.left = model::Spend{prompt + 40, 10'000'000};
+    upstream.enqueue(completion_script("answer"));
+    ASSERT_TRUE(ask());
+    EXPECT_EQ(sent().value("max_tokens", 0), 40);
+    limited.left = model::Spend{1'000'000, prompt * 1000 + 7 * 10'000};
+    upstream.enqueue(completion_script("answer"));
+    ASSERT_TRUE(ask());
+    EXPECT_EQ(sent().value("max_tokens", 0), 7) << "by what it costs";
+    upstream.enqueue(completion_script("answer"));
+    model::Completion into;
+    ASSERT_TRUE(complete(asking("hi", "gpt"), into));
+    EXPECT_EQ(sent().value("max_tokens", 0), 7);
 }
 
 TEST_F(CallsWithABudget, ABoundOfTheClientIsReservedForEachChoice)

@@ -263,6 +263,7 @@ class CachedCallers : public Cached {
 protected:
     struct Caller {
         RelayRecord record;
+        std::string refused;  // why
         boost::asio::cancellation_signal leaving;
         std::promise<void> ended;
     };
@@ -276,7 +277,8 @@ protected:
     {
         (void)gateway();
         auto work = [](CachedCallers& self, Caller& who) -> Task<void> {
-            (void)co_await self.gateway().relay(self.request, self.call, self.sink, who.record);
+            const auto result = co_await self.gateway().relay(self.request, self.call, self.sink, who.record);
+            who.refused = result ? "" : result.error().reason();
         };
         boost::asio::co_spawn(cores.at(0), work(*this, caller),
                               boost::asio::bind_cancellation_slot(
@@ -377,6 +379,33 @@ TEST_F(CachedCallers, WhatFailsBehindTheFirstIsMadeByTheNext)
     wait_for_three();
     EXPECT_EQ(second.record.completion.text, "for those who stayed");
     EXPECT_EQ(third.record.completion.text, "for those who stayed");
+    EXPECT_EQ(upstream.request_count(), 2);
+}
+
+TEST_F(CachedCallers, WhatTheProviderRefusesIsRefusedToAllWhoWait)
+{
+    upstream.enqueue({await_word(), error_script(400, "no", "invalid_request_error", "content_filter").at(0)});
+    begin_three();
+    upstream.go_on();
+    wait_for_three();
+    EXPECT_NE(first.refused, "");
+    EXPECT_EQ(second.refused, first.refused);
+    EXPECT_EQ(third.refused, first.refused);
+    EXPECT_EQ(upstream.request_count(), 1) << "each asking again would only add to its load";
+}
+
+// Those behind the first have seen nothing of what was cut.
+TEST_F(CachedCallers, AnAnswerCutBehindItsFirstWordsIsMadeByTheNext)
+{
+    request.stream = true;
+    upstream.enqueue({await_word(), send(sse_head() + chunk(role_chunk()) + chunk(text_chunk("half"))), reset()});
+    upstream.enqueue(text_stream_script("whole"));
+    begin_three();
+    upstream.go_on();
+    wait_for_three();
+    EXPECT_NE(first.refused, "");
+    EXPECT_EQ(second.record.completion.text, "whole");
+    EXPECT_EQ(third.record.completion.text, "whole");
     EXPECT_EQ(upstream.request_count(), 2);
 }
 

@@ -39,6 +39,8 @@ struct Wish {
 class Reservation {
 public:
     virtual ~Reservation() = default;
+    // What it holds: `most` of the wish, or less where a limit leaves less.
+    virtual Spend amount() const = 0;
     // Once; never waits, so that a call which is cancelled can do it on its way out.
     virtual void settle(const Spend& used) = 0;
 };

@@ -103,7 +103,7 @@ Result<TranslatedRequest> AnthropicProvider::translate(const Target& target, con
 {
     RequestOptions options;
     options.model = target.model;
-    options.max_output = target.max_output;
+    options.max_output = answer_limit_of(ask, target).value_or(target.max_output);
     options.sampling = settings_.version == version_with_sampling;
     options.json_schema = target.json_schema;
     options.stream = ask.stream;

@@ -136,12 +136,14 @@ Task<MaybeFailure> play(const Answer& answer, std::chrono::milliseconds delay, D
 
 }  // namespace
 
-Task<MaybeFailure> MockProvider::attempt(const Target&, std::size_t, const Ask& ask, Reply& reply)
+Task<MaybeFailure> MockProvider::attempt(const Target& target, std::size_t, const Ask& ask, Reply& reply)
 {
     auto conversation = ask.typed != nullptr ? Result<Conversation>(from_typed(*ask.typed, ask.context))
                                              : from_body(ask.relay->body, ask.context);
     if (!conversation)
         co_return bad_request(conversation.error());
+    if (!conversation->max_tokens)
+        conversation->max_tokens = answer_limit_of(ask, target);
     if (ask.stream && conversation->choices > 1) {
         Failure failure(FailureClass::bad_request, "The mock model streams one choice only; 'n' must be 1.");
         failure.param = "n";

@@ -130,7 +130,7 @@ Task<MaybeFailure> OpenAiProvider::send(const Target& target, std::size_t key, c
                                         Answering& into)
 {
     const BodyRules rules{target.developer_role, target.reasoning, target.json_schema, target.in_chain,
-                          repairs_of(target)};
+                          repairs_of(target), answer_limit_of(ask, target)};
     BodyNotes notes;
     const auto body = ask.relay != nullptr ? relay_body(*ask.relay, target.model, rules, notes)
                                            : typed_body(*ask.typed, target.model, ask.stream, rules, notes);

@@ -97,25 +97,24 @@ void write_messages(BodyWriter& body, std::string_view span, const schema::JsonV
     body.span(edited_messages(span, messages, edits));
 }
 
-// The limit of tokens under the name the target takes; with both given the newer one counts.
-void write_token_limit(BodyWriter& body, const schema::JsonView& older, const schema::JsonView& newer,
-                       std::string_view wanted)
-{
-    const bool has_newer = newer.kind() != schema::JsonKind::invalid && !newer.is_null();
-    const bool has_older = older.kind() != schema::JsonKind::invalid && !older.is_null();
-    if (!has_newer && !has_older)
-        return;
-    const auto& value = has_newer ? newer : older;
-    const std::string_view as_sent = has_newer ? "max_completion_tokens" : "max_tokens";
-    body.member(wanted.empty() ? as_sent : wanted, value.raw());
-}
-
-// The name the target takes for it; empty: any.
+// The name the target takes for the limit of tokens.
 std::string_view token_limit_name(const BodyRules& rules)
 {
     if (!rules.repairs.token_limit.empty())
         return rules.repairs.token_limit;
-    return rules.newer_token_limit ? "max_completion_tokens" : "";
+    return rules.newer_token_limit ? "max_completion_tokens" : "max_tokens";
+}
+
+// With both given the newer one counts.
+void write_token_limit(BodyWriter& body, const schema::JsonView& older, const schema::JsonView& newer,
+                       const BodyRules& rules)
+{
+    const bool has_newer = newer.kind() != schema::JsonKind::invalid && !newer.is_null();
+    const bool has_older = older.kind() != schema::JsonKind::invalid && !older.is_null();
+    if (has_newer || has_older)
+        body.member(token_limit_name(rules), (has_newer ? newer : older).raw());
+    else if (rules.answer_limit)
+        body.member(token_limit_name(rules), std::to_string(*rules.answer_limit));
 }
 
 constexpr std::string_view any_json = R"({"type":"json_object"})";
@@ -242,7 +241,7 @@ std::string relay_body(const RelayRequest& request, std::string_view upstream_mo
         else
             body.span(span);
     });
-    write_token_limit(body, older, newer, token_limit_name(rules));
+    write_token_limit(body, older, newer, rules);
     if (request.stream && !rules.repairs.drops("stream")) {
         body.member("stream", "true");
         if (!rules.repairs.drops("stream_options"))
@@ -276,8 +275,8 @@ std::string typed_body(const CompletionRequest& request, std::string_view upstre
         body.member("tool_choice", dump(request.tool_choice));
     if (request.temperature)
         add("temperature", dump(OrderedJson(*request.temperature)));
-    if (request.max_tokens)
-        add(token_limit_name(rules).empty() ? "max_tokens" : token_limit_name(rules), std::to_string(*request.max_tokens));
+    if (const auto most = request.max_tokens ? request.max_tokens : rules.answer_limit)
+        add(token_limit_name(rules), std::to_string(*most));
     const bool streams = stream && !repairs.drops("stream");
     if (streams)
         body.member("stream", "true");
