@@ -80,7 +80,7 @@ const std::vector<Key>& model_keys()
             "It can be held to a JSON schema; false: the schema is told in words and the answer checked"),
         key_of<Model>(
             "reasoning", [](Model& m) { return &m.reasoning; },
-            "It thinks before it speaks: timeouts.first_output_reasoning, max_completion_tokens"),
+            "It thinks before it speaks: timeouts.first_output_reasoning; max_completion_tokens in place of max_tokens"),
         key_of<Model>(
             "developer_role", [](Model& m) { return &m.developer_role; }, "It knows the role developer; false: system stands there"),
         key_of<Model>(

@@ -270,8 +270,14 @@ void resolve_provider_keys(const Variables& all, Collector& collector)
     auto& providers = collector.loaded.settings.providers;
     for (std::size_t i = 0; i < providers.size(); ++i) {
         for (const auto& name : providers[i].keys_env) {
-            if (const auto* variable = variables::filled(all, name))
-                providers[i].keys.emplace_back(variable->value);
+            const auto* variable = variables::filled(all, name);
+            const auto key = variable != nullptr ? trim(variable->value) : std::string_view();   // a file's last line break
+            if (std::any_of(key.begin(), key.end(), [](unsigned char c) { return c < ' ' || c == 0x7F; }))
+                collector.problem(collector.where("providers[" + std::to_string(i) + "].keys_env"),
+                                  "variable " + name + " of provider " + providers[i].name +
+                                      " cannot be a key: it has control characters");
+            else if (!key.empty())
+                providers[i].keys.emplace_back(std::string(key));
             else
                 collector.loaded.warnings.push_back(collector.where("providers[" + std::to_string(i) + "].keys_env") +
                                                     ": variable " + name + " of provider " + providers[i].name +

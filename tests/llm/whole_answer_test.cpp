@@ -14,7 +14,7 @@ namespace dure::llm::openai {
 namespace {
 
 const std::string usage =
-    R"("usage":{"prompt_tokens":7,"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":2}})";
+    R"("usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10,"prompt_tokens_details":{"cached_tokens":2}})";
 
 std::string answer(const std::string& message, const std::string& rest = usage)
 {
@@ -92,6 +92,44 @@ TEST(WholeAnswer, GetsWhatClientsReadAndTheServerLeftOut)
             << row;
         EXPECT_FALSE(into.usage.reported) << row;
     }
+}
+
+TEST(WholeAnswer, HasThreeNumbersOfUsageWhereTheServerSendsTwo)
+{
+    const auto three = Json::parse(R"({"prompt_tokens":3,"completion_tokens":2,"x":1,"total_tokens":5})");
+    for (const auto* sent : {R"({"prompt_tokens":3,"completion_tokens":2,"x":1})",
+                             R"({"prompt_tokens":3,"completion_tokens":2,"x":1,"total_tokens":"5"})"}) {
+        model::Completion whole, streamed;
+        std::string body;
+        const auto text = answer(R"({"role":"assistant","content":"a","refusal":null})", R"("usage":)" + std::string(sent));
+        ASSERT_FALSE(read_whole(text, "m", whole, &body));
+        EXPECT_EQ(Json::parse(body).at("usage"), three) << sent;
+        ChunkReader reader(streamed, 1);
+        reader.read_document(OrderedJson::parse(R"({"choices":[],"usage":)" + std::string(sent) + "}"));
+        EXPECT_EQ(Json::parse(reader.usage()), three) << sent;
+    }
+}
+
+TEST(WholeAnswer, OfToolCallsWithoutTextHasNoContent)
+{
+    model::Completion into;
+    std::string body;
+    ASSERT_FALSE(read_whole(
+        answer(R"({"content":"","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]})"), "m",
+        into, &body));
+    EXPECT_TRUE(Json::parse(body)["choices"][0]["message"]["content"].is_null()) << body;
+}
+
+// They would fill limits and bills; an estimate takes their place.
+TEST(WholeAnswer, NumbersThatNobodyCanHaveUsedAreNoReport)
+{
+    const auto numbers = usage_of(OrderedJson::parse(R"({"prompt_tokens":9223372036854775807,"completion_tokens":5})"));
+    EXPECT_FALSE(numbers.reported);
+    EXPECT_EQ(numbers.total(), 0);
+    for (const auto* cost : {"1e300", "-5", "10001"})
+        EXPECT_EQ(usage_of(OrderedJson::parse(R"({"prompt_tokens":1,"cost":)" + std::string(cost) + "}")).cost_nano, std::nullopt)
+            << cost;
+    EXPECT_EQ(usage_of(OrderedJson::parse(R"({"prompt_tokens":1,"cost":0})")).cost_nano, 0);
 }
 
 TEST(WholeAnswer, TellsItsTimeInWholeSeconds)

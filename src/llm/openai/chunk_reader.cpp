@@ -403,6 +403,11 @@ void ChunkReader::note_usage(const model::Usage& usage, std::string json)
         return;
     completion_.usage = usage;
     usage_ = std::move(json);
+    if (usage.reported && !has_all_numbers(usage_)) {
+        auto whole = OrderedJson::parse(usage_);
+        complete_usage(whole, usage);
+        usage_ = dump(whole);
+    }
 }
 
 bool ChunkReader::complete() const

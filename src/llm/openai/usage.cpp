@@ -1,4 +1,4 @@
-// See usage.hpp. What cannot be counted counts as nothing, and no number is taken for more than it can be.
+// See usage.hpp. What cannot be counted counts as nothing, and what no answer can have used is taken for no report at all.
 #include "llm/openai/usage.hpp"
 
 #include <algorithm>
@@ -11,6 +11,8 @@ namespace dure::llm::openai {
 namespace usages {
 
 constexpr std::int64_t most = 9'000'000'000'000'000;
+constexpr std::int64_t most_believed = 1'000'000'000;   // tokens of one answer; context windows have a few millions
+constexpr double most_believed_dollars = 10'000;
 constexpr std::size_t most_plain_digits = 15;   // below `most`
 
 std::int64_t count_of(const OrderedJson& object, const char* name)
@@ -28,10 +30,22 @@ std::int64_t count_of(const schema::JsonView& value)
     return static_cast<std::int64_t>(std::clamp(value.as_double().value_or(0), 0.0, 9e15));
 }
 
-// OpenRouter's usage.cost: US dollars.
-std::int64_t nano_dollars(double dollars)
+// OpenRouter's usage.cost: US dollars. Nothing, and the prices count, where it cannot be one.
+std::optional<std::int64_t> nano_dollars(double dollars)
 {
-    return static_cast<std::int64_t>(std::llround(std::clamp(dollars, 0.0, 1e6) * 1e9));
+    if (!(dollars >= 0) || dollars > most_believed_dollars)
+        return std::nullopt;
+    return static_cast<std::int64_t>(std::llround(dollars * 1e9));
+}
+
+// Numbers that nobody can have used would fill limits and bills: an estimate is nearer to the truth.
+void forget_the_impossible(model::Usage& numbers)
+{
+    if (numbers.prompt_tokens <= most_believed && numbers.completion_tokens <= most_believed)
+        return;
+    const auto cost = numbers.cost_nano;
+    numbers = model::Usage();
+    numbers.cost_nano = cost;
 }
 
 }  // namespace usages
@@ -49,6 +63,7 @@ model::Usage usage_of(const OrderedJson& usage)
     numbers.completion_tokens = count_of(usage, "completion_tokens");
     numbers.cached_tokens = count_of(usage.value("prompt_tokens_details", OrderedJson()), "cached_tokens");
     numbers.reasoning_tokens = count_of(usage.value("completion_tokens_details", OrderedJson()), "reasoning_tokens");
+    forget_the_impossible(numbers);
     return numbers;
 }
 
@@ -60,12 +75,34 @@ void read_usage(const OrderedJson& document, model::Usage& into)
         into = usage_of(*usage);
 }
 
+bool has_all_numbers(std::string_view usage)
+{
+    for (const std::string_view name : {"\"prompt_tokens\"", "\"completion_tokens\"", "\"total_tokens\""}) {
+        const auto at = usage.find(name);
+        const auto value = at == usage.npos ? at : usage.find_first_not_of(": \t\r\n", at + name.size());
+        if (value == usage.npos || usage[value] < '0' || usage[value] > '9')
+            return false;
+    }
+    return true;
+}
+
+void complete_usage(OrderedJson& usage, const model::Usage& numbers)
+{
+    const std::pair<const char*, std::int64_t> all[] = {{"prompt_tokens", numbers.prompt_tokens},
+                                                        {"completion_tokens", numbers.completion_tokens},
+                                                        {"total_tokens", numbers.total()}};
+    for (const auto& [name, number] : all)
+        if (const auto found = usage.find(name); found == usage.end() || !found->is_number())
+            usage[name] = number;
+}
+
 bool UsageCursor::usage(model::Usage& numbers, std::string_view& text)
 {
     const auto start = at_;
     numbers = model::Usage();
     if (!object([&](std::string_view key, std::size_t, std::size_t) { return usage_member(key, numbers); }))
         return false;
+    usages::forget_the_impossible(numbers);
     text = text_.substr(start, at_ - start);
     return true;
 }

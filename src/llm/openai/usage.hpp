@@ -11,6 +11,11 @@ model::Usage usage_of(const OrderedJson& usage);
 // Of a whole answer or an error; without an object `usage` it stays as it is.
 void read_usage(const OrderedJson& document, model::Usage& into);
 
+// Clients read three numbers, and some servers send two of them.
+bool has_all_numbers(std::string_view usage);
+// The object with those that were missing; `numbers` are what it says.
+void complete_usage(OrderedJson& usage, const model::Usage& numbers);
+
 // For the scanners of chunks and whole answers: both meet usage, which is an object then.
 class UsageCursor : public JsonCursor {
 protected:

@@ -97,6 +97,8 @@ std::pair<std::string, std::string> normalise_message(OrderedJson& message, cons
         message["reasoning_content"] = newer;
     message.erase("reasoning");
     normalise_calls(message, into);
+    if (message.contains("tool_calls") && message["content"] == "")
+        message["content"] = nullptr;   // openai-clients §5
     std::string native;
     auto finish = normal_finish(told, message.contains("tool_calls"), native);
     if (finish.empty())
@@ -222,7 +224,9 @@ MaybeFailure read_whole(std::string_view body, std::string_view model, model::Co
     if (client_body == nullptr)
         return std::nullopt;
     complete_form(document);
-    if (!into.usage.reported && ask != nullptr)
+    if (into.usage.reported)
+        complete_usage(document["usage"], into.usage);
+    else if (ask != nullptr)
         document["usage"] = estimated_usage(prompt_tokens_of(*ask), into);
     *client_body = dump(document);
     return std::nullopt;
