@@ -251,7 +251,9 @@ Error to_error(const Failure& failure)
     auto error = Error(code, to_valid_utf8(message)).reason(std::move(reason)).detail(redact(failure.detail));
     if (!failure.param.empty())
         (void)std::move(error).param(failure.param);
-    if (failure.retry_after) {
+    if (failure.cooled_for) {
+        (void)std::move(error).retry_after(std::max(std::chrono::ceil<std::chrono::seconds>(*failure.cooled_for), std::chrono::seconds(1)));
+    } else if (failure.retry_after) {
         const auto whole = std::chrono::ceil<std::chrono::seconds>(*failure.retry_after);
         (void)std::move(error).retry_after(std::max(whole, std::chrono::seconds(1)));
     } else if (failure.kind == FailureClass::rate_limit) {   // the target is cooled down for as long

@@ -248,6 +248,13 @@ MaybeFailure blamed(const MaybeFailure& failure, const Ask& ask, Steady::time_po
     return of_the_request ? MaybeFailure(Failure(FailureClass::cancelled, "")) : failure;
 }
 
+// A provider's own word may be shorter than the cool-down, which grows, or longer than any.
+void note_cool_down(MaybeFailure& failure, const Target& target, std::size_t key, Steady::time_point now)
+{
+    if (failure && failure->kind == FailureClass::rate_limit)
+        failure->cooled_for = std::chrono::ceil<std::chrono::milliseconds>(target.health->cooled_for(key, now));
+}
+
 }  // namespace
 
 Task<MaybeFailure> Gateway::State::attempt(const Catalog& catalog, const ModelEntry& model, const Target& target,
@@ -283,6 +290,7 @@ Task<MaybeFailure> Gateway::State::attempt(const Catalog& catalog, const ModelEn
     const auto end = Steady::now();
     const auto told = blamed(failure, ask, end);
     admitted.ended(told, end);
+    note_cool_down(failure, target, key, end);
     log_failure(target, key, ask, reply, told);
     if (!note.ended(told, end))
         co_await note.kept();
@@ -298,6 +306,7 @@ Task<MaybeFailure> Gateway::State::drained(Task<MaybeFailure> work, AttemptAtHan
     const auto end = Steady::now();
     const auto told = blamed(failure, at_hand.ask, end);
     at_hand.admitted.ended(told, end);
+    note_cool_down(failure, at_hand.target, at_hand.key, end);
     log_failure(at_hand.target, at_hand.key, at_hand.ask, reply, told);
     if (!reply.reader_gone()) {
         if (!at_hand.note.ended(told, end))

@@ -218,6 +218,12 @@ void TargetHealth::cool(std::size_t key, const Failure& failure, Steady::time_po
     state.cooled_until = std::max(state.cooled_until, now + pause);
 }
 
+Steady::duration TargetHealth::cooled_for(std::size_t key, Steady::time_point now)
+{
+    const std::lock_guard lock(guard_);
+    return std::max(keys_[key].cooled_until - now, Steady::duration::zero());
+}
+
 void TargetHealth::count(bool failed, Steady::time_point now)
 {
     const auto number = second_of(now);

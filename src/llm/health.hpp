@@ -77,6 +77,8 @@ public:
     // For how long, then.
     std::optional<Steady::duration> overtaken(std::size_t key, Steady::time_point now, Era began) const;
     Breaker breaker(Steady::time_point now);
+    // Zero: it is not cooled down.
+    Steady::duration cooled_for(std::size_t key, Steady::time_point now);
 
     // Whether admit() would give a key, as far as can be told without taking one.
     bool open(Steady::time_point now) const;

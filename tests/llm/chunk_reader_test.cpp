@@ -135,14 +135,14 @@ TEST(ChunkReader, UsageWithoutNumbersReplacesNone)
     for (const std::string last : {"{}", R"({"prompt_tokens":null,"completion_tokens":null})", R"({"cost":0})"}) {
         model::Completion answer;
         ChunkReader reader(answer, 1);
-        for (const auto& usage : {std::string(R"({"prompt_tokens":5,"completion_tokens":2})"), last}) {
+        for (const auto& usage : {std::string(R"({"prompt_tokens":5,"completion_tokens":2,"total_tokens":7})"), last}) {
             const auto event = R"({"object":"chat.completion.chunk","choices":[],"usage":)" + usage + "}";
             reader.read("", event);
             EXPECT_EQ(answer.usage.total(), 7) << event;
             EXPECT_TRUE(reader.read_quick("", event));
             EXPECT_EQ(answer.usage.total(), 7) << event;
             EXPECT_TRUE(answer.usage.reported);
-            EXPECT_EQ(reader.usage(), R"({"prompt_tokens":5,"completion_tokens":2})");
+            EXPECT_EQ(reader.usage(), R"({"prompt_tokens":5,"completion_tokens":2,"total_tokens":7})");
         }
     }
 }

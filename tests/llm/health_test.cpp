@@ -178,7 +178,9 @@ TEST_F(Health, CoolDownsWithoutAHeaderGrow)
     for (const auto pause : {5s, 10s, 20s, 40s, 60s, 60s}) {
         fail(FailureClass::rate_limit);
         EXPECT_EQ(admit().free_in, pause);
+        EXPECT_EQ(target.cooled_for(0, now), pause);
         now += pause;
+        EXPECT_EQ(target.cooled_for(0, now), 0s);
         ASSERT_TRUE(admit().key);
     }
     succeed();

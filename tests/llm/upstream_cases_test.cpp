@@ -34,6 +34,14 @@ TEST_F(UpstreamCases, Case02_A429FarAwayGoesToTheNextTargetAndCoolsThisOne)
     EXPECT_EQ(upstream.request_count(), 1) << "it is cooled down";
 }
 
+TEST_F(UpstreamCases, Case02_TheClientIsToldToComeBackWhenTheTargetDoes)
+{
+    always(limited({{"Retry-After", "31536000"}}));
+    EXPECT_EQ(whole_now().error().extra().retry_after, 600s);
+    EXPECT_EQ(whole_now().error().extra().retry_after, 600s) << "nothing is sent there";
+    EXPECT_EQ(upstream.request_count(), 1);
+}
+
 TEST_F(UpstreamCases, Case03_A429WithoutHeaderTakesTheOtherKeyFirst)
 {
     settings.providers.at(0).keys.emplace_back("sk-provider-secret-2");
