@@ -53,7 +53,10 @@ graph::Update requested(const AgentRun& run, const model::Completion& turn)
         if (is_client_tool(run, call.name) && mend_arguments(call)) {
             if (one_call_at_a_time(run.request) && !update["client_calls"].empty())
                 continue;   // the model was told, and asks again when it has the first result
-            update["client_calls"].push_back(call_to_json(call));
+            auto& calls = update["client_calls"];
+            calls.push_back(call_to_json(call));
+            if (calls.size() == 1 && turn.reasoning_details.is_array())
+                calls[0]["reasoning_details"] = Json(turn.reasoning_details);   // of the whole turn
             continue;
         }
         update["calls"].push_back(call_to_json(call));

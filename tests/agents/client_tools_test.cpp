@@ -54,6 +54,23 @@ TEST_F(ClientToolsTest, MixedCallsRunTheServersAndReturnTheClients)
     EXPECT_EQ(record.path, (Names{"tool_selector", "router", "executor", "summarizer"}));
 }
 
+// The client sends them back with its results; who signed them refuses the next turn without them (llm-upstreams §5).
+TEST_F(ClientToolsTest, SignedThoughtsOfACallGoToTheClient)
+{
+    const Json thought = {{"type", "reasoning.text"}, {"text", "hm"}, {"signature", "sig"}, {"index", 0}};
+    request.client_tools = {client_tool("lookup")};
+    upstream.enqueue(dure::test::stream_script(
+        {dure::test::role_chunk(), dure::test::delta_chunk({{"reasoning_details", Json::array({thought})}}),
+         dure::test::tool_chunk(dure::test::tool_call_json(0, "k1", "lookup", "{}")),
+         dure::test::finish_chunk("tool_calls"), dure::test::usage_chunk()}));
+    ASSERT_TRUE(ask("find a").has_value());
+    EXPECT_EQ(Json(record.completion.reasoning_details), Json::array({thought}));
+    upstream.enqueue(turn({"plain"}));
+    record = {};
+    ASSERT_TRUE(ask("hello").has_value());
+    EXPECT_TRUE(record.completion.reasoning_details.is_null());
+}
+
 TEST_F(ClientToolsTest, ArgumentsForTheClientAreOneJsonObject)
 {
     request.client_tools = {client_tool("lookup")};

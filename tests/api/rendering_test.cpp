@@ -222,6 +222,20 @@ TEST(Chunks, HaveTheSameHeadAndTheDeltasOfTheirPiece)
     EXPECT_EQ(chunks[6]["usage"]["total_tokens"], 7);
 }
 
+TEST(Chunks, GiveWhatAProviderWantsBackOneByOne)
+{
+    const ChunkWriter writer("id", 7, "m");
+    std::string out;
+    writer.reasoning_details(out, OrderedJson());
+    EXPECT_EQ(out, "");
+    writer.reasoning_details(out, OrderedJson::array({{{"signature", "s"}}, {{"data", std::string(130 << 10, 'x')}}}));
+    const auto chunks = chunks_of(out);
+    ASSERT_EQ(chunks.size(), 2u);
+    EXPECT_EQ(chunks[0]["choices"][0]["delta"], Json::parse(R"({"reasoning_details":[{"signature":"s"}]})"));
+    EXPECT_EQ(chunks[1]["choices"][0]["delta"], Json::parse(R"({"dure_left_out":["reasoning_details"]})"))
+        << "no line of a client's could hold it";
+}
+
 TEST(Chunks, AStatusIsAnEventWithoutAChoice)
 {
     const ChunkWriter writer("id", 7, "m");

@@ -111,7 +111,7 @@ TEST(AnthropicRequest, SamplingAndThinkingDependOnTheVersion)
     EXPECT_EQ(plain(newer.body["thinking"]), Json::parse(R"({"type":"adaptive"})"));
     EXPECT_EQ(newer.body["output_config"]["effort"], "high");
     const auto older = translated(request, true);
-    EXPECT_EQ(plain(older.body["thinking"]), Json::parse(R"({"type":"enabled","budget_tokens":3999})"));
+    EXPECT_EQ(plain(older.body["thinking"]), Json::parse(R"({"type":"enabled","budget_tokens":2000})"));
     EXPECT_FALSE(older.body.contains("temperature")) << "not together with thinking";
     const auto sampled = translated(R"({"messages":[],"temperature":1.7,"top_k":4})", true);
     EXPECT_EQ(sampled.body["temperature"], 1.0);

@@ -11,6 +11,7 @@ namespace {
 
 // A line stays well under 64 KiB even when every byte needs a six-byte escape (openai-clients §6.1).
 constexpr std::size_t longest_delta = 10 * 1024;
+constexpr std::size_t longest_detail = 120 * 1024;   // it cannot be cut; clients break at lines of 128 KiB
 
 }  // namespace
 
@@ -79,6 +80,20 @@ void ChunkWriter::piece(std::string& out, const model::Piece& piece) const
         tool_call_delta(out, call);
 }
 
+void ChunkWriter::reasoning_details(std::string& out, const OrderedJson& details) const
+{
+    if (!details.is_array())
+        return;
+    for (const auto& detail : details) {
+        const auto text = dump(detail);
+        out += head_;
+        out += R"({"index":0,"delta":{)";
+        out += text.size() > longest_detail ? R"("dure_left_out":["reasoning_details"])"
+                                            : "\"reasoning_details\":[" + text + "]";
+        out += R"(},"logprobs":null,"finish_reason":null}]})" "\n\n";
+    }
+}
+
 void ChunkWriter::status(std::string& out, const Status& status) const
 {
     out += head_;
@@ -104,10 +119,13 @@ void ChunkWriter::usage(std::string& out, const model::Usage& usage) const
 
 OrderedJson usage_json(const model::Usage& usage)
 {
+    OrderedJson prompt{{"cached_tokens", usage.cached_tokens}};
+    if (usage.cache_write_tokens > 0)
+        prompt["cache_write_tokens"] = usage.cache_write_tokens;
     return OrderedJson{{"prompt_tokens", usage.prompt_tokens},
                        {"completion_tokens", usage.completion_tokens},
                        {"total_tokens", usage.total()},
-                       {"prompt_tokens_details", {{"cached_tokens", usage.cached_tokens}}},
+                       {"prompt_tokens_details", std::move(prompt)},
                        {"completion_tokens_details", {{"reasoning_tokens", usage.reasoning_tokens}}}};
 }
 
@@ -120,6 +138,8 @@ std::string completion_json(std::string_view id, std::int64_t created, std::stri
     message["refusal"] = completion.refusal.empty() ? OrderedJson(nullptr) : OrderedJson(completion.refusal);
     if (!completion.reasoning.empty())
         message["reasoning_content"] = completion.reasoning;
+    if (completion.reasoning_details.is_array())
+        message["reasoning_details"] = completion.reasoning_details;
     for (const auto& call : completion.tool_calls)
         message["tool_calls"].push_back(
             {{"id", call.id},

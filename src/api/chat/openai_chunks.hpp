@@ -23,6 +23,8 @@ public:
     // Each appends whole "data: …\n\n" events.
     void role(std::string& out) const;
     void piece(std::string& out, const model::Piece& piece) const;
+    // What the provider wants back with the results of the calls, an array; nothing for null.
+    void reasoning_details(std::string& out, const OrderedJson& details) const;
     void status(std::string& out, const Status& status) const;
     void finish(std::string& out, std::string_view reason) const;
     void usage(std::string& out, const model::Usage& usage) const;

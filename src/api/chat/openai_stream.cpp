@@ -188,6 +188,7 @@ Task<Result<void>> OpenAiStream::finish(bool include_usage)
     if (!relayed_) {
         role_first();
         close_status();
+        chunks_.reasoning_details(buffer_, answer_.completion.reasoning_details);
         chunks_.finish(buffer_, answer_.completion.finish_reason);
         if (include_usage)
             chunks_.usage(buffer_, answer_.completion.usage);

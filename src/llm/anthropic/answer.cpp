@@ -6,6 +6,7 @@
 
 #include "dure/base/clock.hpp"
 #include "dure/base/text.hpp"
+#include "llm/anthropic/messages.hpp"
 #include "llm/openai/json_text.hpp"
 
 namespace dure::llm::anthropic {
@@ -232,7 +233,7 @@ void EventTranslator::stop_block(const OrderedJson& event, std::vector<OrderedJs
     else if (block.kind == Kind::redacted)
         detail = {{"type", "reasoning.encrypted"}, {"data", block.data}};
     if (!detail.is_null()) {
-        detail["format"] = "anthropic-claude-v1";
+        detail["format"] = thinking_format;
         detail["index"] = index_of(event);
         OrderedJson kept;
         kept["reasoning_details"].push_back(std::move(detail));
@@ -291,7 +292,7 @@ OrderedJson reasoning_detail(const OrderedJson& block, std::size_t index)
                                     {"text", words(block, "thinking")},
                                     {"signature", words(block, "signature")}}
                       : OrderedJson{{"type", "reasoning.encrypted"}, {"data", words(block, "data")}};
-    detail["format"] = "anthropic-claude-v1";
+    detail["format"] = thinking_format;
     detail["index"] = index;
     return detail;
 }

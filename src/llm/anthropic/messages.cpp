@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <string>
 
+#include "dure/base/text.hpp"
+
 namespace dure::llm::anthropic {
 
 namespace {
@@ -87,14 +89,25 @@ Result<OrderedJson> blocks_of(const OrderedJson& content, const std::string& pla
     return blocks;
 }
 
-// Thinking of an earlier turn goes back unchanged.
+// Ids are of letters, digits, _ and - there; those of other providers stand for themselves in that form, the same for a call and its result.
+std::string tool_id(const std::string& id)
+{
+    const auto fits = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    };
+    return std::all_of(id.begin(), id.end(), fits) ? id : "toolu_" + hex(sha256(id)).substr(0, 32);
+}
+
+// Thinking of an earlier turn goes back unchanged. What another provider has signed or sealed would be refused.
 void add_thinking(const OrderedJson& message, OrderedJson& blocks)
 {
     const auto details = message.find("reasoning_details");
     if (details == message.end() || !details->is_array())
         return;
     for (const auto& detail : *details) {
-        const auto type = text_at(detail, "type");
+        const auto type = text_at(detail, "type"), format = text_at(detail, "format");
+        if (!format.empty() && format != thinking_format)
+            continue;
         if (type == "reasoning.text" && !text_at(detail, "signature").empty())
             blocks.push_back({{"type", "thinking"},
                               {"thinking", text_at(detail, "text")},
@@ -104,7 +117,7 @@ void add_thinking(const OrderedJson& message, OrderedJson& blocks)
     }
 }
 
-Result<void> add_tool_uses(const OrderedJson& message, const std::string& place, OrderedJson& blocks)
+Result<void> add_tool_uses(const OrderedJson& message, const std::string& place, OrderedJson& blocks, WrittenBy history)
 {
     const auto calls = message.find("tool_calls");
     if (calls == message.end() || !calls->is_array())
@@ -118,10 +131,12 @@ Result<void> add_tool_uses(const OrderedJson& message, const std::string& place,
         const auto text = text_at(function, "arguments");
         auto input = text.find_first_not_of(" \t\r\n") == std::string::npos ? OrderedJson::object()
                                                                             : OrderedJson::parse(text, nullptr, false);
+        if (!input.is_object() && history == WrittenBy::agent)
+            input = OrderedJson::object();   // the call's result tells the model what was wrong with it
         if (!input.is_object())
             return wrong_message(here + ".arguments", "must be a JSON object in a string.");
         blocks.push_back({{"type", "tool_use"},
-                          {"id", text_at(call, "id")},
+                          {"id", tool_id(text_at(call, "id"))},
                           {"name", text_at(function, "name")},
                           {"input", std::move(input)}});
     }
@@ -145,7 +160,8 @@ void add_result(OrderedJson& turns, OrderedJson result)
     blocks.insert(at, std::move(result));
 }
 
-Result<void> add_message(const OrderedJson& message, const std::string& place, TranslatedMessages& into)
+Result<void> add_message(const OrderedJson& message, const std::string& place, WrittenBy history,
+                         TranslatedMessages& into)
 {
     if (!message.is_object())
         return wrong_message(place, "must be an object.");
@@ -163,7 +179,7 @@ Result<void> add_message(const OrderedJson& message, const std::string& place, T
         return {};
     }
     if (role == "tool") {
-        OrderedJson result = {{"type", "tool_result"}, {"tool_use_id", text_at(message, "tool_call_id")}};
+        OrderedJson result = {{"type", "tool_result"}, {"tool_use_id", tool_id(text_at(message, "tool_call_id"))}};
         if (!blocks.empty())
             result["content"] = std::move(blocks);
         if (message.value("is_error", OrderedJson()) == true)
@@ -179,7 +195,7 @@ Result<void> add_message(const OrderedJson& message, const std::string& place, T
     for (auto& block : blocks)
         all.push_back(std::move(block));
     if (role == "assistant")
-        if (auto added = add_tool_uses(message, place, all); !added)
+        if (auto added = add_tool_uses(message, place, all, history); !added)
             return added;
     if (all.empty())
         return {};
@@ -191,13 +207,13 @@ Result<void> add_message(const OrderedJson& message, const std::string& place, T
 
 }  // namespace
 
-Result<TranslatedMessages> translate_messages(const OrderedJson& messages)
+Result<TranslatedMessages> translate_messages(const OrderedJson& messages, WrittenBy history)
 {
     TranslatedMessages all;
     if (!messages.is_array())
         return wrong_message("messages", "must be a list.");
     for (std::size_t i = 0; i < messages.size(); ++i)
-        if (auto added = add_message(messages[i], "messages[" + std::to_string(i) + "]", all); !added)
+        if (auto added = add_message(messages[i], "messages[" + std::to_string(i) + "]", history, all); !added)
             return added.error();
     return all;
 }

@@ -107,6 +107,7 @@ Result<TranslatedRequest> AnthropicProvider::translate(const Target& target, con
     options.sampling = settings_.version == version_with_sampling;
     options.json_schema = target.json_schema;
     options.stream = ask.stream;
+    options.of_agent = ask.typed != nullptr;
     openai::BodyNotes notes;
     auto request =
         ask.relay != nullptr

@@ -60,7 +60,8 @@ public:
 
     Result<TranslatedRequest> run()
     {
-        auto messages = translate_messages(member(request_, "messages"));
+        auto messages = translate_messages(member(request_, "messages"),
+                                           options_.of_agent ? WrittenBy::agent : WrittenBy::client);
         if (!messages)
             return messages.error();
         auto& body = out_.body;
@@ -156,20 +157,30 @@ private:
             return;
         if (effort == "minimal")
             effort = "low";
-        thinks_ = true;
+        thinks_ = !demands_tool();
         if (!options_.sampling) {
-            out_.body["thinking"]["type"] = "adaptive";
             out_.body["output_config"]["effort"] = effort;
+            if (thinks_)
+                out_.body["thinking"]["type"] = "adaptive";
             return;
         }
         const auto wish = effort == "low" ? smallest_thinking_budget : effort == "medium" ? 8192 : 16384;
         const auto limit = out_.body["max_tokens"].get<std::int64_t>();
-        if (limit <= smallest_thinking_budget) {   // no room for a budget
+        if (limit <= smallest_thinking_budget || !thinks_) {   // no room for a budget
             thinks_ = false;
             out_.dropped.emplace_back("reasoning_effort");
             return;
         }
-        out_.body["thinking"] = {{"type", "enabled"}, {"budget_tokens", std::min<std::int64_t>(wish, limit - 1)}};
+        // The budget is a part of max_tokens: the answer needs room too.
+        const auto budget = std::max<std::int64_t>(smallest_thinking_budget, std::min<std::int64_t>(wish, limit / 2));
+        out_.body["thinking"] = {{"type", "enabled"}, {"budget_tokens", budget}};
+    }
+
+    // A model that thinks cannot be forced to call.
+    bool demands_tool() const
+    {
+        const auto& kind = member(member(out_.body, "tool_choice"), "type");
+        return kind == "any" || kind == "tool";
     }
 
     void sampling()

@@ -16,6 +16,7 @@ struct RequestOptions {
     bool sampling = false;  // anthropic-version 2023-06-01: temperature, top_p, top_k, thinking budgets
     bool json_schema = true;              // the model can be held to a schema
     bool stream = false;
+    bool of_agent = false;                // the messages are the agent's own history
 };
 
 struct TranslatedRequest {
