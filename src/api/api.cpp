@@ -41,6 +41,12 @@ bool is_guarded(std::string_view path)
     return path.starts_with("/v1/") || path.starts_with("/api/");
 }
 
+// The database's failures, not the caller's.
+bool is_away(const Error& error)
+{
+    return error.code() == Errc::unavailable || error.code() == Errc::timeout;
+}
+
 Error two_credentials()
 {
     return Error(Errc::invalid_argument, "A request carries one credential only.").reason("two_credentials");
@@ -219,9 +225,13 @@ Task<Result<void>> Api::State::admit(RequestContext& context, const Access& acce
     } else {
         auto principal = co_await parts.authenticator.authenticate(*shown, context.head().client_address,
                                                                    context.head().request_id);
-        if (!principal)
+        auto known_before = principal || !access.without_database || !is_away(principal.error())
+                                ? nullptr
+                                : parts.authenticator.last_known(*shown);
+        if (!principal && !known_before)
             co_return principal.error();
-        context.caller = std::make_shared<const auth::Principal>(std::move(*principal));
+        context.caller = known_before ? std::move(known_before)
+                                      : std::make_shared<const auth::Principal>(std::move(*principal));
     }
     auto counted = count_at_once(context, access.rate);
     if (!counted)

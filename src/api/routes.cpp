@@ -29,7 +29,7 @@ std::vector<Route> routes(const ApiParts* parts)
     const auto person = Access::person();
     const auto manager = Access::person("users:manage");
     const auto tool_user = Access::permission("tools:execute");
-    const auto metrics_reader = Access::permission("metrics:read");
+    const auto metrics_reader = Access::permission("metrics:read").also_without_database();
     std::vector<Route> table;
     const auto add = [&](http::Method method, std::string_view pattern, Access access, auto make_handler, Doc doc) {
         table.push_back({method, pattern, access, parts ? make_handler(*parts) : Handler(), std::move(doc)});

@@ -37,11 +37,20 @@ struct Access {
         return copy;
     }
 
+    // Open while the database is away to who was known before.
+    constexpr Access also_without_database() const
+    {
+        auto copy = *this;
+        copy.without_database = true;
+        return copy;
+    }
+
     bool is_open;
     std::string_view needed;   // empty: none beyond a credential
     bool people_only = false;
     RateClass rate = RateClass::requests;
     bool socket = false;
+    bool without_database = false;
 };
 
 // An answer beside the usual one.

@@ -21,6 +21,7 @@ namespace dure::auth {
 namespace callers {
 
 constexpr UnixMillis usage_interval = 60000;
+constexpr std::chrono::hours longest_trust_without_database{1};
 
 Error refusal(const char* message)
 {
@@ -274,6 +275,17 @@ std::shared_ptr<const Principal> Authenticator::remembered(std::optional<std::st
     return {caller, &caller->principal};
 }
 
+std::shared_ptr<const Principal> Authenticator::last_known(std::optional<std::string_view> authorization) const
+{
+    const auto& state = *state_;
+    if (!authorization)
+        return nullptr;
+    auto caller = state_->cache.find_old(sha256_digest(callers::bearer_of(*authorization)));
+    const bool good = caller && !(caller->expires_at && *caller->expires_at <= state.clock.now()) &&
+                      state.clock.steady_now() - caller->read_at < callers::longest_trust_without_database;
+    return good ? std::shared_ptr<const Principal>{caller, &caller->principal} : nullptr;
+}
+
 Task<Result<Principal>> Authenticator::authenticate(std::optional<std::string_view> authorization,
                                                     std::string_view address, std::string_view request_id)
 {
@@ -291,8 +303,11 @@ Task<Result<Principal>> Authenticator::authenticate(std::optional<std::string_vi
             co_return callers::wrong_key();   // no guess: neither key nor token can look like this
         auto found = is_key ? co_await state->look_up(hash, address)
                             : co_await state->look_up_token(hash, credential, address);
-        if (!found)
+        if (!found) {
+            if (found.error().code() == Errc::unauthenticated)
+                state->cache.drop(hash);
             co_return found.error();
+        }
         caller = std::move(*found);
     }
     if (caller->expires_at && *caller->expires_at <= state->clock.now())

@@ -42,6 +42,21 @@ std::shared_ptr<KnownCaller> KeyCache::find(const Sha256& hash, Steady::time_poi
     return found->second;
 }
 
+std::shared_ptr<KnownCaller> KeyCache::find_old(const Sha256& hash)
+{
+    auto& shard = shard_of(hash);
+    const std::lock_guard lock(shard.guard);
+    const auto found = shard.callers.find(hash);
+    return found == shard.callers.end() ? nullptr : found->second;
+}
+
+void KeyCache::drop(const Sha256& hash)
+{
+    auto& shard = shard_of(hash);
+    const std::lock_guard lock(shard.guard);
+    shard.callers.erase(hash);
+}
+
 void KeyCache::store(const Sha256& hash, std::shared_ptr<KnownCaller> caller, std::uint64_t generation)
 {
     auto& shard = shard_of(hash);

@@ -37,6 +37,10 @@ public:
     std::uint64_t generation() const { return generation_.load(); }
 
     std::shared_ptr<KnownCaller> find(const Sha256& hash, Steady::time_point now);
+    // However long ago it was read, as long as there was room for it.
+    std::shared_ptr<KnownCaller> find_old(const Sha256& hash);
+    // It is not good any more, or never was.
+    void drop(const Sha256& hash);
     void store(const Sha256& hash, std::shared_ptr<KnownCaller> caller, std::uint64_t generation);
     void forget_key(std::string_view hash);  // as hexadecimal digits; anything else is no key's
     void forget_user(std::string_view user_id);

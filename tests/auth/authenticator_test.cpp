@@ -206,6 +206,26 @@ TEST_F(Authentication, SeesChangesElsewhereAfterFiveSecondsAtTheLatest)
     EXPECT_TRUE(enter(header));    // refusals are not remembered
 }
 
+// For the time without a database: what was known last, for an hour, and nothing that was seen to have ended.
+TEST_F(Authentication, KnowsForAnHourWhoCameLast)
+{
+    const auto header = "Bearer " + key_named("mine");
+    EXPECT_EQ(authenticator_->last_known(header), nullptr);
+    ASSERT_TRUE(enter(header));
+    clock_.step(std::chrono::minutes(59));
+    ASSERT_NE(authenticator_->last_known(header), nullptr);
+    EXPECT_EQ(authenticator_->last_known(header)->user_id, "u1");
+    EXPECT_EQ(authenticator_->last_known("Bearer " + key_named("another")), nullptr);
+    clock_.step(std::chrono::minutes(1));
+    EXPECT_EQ(authenticator_->last_known(header), nullptr);
+    ASSERT_TRUE(enter(header));
+    change_user("u1", [](model::User& user) { user.is_active = false; });
+    clock_.step(std::chrono::seconds(5));
+    ASSERT_NE(authenticator_->last_known(header), nullptr);
+    EXPECT_FALSE(enter(header));
+    EXPECT_EQ(authenticator_->last_known(header), nullptr) << "it was seen to have ended";
+}
+
 TEST_F(Authentication, ForgetsARevokedKeyAtOnce)
 {
     const auto header = "Bearer " + key_named("mine");

@@ -127,6 +127,9 @@ TEST(OnPostgres, WithoutTheDatabaseStateIs503AndComesBackByItself)
         EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s);
     }
     EXPECT_EQ(fetch(server.port(), raw_request("GET", "/readyz")).status, 503);
+    EXPECT_TRUE(eventually([&] { return ask(server, "GET", "/v1/models").status == 503; }, 8s)) << "who calls is looked up anew";
+    EXPECT_EQ(ask(server, "GET", "/metrics").status, 200) << "now they are needed (threat-model §9)";
+    EXPECT_EQ(fetch(server.port(), raw_request("GET", "/metrics")).status, 401);
     database.start();
     EXPECT_TRUE(eventually([&] { return !new_session(server, "after").empty(); }, 5s));
     EXPECT_EQ(ask(server, "GET", "/api/chat/history/" + id).status, 200);

@@ -57,6 +57,10 @@ public:
     Task<Result<Principal>> authenticate(std::optional<std::string_view> authorization, std::string_view address = {},
                                          std::string_view request_id = {});
 
+    // While the database cannot say who calls: who was last found with this credential within the last hour, unless it was seen to have
+    // ended. For what has to be seen then, as the server's numbers (threat-model §9); a revocation by another replica may be missed.
+    std::shared_ptr<const Principal> last_known(std::optional<std::string_view> authorization) const;
+
     // Nobody is let in by what was remembered of this key or user any more. Thread-safe, at once.
     void forget_key(std::string_view hash);
     void forget_user(std::string_view user_id);
