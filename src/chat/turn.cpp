@@ -9,6 +9,7 @@
 #include "chat/turn_runs.hpp"
 #include "dure/base/cancellation.hpp"
 #include "dure/base/task_group.hpp"
+#include "dure/base/timeout.hpp"
 #include "dure/events/access_audit.hpp"
 #include "dure/llm/gateway.hpp"
 #include "dure/sessions/service.hpp"
@@ -18,6 +19,8 @@
 namespace dure::chat {
 
 namespace {
+
+constexpr std::chrono::seconds patience_with_storage{15};
 
 // Moves what a record holds into the answer on every way out, cancellation included.
 template <class Record, class Move>
@@ -202,7 +205,7 @@ Task<Result<void>> Turns::record_turn(const Turn& turn, Answer& answer, const En
     record.finish_reason = answer.completion.finish_reason;
     if (!answer.completion.tool_calls.empty())
         record.metadata["tool_calls"] = tool_calls_json(answer.completion.tool_calls);
-    auto recorded = co_await parts_.sessions.record_turn(std::move(record));
+    auto recorded = co_await record_patiently(record);
     if (!recorded)
         co_return recorded.error();
     if (run)
@@ -211,6 +214,20 @@ Task<Result<void>> Turns::record_turn(const Turn& turn, Answer& answer, const En
     if (recorded->summary_due)
         summaries_.start(co_await boost::asio::this_coro::executor, turn.caller.user_id, turn.session_id);
     co_return Result<void>();
+}
+
+// An answer that was waited and paid for is not thrown away because the database is away at its end. What may have been stored is not
+// stored again.
+Task<Result<sessions::RecordedTurn>> Turns::record_patiently(const sessions::TurnRecord& record)
+{
+    const auto until = Deadline::after(patience_with_storage);
+    for (Steady::duration pause = std::chrono::milliseconds(100);; pause = std::min<Steady::duration>(pause * 2, std::chrono::seconds(1))) {
+        auto recorded = co_await parts_.sessions.record_turn(record);
+        const bool away = !recorded && recorded.error().code() == Errc::unavailable && recorded.error().reason() != "outcome_unknown";
+        if (!away || until.left() < pause)
+            co_return recorded;
+        co_await sleep_for(pause);
+    }
 }
 
 model::UsageRow Turns::usage_of(const Turn& turn, const Answer& answer, const Ended& ended)

@@ -74,6 +74,7 @@ private:
     static model::UsageRow usage_of(const Turn& turn, const Answer& answer, const Ended& ended);
     Task<Result<void>> record_tools(const Turn& turn, const Answer& answer);
     Task<Result<void>> record_turn(const Turn& turn, Answer& answer, const Ended& ended);
+    Task<Result<sessions::RecordedTurn>> record_patiently(const sessions::TurnRecord& record);
     // What no recorded turn has ended.
     Task<void> end_run(const Turn& turn, const Ended& ended);
     Task<Result<void>> run_agent(const Turn& turn, const agents::AgentRequest& request, const llm::CallContext& context,

@@ -7,7 +7,9 @@
 #include <set>
 
 #include "support/health_probe.hpp"
+#include "support/openai_script.hpp"
 #include "support/raw_http.hpp"
+#include "support/scripted_upstream.hpp"
 #include "support/server_on_postgres.hpp"
 
 namespace dure::test {
@@ -134,6 +136,37 @@ TEST(OnPostgres, WithoutTheDatabaseStateIs503AndComesBackByItself)
     EXPECT_TRUE(eventually([&] { return !new_session(server, "after").empty(); }, 5s));
     EXPECT_EQ(ask(server, "GET", "/api/chat/history/" + id).status, 200);
     EXPECT_EQ((server.out() + server.err()).find("never-to-be-seen"), std::string::npos);
+}
+
+// threat-model §9: running streams go on to their end, and what was said is there afterwards.
+TEST(OnPostgres, ATurnWhoseEndMeetsAnOutageIsStoredBehindIt)
+{
+    PostgresProcess database;
+    ScriptedUpstream upstream;
+    upstream.handle([](const RecordedRequest&) {
+        return Script{send(sse_head() + chunk(role_chunk()) + chunk(text_chunk("worth "))), await_word(),
+                      send(chunk(text_chunk("keeping")) + chunk(finish_chunk("stop")) + chunk(done_event()) + last_chunk())};
+    });
+    ServerProcess server(on_postgres(database.url(),
+                                     "[[providers]]\nname = \"up\"\nbase_url = \"" + upstream.base() +
+                                         "/v1\"\n[[model]]\nid = \"scripted\"\ntargets = [\"up/scripted\"]\n"));
+    RawClient client(server.port());
+    client.send(raw_request("POST", "/v1/chat/completions", server.key(),
+                            R"({"model":"scripted","stream":true,"messages":[{"role":"user","content":"hi"}]})",
+                            {{"X-OpenWebUI-Chat-Id", "outage"}}));
+    ASSERT_TRUE(upstream.wait_until([&] { return upstream.request_count() == 1; }));
+    database.stop();
+    upstream.go_on();
+    EXPECT_TRUE(eventually([&] { return fetch(server.port(), raw_request("GET", "/readyz")).status == 503; }, 5s));
+    database.start();
+    const auto answer = client.read_answer();
+    EXPECT_NE(answer.body.find("[DONE]"), std::string::npos) << answer.body;
+    EXPECT_EQ(answer.body.find("\"error\""), std::string::npos) << answer.body;
+    const auto sessions = ask(server, "GET", "/api/chat/sessions").json().at("sessions");
+    ASSERT_EQ(sessions.size(), 1u);
+    const auto history = ask(server, "GET", "/api/chat/history/" + sessions[0].at("session_id").get<std::string>());
+    ASSERT_EQ(history.json().at("messages").size(), 2u) << history.body;
+    EXPECT_EQ(history.json()["messages"][1].at("content"), "worth keeping");
 }
 
 // Makes sessions from several clients without a pause; what was acknowledged, and what refusals were like.
