@@ -17,9 +17,29 @@ Error mismatch(const std::vector<std::string>& missing, const char* kind)
         .reason("GRAPH_VERSION_MISMATCH");
 }
 
-// The whole value and what was folded into it since.
-Result<Value> value_of(const Reducer& reducer, const ChannelData& data)
+// What was stored may be of another reducer, of an earlier version of the graph: nothing can be folded into it then.
+Result<void> check_stored(const std::string& channel, const Reducer& reducer, const ChannelData& data)
 {
+    const auto changed = [&](const std::string& problem) {
+        return Error(Errc::conflict, "The graph has changed: what the thread has in the channel '" + channel + "' " + problem +
+                                         " for its reducer '" + reducer.name + "'.")
+            .reason("GRAPH_VERSION_MISMATCH");
+    };
+    if (data.whole && reducer.check_value)
+        if (const auto problem = reducer.check_value(*data.whole))
+            return changed(*problem);
+    for (const auto& delta : data.deltas)
+        for (const auto& update : *delta)
+            if (const auto problem = reducer.check_update ? reducer.check_update(update) : std::nullopt)
+                return changed(*problem);
+    return {};
+}
+
+// The whole value and what was folded into it since.
+Result<Value> value_of(const std::string& channel, const Reducer& reducer, const ChannelData& data)
+{
+    if (auto fits = check_stored(channel, reducer, data); !fits)
+        return fits.error();
     if (data.deltas.empty())
         return data.whole;
     auto value = std::make_shared<Json>(data.whole ? *data.whole : reducer.initial.value_or(Json::array()));
@@ -70,7 +90,7 @@ Result<void> ThreadKeeper::take(StoredCheckpoint stored, Progress& into)
                 into.state.value(i) = nullptr;
             continue;
         }
-        auto value = value_of(definition_.reducers[i], data->second);
+        auto value = value_of(data->first, definition_.reducers[i], data->second);
         if (!value)
             return value.error();
         into.state.value(i) = std::move(*value);

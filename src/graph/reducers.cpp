@@ -2,6 +2,7 @@
 #include "dure/graph/reducer.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace dure::graph::reducers {
 namespace {
@@ -47,7 +48,10 @@ void for_elements(const Json& update, Each each)
 Result<void> add_numbers(Json& value, const Json& update)
 {
     if (!value.is_number_integer() || !update.is_number_integer()) {
-        value = value.get<double>() + update.get<double>();
+        const auto total = value.get<double>() + update.get<double>();
+        if (!std::isfinite(total))
+            return broken("the sum is too large for a number");
+        value = total;
         return {};
     }
     std::int64_t total = 0;

@@ -290,6 +290,29 @@ TEST(D11, AMissingChannelIsNamed)
     EXPECT_NE(result.error->message().find("'log'"), std::string::npos);
 }
 
+TEST(D11, WhatAnEarlierReducerLeftIsNamedWhereTheNewOneCannotGoOnWithIt)
+{
+    const auto with = [](const Reducer& reducer) {
+        StateGraph graph;
+        graph.add_channel("c", reducer).add_node("p", [](NodeContext&) -> Task<Result<Update>> {
+            co_return Update(entry("c", Json::array({1})));
+        });
+        graph.add_edge(start, "p");
+        return compiled(graph);
+    };
+    for (const auto& later : {reducers::sum(), reducers::merge()}) {
+        ThreadOf thread(with(reducers::append()));
+        for (int i = 0; i < 3; ++i)
+            thread.run(entry("c", Json::array({0})));
+        thread.graph = with(later);
+        const auto result = thread.run(entry("c", later.name == "sum" ? Json(1) : Json::object()));
+        EXPECT_EQ(reason(result), "GRAPH_VERSION_MISMATCH") << later.name;
+        EXPECT_NE(result.error->message().find("'c'"), std::string::npos) << result.error->message();
+        thread.graph = with(reducers::append());
+        EXPECT_EQ(thread.run(entry("c", Json::array({0}))).status, RunStatus::success) << "nothing was lost";
+    }
+}
+
 TEST(S8, UntrackedAndEphemeralChannels)
 {
     LogGraph graph{};

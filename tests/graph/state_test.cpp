@@ -84,6 +84,7 @@ TEST(S3, ReducersRefuseUpdatesThatDoNotFit)
     };
     const Case cases[] = {{"sum", "1", R"("x")"},
                           {"sum", "9223372036854775807", "1"},
+                          {"sum", "1e308", "1e308"},
                           {"sum", "-9223372036854775808", "-1"},
                           {"sum", "1", "18446744073709551615"},
                           {"min", "1", R"("x")"},
