@@ -6,6 +6,8 @@ namespace dure::llm {
 CallEnd::~CallEnd()
 {
     settle_usage();
+    if (from_cache_)   // no call of a provider
+        return;
     CallSummary call;
     call.operation = "chat";
     call.model = model_.info.id;

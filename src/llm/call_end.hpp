@@ -18,7 +18,7 @@ public:
     CallEnd& operator=(const CallEnd&) = delete;
     ~CallEnd();
 
-    void with(const Result<void>& result) { error_ = result ? std::string() : result.error().reason(); }
+    void with(const Result<void>& result) { error_ = result ? std::string() : std::string(error_type_of(result.error())); }
     // Nothing was asked of a provider: the numbers are those of the stored answer, and it costs nothing.
     void from_cache() { from_cache_ = true; }
 
@@ -49,7 +49,7 @@ public:
     }
     Error failed(Error error)
     {
-        error_ = error.reason();
+        error_ = error_type_of(error);
         return error;
     }
 

@@ -236,6 +236,19 @@ void hide_own_secrets(Failure& failure, const config::Provider& provider)
     }
 }
 
+std::string_view error_type_of(const Error& error)
+{
+    static constexpr std::array<std::string_view, 5> of_the_gateway = {
+        "budget_exceeded", "budget_unavailable", "usage_unavailable", "tools_not_supported", "invalid_value"};
+    for (const auto& form : client_forms)
+        if (form.reason == error.reason())
+            return form.reason;
+    const auto own = std::find(of_the_gateway.begin(), of_the_gateway.end(), error.reason());
+    if (own != of_the_gateway.end())
+        return *own;
+    return error.code() == Errc::invalid_argument ? "bad_request" : name_of(error.code());
+}
+
 Error to_error(const Failure& failure)
 {
     const auto& form = form_of(failure.kind);

@@ -82,6 +82,8 @@ private:
 void hide_own_secrets(Failure& failure, const config::Provider& provider);
 // The error towards the client; the message is redacted.
 Error to_error(const Failure& failure);
+// The error's reason where it is one of ours, for labels of metrics: of words that providers make up there is no end.
+std::string_view error_type_of(const Error& error);
 // How long a target that is limited and names no time is left alone, at first; what a client is told then.
 inline constexpr std::chrono::seconds pause_without_header{5};
 

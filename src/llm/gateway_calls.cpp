@@ -103,6 +103,7 @@ Task<Result<void>> Gateway::State::answer_through_cache(std::string key, const C
     auto outcome = co_await cache.find(std::move(key), ask.context.deadline, lead, shared);
     if (!outcome) {
         metrics.cache_request("shared");
+        end.from_cache();
         co_return outcome.error();
     }
     auto found = std::move(*outcome);

@@ -256,6 +256,10 @@ TEST_F(Cached, EqualRequestsInFlightShareOneUpstreamCall)
     for (const auto& one : records)
         EXPECT_EQ(one.completion.text, "shared");
     EXPECT_EQ(upstream.request_count(), 1);
+    const auto shown = metrics.text();
+    const auto at = shown.find("gen_ai_client_operation_duration_seconds_count{");
+    ASSERT_NE(at, std::string::npos);
+    EXPECT_THAT(shown.substr(at, shown.find('\n', at) - at), ::testing::EndsWith("} 1")) << "calls of providers";
 }
 
 // Equal calls on one core, each of which may leave.

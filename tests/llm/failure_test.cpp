@@ -79,6 +79,19 @@ TEST(Failure, NamesTheFieldWhenItIsAPlaceInTheRequest)
                   told);
 }
 
+// Each would be a set of labels of its own, and a provider has as many as it likes.
+TEST(Failure, WordsOfAProviderAreNoLabelsOfMetrics)
+{
+    Failure refused(FailureClass::bad_request, "no");
+    refused.code = "made_up_17";
+    const auto error = to_error(refused);
+    EXPECT_EQ(error.reason(), "made_up_17");
+    EXPECT_EQ(error_type_of(error), "bad_request");
+    EXPECT_EQ(error_type_of(to_error(Failure(FailureClass::auth, ""))), "upstream_auth");
+    EXPECT_EQ(error_type_of(Error(Errc::rate_limited, "x").reason("budget_exceeded")), "budget_exceeded");
+    EXPECT_EQ(error_type_of(Error(Errc::unavailable, "x").reason("new")), "unavailable");
+}
+
 }  // namespace
 
 }  // namespace dure::llm
