@@ -5,6 +5,7 @@
 #include <sqlite3.h>
 
 #include <boost/version.hpp>
+#include <filesystem>
 #include <iostream>
 
 #include "app/first_start.hpp"
@@ -124,7 +125,12 @@ int migrate(const config::Settings& settings)
 
 int migrate_status(const config::Settings& settings)
 {
-    const auto storage = open_storage(settings, DatabaseUse::inspect, {});
+    // An empty one in memory stands for a file that is not there: opening that would make it.
+    const bool absent = settings.sqlite() && !settings.in_memory() && !std::filesystem::exists(settings.sqlite_path());
+    auto looked_at = settings;
+    if (absent)
+        looked_at.database.url = SecretString("sqlite::memory:");
+    const auto storage = open_storage(looked_at, DatabaseUse::inspect, {});
     if (!storage)
         return failed(storage.error());
     const auto state = sql::look_at_migrations(*storage->database, store::migrations());
@@ -134,7 +140,10 @@ int migrate_status(const config::Settings& settings)
         std::cout << "applied " << name << "\n";
     for (const auto& name : state->pending)
         std::cout << "pending " << name << "\n";
-    std::cout << storage->description << " is at version " << state->version << "\n";
+    if (absent)
+        std::cout << "sqlite " << settings.sqlite_path() << " is not there yet\n";
+    else
+        std::cout << storage->description << " is at version " << state->version << "\n";
     return state->refusal ? failed("a start would refuse this: " + state->refusal->message()) : 0;
 }
 

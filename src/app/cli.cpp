@@ -273,7 +273,12 @@ int run_command_line(int argc, char** argv)
         return code == 0 ? done : usage;
     }
     try {
-        return run(commands, options);
+        const int code = run(commands, options);
+        std::cout.flush();
+        if (std::cout)
+            return code;
+        std::cerr << "dure: the output could not be written\n";   // a key that was made, and nobody has seen
+        return code == done ? refused : code;
     } catch (const std::exception& error) {
         std::cerr << "dure: " << error.what() << std::endl;
         return refused;

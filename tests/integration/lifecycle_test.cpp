@@ -358,6 +358,10 @@ TEST(CommandLine, MigrateStatusTellsWhatAStartWouldDoAndDoesNothing)
         const auto command = "sqlite3 '" + (folder.path() / "data" / "dure.db").string() + "' \"" + text + "\"";
         EXPECT_EQ(std::system(command.c_str()), 0);
     };
+    const auto none = run({"migrate", "--status"});
+    EXPECT_EQ(none.code, 0) << none.err;
+    EXPECT_NE(none.out.find("pending 0001_accounts\n"), std::string::npos) << none.out;
+    EXPECT_FALSE(std::filesystem::exists(folder.path() / "data" / "dure.db"));
     ASSERT_EQ(run({"migrate"}).code, 0);
     const auto all = run({"migrate", "--status"});
     EXPECT_EQ(all.code, 0) << all.err;
@@ -378,6 +382,13 @@ TEST(CommandLine, MigrateStatusTellsWhatAStartWouldDoAndDoesNothing)
     const auto changed = run({"migrate", "--status"});
     EXPECT_EQ(changed.code, 1);
     EXPECT_NE(changed.err.find("0001_accounts"), std::string::npos) << changed.err;
+}
+
+// A key that was made and printed to nowhere is nobody's: scripts have to hear of it.
+TEST(CommandLine, OutputThatCannotBeWrittenIsAFailure)
+{
+    for (const auto* command : {"version", "openapi"})
+        EXPECT_EQ(WEXITSTATUS(std::system(("'" + binary() + "' " + command + " > /dev/full 2> /dev/null").c_str())), 1) << command;
 }
 
 TEST(KeyCreate, PrintsTheKeyAloneAndItWorksAtOnce)
