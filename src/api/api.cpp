@@ -41,6 +41,16 @@ bool is_guarded(std::string_view path)
     return path.starts_with("/v1/") || path.starts_with("/api/");
 }
 
+// As it was sent, unless it hides what looks like a credential behind its encoding.
+std::string path_for_log(std::string_view path)
+{
+    const auto decoded = path.find('%') == path.npos ? std::nullopt : percent_decode(path);
+    if (!decoded)
+        return std::string(path);
+    auto shown = redact(to_valid_utf8(*decoded));
+    return shown == *decoded ? std::string(path) : shown;
+}
+
 // The database's failures, not the caller's.
 bool is_away(const Error& error)
 {
@@ -388,10 +398,11 @@ void Api::finished(const http::RequestHead* head, int status, std::chrono::nanos
     const auto level = fault ? LogLevel::warn : asked_for ? LogLevel::info : LogLevel::debug;
     if (!logger.enabled(level))
         return;
+    const auto path = head ? path_for_log(head->path) : std::string();
     logger.write_soon(level, "request finished",
                  {{"request_id", head ? std::string_view(head->request_id) : std::string_view()},
                   {"method", head ? http::name_of(head->method) : std::string_view()},
-                  {"path", head ? head->path : std::string_view()},
+                  {"path", path},
                   {"status", status},
                   {"duration_ms", std::chrono::duration<double, std::milli>(took).count()}});
 }

@@ -24,9 +24,17 @@ constexpr int run_done = 0;
 constexpr int run_failed = 1;
 constexpr int run_usage = 2;
 
-int run_refused(int code, const std::string& text)
+// With every field that is wrong.
+int run_refused(int code, const Error& error)
 {
-    std::cerr << "dure: " << text << "\n";
+    std::cerr << "dure: " << error.message() << "\n";
+    for (const auto& problem : error.extra().problems) {
+        std::string place;
+        for (const auto& part : problem.location)
+            if (part != "body")
+                place += (place.empty() ? "" : ".") + part;
+        std::cerr << "dure: " << place << ": " << problem.message << "\n";
+    }
     return code;
 }
 
@@ -218,10 +226,10 @@ int run_flow(const config::Settings& settings, const FlowCommand& command)
 {
     const auto house = LocalHouse::make(settings);
     if (!house)
-        return run_refused(run_failed, house.error().message());
+        return run_refused(run_failed, house.error());
     const auto reading = read_flow_file(command.file, **house, flows::Level::error);
     if (!reading)
-        return run_refused(run_usage, reading.error().message());
+        return run_refused(run_usage, reading.error());
     const auto* document = runnable(*reading);
     if (!document)
         return run_failed;
@@ -229,14 +237,14 @@ int run_flow(const config::Settings& settings, const FlowCommand& command)
     const auto flow =
         flows::compile_flow(*document, [&](auto name, auto version) { return folder.find(name, version); });
     if (!flow)
-        return run_refused(run_failed, flow.error().message());
+        return run_refused(run_failed, flow.error());
     const SystemClock clock;
     auto facts = facts_from(command, *document, clock);
     if (!facts)
-        return run_refused(run_usage, facts.error().message());
+        return run_refused(run_usage, facts.error());
     auto answers = answers_from(command);
     if (!answers)
-        return run_refused(run_usage, answers.error().message());
+        return run_refused(run_usage, answers.error());
     nodes::Services services(local_parts(**house, settings, clock));
     flows::FlowRun run{std::move(*facts), &services, &clock};
     FlowPrinter printer(*flow);
@@ -257,7 +265,7 @@ int run_flow(const config::Settings& settings, const FlowCommand& command)
                          boost::asio::use_future)
                          .get();
     if (!ran)
-        return run_refused(run_usage, ran.error().message());
+        return run_refused(run_usage, ran.error());
     return print_outcome(*flow, result);
 }
 

@@ -214,6 +214,12 @@ TEST_F(FlowRunCommand, WhatCannotRunIsRefusedWithItsProblems)
     flow_of({{"start", {"start", Json::object()}}}, Json::array());
     EXPECT_EQ(run({"--inputs", "[]"}).code, 2);
     EXPECT_EQ(run({"--answer", "{"}).code, 2);
+    flow_of({{"start", {"start", Json::object()}}}, Json::array(),
+            Json::parse(R"({"inputs":[{"name":"tone","type":"text","required":true}]})"));
+    const auto unfit = run({"--inputs", R"({"more":1})"});
+    EXPECT_EQ(unfit.code, 2);
+    for (const auto* field : {"dure: inputs.tone: ", "dure: inputs.more: "})
+        EXPECT_NE(unfit.err.find(field), std::string::npos) << field << unfit.err;
 }
 
 }  // namespace dure::test
