@@ -137,7 +137,7 @@ constexpr std::string_view native_schemas = R"json({
 constexpr std::string_view parameter_schemas = R"json({
 "page":{"type":"integer","minimum":1},"page_size":{"type":"integer","minimum":1,"maximum":100},
 "limit":{"type":"integer","minimum":1,"maximum":100},
-"from_version":{"type":"integer","minimum":1},"to_version":{"type":"integer","minimum":1},
+"from_version":{"type":"integer","minimum":1,"maximum":9000000000000000},"to_version":{"type":"integer","minimum":1,"maximum":9000000000000000},
 "after":{"type":"integer","minimum":0},
 "wait":{"type":"boolean","description":"answer when it has ended, or waits for a person"},
 "timeout":{"type":"number","minimum":0,"maximum":3600,"description":"seconds to wait; then the answer is 202"},
@@ -151,7 +151,7 @@ constexpr std::string_view parameter_schemas = R"json({
 "status":{"type":"string","enum":["queued","running","waiting","succeeded","failed","cancelled"]},
 "modes":{"type":"string","description":"a list of status, updates, messages, custom, tasks; absent: all"},
 "aggregate_type":{"type":"string","enum":["Workflow","Execution","Session","User","ApiKey","Role","Access","ToolRun","LoginAttempt"]},
-"at":{"type":"string","format":"date-time"},
+"at":{"type":"string","description":"RFC 3339, or a day: its end"},
 "group_by":{"type":"string","description":"a list of day, model, user, key"}
 })json";
 

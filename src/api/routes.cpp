@@ -56,7 +56,7 @@ std::vector<Route> routes(const ApiParts* parts)
     add(post, "/v1/embeddings", asks_model, create_embeddings, {"createEmbeddings", "OpenAI", "Vectors of texts", "EmbeddingRequest", "EmbeddingList"});
 
     // Native chat
-    add(post, "/api/chat/session", chat, create_session, {"createSession", "Chat", "Begin a session", "CreateSession", "CreatedSession", 201});
+    add(post, "/api/chat/session", chat, create_session, Doc{"createSession", "Chat", "Begin a session", "CreateSession", "CreatedSession", 201}.may_lack_body());
     add(get, "/api/chat/sessions", chat, list_sessions, {"listSessions", "Chat", "The caller's sessions, newest first", {}, "SessionList", 200, "application/json", {"page_size", "limit", "cursor"}});
     add(get, "/api/chat/sessions/{id}", chat, get_session, {"getSession", "Chat", "One session", {}, "Session"});
     add(delete_, "/api/chat/sessions/{id}", chat, delete_session, {"deleteSession", "Chat", "End a session", {}, {}, 204});

@@ -4,6 +4,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -31,7 +32,8 @@ int wrong_graph_command(const std::string& text)
 Result<Json> json_of_file(const std::string& path)
 {
     std::ifstream file(path, std::ios::binary);
-    if (!file)
+    std::error_code failed;
+    if (!file || std::filesystem::is_directory(path, failed))   // which can be opened
         return Error(Errc::not_found, path + " cannot be read.");
     const std::string text{std::istreambuf_iterator<char>(file), {}};
     auto json = Json::parse(text, nullptr, false);

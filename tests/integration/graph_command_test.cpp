@@ -163,6 +163,7 @@ TEST(GraphCommandWords, ExitCodesTellFailuresFromWrongCommands)
         {{"--graph", "graph.json", "--input", "input.json"}, 1, ""},
         {{}, 2, "--graph"},
         {{"--graph", "missing.json"}, 2, "missing.json"},
+        {{"--graph", "."}, 2, ". cannot be read"},
         {{"--graph", "broken.json"}, 2, "broken.json"},
         {{"--graph", "wrong.json"}, 2, "nodes.p.function"},
         {{"--graph", "graph.json", "--input", "broken.json"}, 2, "broken.json"},
