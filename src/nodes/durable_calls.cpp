@@ -154,9 +154,23 @@ Task<Result<void>> DurableCalls::ask(std::string_view node, const llm::Completio
     co_return Result<void>();
 }
 
+// As it is made: a person approves what runs, not what the model wrote.
+model::ToolCall DurableCalls::with_fixed(std::string_view node, const model::ToolCall& call) const
+{
+    auto sent = call;
+    if (const auto fixed = rules_of(node).fixed.find(call.name); fixed != rules_of(node).fixed.end()) {
+        auto arguments = arguments_json(call.arguments);
+        if (arguments.is_object()) {
+            arguments.update(fixed->second);
+            sent.arguments = dump(arguments);
+        }
+    }
+    return sent;
+}
+
 Task<Result<std::string>> DurableCalls::ask_person(std::string_view node, const model::ToolCall& call)
 {
-    auto answer = co_await call_.context.interrupt(approval_question(std::string(node), call));
+    auto answer = co_await call_.context.interrupt(approval_question(std::string(node), with_fixed(node, call)));
     if (!answer)
         co_return answer.error();
     auto verdict = verdict_of(*answer);
@@ -192,16 +206,8 @@ Task<Result<tools::Outcome>> DurableCalls::use(std::string_view node, const mode
     const auto key = call_key(node, call);
     auto who = caller;
     who.approves = approved_.contains(key);
-    auto sent = call;
-    if (const auto fixed = rules_of(node).fixed.find(call.name); fixed != rules_of(node).fixed.end()) {
-        auto arguments = arguments_json(call.arguments);
-        if (arguments.is_object()) {
-            arguments.update(fixed->second);
-            sent.arguments = dump(arguments);
-        }
-    }
-    co_return co_await use_once(shared_, call_.context, call_.facts, std::move(who), step_name("tool/" + key), sent,
-                                Keep::every_outcome);
+    co_return co_await use_once(shared_, call_.context, call_.facts, std::move(who), step_name("tool/" + key),
+                                with_fixed(node, call), Keep::every_outcome);
 }
 
 }  // namespace dure::nodes

@@ -39,6 +39,7 @@ private:
     const Rules& rules_of(std::string_view node) const;
     // "<what>", then "<what>#2" …: a step's name is used once.
     std::string step_name(std::string what);
+    model::ToolCall with_fixed(std::string_view node, const model::ToolCall& call) const;
     Task<Result<std::string>> ask_person(std::string_view node, const model::ToolCall& call);
 
     const Shared& shared_;
