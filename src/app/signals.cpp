@@ -26,6 +26,7 @@ sigset_t handled_signals()
 Signals::Signals()
 {
     std::signal(SIGPIPE, SIG_IGN);   // a peer that left is an error of the write, not the end of the process
+    std::signal(SIGXFSZ, SIG_IGN);   // so is a file that has reached its limit: EFBIG, told as a full disk is
     const auto set = handled_signals();
     pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
@@ -39,6 +40,7 @@ void Signals::wait_for_stop(const std::function<void()>& reload)
             reload();
     std::signal(SIGTERM, SIG_DFL);
     std::signal(SIGINT, SIG_DFL);
+    std::signal(SIGHUP, SIG_IGN);   // there is nothing left to reload, and who asks for it does not ask for an end
     pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 

@@ -11,8 +11,8 @@ public:
     // Blocks the signals for this thread and all it starts; make it before any thread.
     Signals();
 
-    // Returns on the first SIGTERM or SIGINT, or after request_stop(). From then on a second signal ends the process. Each
-    // SIGHUP before that calls `reload` on this thread.
+    // Returns on the first SIGTERM or SIGINT, or after request_stop(). From then on a second one of these ends the process.
+    // Each SIGHUP before that calls `reload` on this thread, later ones are ignored.
     void wait_for_stop(const std::function<void()>& reload);
     // A part of the process cannot go on: stop as on a signal, but report failure. From any thread.
     void request_stop();
