@@ -1,6 +1,8 @@
 // SqliteConnection: statement -> bind -> step until done, under the time limit; see connection.hpp.
 #include "sql/sqlite/connection.hpp"
 
+#include <cerrno>
+
 namespace dure::sql {
 
 namespace {
@@ -228,7 +230,9 @@ int SqliteConnection::commit_without_sync()
 
 int SqliteConnection::checkpoint()
 {
-    return sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+    const int code = sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+    return code == SQLITE_IOERR_WRITE && sqlite3_system_errno(handle_) == EFBIG ? SQLITE_FULL
+                                                                                : code;  // as of LogWrites
 }
 
 int SqliteConnection::sync_database()

@@ -1,6 +1,7 @@
 // See log_writes.hpp.
 #include "sql/sqlite/log_writes.hpp"
 
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -56,7 +57,7 @@ int LogWrites::write(sqlite3_file* file, const void* bytes, int size, sqlite3_in
         if (const int code = flush(file); code != SQLITE_OK)
             return code;
     if (size > longest_piece)
-        return base_->xWrite(file, bytes, size, to);
+        return pass_on(file, bytes, size, to);
     if (used_ == 0)
         begin_ = to;
     std::memcpy(waiting_.get() + used_, bytes, static_cast<std::size_t>(size));
@@ -69,7 +70,17 @@ int LogWrites::flush(sqlite3_file* file)
     if (used_ == 0)
         return SQLITE_OK;
     const int size = std::exchange(used_, 0);
-    return base_->xWrite(file, waiting_.get(), size, begin_);
+    return pass_on(file, waiting_.get(), size, begin_);
+}
+
+// SQLite knows of a full disk, and takes a file that has reached its limit for a broken one.
+int LogWrites::pass_on(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 to)
+{
+    const int code = base_->xWrite(file, bytes, size, to);
+    int cause = 0;
+    const bool limited = code == SQLITE_IOERR_WRITE &&
+                         base_->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &cause) == SQLITE_OK && cause == EFBIG;
+    return limited ? SQLITE_FULL : code;
 }
 
 int LogWrites::on_close(sqlite3_file* file)

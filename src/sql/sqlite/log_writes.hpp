@@ -50,6 +50,7 @@ private:
     static int on_size(sqlite3_file* file, sqlite3_int64* size);
 
     int write(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 to);
+    int pass_on(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 to);
     // Pieces that cannot be written are given up: the error ends the transaction they belong to.
     int flush(sqlite3_file* file);
 
