@@ -1,6 +1,8 @@
 // See workers.hpp.
 #include "dure/executions/workers.hpp"
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 
@@ -88,6 +90,7 @@ struct Workers::State {
     std::atomic<bool> started{false};
     std::atomic<bool> stopping{false};
     Signal woken;   // of core 0
+    asio::cancellation_signal upkeep;   // of core 0
     std::promise<void> begun, kept_up;
 };
 
@@ -103,7 +106,9 @@ void Workers::start()
     auto& state = *state_;
     state.started = true;
     asio::co_spawn(state.cores.at(0), state.begin(), [&state](std::exception_ptr) { state.begun.set_value(); });
-    asio::co_spawn(state.cores.at(0), state.keep_up(), [&state](std::exception_ptr) { state.kept_up.set_value(); });
+    asio::co_spawn(
+        state.cores.at(0), state.keep_up(),
+        asio::bind_cancellation_slot(state.upkeep.slot(), [&state](std::exception_ptr) { state.kept_up.set_value(); }));
 }
 
 void Workers::stop(Deadline deadline)
@@ -118,7 +123,11 @@ void Workers::stop(Deadline deadline)
         asio::post(worker->core, [one = worker.get(), deadline] { one->worker.drain(deadline); });
     for (auto& worker : state.workers)
         worker->end.wait();
-    state.kept_up.get_future().wait();
+    const auto kept_up = state.kept_up.get_future();
+    if (kept_up.wait_until(deadline.at()) == std::future_status::ready)
+        return;
+    asio::post(state.cores.at(0), [&state] { state.upkeep.emit(asio::cancellation_type::terminal); });
+    kept_up.wait();   // for the call to the database it is at
 }
 
 }  // namespace dure::executions

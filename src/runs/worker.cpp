@@ -7,6 +7,7 @@
 
 #include "dure/base/timeout.hpp"
 #include "runs/run_rows.hpp"
+#include "runs/storage_retry.hpp"
 
 namespace dure::runs {
 
@@ -72,6 +73,13 @@ Ending failed_with(std::exception_ptr thrown, const Run& run, Logger& log)
     }
     ending.error = Json{{"code", "INTERNAL"}, {"message", "The run failed."}};
     return ending;
+}
+
+// By a drain: cancelled, or what was to be saved had no more time than that. No fault of the run.
+bool was_cut_off(const Ending& ending, Deadline drained)
+{
+    return ending.status == Status::cancelled || (ending.status == Status::error && drained.passed() && ending.error &&
+                                                  ending.error->value("code", "") == storage_error);
 }
 
 }  // namespace
@@ -298,8 +306,10 @@ Task<void> Worker::execute(std::shared_ptr<Active> active)
 {
     // What is cancelled is the body; its end is written in any case.
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    auto limits = options_.writer;
+    limits.latest = &drain_deadline_;
     RunWriter writer(runs_.database(), runs_.streams(), executor_, active->run, active->last_seq, options_.extra_writes,
-                     options_.writer, options_.write_moments);
+                     limits, options_.write_moments);
     TaskGroup flushing(executor_);
     flushing.spawn(writer.keep_flushing());
     auto ending = co_await run_body(*active, writer);
@@ -344,8 +354,9 @@ Task<void> Worker::finish(Active& active, RunWriter& writer, Ending ending)
     const bool rolled_back = active.asked == Stop::rollback;
     if (rolled_back) {
         ending = ended_by(Stop::rollback);
-    } else if (draining_ && active.asked == Stop::no && ending.status == Status::cancelled) {
+    } else if (draining_ && active.asked == Stop::no && was_cut_off(ending, drain_deadline_)) {
         ending.status = Status::pending;   // it outlived the drain's deadline: the next process goes on
+        ending.error.reset();
     }
     ending.now = runs_.clock().now();
     const auto written = co_await writer.finish(ending, rolled_back);
@@ -391,7 +402,8 @@ Task<void> Worker::keep_looking()
 // By another process, whose wake-up calls do not reach this one. What cannot be read now is read by the renewal.
 Task<bool> Worker::is_asked_to_stop()
 {
-    const auto asked = co_await runs_.database().read_statement([&](sql::Connection& c) { return RunRows(c).has_stops(id_); });
+    const auto asked =
+        co_await runs_.database().read_statement([&](sql::Connection& c) { return RunRows(c).has_stops(id_); });
     co_return asked && *asked;
 }
 

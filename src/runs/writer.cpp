@@ -147,8 +147,8 @@ Task<Result<void>> RunWriter::write_queue(Last last)
         queue.size() <= 1 && !has_extra && !last.ending && is_one_statement(database_.dialect(), batch);
     auto written = co_await until_stored(
         [&] { return one_statement ? database_.write_statement(unit) : database_.write_together(unit); },
-        limits_.give_up_after);
-    Queue again;   // its events go out with the next write that succeeds: so does what they tell of
+        limits_.give_up_after, limits_.latest);
+    Queue again;  // its events go out with the next write that succeeds: so does what they tell of
     for (const auto& queued : queue) {
         queued->outcome = written;
         if (!written && written.error().reason() == "STORAGE_ERROR")
@@ -219,7 +219,7 @@ Task<void> RunWriter::keep_flushing()
         while (waiting_.empty())
             co_await told_.wait();
         co_await sleep_for(limits_.longest_wait);
-        if (!co_await flush())   // the run itself meets the same error at its next write
+        if (!co_await flush())  // the run itself meets the same error at its next write
             co_await sleep_for(std::chrono::seconds(1));
     }
 }
@@ -270,7 +270,7 @@ Task<Result<void>> RunWriter::delete_run(const std::string& thread, const std::s
             return held;
         return runs::delete_run(c, thread, run);
     };
-    co_return co_await until_stored([&] { return database_.write(unit); }, limits_.give_up_after);
+    co_return co_await until_stored([&] { return database_.write(unit); }, limits_.give_up_after, limits_.latest);
 }
 
 Task<Result<std::int64_t>> RunWriter::prune(const std::string&, std::int64_t, std::optional<UnixMillis>)

@@ -107,12 +107,12 @@ bool WriteBehind<Row>::stopped() const
 }
 
 template <class Row>
-void WriteBehind<Row>::stop()
+void WriteBehind<Row>::stop(Deadline deadline)
 {
     {
         const std::lock_guard lock(guard_);
         if (!stopping_)
-            give_up_at_ = Steady::now() + options_.stop_limit;
+            give_up_at_ = deadline.sooner(options_.stop_limit).at();
         stopping_ = true;
     }
     changed_.notify_one();
@@ -170,7 +170,7 @@ bool WriteBehind<Row>::write_stubbornly(std::span<const Row> rows)
     auto code = write(rows);
     while (code && *code != Errc::invalid_argument) {
         if (!pause_before_retry(pause)) {
-            count_drops(rows.size(), "the storage did not take them before the stop");
+            drop_the_rest(rows.size());
             return true;
         }
         pause = std::min(pause * 2, longest_retry);
@@ -231,6 +231,18 @@ bool WriteBehind<Row>::pause_before_retry(std::chrono::milliseconds pause)
     while (Steady::now() < retry_at && Steady::now() < give_up_at_)
         changed_.wait_until(lock, std::min(retry_at, give_up_at_));
     return Steady::now() < give_up_at_;
+}
+
+// Those that were not tried with these would not be taken either, and each try has its time.
+template <class Row>
+void WriteBehind<Row>::drop_the_rest(std::size_t rows)
+{
+    {
+        const std::lock_guard lock(guard_);
+        rows += queue_.size();
+        queue_.clear();
+    }
+    count_drops(rows, "the storage did not take them before the stop");
 }
 
 template <class Row>

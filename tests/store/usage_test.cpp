@@ -210,6 +210,21 @@ TEST_P(UsageTest, RowsTheStorageNeverTookAreCountedAtTheStop)
     EXPECT_EQ(writer.written(), 0u);
 }
 
+TEST_P(UsageTest, AStopGivesUpAtItsDeadlineAndCountsAllThatWaits)
+{
+    ASSERT_TRUE(database_->run_now([](sql::Connection& c) { return c.run_script("DROP TABLE usage"); }));
+    UsageWriter writer(*database_, logger_, {.flush_at = 1, .pause = 1ms, .first_retry = std::chrono::minutes(1)});
+    for (int i = 0; i < 3; ++i) {
+        auto row = usage_of("kim", "a", 1);
+        ASSERT_TRUE(writer.try_add(row));
+    }
+    const auto begin = Steady::now();
+    writer.stop(Deadline::after(20ms));
+    EXPECT_LT(Steady::now() - begin, 2s);
+    EXPECT_EQ(writer.dropped(), 3u);
+    EXPECT_EQ(writer.waiting(), 0u);
+}
+
 TEST_P(UsageTest, ARowThatCanNeverBeStoredDoesNotHoldTheOthersBack)
 {
     UsageWriter writer(*database_, logger_, {.flush_at = 3, .pause = std::chrono::minutes(10)});

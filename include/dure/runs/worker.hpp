@@ -75,7 +75,8 @@ public:
     // Works until drain() is called, or until cancelled: then what it holds stays claimed and is recovered later (D4).
     Task<void> work();
     // Takes no more; running ones are asked to stop at their next boundary, at the deadline they are cancelled. work()
-    // returns when all have ended. Runs that did not end go back into the queue.
+    // returns when all have ended. Runs that did not end go back into the queue; when the database does not take that at the deadline,
+    // others find them when their lease is over.
     void drain(Deadline deadline);
 
     std::size_t active() const { return active_.size(); }

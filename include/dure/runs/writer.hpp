@@ -38,6 +38,7 @@ struct WriterLimits {
     std::size_t waiting_events = 1000;  // not yet durable; then the run waits for the database
     std::chrono::milliseconds longest_wait{20};  // of an event for the next write
     Steady::duration give_up_after = std::chrono::seconds(30);  // D10
+    const Deadline* latest = nullptr;  // no write is tried again behind it; it may come nearer while one waits
 };
 
 class RunWriter final : public graph::Checkpointer {

@@ -44,8 +44,9 @@ public:
     bool try_add(Row& row);
     // Without waiting: a row that finds no place is dropped and counted. For ends that cannot wait, as of a cancelled call.
     void add_now(Row row);
-    // Blocks until everything added before is written, or stop_limit is over. Not for a core.
-    void stop();
+    // Blocks until everything added before is written; what the database refuses then and has not taken at the deadline (at
+    // the latest after stop_limit) is counted as dropped and logged. Not for a core.
+    void stop(Deadline deadline = Deadline::never());
 
     std::size_t waiting() const;
     std::uint64_t written() const;
@@ -56,6 +57,7 @@ private:
     bool stopped() const;
     std::vector<Row> next_batch();
     bool write_stubbornly(std::span<const Row> rows);
+    void drop_the_rest(std::size_t rows);
     // Empty: stored.
     std::optional<Errc> write(std::span<const Row> rows);
     bool pause_before_retry(std::chrono::milliseconds pause);
