@@ -1,9 +1,10 @@
 // POST /api/agent-builder/flows/{id}/execute: 202 at once; ?wait=true: 200 with the steps when it has ended (or waits for a
-// person), 202 when that takes longer than ?timeout= seconds; Accept: text/event-stream: its log. An execution goes on
-// whatever its client does.
+// person), 202 when that takes longer than ?timeout= seconds, 503 with its place when the server stops meanwhile;
+// Accept: text/event-stream: its log. An execution goes on whatever its client does.
 #include "api/executions/executions.hpp"
 #include "api/flows/answers.hpp"
 #include "api/limited.hpp"
+#include "api/stopping.hpp"
 #include "api/wrong_together.hpp"
 
 #include <algorithm>
@@ -127,6 +128,29 @@ Task<Result<std::string_view>> body_text(RequestContext& context, std::int64_t l
     co_return co_await context.json_body(static_cast<std::size_t>(limit));
 }
 
+// Once it has ended; as it stands when that takes longer.
+Task<Result<void>> answer_with_end(RequestContext& context, executions::ExecutionService& service,
+                                   const executions::Execution& execution, Deadline until)
+{
+    const auto ended = co_await service.wait_whole(execution.id, execution.owner_id, until);
+    if (ended)
+        co_return co_await context.respond_json_text(200, dump(whole_json(*ended)));
+    if (ended.error().code() != Errc::timeout)
+        co_return ended.error();
+    const auto now = co_await service.find(execution.id, execution.owner_id);
+    if (!now)
+        co_return now.error();
+    co_return co_await context.respond_json_text(202, dump(executions::to_json(*now)));
+}
+
+// The client is told what to ask for: the execution goes on, a new one would do everything twice.
+Error goes_on_behind_the_stop(const std::string& execution)
+{
+    return Error(Errc::unavailable, "The server is stopping. The execution " + execution +
+                                        " goes on; it is at /api/executions/" + execution + ".")
+        .reason(server_is_stopping().reason());
+}
+
 }  // namespace execute_route
 
 Handler execute_flow(const ApiParts& parts)
@@ -160,16 +184,11 @@ Handler execute_flow(const ApiParts& parts)
         auto until = Deadline(context.deadline.at() - std::chrono::seconds(1));
         if (query->timeout)
             until = until.sooner(std::chrono::milliseconds(static_cast<std::int64_t>(*query->timeout * 1000)));
-        const auto ended = co_await service.wait_whole(execution.id, execution.owner_id, until);
-        if (!ended && ended.error().code() != Errc::timeout)
-            co_return ended.error();
-        if (!ended) {
-            auto now = co_await service.find(execution.id, execution.owner_id);
-            if (!now)
-                co_return now.error();
-            co_return co_await context.respond_json_text(202, dump(executions::to_json(*now)));
-        }
-        co_return co_await context.respond_json_text(200, dump(whole_json(*ended)));
+        auto answered =
+            co_await or_told_of_stop(context, execute_route::answer_with_end(context, service, execution, until));
+        if (!answered && answered.error().reason() == server_is_stopping().reason())
+            co_return execute_route::goes_on_behind_the_stop(execution.id);
+        co_return answered;
     };
 }
 
