@@ -54,8 +54,8 @@ namespace {
 Logger::Options log_options(const config::Log& settings)
 {
     Logger::Options options;
-    options.level = settings.level == "debug"   ? LogLevel::debug
-                    : settings.level == "warn"  ? LogLevel::warn
+    options.level = settings.level == "debug" ? LogLevel::debug
+                    : settings.level == "warn" ? LogLevel::warn
                     : settings.level == "error" ? LogLevel::error
                                                 : LogLevel::info;
     options.json = settings.format != "text";
@@ -97,7 +97,7 @@ http::ClientOptions outgoing_limits(const config::Settings& settings, std::size_
     for (const auto& provider : settings.providers)
         options.connections_per_origin =
             std::max(options.connections_per_origin, static_cast<std::size_t>(provider.max_running) * cores);
-    options.idle_per_origin = options.connections_per_origin;  // they end after a minute of rest
+    options.idle_per_origin = options.connections_per_origin;   // they end after a minute of rest
     return options;
 }
 
@@ -243,40 +243,14 @@ private:
                               on.clock, on.logger, on.cores, on.client, on.egress}};
 
     // What the world sees.
-    People people{on.settings,
-                  on.database,
-                  journal,
-                  on.clock,
-                  on.logger,
-                  on.cores,
-                  on.secret,
-                  std::move(on.sender),
-                  std::move(on.sharing.guesses)};
+    People people{on.settings, on.database, journal, on.clock, on.logger,
+                  on.cores, on.secret, std::move(on.sender), std::move(on.sharing.guesses)};
     Readiness readiness{on.database, on.folder};
-    api::Api api{{chat,
-                  sessions,
-                  people.authenticator,
-                  *on.sharing.limiter,
-                  people.accounts,
-                  people.administration,
-                  people.keys,
-                  on.metrics,
-                  on.logger,
-                  on.settings,
-                  std::string(version),
-                  derive_key(on.secret, "cursor"),
-                  [this] { return readiness.check(); },
-                  event_reads,
-                  usage_reports,
-                  audit,
-                  [this] { return models.reload_from_a_core(); },
-                  on.tools,
-                  on.toolbox,
-                  selector,
-                  flows,
-                  flow_running.executions(),
-                  *on.sharing.tickets,
-                  *budget}};
+    api::Api api{{chat, sessions, people.authenticator, *on.sharing.limiter, people.accounts, people.administration,
+                  people.keys, on.metrics, on.logger, on.settings, std::string(version),
+                  derive_key(on.secret, "cursor"), [this] { return readiness.check(); }, event_reads, usage_reports,
+                  audit, [this] { return models.reload_from_a_core(); }, on.tools, on.toolbox, selector, flows,
+                  flow_running.executions(), *on.sharing.tickets, *budget}};
     http::Server server{on.cores, api, on.logger, server_options(on.settings.server)};
     MetricsPage metrics_page{on.metrics};
     std::optional<http::Server> metrics_server;
@@ -288,25 +262,25 @@ void House::shut_down()
     const auto patience = on.settings.server.shutdown_deadline;
     const auto deadline = Deadline::after(patience);
     on.logger.info("stopping");
-    api.stop_accepting_work();  // 1. new work is refused
+    api.stop_accepting_work();                                   // 1. new work is refused
     server.wind_down();
     const auto to_record = std::min<Steady::duration>(std::chrono::seconds(1), patience / 10);
     while (server.open_exchanges() > 0 && deadline.left() > to_record)
-        std::this_thread::sleep_for(std::chrono::milliseconds(5));  // 2. streams finish
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));   // 2. streams finish
     server.stop_accepting();
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline.left());
     gateway.stop_draining();
-    server.close_all(std::max(left, std::chrono::milliseconds(500)));  // 3. what still runs is cancelled and recorded
+    server.close_all(std::max(left, std::chrono::milliseconds(500)));   // 3. what still runs is cancelled and recorded
     // Turns that were taken over end, or are cut; beside it, as both may have to wait for a database that is away:
     auto turns = std::async(std::launch::async, [&] { chat.stop(deadline.sooner(std::chrono::seconds(2))); });
-    flow_running.stop(deadline.sooner(patience / 2));  // executions park behind their last finished node
+    flow_running.stop(deadline.sooner(patience / 2));             // executions park behind their last finished node
     turns.wait();
     while (chat.background_work() > 0 && !deadline.passed())
-        std::this_thread::sleep_for(std::chrono::milliseconds(5));  // 4. summaries end
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));   // 4. summaries end
     const auto mails = deadline.sooner(std::chrono::seconds(3));
     while (people.mailer.waiting() > 0 && !mails.passed())
         std::this_thread::sleep_for(std::chrono::milliseconds(5));  // 5. mails go out
-    usage.stop(deadline);  // 6. rows written behind are written, or counted
+    usage.stop(deadline);                                        // 6. rows written behind are written, or counted
     attempts.writer().stop(deadline);
     on.logger.info("stopped");
 }
@@ -326,8 +300,8 @@ void House::stop()
 
 int serve(const config::Settings& settings, std::function<config::Loaded()> load_again)
 {
-    ::prctl(PR_SET_DUMPABLE, 0);  // no core dumps: memory holds keys
-    Signals signals;  // before any thread, so that every thread inherits the mask
+    ::prctl(PR_SET_DUMPABLE, 0);   // no core dumps: memory holds keys
+    Signals signals;               // before any thread, so that every thread inherits the mask
 
     Logger logger(log_options(settings.log));
 
@@ -366,7 +340,7 @@ int serve(const config::Settings& settings, std::function<config::Loaded()> load
                 std::move(load_again));
     const auto first_admin = house.settle_in();
     if (!first_admin) {
-        cores.stop();  // they never ran: nobody waits for what they would have done
+        cores.stop();   // they never ran: nobody waits for what they would have done
         return refuse(first_admin.error());
     }
     house.start();
@@ -376,7 +350,7 @@ int serve(const config::Settings& settings, std::function<config::Loaded()> load
               << std::endl;
     signals.wait_for_stop([&house] { house.reload_models(); });
     house.stop();
-    storage->database.reset();  // its threads end while the cores still exist: what they finish late is told to those
+    storage->database.reset();   // its threads end while the cores still exist: what they finish late is told to those
     return signals.failed() ? 1 : 0;
 }
 

@@ -70,12 +70,16 @@ public:
     {
         out_ = false;
         metrics_.attempt(target_, failure);
-        if (failure && (failure->kind == FailureClass::cancelled || failure->kind == FailureClass::busy))
+        if (failure && says_nothing_of_target(failure->kind))
             return;
         target_.health->note(key_, failure, now, began_);
         noted_ = true;
     }
     TargetHealth::Era began() const { return began_; }
+    static bool says_nothing_of_target(FailureClass kind)
+    {
+        return kind == FailureClass::cancelled || kind == FailureClass::busy || kind == FailureClass::no_descriptors;
+    }
     std::optional<Steady::duration> overtaken(Steady::time_point now) const
     {
         return target_.health->overtaken(key_, now, began_);

@@ -50,6 +50,8 @@ Failure failure_of_body(const Error& error)
     const auto kind_of = [](const Error& one) {
         if (one.reason() == "connect")
             return FailureClass::connect;
+        if (one.reason() == "no_descriptors")
+            return FailureClass::no_descriptors;
         if (one.code() == Errc::timeout)
             return FailureClass::timeout;
         if (one.code() == Errc::unavailable)

@@ -28,7 +28,7 @@ struct ClientForm {
     std::string_view sentence;   // when nothing better is known
 };
 
-constexpr std::array<ClientForm, 17> client_forms = {{
+constexpr std::array<ClientForm, 18> client_forms = {{
     {FailureClass::connect, "connect", Errc::upstream_failed, "upstream_unreachable", "The model provider cannot be reached."},
     {FailureClass::timeout, "timeout", Errc::timeout, "upstream_timeout", "The model provider did not answer in time."},
     {FailureClass::server, "server", Errc::upstream_failed, "upstream_error", "The model provider failed."},
@@ -53,6 +53,8 @@ constexpr std::array<ClientForm, 17> client_forms = {{
      "The model provider's answer broke off."},
     {FailureClass::busy, "busy", Errc::unavailable, "no_target_available",
      "Too many requests towards the model provider are running."},
+    {FailureClass::no_descriptors, "no_descriptors", Errc::unavailable, "no_descriptors",
+     "The server has no file descriptor left for a connection to the model provider."},
     {FailureClass::no_target, "no_target", Errc::unavailable, "no_target_available",
      "No model behind this name takes requests at the moment."},
     {FailureClass::cancelled, "cancelled", Errc::cancelled, "cancelled", "The request was cancelled."},

@@ -30,6 +30,7 @@ enum class FailureClass {
     protocol,
     interrupted,
     busy,          // our own limit of running requests towards the provider
+    no_descriptors,   // our own want: nothing was sent, and nothing is known of the provider
     no_target,     // every target is cooled down or broken; nothing was sent
     cancelled,     // the reader has gone
 };

@@ -30,7 +30,7 @@ struct RetryPlan::Policy {
 
 const RetryPlan::Policy& RetryPlan::policy_of(FailureClass kind)
 {
-    static constexpr std::array<Policy, 17> policies = {{
+    static constexpr std::array<Policy, 18> policies = {{
         {FailureClass::connect, Same::at_once, Then::next, 0},
         {FailureClass::timeout, Same::never, Then::next, 0},
         {FailureClass::server, Same::backoff, Then::next, 0},
@@ -46,6 +46,7 @@ const RetryPlan::Policy& RetryPlan::policy_of(FailureClass kind)
         {FailureClass::protocol, Same::at_once, Then::next, 0},
         {FailureClass::interrupted, Same::at_once, Then::next, 0},
         {FailureClass::busy, Same::never, Then::next, -1},
+        {FailureClass::no_descriptors, Same::never, Then::next, -1},   // another may have a connection at hand
         {FailureClass::no_target, Same::never, Then::stop, -1},
         {FailureClass::cancelled, Same::never, Then::stop, 3},
     }};

@@ -402,8 +402,7 @@ Task<void> Worker::keep_looking()
 // By another process, whose wake-up calls do not reach this one. What cannot be read now is read by the renewal.
 Task<bool> Worker::is_asked_to_stop()
 {
-    const auto asked =
-        co_await runs_.database().read_statement([&](sql::Connection& c) { return RunRows(c).has_stops(id_); });
+    const auto asked = co_await runs_.database().read_statement([&](sql::Connection& c) { return RunRows(c).has_stops(id_); });
     co_return asked && *asked;
 }
 

@@ -148,7 +148,7 @@ Task<Result<void>> RunWriter::write_queue(Last last)
     auto written = co_await until_stored(
         [&] { return one_statement ? database_.write_statement(unit) : database_.write_together(unit); },
         limits_.give_up_after, limits_.latest);
-    Queue again;  // its events go out with the next write that succeeds: so does what they tell of
+    Queue again;   // its events go out with the next write that succeeds: so does what they tell of
     for (const auto& queued : queue) {
         queued->outcome = written;
         if (!written && written.error().reason() == "STORAGE_ERROR")
@@ -219,7 +219,7 @@ Task<void> RunWriter::keep_flushing()
         while (waiting_.empty())
             co_await told_.wait();
         co_await sleep_for(limits_.longest_wait);
-        if (!co_await flush())  // the run itself meets the same error at its next write
+        if (!co_await flush())   // the run itself meets the same error at its next write
             co_await sleep_for(std::chrono::seconds(1));
     }
 }

@@ -153,6 +153,71 @@ TEST(Descriptors, WhenThereAreNoneLeftOldConnectionsAreServedAndNewOnesLater)
 }
 #endif
 
+std::string with_upstream(const ScriptedUpstream& upstream)
+{
+    return "[server.limits]\nconnections_per_address = 4096\n[limits.admin]\nrequests_per_minute = 1000000\n"
+           "[[providers]]\nname = \"up\"\ndialect = \"openai\"\nbase_url = \"" +
+           upstream.base() + "/v1\"\n[[model]]\nid = \"scripted\"\ntargets = [\"up/scripted\"]\n";
+}
+
+class AskingConnection {
+public:
+    explicit AskingConnection(const ServerProcess& server) : server_(server), client_(server.port())
+    {
+        client_.send(raw_request("GET", "/healthz"));   // so that it is accepted
+        EXPECT_EQ(client_.read_answer().status, 200);
+    }
+    RawAnswer chat()
+    {
+        client_.send(raw_request("POST", "/v1/chat/completions", server_.key(),
+                                 R"({"model":"scripted","messages":[{"role":"user","content":"x"}]})"));
+        return client_.read_answer();
+    }
+
+private:
+    const ServerProcess& server_;
+    RawClient client_;
+};
+
+TEST(Descriptors, WantOfThemIsNotTheProvidersFault)
+{
+    Faults faults;
+    ScriptedUpstream upstream;
+    upstream.handle([](const auto&) { return completion_script("fine"); });
+    const ServerProcess server({.configuration = with_upstream(upstream), .environment = faults.environment()});
+    AskingConnection old(server);
+    faults.no_descriptors(true);
+    for (int i = 0; i < 6; ++i) {  // more than open a breaker
+        const auto refused = old.chat();
+        EXPECT_EQ(refused.status, 503) << refused.body;
+        EXPECT_EQ(refused.json().at("error").at("code"), "no_descriptors");
+        EXPECT_FALSE(refused.header("retry-after").empty());
+    }
+    faults.no_descriptors(false);
+    EXPECT_EQ(old.chat().status, 200);
+}
+
+#if !__has_feature(address_sanitizer)
+TEST(Descriptors, SomeAreKeptForTheConnectionsThatStand)
+{
+    ScriptedUpstream upstream;
+    upstream.handle([](const auto&) { return completion_script("fine"); });
+    const ServerProcess server({.configuration = with_upstream(upstream)});
+    const rlimit few{160, 160};
+    ASSERT_EQ(::prlimit(server.pid(), RLIMIT_NOFILE, &few, nullptr), 0);
+    AskingConnection old(server);
+    std::vector<std::unique_ptr<RawClient>> idle;
+    for (int i = 0; i < 200; ++i)
+        idle.push_back(std::make_unique<RawClient>(server.port()));
+    ASSERT_TRUE(eventually([&] { return server.err().find("accepting is paused") != std::string::npos; }));
+    for (int i = 0; i < 6; ++i)
+        EXPECT_EQ(old.chat().status, 200);
+    idle.clear();
+    AskingConnection fresh(server);
+    EXPECT_EQ(fresh.chat().status, 200);
+}
+#endif
+
 TEST(ClockJump, NeitherWayHarmsSessionsLimitsOrTheOrderOfEvents)
 {
     Faults faults;

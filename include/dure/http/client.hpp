@@ -86,6 +86,7 @@ private:
 
 // How an exchange failed, as far as a caller must tell apart (llm-upstreams §6). Stands in Error::reason():
 //   "connect"   nothing was sent: DNS, refused, TLS, timeout while connecting         Errc::upstream_failed / timeout
+//   "no_descriptors"   nothing was sent: this process or machine can open no more      Errc::unavailable
 //   "stale"     a reused connection was closed before the first answer byte           handled inside: replayed once on a fresh one
 //   "head_timeout", "read_timeout"                                                    Errc::timeout
 //   "protocol"  not HTTP, head > 64 KiB, broken chunking                              Errc::upstream_failed

@@ -23,6 +23,20 @@ Error connect_timeout(const Url& url, const char* step)
         .detail(url.origin() + ": time is over during " + step);
 }
 
+// What this process or this machine has no more of says nothing of the upstream.
+bool is_want_of_descriptors(const boost::system::error_code& error)
+{
+    return error == boost::system::errc::too_many_files_open ||
+           error == boost::system::errc::too_many_files_open_in_system;
+}
+
+Error no_descriptors(const Url& url, const boost::system::error_code& error)
+{
+    return Error(Errc::unavailable, "The server has no file descriptor left for a new connection.")
+        .reason("no_descriptors")
+        .detail(url.origin() + ": " + error.message());
+}
+
 }  // namespace dialer_parts
 
 using namespace dialer_parts;
@@ -112,6 +126,8 @@ Task<Result<Dialer::Endpoints>> Dialer::resolve(const Url& url, Deadline until)
     co_await running->wait(until);
     if (!running->done)
         co_return connect_timeout(url, "the look-up of its name");
+    if (is_want_of_descriptors(running->error))
+        co_return no_descriptors(url, running->error);
     if (running->error || running->addresses.empty())
         co_return connect_failed(url, "name not found: " + running->error.message());
     co_return running->addresses;
@@ -131,6 +147,8 @@ Task<Result<std::unique_ptr<Connection>>> Dialer::open(const Url& url, Endpoints
             step = co_await connection->start_tls(context_, url.host, session, share);
         if (step.ok())
             co_return connection;
+        if (is_want_of_descriptors(step.error))
+            co_return no_descriptors(url, step.error);
         timed_out = step.timed_out;
         const std::string refused = connection->verify_problem();
         problems += (problems.empty() ? "" : "; ") + addresses[i].address().to_string() + ": " +

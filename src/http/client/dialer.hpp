@@ -20,7 +20,7 @@ class Dialer {
 public:
     Dialer(CoreExecutor executor, std::shared_ptr<boost::asio::ssl::context> context);
 
-    // Errors have the reason "connect", or "egress" when the policy (null: none) refuses one of the addresses.
+    // Errors have the reason "connect", "no_descriptors", or "egress" when the policy (null: none) refuses one of the addresses.
     Task<Result<std::unique_ptr<Connection>>> dial(const Url& url, std::shared_ptr<TlsSession> session,
                                                    const EgressPolicy* policy, Deadline until);
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "http/server/connection.hpp"
+#include "http/server/descriptors.hpp"
 #include "http/server/shared.hpp"
 
 namespace dure::http {
@@ -25,6 +26,7 @@ using ReusePort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>
 
 constexpr int backlog = 1024;
 constexpr auto accept_pause = std::chrono::milliseconds(100);
+constexpr auto told_again = std::chrono::seconds(10);
 
 Error cannot_listen(const ServerOptions& options, const error_code& error)
 {
@@ -157,22 +159,44 @@ void deal_out(const std::shared_ptr<Core>& core, tcp::socket socket)
     });
 }
 
+Task<void> pause_accepting(Core& core)
+{
+    core.pause.expires_after(accept_pause);
+    co_await core.pause.async_wait(asio::as_tuple(asio::use_awaitable));
+}
+
+// Connections wait in the kernel's queue while those that stand need what is left. `told`: at most every so often, as one may come for
+// each that goes.
+Task<void> wait_for_descriptors(Core& core, Steady::time_point& told)
+{
+    if (Steady::now() - told > told_again) {
+        core.shared->logger.warn("accepting is paused",
+                                 {{"what", "only the file descriptors kept for open connections are left"}});
+        told = Steady::now();
+    }
+    while (core.acceptor.is_open() && only_reserve_left(core.acceptor.native_handle()))
+        co_await pause_accepting(core);
+}
+
 Task<void> accept_connections(std::shared_ptr<Core> core)
 {
     bool paused = false;
+    auto told = Steady::now() - 2 * told_again;
     while (core->acceptor.is_open()) {
         auto [error, socket] = co_await core->acceptor.async_accept(asio::as_tuple(asio::use_awaitable));
         if (!error) {
             paused = false;
+            const bool last = is_of_reserve(socket.native_handle());
             deal_out(core, std::move(socket));
+            if (last)
+                co_await wait_for_descriptors(*core, told);
             continue;
         }
         if (error == asio::error::operation_aborted || error == asio::error::connection_aborted)
             continue;
         if (!std::exchange(paused, true))   // once until it works again: it may last
             core->shared->logger.warn("accepting is paused", {{"what", error.message()}});
-        core->pause.expires_after(accept_pause);
-        co_await core->pause.async_wait(asio::as_tuple(asio::use_awaitable));
+        co_await pause_accepting(*core);
     }
 }
 
