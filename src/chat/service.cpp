@@ -32,6 +32,8 @@ struct ChatService::State {
     Task<Result<sessions::LiveSession>> open_session(const MessageCall& call, const Caller& caller,
                                                      const RequestInfo& info, bool& left);
 
+    // Of whatever asks a model: nothing is begun whose usage may be lost (threat-model §9).
+    Result<void> can_record() const;
     Task<Result<void>> join_session(const CompletionCall& call, Turn& turn, Answer& answer);
     Task<Result<void>> ask_agent(const CompletionCall& call, Turn& turn, const llm::CallContext& context,
                                  model::AnswerSink& sink, Answer& answer);
@@ -42,6 +44,15 @@ struct ChatService::State {
     Turns turns;
     std::optional<Takeover> takeover;
 };
+
+Result<void> ChatService::State::can_record() const
+{
+    if (!parts.usage.is_stuck())
+        return {};
+    return Error(Errc::unavailable, "The server cannot record what a model call uses at the moment, so none is begun.")
+        .reason("usage_unavailable")
+        .retry_after(std::chrono::seconds(2));
+}
 
 ChatService::ChatService(ServiceParts parts) : state_(std::make_unique<State>(parts)) {}
 ChatService::~ChatService() = default;
@@ -236,6 +247,7 @@ Task<Result<void>> ChatService::complete(const CompletionCall& call, const Calle
         co_return Error(Errc::invalid_argument, "There is no strategy `" + call.strategy + "`.")
             .param("dure_strategy")
             .reason("invalid_value");
+    DURE_CO_TRY_VOID(state.can_record());
     Turn turn(caller, info);
     auto context = call_of(caller, info);
     context.background_task = std::move(task);
@@ -311,6 +323,7 @@ Task<Result<void>> ChatService::message(const MessageCall& call, const Caller& c
     const std::string named(new_agent ? agents::agent_model : std::string_view(call.model));
     if (!named.empty() && !is_flow(named) && kind_of(named, caller) == ModelKind::unknown)
         co_return no_chat_model(named, caller);
+    DURE_CO_TRY_VOID(state.can_record());
     bool left = false;
     auto session = co_await state.open_session(call, caller, info, left);
     if (!session)
@@ -351,6 +364,7 @@ Task<Result<model::EmbeddingAnswer>> ChatService::embed(const model::EmbeddingRe
 {
     if (!caller.may_use_model(request.model))
         co_return unknown_model(request.model);
+    DURE_CO_TRY_VOID(state_->can_record());
     const auto context = call_of(caller, info);
     Answer answer;
     answer.model = request.model;

@@ -44,7 +44,7 @@ Result<void> insert_rows(sql::Connection& connection, std::span<const model::Att
 }
 
 constexpr std::size_t rows_in_one_transaction = 2000;
-constexpr std::chrono::milliseconds longest_retry{5000};
+constexpr std::chrono::milliseconds longest_retry{2000};   // calls may wait for what it finds: is_stuck()
 constexpr std::chrono::milliseconds look_again{10};
 
 }  // namespace
@@ -121,6 +121,13 @@ void WriteBehind<Row>::stop(Deadline deadline)
 }
 
 template <class Row>
+bool WriteBehind<Row>::is_stuck() const
+{
+    const auto since = refused_since_.load(std::memory_order_relaxed);
+    return since != Steady::time_point::max() && Steady::now() - since > options_.stuck_after;
+}
+
+template <class Row>
 std::size_t WriteBehind<Row>::waiting() const
 {
     const std::lock_guard lock(guard_);
@@ -167,8 +174,10 @@ template <class Row>
 bool WriteBehind<Row>::write_stubbornly(std::span<const Row> rows)
 {
     auto pause = options_.first_retry;
+    const auto begun = Steady::now();
     auto code = write(rows);
     while (code && *code != Errc::invalid_argument) {
+        refused_since_ = begun;
         if (!pause_before_retry(pause)) {
             drop_the_rest(rows.size());
             return true;
@@ -176,6 +185,7 @@ bool WriteBehind<Row>::write_stubbornly(std::span<const Row> rows)
         pause = std::min(pause * 2, longest_retry);
         code = write(rows);
     }
+    refused_since_ = Steady::time_point::max();
     return !code;
 }
 

@@ -4,6 +4,7 @@
 #include "dure/base/timeout.hpp"
 #include "dure/store/usage_writer.hpp"
 #include "store/store_fixture.hpp"
+#include "support/eventually.hpp"
 #include "support/query_plan.hpp"
 
 namespace dure::store {
@@ -208,6 +209,22 @@ TEST_P(UsageTest, RowsTheStorageNeverTookAreCountedAtTheStop)
     writer.stop();
     EXPECT_EQ(writer.dropped(), 1u);
     EXPECT_EQ(writer.written(), 0u);
+}
+
+TEST_P(UsageTest, ItSaysForHowLongTheStorageTakesNothing)
+{
+    const auto rename = [&](const std::string& from, const std::string& to) {
+        return database_->run_now([&](sql::Connection& c) { return c.run_script("ALTER TABLE " + from + " RENAME TO " + to); });
+    };
+    UsageWriter writer(*database_, logger_, {.pause = 1ms, .first_retry = 1ms, .stuck_after = 50ms});
+    EXPECT_FALSE(writer.is_stuck());
+    ASSERT_TRUE(rename("usage", "away"));
+    auto row = usage_of("kim", "a", 1);
+    ASSERT_TRUE(writer.try_add(row));
+    EXPECT_TRUE(test::eventually([&] { return writer.is_stuck(); }));
+    ASSERT_TRUE(rename("away", "usage"));
+    EXPECT_TRUE(test::eventually([&] { return !writer.is_stuck(); }));
+    EXPECT_EQ(writer.written(), 1u);
 }
 
 TEST_P(UsageTest, AStopGivesUpAtItsDeadlineAndCountsAllThatWaits)

@@ -5,6 +5,7 @@
 // same. Needs the database as long as it lives.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -25,7 +26,8 @@ struct WriteBehindOptions {
     std::size_t flush_at = 1000;  // rows that are written without waiting for the pause
     std::chrono::milliseconds pause{200};
     std::chrono::milliseconds longest_wait{2000};  // of an add() on a full queue; then the row is dropped
-    std::chrono::milliseconds first_retry{100};  // doubles up to 5 s
+    std::chrono::milliseconds first_retry{100};  // doubles up to 2 s
+    std::chrono::milliseconds stuck_after{2000};  // of rows that wait since a write of them failed
     std::chrono::milliseconds stop_limit{5000};  // retries after stop()
 };
 
@@ -47,6 +49,9 @@ public:
     // Blocks until everything added before is written; what the database refuses then and has not taken at the deadline (at
     // the latest after stop_limit) is counted as dropped and logged. Not for a core.
     void stop(Deadline deadline = Deadline::never());
+
+    // The database has refused rows for so long that what comes now may be lost: no more than this should be begun.
+    bool is_stuck() const;
 
     std::size_t waiting() const;
     std::uint64_t written() const;
@@ -73,6 +78,8 @@ private:
     std::size_t writing_ = 0;  // rows taken out of the queue and not written yet
     std::uint64_t written_ = 0;
     std::uint64_t dropped_ = 0;
+    // Since when the rows that are being written are refused; max: they are not.
+    std::atomic<Steady::time_point> refused_since_{Steady::time_point::max()};
     bool stopping_ = false;
     Steady::time_point give_up_at_ = Steady::time_point::max();
     std::thread thread_;
