@@ -26,7 +26,7 @@ Task<Result<void>> tell_tool_run(events::AccessAudit& audit, const flows::RunFac
     actor.user_id = facts.owner;
     actor.request_id = facts.execution_id;
     std::vector<events::ToolRun> runs;
-    runs.push_back({std::move(run.name), std::move(run.arguments), run.success, run.duration_ms});
+    runs.push_back({std::move(run.name), std::move(run.arguments), run.success, run.duration_ms, run.approved});
     co_return co_await audit.tool_runs(std::move(actor), std::move(runs));
 }
 

@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "dure/auth/passwords.hpp"
+#include "dure/http/server.hpp"
 #include "dure/mail/mail.hpp"
 #include "dure/redis/address.hpp"
 #include "dure/sql/postgres.hpp"
@@ -62,6 +63,16 @@ std::string fault_of_mail_from(const Settings& settings)
     return fine ? "" : "mail.from must be an e-mail address";
 }
 
+// Beside files that cannot be read, which other rules tell.
+std::string fault_of_tls_pair(const Settings& settings)
+{
+    const auto& server = settings.server;
+    if (server.tls_cert.empty() || server.tls_key.empty() || !std::ifstream(server.tls_cert) || !std::ifstream(server.tls_key))
+        return {};
+    const auto checked = http::check_tls_files(server.tls_cert, server.tls_key);
+    return checked ? std::string() : checked.error().message() + " " + checked.error().detail();
+}
+
 config::Rule readable(std::string key, std::string (*path_of)(const Settings&))
 {
     return {key, [key, path_of](const Settings& settings) -> std::string {
@@ -85,6 +96,7 @@ std::vector<config::Rule> configuration_rules(bool for_server)
     rules.push_back({"mail.from", fault_of_mail_from});
     rules.push_back(readable("server.tls_cert", [](const Settings& s) { return s.server.tls_cert; }));
     rules.push_back(readable("server.tls_key", [](const Settings& s) { return s.server.tls_key; }));
+    rules.push_back({"server.tls_cert", fault_of_tls_pair});
     rules.push_back(readable("redis.ca_file", [](const Settings& s) { return s.redis.ca_file; }));
     return rules;
 }

@@ -256,6 +256,16 @@ bool may_begin_credential(char c)
 
 }  // namespace
 
+void hide_value(std::string& text, std::string_view secret)
+{
+    constexpr std::string_view hidden = "[redacted]";
+    constexpr std::size_t shortest = 8;
+    if (secret.size() < shortest)
+        return;
+    for (std::size_t at = 0; (at = text.find(secret, at)) != std::string::npos; at += hidden.size())
+        text.replace(at, secret.size(), hidden);
+}
+
 std::string redact(std::string_view text)
 {
     std::string out;

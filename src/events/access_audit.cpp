@@ -23,6 +23,7 @@ store::NewEvent tool_event(const model::Actor& actor, const ToolRun& run)
                     {{"name", to_valid_utf8(utf8_prefix(run.name, longest_tool_name))},
                      {"arguments_sha256", hex(sha256(run.arguments))},
                      {"success", run.success},
+                     {"approved", run.approved},
                      {"duration_ms", run.duration_ms}},
                     actor.user_id);
 }

@@ -211,16 +211,6 @@ std::string without_urls(std::string text)
     return text;
 }
 
-void hide_value(std::string& text, std::string_view value)
-{
-    constexpr std::string_view hidden = "[redacted]";
-    constexpr std::size_t shortest = 8;
-    if (value.size() < shortest)
-        return;
-    for (std::size_t at = 0; (at = text.find(value, at)) != std::string::npos; at += hidden.size())
-        text.replace(at, value.size(), hidden);
-}
-
 }  // namespace
 
 std::string_view name_of(FailureClass kind)

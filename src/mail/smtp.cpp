@@ -173,7 +173,11 @@ private:
         credentials += options_.user;
         credentials += '\0';
         credentials += options_.password.reveal();
-        co_return expect(co_await server.ask("AUTH PLAIN " + base64(credentials)), 235);
+        const auto encoded = base64(credentials);
+        auto answer = co_await server.ask("AUTH PLAIN " + encoded);
+        hide_value(answer.text, encoded);
+        hide_value(answer.text, options_.password.reveal());
+        co_return expect(answer, 235);
     }
 
     static Result<void> expect(const Answer& answer, int code)

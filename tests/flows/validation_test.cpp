@@ -321,5 +321,29 @@ TEST(Validation, AProblemInAConfigNamesItsPlace)
     EXPECT_EQ(problems.list()[0].node_id, "a");
 }
 
+// Every run would fail: a person was to be asked, and nobody ever would be.
+TEST(Validation, ApprovalsNameToolsOfTheirAgent)
+{
+    const auto faults = [](const std::string& config, bool attached) {
+        const auto reading = read_document(
+            R"({"flow_type":"chatflow","name":"n","nodes":[)" + node("a", "agent", config) + "," +
+            node("t", "tool", R"({"tool":"mail"})") + R"(],"edges":[)" +
+            (attached ? R"({"id":"e","source":"t","target":"a","targetHandle":"tools"})" : "") + "]}");
+        Problems problems;
+        check_approvals(reading.document, problems);
+        std::vector<std::string> places;
+        for (const auto& one : problems.list())
+            places.push_back(one.location.back() + " " + one.code);
+        return places;
+    };
+    const std::string own = R"("tools":["echo",{"name":"sum"}],)";
+    EXPECT_EQ(faults("{" + own + R"("require_approval":["echo","nosuch","sum","mail"]})", false),
+              (std::vector<std::string>{"1 field_range", "3 field_range"}));
+    EXPECT_EQ(faults("{" + own + R"("require_approval":["mail"]})", true), std::vector<std::string>());
+    EXPECT_EQ(faults(R"({"tools":["{{vars.tool}}"],"require_approval":["nosuch"]})", false), std::vector<std::string>())
+        << "known when it runs";
+    EXPECT_EQ(faults(R"({"require_approval":["echo"]})", false), std::vector<std::string>{"0 field_range"});
+}
+
 }  // namespace validation_test
 }  // namespace dure::flows

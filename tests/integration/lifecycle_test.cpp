@@ -268,6 +268,8 @@ TEST(Start, WhatAPartRefusesOfItsSettingsIsNamedByTheCheckToo)
         {{{"DATABASE_URL", "postgresql://me:hunter22@127.0.0.1:1/dure"}}, "SECRET_KEY must be set"},
         {{{"DURE_SERVER__TLS_CERT", "no.pem"}, {"DURE_SERVER__TLS_KEY", "."}},
          "DURE_SERVER__TLS_CERT: server.tls_cert \"no.pem\" cannot be read\ndure: DURE_SERVER__TLS_KEY: "},
+        {{{"DURE_SERVER__TLS_CERT", "/etc/passwd"}, {"DURE_SERVER__TLS_KEY", "/etc/passwd"}},
+         "DURE_SERVER__TLS_CERT: The TLS certificate file cannot be used. /etc/passwd: "},
         {{{"REDIS_URL", "rediss://:hunter22@h"}, {"DURE_REDIS__CA_FILE", "no.pem"}}, "DURE_REDIS__CA_FILE: "},
         {{{"DURE_SERVER__TRUSTED_PROXIES", "10.0.0.1"}, {"DURE_SERVER__PROXY_HEADER", "X Forwarded For"}},
          "DURE_SERVER__PROXY_HEADER: "},

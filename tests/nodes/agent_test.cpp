@@ -107,6 +107,23 @@ TEST_F(AgentNode, AsksAPersonBeforeAToolThatNeedsIt)
     EXPECT_TRUE(audited.at(0).approved);
 }
 
+// What the author fixed takes the place of what the model wrote: a person has to see it.
+TEST_F(AgentNode, APersonIsAskedForTheArgumentsThatRun)
+{
+    auto& tool = mail();
+    upstream.enqueue(turn("", {{"c1", "mail", R"({"city":"harmless"})"}}));
+    node("agent", {{"prompt", "Write"}}, nullptr,
+         {{"tools", {{{"id", "t"}, {"config", {{"tool", "mail"}, {"arguments", {{"city", "fixed"}}}}}}}}});
+    (void)go();
+    ASSERT_EQ(result.status, graph::RunStatus::interrupted);
+    EXPECT_EQ(result.interrupts.at(0).value["arguments"], Json::parse(R"({"city":"fixed"})"));
+    upstream.enqueue(turn("Sent."));
+    const auto output = answer("approve");
+    ASSERT_TRUE(output) << output.error().message();
+    ASSERT_EQ(tool.calls.size(), 1);
+    EXPECT_EQ(Json(tool.calls[0]), Json::parse(R"({"city":"fixed"})"));
+}
+
 TEST_F(AgentNode, ARefusedToolIsToldToTheModelAndNotRun)
 {
     auto& tool = mail();

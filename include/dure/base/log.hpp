@@ -68,5 +68,7 @@ private:
 // The text with everything that looks like a credential replaced by "[redacted]": eyJ… (JWT), sk-…, dk_…, $argon2…,
 // "Bearer …". Used by the logger on every value, and wherever foreign error texts are passed on.
 std::string redact(std::string_view text);
+// Replaces a secret that is known, wherever it stands; one shorter than 8 characters stays: it would be a part of words.
+void hide_value(std::string& text, std::string_view secret);
 
 }  // namespace dure

@@ -38,6 +38,7 @@ struct ToolRun {
     std::string arguments;  // as they were sent; only their SHA-256 is stored
     bool success = false;
     std::int64_t duration_ms = 0;
+    bool approved = false;  // a person was asked for this very call, and allowed it
 };
 
 class AccessAudit {

@@ -30,6 +30,9 @@ void check_settings(const Document& document, Problems& problems);
 // reducer_missing (warn), loop_target_invalid.
 void check_flow(const Document& document, Problems& problems);
 
+// field_range: require_approval names no tool of its agent.
+void check_approvals(const Document& document, Problems& problems);
+
 // All of the above.
 void check_document(const Document& document, Problems& problems);
 

@@ -125,6 +125,9 @@ struct ServerOptions {
     std::string tls_key_file;
 };
 
+// Whether the two files are a certificate chain and its key, as a server with them would find at its start; the detail says why not.
+Result<void> check_tls_files(const std::string& certificate_file, const std::string& key_file);
+
 class Server {
 public:
     // Application and logger outlive the server.

@@ -231,6 +231,7 @@ void check_document(const Document& document, Problems& problems)
     check_settings(document, problems);
     check_structure(document, problems);
     check_types(document, problems);
+    check_approvals(document, problems);
     check_configs(document, problems);
     check_names(document, problems);
     check_flow(document, problems);

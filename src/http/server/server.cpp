@@ -60,6 +60,20 @@ error_code bind_to(tcp::acceptor& acceptor, const tcp::endpoint& endpoint, bool 
     return error;
 }
 
+Result<void> use_certificate(asio::ssl::context& context, const std::string& certificate_file, const std::string& key_file)
+{
+    error_code error;
+    context.use_certificate_chain_file(certificate_file, error);
+    if (error)
+        return Error(Errc::invalid_argument, "The TLS certificate file cannot be used.")
+            .detail(certificate_file + ": " + error.message());
+    context.use_private_key_file(key_file, asio::ssl::context::pem, error);
+    if (error)
+        return Error(Errc::invalid_argument, "The TLS key file cannot be used.")
+            .detail(key_file + ": " + error.message());
+    return {};
+}
+
 Result<void> load_tls(Shared& shared)
 {
     const auto& options = shared.options;
@@ -68,16 +82,7 @@ Result<void> load_tls(Shared& shared)
     auto& context = shared.tls.emplace(asio::ssl::context::tls_server);
     context.set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_tlsv1 |
                         asio::ssl::context::no_tlsv1_1);
-    error_code error;
-    context.use_certificate_chain_file(options.tls_certificate_file, error);
-    if (error)
-        return Error(Errc::invalid_argument, "The TLS certificate file cannot be used.")
-            .detail(options.tls_certificate_file + ": " + error.message());
-    context.use_private_key_file(options.tls_key_file, asio::ssl::context::pem, error);
-    if (error)
-        return Error(Errc::invalid_argument, "The TLS key file cannot be used.")
-            .detail(options.tls_key_file + ": " + error.message());
-    return {};
+    return use_certificate(context, options.tls_certificate_file, options.tls_key_file);
 }
 
 void log_connection_failure(Shared& shared, const std::exception_ptr& thrown)
@@ -230,6 +235,12 @@ struct Server::State {
     std::uint16_t port = 0;
     bool listening = false;
 };
+
+Result<void> check_tls_files(const std::string& certificate_file, const std::string& key_file)
+{
+    asio::ssl::context context(asio::ssl::context::tls_server);
+    return server_parts::use_certificate(context, certificate_file, key_file);
+}
 
 Server::Server(Cores& cores, Application& application, Logger& logger, ServerOptions options)
     : state_(std::make_unique<State>())

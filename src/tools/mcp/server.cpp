@@ -255,8 +255,10 @@ std::unique_ptr<Transport> Server::transport(TransportEvents events)
     for (const auto& [name, value] : settings_.env)
         options.environment[name] = value;
     for (const auto& [name, variable] : settings_.secrets_env)
-        if (const auto value = variables.find(variable); value != variables.end())
+        if (const auto value = variables.find(variable); value != variables.end()) {
             options.environment[name] = value->second.reveal();
+            options.secrets.emplace_back(value->second.reveal());
+        }
     return make_stdio_transport(executor_, std::move(options), world_.logger, std::move(events));
 }
 

@@ -151,8 +151,17 @@ private:
                 continue;
             lines.feed(std::string_view(bytes).substr(0, got));
             for (std::string_view line; lines.next(line);)
-                logger_.info("tool server says", {{"server", options_.server}, {"text", to_valid_utf8(line)}});
+                log_line(line);
         }
+    }
+
+    // Programs like to print their settings.
+    void log_line(std::string_view line)
+    {
+        auto text = to_valid_utf8(line);
+        for (const auto& secret : options_.secrets)
+            hide_value(text, secret);
+        logger_.info("tool server says", {{"server", options_.server}, {"text", text}});
     }
 
     boost::asio::any_io_executor executor_;

@@ -31,6 +31,7 @@ struct StdioOptions {
     std::string server;  // its name, for the log
     std::vector<std::string> command;
     std::map<std::string, std::string> environment;  // all of it
+    std::vector<std::string> secrets;  // values of it that no log line shows
 };
 
 std::unique_ptr<Transport> make_stdio_transport(boost::asio::any_io_executor executor, StdioOptions options,
