@@ -62,7 +62,7 @@ Task<Result<void>> finish_answer(AgentRun& run, const graph::State& state)
     }
     run.record.completion.append(shown);
     if (const auto details = calls.front().find("reasoning_details"); details != calls.front().end())
-        run.record.completion.reasoning_details = OrderedJson(*details);   // they come back with the results
+        run.record.completion.reasoning_details = OrderedJson(*details);  // they come back with the results
     run.record.completion.finish_reason = "tool_calls";
     co_return co_await run.sink.piece(shown);
 }

@@ -56,7 +56,7 @@ graph::Update requested(const AgentRun& run, const model::Completion& turn)
             auto& calls = update["client_calls"];
             calls.push_back(call_to_json(call));
             if (calls.size() == 1 && turn.reasoning_details.is_array())
-                calls[0]["reasoning_details"] = Json(turn.reasoning_details);   // of the whole turn
+                calls[0]["reasoning_details"] = Json(turn.reasoning_details);  // of the whole turn
             continue;
         }
         update["calls"].push_back(call_to_json(call));

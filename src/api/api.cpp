@@ -240,8 +240,8 @@ Task<Result<void>> Api::State::admit(RequestContext& context, const Access& acce
                                 : parts.authenticator.last_known(*shown);
         if (!principal && !known_before)
             co_return principal.error();
-        context.caller = known_before ? std::move(known_before)
-                                      : std::make_shared<const auth::Principal>(std::move(*principal));
+        context.caller =
+            known_before ? std::move(known_before) : std::make_shared<const auth::Principal>(std::move(*principal));
     }
     auto counted = count_at_once(context, access.rate);
     if (!counted)
@@ -400,11 +400,11 @@ void Api::finished(const http::RequestHead* head, int status, std::chrono::nanos
         return;
     const auto path = head ? path_for_log(head->path) : std::string();
     logger.write_soon(level, "request finished",
-                 {{"request_id", head ? std::string_view(head->request_id) : std::string_view()},
-                  {"method", head ? http::name_of(head->method) : std::string_view()},
-                  {"path", path},
-                  {"status", status},
-                  {"duration_ms", std::chrono::duration<double, std::milli>(took).count()}});
+                      {{"request_id", head ? std::string_view(head->request_id) : std::string_view()},
+                       {"method", head ? http::name_of(head->method) : std::string_view()},
+                       {"path", path},
+                       {"status", status},
+                       {"duration_ms", std::chrono::duration<double, std::milli>(took).count()}});
 }
 
 std::string Api::openapi(const std::string& version)

@@ -280,7 +280,7 @@ void House::shut_down()
     const auto mails = deadline.sooner(std::chrono::seconds(3));
     while (people.mailer.waiting() > 0 && !mails.passed())
         std::this_thread::sleep_for(std::chrono::milliseconds(5));  // 5. mails go out
-    usage.stop(deadline);                                        // 6. rows written behind are written, or counted
+    usage.stop(deadline);  // 6. rows written behind are written, or counted
     attempts.writer().stop(deadline);
     on.logger.info("stopped");
 }

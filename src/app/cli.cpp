@@ -157,7 +157,8 @@ std::string fault_of_empty(const std::string& value)
 
 void add_common(CLI::App& command, Options& options)
 {
-    command.add_option("--config", options.config_file, "TOML file (default: DURE_CONFIG, else config/dure.toml if there)")
+    command
+        .add_option("--config", options.config_file, "TOML file (default: DURE_CONFIG, else config/dure.toml if there)")
         ->check(fault_of_empty);
     command.add_option("--database", options.database, "Database URL, e.g. sqlite:data/dure.db")->check(fault_of_empty);
 }

@@ -33,7 +33,7 @@ Result<Json> json_of_file(const std::string& path)
 {
     std::ifstream file(path, std::ios::binary);
     std::error_code failed;
-    if (!file || std::filesystem::is_directory(path, failed))   // which can be opened
+    if (!file || std::filesystem::is_directory(path, failed))  // which can be opened
         return Error(Errc::not_found, path + " cannot be read.");
     const std::string text{std::istreambuf_iterator<char>(file), {}};
     auto json = Json::parse(text, nullptr, false);

@@ -67,7 +67,8 @@ std::string fault_of_mail_from(const Settings& settings)
 std::string fault_of_tls_pair(const Settings& settings)
 {
     const auto& server = settings.server;
-    if (server.tls_cert.empty() || server.tls_key.empty() || !std::ifstream(server.tls_cert) || !std::ifstream(server.tls_key))
+    if (server.tls_cert.empty() || server.tls_key.empty() || !std::ifstream(server.tls_cert) ||
+        !std::ifstream(server.tls_key))
         return {};
     const auto checked = http::check_tls_files(server.tls_cert, server.tls_key);
     return checked ? std::string() : checked.error().message() + " " + checked.error().detail();

@@ -221,9 +221,11 @@ Task<Result<void>> Turns::record_turn(const Turn& turn, Answer& answer, const En
 Task<Result<sessions::RecordedTurn>> Turns::record_patiently(const sessions::TurnRecord& record)
 {
     const auto until = Deadline::after(patience_with_storage);
-    for (Steady::duration pause = std::chrono::milliseconds(100);; pause = std::min<Steady::duration>(pause * 2, std::chrono::seconds(1))) {
+    for (Steady::duration pause = std::chrono::milliseconds(100);;
+         pause = std::min<Steady::duration>(pause * 2, std::chrono::seconds(1))) {
         auto recorded = co_await parts_.sessions.record_turn(record);
-        const bool away = !recorded && recorded.error().code() == Errc::unavailable && recorded.error().reason() != "outcome_unknown";
+        const bool away =
+            !recorded && recorded.error().code() == Errc::unavailable && recorded.error().reason() != "outcome_unknown";
         if (!away || until.left() < pause)
             co_return recorded;
         co_await sleep_for(pause);

@@ -58,14 +58,16 @@ const std::vector<Key>& model_keys()
         key_of<Model>(
             "name", [](Model& m) { return &m.name; }, "Label; empty: the id"),
         key_of<Model>(
-            "kind", [](Model& m) { return &m.kind; }, "auto: embedding when its id says embed or models.embeddings names it")
+            "kind", [](Model& m) { return &m.kind; },
+            "auto: embedding when its id says embed or models.embeddings names it")
             .one_of({"auto", "chat", "embedding"}),
         key_of<Model>(
             "targets", [](Model& m) { return &m.targets; }, "provider/model, tried in this order")
             .like("openai/gpt-4o"),
         key_of<Model>(
             "ranks", [](Model& m) { return &m.ranks; },
-            "One of each target: targets of equal rank share the requests, lower ranks are tried first; empty: in order")
+            "One of each target: targets of equal rank share the requests, lower ranks are tried first; empty: in "
+            "order")
             .between(1, 1000),
         key_of<Model>(
             "weights", [](Model& m) { return &m.weights; },
@@ -80,9 +82,11 @@ const std::vector<Key>& model_keys()
             "It can be held to a JSON schema; false: the schema is told in words and the answer checked"),
         key_of<Model>(
             "reasoning", [](Model& m) { return &m.reasoning; },
-            "It thinks before it speaks: timeouts.first_output_reasoning; max_completion_tokens in place of max_tokens"),
+            "It thinks before it speaks: timeouts.first_output_reasoning; max_completion_tokens in place of "
+            "max_tokens"),
         key_of<Model>(
-            "developer_role", [](Model& m) { return &m.developer_role; }, "It knows the role developer; false: system stands there"),
+            "developer_role", [](Model& m) { return &m.developer_role; },
+            "It knows the role developer; false: system stands there"),
         key_of<Model>(
             "logprobs", [](Model& m) { return &m.logprobs; }, "It gives logprobs"),
         key_of<Model>(
@@ -104,7 +108,8 @@ const std::vector<Key>& model_keys()
             .one_of({"stop", "next"}),
         key_of<Model>(
             "on_client_gone", [](Model& m) { return &m.on_client_gone; },
-            "drain: an answer whose client left is read on for up to a minute and stored, for providers that charge for it anyway")
+            "drain: an answer whose client left is read on for up to a minute and stored, for providers that charge "
+            "for it anyway")
             .one_of({"cancel", "drain"}),
         key_of<Model>(
             "prices.input", [](Model& m) { return &m.prices.input; }, "USD per million tokens")

@@ -271,7 +271,8 @@ void resolve_provider_keys(const Variables& all, Collector& collector)
     for (std::size_t i = 0; i < providers.size(); ++i) {
         for (const auto& name : providers[i].keys_env) {
             const auto* variable = variables::filled(all, name);
-            const auto key = variable != nullptr ? trim(variable->value) : std::string_view();   // a file's last line break
+            const auto key =
+                variable != nullptr ? trim(variable->value) : std::string_view();   // a file's last line break
             if (std::any_of(key.begin(), key.end(), [](unsigned char c) { return c < ' ' || c == 0x7F; }))
                 collector.problem(collector.where("providers[" + std::to_string(i) + "].keys_env"),
                                   "variable " + name + " of provider " + providers[i].name +

@@ -21,8 +21,8 @@ Error mismatch(const std::vector<std::string>& missing, const char* kind)
 Result<void> check_stored(const std::string& channel, const Reducer& reducer, const ChannelData& data)
 {
     const auto changed = [&](const std::string& problem) {
-        return Error(Errc::conflict, "The graph has changed: what the thread has in the channel '" + channel + "' " + problem +
-                                         " for its reducer '" + reducer.name + "'.")
+        return Error(Errc::conflict, "The graph has changed: what the thread has in the channel '" + channel + "' " +
+                                         problem + " for its reducer '" + reducer.name + "'.")
             .reason("GRAPH_VERSION_MISMATCH");
     };
     if (data.whole && reducer.check_value)

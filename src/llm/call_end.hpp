@@ -18,7 +18,10 @@ public:
     CallEnd& operator=(const CallEnd&) = delete;
     ~CallEnd();
 
-    void with(const Result<void>& result) { error_ = result ? std::string() : std::string(error_type_of(result.error())); }
+    void with(const Result<void>& result)
+    {
+        error_ = result ? std::string() : std::string(error_type_of(result.error()));
+    }
     // Nothing was asked of a provider: the numbers are those of the stored answer, and it costs nothing.
     void from_cache() { from_cache_ = true; }
 

@@ -29,14 +29,18 @@ struct ClientForm {
 };
 
 constexpr std::array<ClientForm, 18> client_forms = {{
-    {FailureClass::connect, "connect", Errc::upstream_failed, "upstream_unreachable", "The model provider cannot be reached."},
+    {FailureClass::connect, "connect", Errc::upstream_failed, "upstream_unreachable",
+     "The model provider cannot be reached."},
     {FailureClass::timeout, "timeout", Errc::timeout, "upstream_timeout", "The model provider did not answer in time."},
     {FailureClass::server, "server", Errc::upstream_failed, "upstream_error", "The model provider failed."},
-    {FailureClass::overloaded, "overloaded", Errc::unavailable, "upstream_overloaded", "The model provider is overloaded."},
+    {FailureClass::overloaded, "overloaded", Errc::unavailable, "upstream_overloaded",
+     "The model provider is overloaded."},
     {FailureClass::rate_limit, "rate_limit", Errc::rate_limited, "rate_limit_exceeded",
      "The model provider's rate limit is reached."},
-    {FailureClass::quota, "quota", Errc::upstream_failed, "upstream_quota", "The server's quota at the model provider is used up."},
-    {FailureClass::auth, "auth", Errc::upstream_failed, "upstream_auth", "The model provider refused the server's credentials."},
+    {FailureClass::quota, "quota", Errc::upstream_failed, "upstream_quota",
+     "The server's quota at the model provider is used up."},
+    {FailureClass::auth, "auth", Errc::upstream_failed, "upstream_auth",
+     "The model provider refused the server's credentials."},
     {FailureClass::context_length, "context_length", Errc::invalid_argument, "context_length_exceeded",
      "The conversation is longer than the model's context window."},
     {FailureClass::unsupported_param, "unsupported_param", Errc::invalid_argument, "unsupported_parameter",
@@ -257,7 +261,8 @@ Error to_error(const Failure& failure)
     if (!failure.param.empty())
         (void)std::move(error).param(failure.param);
     if (failure.cooled_for) {
-        (void)std::move(error).retry_after(std::max(std::chrono::ceil<std::chrono::seconds>(*failure.cooled_for), std::chrono::seconds(1)));
+        (void)std::move(error).retry_after(
+            std::max(std::chrono::ceil<std::chrono::seconds>(*failure.cooled_for), std::chrono::seconds(1)));
     } else if (failure.retry_after) {
         const auto whole = std::chrono::ceil<std::chrono::seconds>(*failure.retry_after);
         (void)std::move(error).retry_after(std::max(whole, std::chrono::seconds(1)));

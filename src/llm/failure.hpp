@@ -48,7 +48,8 @@ struct Failure {
     int status = 0;                 // upstream's, 0: none
     std::optional<std::chrono::milliseconds> retry_after;
     std::optional<std::chrono::milliseconds> limit_reset;   // from the rate limit headers: until there is room again
-    std::optional<std::chrono::milliseconds> cooled_for;    // rate_limit: how long nothing is sent there, for the client to come back then
+    std::optional<std::chrono::milliseconds>
+        cooled_for;  // rate_limit: how long nothing is sent there, for the client to come back then
     bool same_target_forbidden = false;   // x-should-retry: false
     bool of_the_target = true;      // false: says nothing of the target's health
     bool after_output = false;      // the client has seen a part of the answer

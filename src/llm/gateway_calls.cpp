@@ -95,8 +95,7 @@ Task<Result<void>> Gateway::State::answer(const Catalog& catalog, const ModelEnt
 }
 
 Task<Result<void>> Gateway::State::answer_through_cache(std::string key, const Catalog& catalog,
-                                                        const ModelEntry& model, Ask& ask, Reply& reply,
-                                                        CallEnd& end)
+                                                        const ModelEntry& model, Ask& ask, Reply& reply, CallEnd& end)
 {
     ExactCache::Lead lead;
     bool shared = false;
@@ -118,7 +117,8 @@ Task<Result<void>> Gateway::State::answer_through_cache(std::string key, const C
     const auto hand_on = [&] {
         const bool cut_for_caller = ask.answer_limit && reply.completion.finish_reason == "length";
         if (reply.has_more || cut_for_caller)
-            return lead.end(nullptr, false);  // a copy would lack what the completion does not keep, or what others may have
+            return lead.end(nullptr,
+                            false);  // a copy would lack what the completion does not keep, or what others may have
         auto made = std::make_shared<model::Completion>(reply.completion);
         made->drained = false;
         const auto provider = made->answered_by.substr(0, made->answered_by.find('/'));
@@ -134,7 +134,7 @@ Task<Result<void>> Gateway::State::answer_through_cache(std::string key, const C
             lead.end(nullptr, false);
         else if (of_the_provider(result.error(), ask, reply))
             lead.fail(result.error());
-        co_return result;   // else the next of those who wait leads
+        co_return result;  // else the next of those who wait leads
     } catch (...) {
         if (reply.completion.drained && reply.completion.complete())
             hand_on();  // its client had left: those who wait for the same have it
@@ -186,8 +186,7 @@ Task<Result<void>> Gateway::State::reserve(const ModelEntry& model, const std::v
     co_return Result<void>();
 }
 
-Task<Result<void>> Gateway::State::try_targets(const Catalog& catalog, const ModelEntry& model, Ask& ask,
-                                               Reply& reply)
+Task<Result<void>> Gateway::State::try_targets(const Catalog& catalog, const ModelEntry& model, Ask& ask, Reply& reply)
 {
     const auto capable = capable_targets(model, ask);
     if (!capable)

@@ -20,7 +20,8 @@ std::int64_t cost_nano(const model::Usage& usage, const config::Prices& prices)
     const auto sum = Wide{usage.prompt_tokens - cached - written} * prices.input + Wide{cached} * prices.cached +
                      Wide{written} * write_price + Wide{usage.completion_tokens} * prices.output +
                      Wide{prices.request} * 1000000;
-    return static_cast<std::int64_t>(std::min<Wide>((sum + 500000) / 1000000, std::numeric_limits<std::int64_t>::max()));
+    return static_cast<std::int64_t>(
+        std::min<Wide>((sum + 500000) / 1000000, std::numeric_limits<std::int64_t>::max()));
 }
 
 std::string price_version(const config::Prices& prices)

@@ -24,7 +24,8 @@ struct Ask {
     const RelayRequest* relay = nullptr;
     bool stream = false;
     std::string_view model_id;            // the configured name, which the answer bears
-    std::optional<std::int64_t> answer_limit;   // tokens that the caller's limits leave, where the request names no number
+    std::optional<std::int64_t>
+        answer_limit;   // tokens that the caller's limits leave, where the request names no number
 };
 
 // A provider's model behind a configured model.

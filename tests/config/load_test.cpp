@@ -465,7 +465,7 @@ TEST_F(Load, LeavesAFileWithOwnModelsAlone)
     options_.environment["MY_KEY"] = " sk-1\r\n";  // from a file
     EXPECT_EQ(load().settings.providers[0].keys.at(0).reveal(), "sk-1");
     options_.environment["MY_KEY"] = "sk-1\nsk-2";
-    EXPECT_THAT(problems(), ElementsAre(HasSubstr("variable MY_KEY of provider local cannot be a key: it has control characters")));
+    EXPECT_THAT(problems(), ElementsAre(HasSubstr("MY_KEY of provider local cannot be a key: it has control characters")));
 }
 
 TEST_F(Load, ASecretInThePlaceOfAVariablesNameIsRefusedAndShownNowhere)

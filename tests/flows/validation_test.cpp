@@ -325,10 +325,10 @@ TEST(Validation, AProblemInAConfigNamesItsPlace)
 TEST(Validation, ApprovalsNameToolsOfTheirAgent)
 {
     const auto faults = [](const std::string& config, bool attached) {
-        const auto reading = read_document(
-            R"({"flow_type":"chatflow","name":"n","nodes":[)" + node("a", "agent", config) + "," +
-            node("t", "tool", R"({"tool":"mail"})") + R"(],"edges":[)" +
-            (attached ? R"({"id":"e","source":"t","target":"a","targetHandle":"tools"})" : "") + "]}");
+        const auto reading =
+            read_document(R"({"flow_type":"chatflow","name":"n","nodes":[)" + node("a", "agent", config) + "," +
+                          node("t", "tool", R"({"tool":"mail"})") + R"(],"edges":[)" +
+                          (attached ? R"({"id":"e","source":"t","target":"a","targetHandle":"tools"})" : "") + "]}");
         Problems problems;
         check_approvals(reading.document, problems);
         std::vector<std::string> places;

@@ -164,7 +164,7 @@ class AskingConnection {
 public:
     explicit AskingConnection(const ServerProcess& server) : server_(server), client_(server.port())
     {
-        client_.send(raw_request("GET", "/healthz"));   // so that it is accepted
+        client_.send(raw_request("GET", "/healthz"));  // so that it is accepted
         EXPECT_EQ(client_.read_answer().status, 200);
     }
     RawAnswer chat()

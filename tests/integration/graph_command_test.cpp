@@ -170,7 +170,9 @@ TEST(GraphCommandWords, ExitCodesTellFailuresFromWrongCommands)
         {{"--graph", "graph.json", "--input", "input.json", "--modes", "all"}, 2, "all"},
         {{"--graph", "graph.json", "--resume", "1"}, 2, "--thread"},
         {{"--graph", "graph.json", "--webhook", "https://example.com/"}, 2, "--thread"},
-        {{"--graph", "graph.json", "--thread", "t", "--webhook", "http://10.1.2.3/"}, 2, "--webhook: Requests to private"},
+        {{"--graph", "graph.json", "--thread", "t", "--webhook", "http://10.1.2.3/"},
+         2,
+         "--webhook: Requests to private"},
         {{"--graph", "graph.json", "--thread", "t", "--webhook", "example.com"}, 2, "--webhook: "},
     };
     for (const auto& one : cases) {

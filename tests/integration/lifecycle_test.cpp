@@ -273,8 +273,10 @@ TEST(Start, WhatAPartRefusesOfItsSettingsIsNamedByTheCheckToo)
         {{{"REDIS_URL", "rediss://:hunter22@h"}, {"DURE_REDIS__CA_FILE", "no.pem"}}, "DURE_REDIS__CA_FILE: "},
         {{{"DURE_SERVER__TRUSTED_PROXIES", "10.0.0.1"}, {"DURE_SERVER__PROXY_HEADER", "X Forwarded For"}},
          "DURE_SERVER__PROXY_HEADER: "},
-        {{{"ADMIN_EMAIL", "a@example.com"}, {"ADMIN_PASSWORD", "hunter2"}}, "ADMIN_PASSWORD: A password must have 8 to 128"},
-        {{{"ADMIN_EMAIL", "a@example.com"}, {"ADMIN_PASSWORD", "Password123"}}, "ADMIN_PASSWORD: This password is among"},
+        {{{"ADMIN_EMAIL", "a@example.com"}, {"ADMIN_PASSWORD", "hunter2"}},
+         "ADMIN_PASSWORD: A password must have 8 to 128"},
+        {{{"ADMIN_EMAIL", "a@example.com"}, {"ADMIN_PASSWORD", "Password123"}},
+         "ADMIN_PASSWORD: This password is among"},
         {{{"ADMIN_EMAIL", "wellington@example.com"}, {"ADMIN_PASSWORD", "Wellington hunter22"}},
          "ADMIN_PASSWORD: A password must not hold the name"},
     };
@@ -390,7 +392,8 @@ TEST(CommandLine, MigrateStatusTellsWhatAStartWouldDoAndDoesNothing)
 TEST(CommandLine, OutputThatCannotBeWrittenIsAFailure)
 {
     for (const auto* command : {"version", "openapi"})
-        EXPECT_EQ(WEXITSTATUS(std::system(("'" + binary() + "' " + command + " > /dev/full 2> /dev/null").c_str())), 1) << command;
+        EXPECT_EQ(WEXITSTATUS(std::system(("'" + binary() + "' " + command + " > /dev/full 2> /dev/null").c_str())), 1)
+            << command;
 }
 
 TEST(KeyCreate, PrintsTheKeyAloneAndItWorksAtOnce)

@@ -129,7 +129,8 @@ TEST(OnPostgres, WithoutTheDatabaseStateIs503AndComesBackByItself)
         EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s);
     }
     EXPECT_EQ(fetch(server.port(), raw_request("GET", "/readyz")).status, 503);
-    EXPECT_TRUE(eventually([&] { return ask(server, "GET", "/v1/models").status == 503; }, 8s)) << "who calls is looked up anew";
+    EXPECT_TRUE(eventually([&] { return ask(server, "GET", "/v1/models").status == 503; }, 8s))
+        << "who calls is looked up anew";
     EXPECT_EQ(ask(server, "GET", "/metrics").status, 200) << "now they are needed (threat-model §9)";
     EXPECT_EQ(fetch(server.port(), raw_request("GET", "/metrics")).status, 401);
     database.start();
@@ -144,12 +145,13 @@ TEST(OnPostgres, ATurnWhoseEndMeetsAnOutageIsStoredBehindIt)
     PostgresProcess database;
     ScriptedUpstream upstream;
     upstream.handle([](const RecordedRequest&) {
-        return Script{send(sse_head() + chunk(role_chunk()) + chunk(text_chunk("worth "))), await_word(),
-                      send(chunk(text_chunk("keeping")) + chunk(finish_chunk("stop")) + chunk(done_event()) + last_chunk())};
+        return Script{
+            send(sse_head() + chunk(role_chunk()) + chunk(text_chunk("worth "))), await_word(),
+            send(chunk(text_chunk("keeping")) + chunk(finish_chunk("stop")) + chunk(done_event()) + last_chunk())};
     });
-    ServerProcess server(on_postgres(database.url(),
-                                     "[[providers]]\nname = \"up\"\nbase_url = \"" + upstream.base() +
-                                         "/v1\"\n[[model]]\nid = \"scripted\"\ntargets = [\"up/scripted\"]\n"));
+    ServerProcess server(
+        on_postgres(database.url(), "[[providers]]\nname = \"up\"\nbase_url = \"" + upstream.base() +
+                                        "/v1\"\n[[model]]\nid = \"scripted\"\ntargets = [\"up/scripted\"]\n"));
     RawClient client(server.port());
     client.send(raw_request("POST", "/v1/chat/completions", server.key(),
                             R"({"model":"scripted","stream":true,"messages":[{"role":"user","content":"hi"}]})",

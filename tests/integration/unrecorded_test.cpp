@@ -35,7 +35,8 @@ TEST(Unrecorded, NoCallIsBegunWhileTheDiskIsFull)
     EXPECT_EQ(refused.json().at("error").at("code"), "usage_unavailable");
     EXPECT_FALSE(refused.header("retry-after").empty());
     const auto asked = upstream.request_count();
-    EXPECT_EQ(ask("/api/chat/message", R"({"model":"scripted","message":"x"})").json().value("code", ""), "usage_unavailable");
+    EXPECT_EQ(ask("/api/chat/message", R"({"model":"scripted","message":"x"})").json().value("code", ""),
+              "usage_unavailable");
     EXPECT_EQ(upstream.request_count(), asked);
     faults.disk_full(false);
     EXPECT_TRUE(eventually([&] { return chat().status == 200; }, 5s));

@@ -25,9 +25,10 @@ Json plain(const OrderedJson& document)
 TEST(AnthropicHistory, ArgumentsTheModelBrokeAreTheAgentsToTellIt)
 {
     for (const auto* arguments : {R"({\"expression\":)", "[1]", "x"}) {
-        const auto history = R"({"messages":[{"role":"assistant","tool_calls":[{"id":"a","type":"function","function":{"name":"f",
-            "arguments":")" + std::string(arguments) +
-                             R"("}}]},{"role":"tool","tool_call_id":"a","content":"Error: no JSON"}]})";
+        const auto history =
+            R"({"messages":[{"role":"assistant","tool_calls":[{"id":"a","type":"function","function":{"name":"f",
+            "arguments":")" +
+            std::string(arguments) + R"("}}]},{"role":"tool","tool_call_id":"a","content":"Error: no JSON"}]})";
         const auto refused = translated(history);
         ASSERT_FALSE(refused) << arguments;
         EXPECT_EQ(refused.error().param(), "messages[0].tool_calls[0].function.arguments");
@@ -59,7 +60,8 @@ TEST(AnthropicHistory, IdsOfOtherProvidersGetAFormThatIsTakenThere)
         {"role":"tool","tool_call_id":"call:1/한 x","content":"1"},{"role":"tool","tool_call_id":"functions.f:0","content":"0"},
         {"role":"tool","tool_call_id":"toolu_A-1","content":"2"}]})");
     ASSERT_TRUE(made);
-    const auto calls = plain(made->body["messages"][0]["content"]), results = plain(made->body["messages"][1]["content"]);
+    const auto calls = plain(made->body["messages"][0]["content"]),
+               results = plain(made->body["messages"][1]["content"]);
     EXPECT_EQ(calls[0]["id"], results[1]["tool_use_id"]);
     EXPECT_EQ(calls[1]["id"], results[0]["tool_use_id"]);
     EXPECT_NE(calls[0]["id"], calls[1]["id"]);
@@ -73,7 +75,8 @@ TEST(AnthropicHistory, IdsOfOtherProvidersGetAFormThatIsTakenThere)
 
 TEST(AnthropicHistory, WhoThinksCannotBeForcedToCall)
 {
-    const std::string tools = R"("tools":[{"type":"function","function":{"name":"f"}}],"reasoning_effort":"high","messages":[],)";
+    const std::string tools =
+        R"("tools":[{"type":"function","function":{"name":"f"}}],"reasoning_effort":"high","messages":[],)";
     for (const std::string choice : {R"("required")", R"({"type":"function","function":{"name":"f"}})"}) {
         const auto request = "{" + tools + R"("max_tokens":9000,"tool_choice":)" + choice + "}";
         const auto newer = translated(request), older = translated(request, false, true);
@@ -91,8 +94,8 @@ TEST(AnthropicHistory, ThinkingLeavesRoomForTheAnswer)
 {
     const std::pair<int, int> budgets[] = {{40000, 8192}, {4000, 2000}, {2000, 1024}, {1025, 1024}, {1024, 0}};
     for (const auto& [most, budget] : budgets) {
-        const auto made = translated(R"({"messages":[],"reasoning_effort":"medium","max_tokens":)" + std::to_string(most) + "}",
-                                     false, true);
+        const auto made = translated(
+            R"({"messages":[],"reasoning_effort":"medium","max_tokens":)" + std::to_string(most) + "}", false, true);
         ASSERT_TRUE(made);
         const auto thinking = made->body.value("thinking", OrderedJson::object());
         EXPECT_EQ(thinking.value("budget_tokens", 0), budget) << most;

@@ -101,7 +101,8 @@ TEST(WholeAnswer, HasThreeNumbersOfUsageWhereTheServerSendsTwo)
                              R"({"prompt_tokens":3,"completion_tokens":2,"x":1,"total_tokens":"5"})"}) {
         model::Completion whole, streamed;
         std::string body;
-        const auto text = answer(R"({"role":"assistant","content":"a","refusal":null})", R"("usage":)" + std::string(sent));
+        const auto text =
+            answer(R"({"role":"assistant","content":"a","refusal":null})", R"("usage":)" + std::string(sent));
         ASSERT_FALSE(read_whole(text, "m", whole, &body));
         EXPECT_EQ(Json::parse(body).at("usage"), three) << sent;
         ChunkReader reader(streamed, 1);
@@ -115,8 +116,9 @@ TEST(WholeAnswer, OfToolCallsWithoutTextHasNoContent)
     model::Completion into;
     std::string body;
     ASSERT_FALSE(read_whole(
-        answer(R"({"content":"","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]})"), "m",
-        into, &body));
+        answer(
+            R"({"content":"","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]})"),
+        "m", into, &body));
     EXPECT_TRUE(Json::parse(body)["choices"][0]["message"]["content"].is_null()) << body;
 }
 
@@ -127,7 +129,8 @@ TEST(WholeAnswer, NumbersThatNobodyCanHaveUsedAreNoReport)
     EXPECT_FALSE(numbers.reported);
     EXPECT_EQ(numbers.total(), 0);
     for (const auto* cost : {"1e300", "-5", "10001"})
-        EXPECT_EQ(usage_of(OrderedJson::parse(R"({"prompt_tokens":1,"cost":)" + std::string(cost) + "}")).cost_nano, std::nullopt)
+        EXPECT_EQ(usage_of(OrderedJson::parse(R"({"prompt_tokens":1,"cost":)" + std::string(cost) + "}")).cost_nano,
+                  std::nullopt)
             << cost;
     EXPECT_EQ(usage_of(OrderedJson::parse(R"({"prompt_tokens":1,"cost":0})")).cost_nano, 0);
 }

@@ -214,7 +214,8 @@ TEST_P(UsageTest, RowsTheStorageNeverTookAreCountedAtTheStop)
 TEST_P(UsageTest, ItSaysForHowLongTheStorageTakesNothing)
 {
     const auto rename = [&](const std::string& from, const std::string& to) {
-        return database_->run_now([&](sql::Connection& c) { return c.run_script("ALTER TABLE " + from + " RENAME TO " + to); });
+        return database_->run_now(
+            [&](sql::Connection& c) { return c.run_script("ALTER TABLE " + from + " RENAME TO " + to); });
     };
     UsageWriter writer(*database_, logger_, {.pause = 1ms, .first_retry = 1ms, .stuck_after = 50ms});
     EXPECT_FALSE(writer.is_stuck());

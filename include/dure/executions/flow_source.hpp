@@ -41,8 +41,8 @@ struct Compiler {
     std::function<Json(const Json& graph_output)> result;
     // The values of a checkpoint's channels that a patch of nodes' outputs and state changes; invalid_argument naming what
     // the flow does not have.
-    std::function<Result<Json>(const flows::CompiledFlow& flow, const Json& values, const std::vector<std::string>& next,
-                               const Json& patch)>
+    std::function<Result<Json>(const flows::CompiledFlow& flow, const Json& values,
+                               const std::vector<std::string>& next, const Json& patch)>
         patched;
     // Whether an answer fits the question of a node, before anything runs; gives it in the form the node takes.
     std::function<Result<Json>(const Json& question, const Json& answer)> check_answer;

@@ -122,7 +122,8 @@ Json flow_result(const Json& graph_output);
 // The values of a checkpoint of the flow's graph with a patch {"nodes": {id: output}, "state": {name: value}} in them. `next`: what the
 // graph runs from there. invalid_argument "patch_invalid": the flow has no such node or state, the state cannot hold the value, or the
 // node is one of `next`, whose own output would take the place of the patch.
-Result<Json> patched_values(const CompiledFlow& flow, const Json& values, const std::vector<std::string>& next, const Json& patch);
+Result<Json> patched_values(const CompiledFlow& flow, const Json& values, const std::vector<std::string>& next,
+                            const Json& patch);
 
 // The containers of the flow itself that are under way in a checkpoint's values: the superstep each began in, by its id.
 std::map<std::string, std::int64_t> containers_under_way(const CompiledFlow& flow, const Json& values);

@@ -93,7 +93,7 @@ Task<Result<void>> Completions::handle(RequestContext& context)
     context.counts_chat = true;
     context.exchange().on_client_gone(http::OnClientGone::cancel);
     const Asked asked{context, *call, caller, info, of_flow || kind == chat::ModelKind::agent, observe.first_output_at};
-    auto outcome = co_await (by_flow ? complete_by_flow(parts_, context, *call, info.deadline)
+    auto outcome = co_await (by_flow   ? complete_by_flow(parts_, context, *call, info.deadline)
                              : of_flow ? beside_flow(asked)
                                        : by_model(asked));
     observe.status = outcome ? 200 : http_status(outcome.error(), ErrorForm::openai);
@@ -133,13 +133,13 @@ Task<Result<void>> Completions::whole(const Asked& asked)
     chat::Answer answer;
     model::NoSink nobody;
     auto work = chat_.complete(asked.call, asked.caller, asked.info, nobody, answer);
-    if (asked.by_agent)   // a relay keeps the time by itself; the agent asks models several times
+    if (asked.by_agent)  // a relay keeps the time by itself; the agent asks models several times
         work = in_time(std::move(work), asked.info.deadline);
     if (auto outcome = co_await or_told_of_stop(context, std::move(work)); !outcome)
         co_return outcome;
     auto text = !answer.body.empty() ? std::move(answer.body)
-                                     : completion_json(new_completion_id(), SystemClock().now() / 1000, asked.call.model,
-                                                       answer.completion);
+                                     : completion_json(new_completion_id(), SystemClock().now() / 1000,
+                                                       asked.call.model, answer.completion);
     co_return co_await context.respond_json_text(200, std::move(text), answer_headers(answer));
 }
 

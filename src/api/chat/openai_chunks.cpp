@@ -11,7 +11,7 @@ namespace {
 
 // A line stays well under 64 KiB even when every byte needs a six-byte escape (openai-clients §6.1).
 constexpr std::size_t longest_delta = 10 * 1024;
-constexpr std::size_t longest_detail = 120 * 1024;   // it cannot be cut; clients break at lines of 128 KiB
+constexpr std::size_t longest_detail = 120 * 1024;  // it cannot be cut; clients break at lines of 128 KiB
 
 }  // namespace
 
@@ -90,7 +90,8 @@ void ChunkWriter::reasoning_details(std::string& out, const OrderedJson& details
         out += R"({"index":0,"delta":{)";
         out += text.size() > longest_detail ? R"("dure_left_out":["reasoning_details"])"
                                             : "\"reasoning_details\":[" + text + "]";
-        out += R"(},"logprobs":null,"finish_reason":null}]})" "\n\n";
+        out += R"(},"logprobs":null,"finish_reason":null}]})"
+               "\n\n";
     }
 }
 

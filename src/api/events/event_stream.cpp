@@ -44,7 +44,8 @@ Result<std::optional<std::int64_t>> start_of(const RequestContext& context, cons
 class EventStream {
 public:
     EventStream(const ApiParts& parts, RequestContext& context)
-        : heartbeat_(parts.settings.server.limits.sse_heartbeat), context_(context), caller_(parts.authenticator, context)
+        : heartbeat_(parts.settings.server.limits.sse_heartbeat), context_(context),
+          caller_(parts.authenticator, context)
     {}
 
     Task<Result<void>> run(events::Follower follower)

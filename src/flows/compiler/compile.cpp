@@ -293,7 +293,8 @@ std::map<std::string, std::int64_t> containers_under_way(const CompiledFlow& flo
     return began;
 }
 
-Result<Json> patched_values(const CompiledFlow& flow, const Json& values, const std::vector<std::string>& next, const Json& patch)
+Result<Json> patched_values(const CompiledFlow& flow, const Json& values, const std::vector<std::string>& next,
+                            const Json& patch)
 {
     const auto refused = [](std::vector<std::string> place, const std::string& message) {
         place.insert(place.begin(), {"body", "patch"});
@@ -321,8 +322,9 @@ Result<Json> patched_values(const CompiledFlow& flow, const Json& values, const 
                 return refused({part, name}, "The flow has no " + std::string(part == "nodes" ? "node " : "state ") +
                                                  in_quotes(name) + ".");
             if (part == "nodes" && runs_next(name))
-                return refused({part, name}, "The node " + in_quotes(name) + " runs in the step the fork begins at: its own "
-                                             "output takes the place of this one. Fork at a step behind it.");
+                return refused({part, name}, "The node " + in_quotes(name) +
+                                                 " runs in the step the fork begins at: its own "
+                                                 "output takes the place of this one. Fork at a step behind it.");
             if (part == "nodes" && !value.is_object())
                 return refused({part, name}, "The output of " + in_quotes(name) + " must be an object.");
             if (part == "state" && !holds(flow.state, name, value))

@@ -56,9 +56,12 @@ void check_approvals(const Document& document, Problems& problems)
             continue;
         for (std::size_t i = 0; i < list->size(); ++i)
             if (const auto name = tool_name((*list)[i]); name && !names.contains(*name))
-                problems.add({"field_range",
-                              {"nodes", std::to_string(node.index), "data", "config", "require_approval", std::to_string(i)},
-                              "names " + in_quotes(*name) + ", which is no tool of this agent", Level::error, node.id});
+                problems.add(
+                    {"field_range",
+                     {"nodes", std::to_string(node.index), "data", "config", "require_approval", std::to_string(i)},
+                     "names " + in_quotes(*name) + ", which is no tool of this agent",
+                     Level::error,
+                     node.id});
     }
 }
 

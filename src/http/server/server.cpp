@@ -60,7 +60,8 @@ error_code bind_to(tcp::acceptor& acceptor, const tcp::endpoint& endpoint, bool 
     return error;
 }
 
-Result<void> use_certificate(asio::ssl::context& context, const std::string& certificate_file, const std::string& key_file)
+Result<void> use_certificate(asio::ssl::context& context, const std::string& certificate_file,
+                             const std::string& key_file)
 {
     error_code error;
     context.use_certificate_chain_file(certificate_file, error);

@@ -132,7 +132,7 @@ Result<void> add_tool_uses(const OrderedJson& message, const std::string& place,
         auto input = text.find_first_not_of(" \t\r\n") == std::string::npos ? OrderedJson::object()
                                                                             : OrderedJson::parse(text, nullptr, false);
         if (!input.is_object() && history == WrittenBy::agent)
-            input = OrderedJson::object();   // the call's result tells the model what was wrong with it
+            input = OrderedJson::object();  // the call's result tells the model what was wrong with it
         if (!input.is_object())
             return wrong_message(here + ".arguments", "must be a JSON object in a string.");
         blocks.push_back({{"type", "tool_use"},

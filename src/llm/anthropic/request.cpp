@@ -60,8 +60,8 @@ public:
 
     Result<TranslatedRequest> run()
     {
-        auto messages = translate_messages(member(request_, "messages"),
-                                           options_.of_agent ? WrittenBy::agent : WrittenBy::client);
+        auto messages =
+            translate_messages(member(request_, "messages"), options_.of_agent ? WrittenBy::agent : WrittenBy::client);
         if (!messages)
             return messages.error();
         auto& body = out_.body;

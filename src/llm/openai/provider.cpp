@@ -129,8 +129,8 @@ bool OpenAiProvider::repair(const Target& target, const Failure& failure)
 Task<MaybeFailure> OpenAiProvider::send(const Target& target, std::size_t key, const Ask& ask, Reply& reply,
                                         Answering& into)
 {
-    const BodyRules rules{target.developer_role, target.reasoning, target.json_schema, target.in_chain,
-                          repairs_of(target), answer_limit_of(ask, target)};
+    const BodyRules rules{target.developer_role, target.reasoning,   target.json_schema,
+                          target.in_chain,       repairs_of(target), answer_limit_of(ask, target)};
     BodyNotes notes;
     const auto body = ask.relay != nullptr ? relay_body(*ask.relay, target.model, rules, notes)
                                            : typed_body(*ask.typed, target.model, ask.stream, rules, notes);

@@ -14,7 +14,7 @@ namespace dure::llm::openai {
 
 // What a target was found not to take; learned from its answers.
 struct Repairs {
-    std::string token_limit;              // the name it wants: max_tokens or max_completion_tokens; empty: as configured
+    std::string token_limit;  // the name it wants: max_tokens or max_completion_tokens; empty: as configured
     std::vector<std::string> dropped;     // top-level fields to leave out
     bool schema_in_words = false;         // it takes no response_format with a schema
     bool drops(std::string_view field) const;
@@ -23,11 +23,12 @@ struct Repairs {
 // What the target's configuration says of it, and what was learned.
 struct BodyRules {
     bool developer_role = false;      // else `system` stands there
-    bool newer_token_limit = false;   // it takes max_completion_tokens; else max_tokens, which all know that are no such models
+    bool newer_token_limit =
+        false;  // it takes max_completion_tokens; else max_tokens, which all know that are no such models
     bool json_schema = true;          // else the schema is told in words
     bool single_model = false;        // a list of models, OpenRouter's own chain, is left out
     Repairs repairs;
-    std::optional<std::int64_t> answer_limit;   // for a request that names none; see Ask
+    std::optional<std::int64_t> answer_limit;  // for a request that names none; see Ask
 };
 
 // What became of a request on its way into a body.

@@ -11,7 +11,7 @@ namespace dure::llm::openai {
 namespace usages {
 
 constexpr std::int64_t most = 9'000'000'000'000'000;
-constexpr std::int64_t most_believed = 1'000'000'000;   // tokens of one answer; context windows have a few millions
+constexpr std::int64_t most_believed = 1'000'000'000;  // tokens of one answer; context windows have a few millions
 constexpr double most_believed_dollars = 10'000;
 constexpr std::size_t most_plain_digits = 15;   // below `most`
 

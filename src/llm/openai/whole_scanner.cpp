@@ -46,7 +46,8 @@ private:
             return !has_choice_ && (has_choice_ = choices());
         if (key == "usage") {
             std::string_view text;
-            return !has_usage_ && (has_usage_ = usage(whole_.usage, text) && whole_.usage.reported && has_all_numbers(text));
+            return !has_usage_ &&
+                   (has_usage_ = usage(whole_.usage, text) && whole_.usage.reported && has_all_numbers(text));
         }
         if (key == "error" || key == "event" || key == "selected_model_id" || key == "sources" || key == "output" ||
             key == "type")
