@@ -14,6 +14,7 @@
 #include "app/webhook_post.hpp"
 #include "dure/graph/json_graph.hpp"
 #include "dure/runs/graph_body.hpp"
+#include "dure/schema/json_check.hpp"
 
 namespace dure::app {
 
@@ -29,6 +30,15 @@ int wrong_graph_command(const std::string& text)
     return graph_usage;
 }
 
+// As deep as a value of a graph may be: what walks it does so by recursion.
+Result<Json> json_of_text(const std::string& text, const std::string& where)
+{
+    constexpr schema::JsonLimits limits{.depth = 1024, .keys_per_object = 1'000'000, .refuse_duplicates = false, .refuse_nul = false};
+    if (auto checked = schema::check_json(text, limits); !checked)
+        return Error(Errc::invalid_argument, where + " is not JSON: " + checked.error().message());
+    return Json::parse(text);
+}
+
 Result<Json> json_of_file(const std::string& path)
 {
     std::ifstream file(path, std::ios::binary);
@@ -36,10 +46,7 @@ Result<Json> json_of_file(const std::string& path)
     if (!file || std::filesystem::is_directory(path, failed))  // which can be opened
         return Error(Errc::not_found, path + " cannot be read.");
     const std::string text{std::istreambuf_iterator<char>(file), {}};
-    auto json = Json::parse(text, nullptr, false);
-    if (json.is_discarded())
-        return Error(Errc::invalid_argument, path + " is not JSON.");
-    return json;
+    return json_of_text(text, path);
 }
 
 // Prints each event when the engine tells it.
@@ -83,10 +90,10 @@ Result<Json> run_input_json(const GraphCommand& command)
         json["input"] = std::move(*input);
     }
     if (command.resume) {
-        auto answer = Json::parse(*command.resume, nullptr, false);
-        if (answer.is_discarded())
-            return Error(Errc::invalid_argument, "--resume is not JSON.");
-        json["resume"] = std::move(answer);
+        auto answer = json_of_text(*command.resume, "--resume");
+        if (!answer)
+            return answer.error();
+        json["resume"] = std::move(*answer);
     }
     return json;
 }

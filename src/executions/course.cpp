@@ -87,16 +87,19 @@ std::string action_alone(const Json& offered, const Json& answer)
 }
 
 // A question with actions is answered by {action, feedback, fields, by}; any other by the value itself.
-Json whole_answer(const Json& question, const Answer& given, const std::string& by)
+Result<Json> whole_answer(const Json& question, const Answer& given, const std::string& by)
 {
     const bool offers_actions = question.is_object() && question.contains("actions");
     if (!offers_actions)
         return given.answer.is_null() && !given.action.empty() ? Json{{"action", given.action}} : given.answer;
     auto answer = given.answer.is_object() ? given.answer : Json::object();
-    if (!given.action.empty())
-        answer["action"] = given.action;
-    else if (const auto action = action_alone(question.at("actions"), given.answer); !action.empty())
+    if (const auto action = action_alone(question.at("actions"), given.answer); !action.empty())
         answer["action"] = action;
+    if (!given.action.empty()) {
+        if (answer.value("action", Json(given.action)) != given.action)
+            return wrong_member("answer", "The answer names another action than action does.");
+        answer["action"] = given.action;
+    }
     if (given.answer.is_string() && (!given.action.empty() || !answer.contains("action")))
         answer["feedback"] = given.answer;
     answer["by"] = by;
@@ -285,7 +288,10 @@ Task<Result<Execution>> ExecutionService::resume(std::string id, Caller caller, 
         if (!question)
             co_return question.error();
         const auto& value = question->at("value");
-        auto checked = state_->parts.compiler.check_answer(value, whole_answer(value, answer, caller.user_id));
+        auto whole = whole_answer(value, answer, caller.user_id);
+        if (!whole)
+            co_return whole.error();
+        auto checked = state_->parts.compiler.check_answer(value, *whole);
         if (!checked)
             co_return checked.error();
         const auto asked = question->at("id").get<std::string>();

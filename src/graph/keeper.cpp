@@ -25,6 +25,8 @@ Result<void> check_stored(const std::string& channel, const Reducer& reducer, co
                                          problem + " for its reducer '" + reducer.name + "'.")
             .reason("GRAPH_VERSION_MISMATCH");
     };
+    if (!data.deltas.empty() && !reducer.as_delta)
+        return changed("is kept piece by piece, which cannot be");
     if (data.whole && reducer.check_value)
         if (const auto problem = reducer.check_value(*data.whole))
             return changed(*problem);

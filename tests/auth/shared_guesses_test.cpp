@@ -51,6 +51,23 @@ TEST_F(SharedGuesses, FailuresOnOneReplicaCountOnTheOther)
     });
 }
 
+// Right passwords are no guesses, whoever counts them: such a Redis answers, but has counted nothing.
+TEST_F(SharedGuesses, ARedisThatTakesNoWritesLocksNobodyOut)
+{
+    for (const auto* setting : {"CONFIG SET maxmemory 1", "CONFIG SET maxmemory-policy noeviction"})
+        ASSERT_EQ(server.ask(setting).substr(0, 3), "+OK");
+    run([&]() -> Task<void> {
+        for (int i = 0; i < 40; ++i) {
+            EXPECT_FALSE((co_await a->begin("user 1", "192.0.2.1")).wait) << i;
+            co_await a->succeeded("user 1", "192.0.2.1");
+        }
+        for (int i = 0; i < 40; ++i) {
+            EXPECT_FALSE((co_await a->begin("user 1", "192.0.2.1")).wait) << i;
+            co_await a->undo("user 1", "192.0.2.1");
+        }
+    });
+}
+
 TEST_F(SharedGuesses, AnAddressHasThirtyFailuresInTenMinutes)
 {
     run([&]() -> Task<void> {

@@ -300,7 +300,7 @@ TEST(D11, WhatAnEarlierReducerLeftIsNamedWhereTheNewOneCannotGoOnWithIt)
         graph.add_edge(start, "p");
         return compiled(graph);
     };
-    for (const auto& later : {reducers::sum(), reducers::merge()}) {
+    for (const auto& later : {reducers::sum(), reducers::merge(), reducers::last()}) {
         ThreadOf thread(with(reducers::append()));
         for (int i = 0; i < 3; ++i)
             thread.run(entry("c", Json::array({0})));

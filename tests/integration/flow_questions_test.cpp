@@ -141,6 +141,10 @@ TEST_P(FlowQuestions, AreNotAnsweredByWhatFitsNone)
         const auto refused = send("POST", resume, {{"node_id", "a"}, {"answer", answer}});
         EXPECT_EQ(refused.status, 422) << answer << refused.body;
     }
+    for (const auto& other : {Json(false), Json("reject"), Json{{"action", "reject"}}, Json{{"action", 5}}}) {
+        const auto refused = send("POST", resume, {{"node_id", "a"}, {"action", "approve"}, {"answer", other}});
+        EXPECT_EQ(refused.status, 422) << "one of the two is not meant: " << other << refused.body;
+    }
     EXPECT_EQ(send("POST", resume, {{"node_id", "z"}, {"action", "approve"}}).status, 409);
     with_questions(id, 3);
 }

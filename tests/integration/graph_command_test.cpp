@@ -154,6 +154,7 @@ TEST(GraphCommandWords, ExitCodesTellFailuresFromWrongCommands)
     write("graph.json", asking_graph);
     write("input.json", R"({"log": ["i"]})");
     write("broken.json", "{");
+    write("deep.json", R"({"log":)" + std::string(20000, '[') + std::string(20000, ']') + "}");
     write("wrong.json", R"({"nodes": {"p": {"function": "nobody knows"}}})");
     const struct {
         std::vector<std::string> arguments;
@@ -165,6 +166,7 @@ TEST(GraphCommandWords, ExitCodesTellFailuresFromWrongCommands)
         {{"--graph", "missing.json"}, 2, "missing.json"},
         {{"--graph", "."}, 2, ". cannot be read"},
         {{"--graph", "broken.json"}, 2, "broken.json"},
+        {{"--graph", "graph.json", "--input", "deep.json"}, 2, "deep.json is not JSON: "},
         {{"--graph", "wrong.json"}, 2, "nodes.p.function"},
         {{"--graph", "graph.json", "--input", "broken.json"}, 2, "broken.json"},
         {{"--graph", "graph.json", "--input", "input.json", "--modes", "all"}, 2, "all"},
