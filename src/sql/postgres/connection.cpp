@@ -2,6 +2,7 @@
 // statement timeout, and behind it the socket's for a server that does not answer at all. See connection.hpp.
 #include "sql/postgres/connection.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "sql/param_check.hpp"
@@ -15,14 +16,17 @@ namespace {
 constexpr std::size_t most_prepared = 512;
 constexpr std::chrono::milliseconds answer_grace{1000};  // between the server's limit and the socket's
 constexpr std::chrono::minutes script_limit{10};
+constexpr std::chrono::milliseconds shortest_idle{3000}, longest_idle{12000};
 
 // A process that is stopped inside of a transaction holds its locks: the server ends it sooner than the statements of others
-// that wait for them, and than a lease. Between two statements of a unit there are microseconds.
+// that wait for them, and than a lease. Between two statements of a unit there are microseconds; of one that reads megabytes on a
+// busy machine, more.
 std::string session_settings(std::chrono::milliseconds statement_timeout)
 {
+    const auto idle = std::clamp<std::chrono::milliseconds>(statement_timeout * 3 / 5, shortest_idle, longest_idle);
     return "-c statement_timeout=" + std::to_string(statement_timeout.count()) +
-           " -c synchronous_commit=on -c idle_in_transaction_session_timeout=3000 -c jit=off"
-           " -c client_min_messages=error";
+           " -c synchronous_commit=on -c idle_in_transaction_session_timeout=" + std::to_string(idle.count()) +
+           " -c jit=off -c client_min_messages=error";
 }
 
 }  // namespace
