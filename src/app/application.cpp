@@ -17,6 +17,7 @@
 #include "app/known_names.hpp"
 #include "app/metrics_page.hpp"
 #include "app/models.hpp"
+#include "app/open_files.hpp"
 #include "app/people.hpp"
 #include "app/readiness.hpp"
 #include "app/secret_key.hpp"
@@ -304,6 +305,7 @@ int serve(const config::Settings& settings, std::function<config::Loaded()> load
     Signals signals;               // before any thread, so that every thread inherits the mask
 
     Logger logger(log_options(settings.log));
+    raise_open_files(static_cast<std::size_t>(settings.server.limits.connections), logger);
 
     // What lasts: the database, the secret every other key is derived from.
     auto storage = open_storage(settings, DatabaseUse::serve, storage_reports(logger, signals));

@@ -36,13 +36,16 @@ bool truthy_member(const Json& request, const char* name)
     return found != request.end() && !found->is_null() && *found != false;
 }
 
-std::size_t size_of(const model::Completion& answer)
+std::size_t size_of(const ExactCache::Made& made)
 {
-    std::size_t bytes = sizeof answer + answer.text.size() + answer.reasoning.size() + answer.refusal.size();
+    const auto& answer = made.completion;
+    std::size_t bytes = sizeof made + answer.text.size() + answer.reasoning.size() + answer.refusal.size();
     for (const auto& call : answer.tool_calls)
         bytes += call.id.size() + call.name.size() + call.arguments.size();
     if (!answer.reasoning_details.empty())
         bytes += openai::room_of(answer.reasoning_details);
+    for (const auto& name : made.dropped_params)
+        bytes += sizeof name + name.size();
     return bytes;
 }
 

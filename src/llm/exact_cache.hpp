@@ -28,7 +28,11 @@ std::string cache_key(const ModelEntry& model, const Ask& ask);
 // Thread-safe.
 class ExactCache {
 public:
-    using Answer = std::shared_ptr<const model::Completion>;
+    struct Made {
+        model::Completion completion;
+        std::vector<std::string> dropped_params;   // its provider would not have; said of every copy
+    };
+    using Answer = std::shared_ptr<const Made>;
 
     struct Limits {
         std::size_t bytes = 64u << 20;

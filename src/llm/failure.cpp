@@ -81,7 +81,7 @@ struct ClassRow {
 };
 
 // First match wins. A status of 0 (an event inside a stream) passes every range of message rows.
-constexpr std::array<ClassRow, 57> class_rows = {{
+constexpr std::array<ClassRow, 58> class_rows = {{
     {FailureClass::quota, Field::code_or_type, "insufficient_quota"},
     {FailureClass::quota, Field::code_or_type, "billing_error"},
     {FailureClass::quota, Field::code_or_type, "billing_hard_limit_reached"},
@@ -114,6 +114,7 @@ constexpr std::array<ClassRow, 57> class_rows = {{
     {FailureClass::model_missing, Field::code_or_type, "model_not_found"},
     {FailureClass::model_missing, Field::code_or_type, "not_found_error"},
     {FailureClass::model_missing, Field::status, "", 404, 404},
+    {FailureClass::model_missing, Field::status, "", 410, 410},   // of a model that was taken out of service
     {FailureClass::auth, Field::code_or_type, "invalid_api_key"},
     {FailureClass::auth, Field::code_or_type, "authentication_error"},
     {FailureClass::auth, Field::code_or_type, "permission_error"},

@@ -106,23 +106,25 @@ Task<Result<void>> Gateway::State::answer_through_cache(std::string key, const C
         co_return outcome.error();
     }
     auto found = std::move(*outcome);
-    if (found && loses_details(ask, *found))
+    if (found && loses_details(ask, found->completion))
         found = nullptr;
     metrics.cache_request(!found ? "miss" : shared ? "shared" : "hit");
     reply.cache_hit(found != nullptr);
     if (found) {
         end.from_cache();
-        co_return co_await play(*found, ask, reply);
+        reply.dropped(found->dropped_params);
+        co_return co_await play(found->completion, ask, reply);
     }
     const auto hand_on = [&] {
         const bool cut_for_caller = ask.answer_limit && reply.completion.finish_reason == "length";
         if (reply.has_more || cut_for_caller)
             return lead.end(nullptr,
                             false);  // a copy would lack what the completion does not keep, or what others may have
-        auto made = std::make_shared<model::Completion>(reply.completion);
-        made->drained = false;
-        const auto provider = made->answered_by.substr(0, made->answered_by.find('/'));
-        const bool keep = made->finish_reason == "stop" && catalog.provider(provider).settings.dialect != "mock";
+        auto made = std::make_shared<ExactCache::Made>(reply.completion, reply.dropped_params());
+        auto& completion = made->completion;
+        completion.drained = false;
+        const auto provider = completion.answered_by.substr(0, completion.answered_by.find('/'));
+        const bool keep = completion.finish_reason == "stop" && catalog.provider(provider).settings.dialect != "mock";
         lead.end(std::move(made), keep);
     };
     const Reply::Shared shared_with(reply, lead);

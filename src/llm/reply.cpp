@@ -91,8 +91,9 @@ Task<Result<void>> Reply::rendered_last(std::string events)
 
 void Reply::dropped(std::vector<std::string> params)
 {
+    dropped_params_ = std::move(params);
     if (record_ != nullptr)
-        record_->dropped_params = std::move(params);
+        record_->dropped_params = dropped_params_;
 }
 
 void Reply::from_mock_fallback(bool yes)

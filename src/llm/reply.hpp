@@ -32,6 +32,7 @@ public:
     std::int64_t cost_of_failed = 0;  // nano-dollars that providers reported for attempts nothing came of
 
     void dropped(std::vector<std::string> params);
+    const std::vector<std::string>& dropped_params() const { return dropped_params_; }
     void from_mock_fallback(bool yes);
     bool is_from_mock_fallback() const { return record_ != nullptr && record_->from_mock_fallback; }
     bool streams() const { return sink_ != nullptr; }
@@ -131,6 +132,7 @@ private:
     model::AnswerSink* sink_;
     Steady::duration heartbeat_;
     RelayRecord* record_;
+    std::vector<std::string> dropped_params_;
     const Steady::time_point began_ = Steady::now();
     Steady::time_point next_tick_;
     TargetHealth* silent_ = nullptr;   // of the attempt under way, until its first output

@@ -60,6 +60,18 @@ TEST_F(Cached, TheSameRequestIsAnsweredFromMemoryAtNoCost)
     EXPECT_EQ(upstream.request_count(), 1);
 }
 
+TEST_F(Cached, AHitNamesTheParametersThatItsMakingLeftOut)
+{
+    add_upstream(upstream.base(), "other");   // a chain asks each of its targets for one model
+    const auto question = cached_question + R"(,"models":["other"])";
+    ASSERT_TRUE(ask(question));
+    EXPECT_EQ(record.cache_hit, false);
+    EXPECT_EQ(record.dropped_params, std::vector<std::string>{"models"});
+    ASSERT_TRUE(ask(question));
+    EXPECT_EQ(record.cache_hit, true);
+    EXPECT_EQ(record.dropped_params, std::vector<std::string>{"models"});
+}
+
 TEST_F(Cached, AHitHasTheDetailsOfItsUsageAndReasoning)
 {
     upstream.handle([](const RecordedRequest&) {

@@ -44,6 +44,15 @@ TEST(Failure, FindsTheParameterThatIsNotTaken)
         EXPECT_EQ(classify_answer(400, body).kind, FailureClass::bad_request) << body;
 }
 
+TEST(Failure, AModelTakenOutOfServiceIsMissing)
+{
+    EXPECT_EQ(classify_answer(410, R"({"error":{"message":"This model was retired in May."}})").kind,
+              FailureClass::model_missing);
+    EXPECT_EQ(classify_answer(410, R"({"error":{"message":"x","code":"context_length_exceeded"}})").kind,
+              FailureClass::context_length)
+        << "what the body says comes first";
+}
+
 TEST(Failure, TellsWhatAFastApiServerSaid)
 {
     const auto listed = classify_answer(422, R"({"detail":[{"loc":["body","messages",0,"role"],"msg":"Input should be 'user'"}]})");
