@@ -5,6 +5,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/system/system_error.hpp>
 
+#include "dure/base/text.hpp"
 #include "executions/recorder.hpp"
 #include "executions/service_state.hpp"
 #include "executions/speech.hpp"
@@ -35,6 +36,17 @@ std::string label_of(const flows::Document& document, const std::string& node_id
     return has_label ? (*data)["label"].get<std::string>() : node_id;
 }
 
+// What a tool would be called with, as a line of code: JSON has no line breaks, so that nothing in it ends the block.
+std::string arguments_text(const Json& question)
+{
+    constexpr std::size_t longest = 4096;
+    const auto arguments = question.find("arguments");
+    if (arguments == question.end())
+        return {};
+    const auto text = dump(*arguments);
+    return "    " + std::string(utf8_prefix(text, longest)) + (text.size() > longest ? "…" : "") + "\n\n";
+}
+
 // What a person is asked for, where an answer was expected.
 std::string question_text(const Execution& execution)
 {
@@ -43,6 +55,8 @@ std::string question_text(const Execution& execution)
         const auto& value = question.at("value");
         const auto prompt = value.is_object() ? value.value("prompt", Json()) : Json();
         text += (prompt.is_string() ? prompt.get<std::string>() : "The flow waits for an answer.") + "\n\n";
+        if (value.is_object() && value.value("kind", Json()) == "tool_approval")
+            text += arguments_text(value);
     }
     return text + "(execution " + execution.id + ")";
 }

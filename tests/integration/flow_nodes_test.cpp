@@ -98,6 +98,21 @@ TEST_P(FlowNodesOnTheWire, AToolWaitsForAPersonAndRunsOnce)
     }
 }
 
+// Whoever reads the question in a chat decides by what the tool is to be called with.
+TEST_P(FlowNodesOnTheWire, TheQuestionInAChatShowsTheArguments)
+{
+    const auto flow = flow_with_agent({{"require_approval", {"calculator"}}});
+    const auto published = send("POST", "/api/agent-builder/flows/" + flow + "/publish");
+    ASSERT_EQ(published.status, 200) << published.body;
+    const Json question{{"model", published.json().at("model")},
+                        {"messages", Json::array({Json{{"role", "user"}, {"content", "What is 12*12?"}}})}};
+    const auto answer = send("POST", "/v1/chat/completions", question);
+    ASSERT_EQ(answer.status, 200) << answer.body;
+    const auto text = answer.json().at("choices").at(0).at("message").at("content").get<std::string>();
+    EXPECT_TRUE(text.starts_with("sum: calculator\n\n    {\"")) << text;
+    EXPECT_NE(text.find("12*12"), std::string::npos) << text;
+}
+
 INSTANTIATE_TEST_SUITE_P(Drivers, FlowNodesOnTheWire, testing::Values("sqlite", "postgres"),
                          [](const auto& info) { return info.param; });
 
