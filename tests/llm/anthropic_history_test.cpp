@@ -52,6 +52,23 @@ TEST(AnthropicHistory, ThinkingOfOtherProvidersStaysBehind)
                               {"type":"redacted_thinking","data":"d"},{"type":"text","text":"x"}])"));
 }
 
+TEST(AnthropicHistory, ARefusalIsATurn)
+{
+    const auto made = translated(R"({"messages":[{"role":"user","content":"a"},
+        {"role":"assistant","content":null,"refusal":"I cannot."},{"role":"user","content":"b"}]})");
+    ASSERT_TRUE(made);
+    ASSERT_EQ(made->body["messages"].size(), 3u);
+    EXPECT_EQ(plain(made->body["messages"][1]["content"]), Json::parse(R"([{"type":"text","text":"I cannot."}])"));
+}
+
+TEST(AnthropicHistory, AnImageThatHoldsItsDataInAnotherFormIsRefused)
+{
+    const auto refused = translated(R"({"messages":[{"role":"user","content":[
+        {"type":"image_url","image_url":{"url":"data:image/svg+xml,%3Csvg/%3E"}}]}]})");
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().param(), "messages[0].content[0].image_url");
+}
+
 TEST(AnthropicHistory, IdsOfOtherProvidersGetAFormThatIsTakenThere)
 {
     const auto made = translated(R"({"messages":[{"role":"assistant","tool_calls":[

@@ -50,6 +50,8 @@ Result<OrderedJson> block_of(const OrderedJson& part, const std::string& place)
                                               : text_at(*image, "url");
         if (url.empty())
             return wrong_message(place + ".image_url", "must hold a url.");
+        if (url.starts_with("data:") && url.substr(0, url.find(',')).find(";base64") == std::string::npos)
+            return wrong_message(place + ".image_url", "must be in base64 where it holds its data.");
         return OrderedJson{{"type", "image"}, {"source", source_of(url)}};
     }
     if (type == "file") {
@@ -192,6 +194,9 @@ Result<void> add_message(const OrderedJson& message, const std::string& place, W
     auto all = OrderedJson::array();
     if (role == "assistant")
         add_thinking(message, all);
+    if (role == "assistant" && blocks.empty())   // a turn that was refused is a turn
+        if (auto refusal = text_at(message, "refusal"); !refusal.empty())
+            blocks.push_back(text_block(refusal));
     for (auto& block : blocks)
         all.push_back(std::move(block));
     if (role == "assistant")
