@@ -16,7 +16,7 @@ void show_state(metrics::Registry& registry, WatchedParts parts)
         gauge("dure_attempt_rows_dropped", "Rows of attempts that could not be written, since the start");
     auto* const counted =
         gauge("dure_audit_refusals_only_counted", "Refused permissions without an event, since the start");
-    auto* const redis = parts.redis ? gauge("dure_redis_available", "1 while Redis answers") : nullptr;
+    auto* const redis = parts.redis ? gauge("dure_redis_available", "1 while Redis answers and takes writes") : nullptr;
     registry.before_text([=] {
         const auto pool = parts.database.threads();
         waiting->set(static_cast<double>(parts.database.queued()));

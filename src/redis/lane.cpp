@@ -1,6 +1,7 @@
 // Lane; see lane.hpp.
 #include "redis/lane.hpp"
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
@@ -13,6 +14,20 @@ namespace lanes {
 Error away(std::string why)
 {
     return Error(Errc::unavailable, "Redis is not available.").detail("redis: " + std::move(why));
+}
+
+// How long a refusal counts: longer than metrics are usually asked for, so that they show one that comes again and again.
+constexpr std::chrono::seconds refusal_lasts{30};
+constexpr std::chrono::minutes between_lines{1};
+
+// Of a server that answers and does not do its work: full, only to be read, loading, without rights.
+bool is_out_of_order(const std::string& error)
+{
+    static constexpr const char* codes[] = {"OOM",  "READONLY", "MISCONF",    "NOPERM",     "NOAUTH",
+                                            "LOADING", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS"};
+    return std::any_of(std::begin(codes), std::end(codes), [&](const char* code) {
+        return error.starts_with(code) || error.find(std::string("-") + code + " ") != std::string::npos;
+    });
 }
 
 }  // namespace lanes
@@ -39,8 +54,10 @@ Task<Result<Reply>> Lane::command(std::string bytes, Deadline until)
     }
     if (!waiter->reply)
         co_return lanes::away("the connection was lost");
-    if (waiter->reply->kind == Reply::Kind::error)
+    if (waiter->reply->kind == Reply::Kind::error) {
+        note_refusal(waiter->reply->text);
         co_return lanes::away(waiter->reply->text).reason("redis_refused");
+    }
     co_return std::move(*waiter->reply);
 }
 
@@ -158,6 +175,26 @@ void Lane::count_timeout()
 {
     if (ready_ && ++timeouts_ >= options_.failures)
         link_->close();   // serve() ends, and with it everything that waits
+}
+
+bool Lane::unavailable() const
+{
+    const auto refused = refused_at_.load(std::memory_order_relaxed);
+    return circuit_open_.load() ||
+           (refused != Steady::time_point::min() && Steady::now() - refused < lanes::refusal_lasts);
+}
+
+// Callers go on without it, so nobody else would tell.
+void Lane::note_refusal(const std::string& text)
+{
+    if (!lanes::is_out_of_order(text))
+        return;
+    const auto now = Steady::now();
+    refused_at_ = now;
+    if (refusal_told_at_ != Steady::time_point::min() && now - refusal_told_at_ < lanes::between_lines)
+        return;
+    refusal_told_at_ = now;
+    logger_.warn("redis refuses commands", {{"address", target_.address.shown()}, {"detail", text}});
 }
 
 void Lane::end_all(Waiters& waiters)

@@ -20,7 +20,8 @@ public:
 
     // `bytes` is one formatted command.
     Task<Result<Reply>> command(std::string bytes, Deadline until);
-    bool unavailable() const { return circuit_open_.load(); }
+    // Its circuit is open, or it has lately refused what a server in order would have done. Any thread.
+    bool unavailable() const;
     void stop();
 
 private:
@@ -43,6 +44,7 @@ private:
     Task<void> serve();
     void deliver(Reply reply);
     void count_timeout();
+    void note_refusal(const std::string& text);
     static void end_all(Waiters& waiters);
     void count_failure(int failures);
     Steady::duration pause() const;
@@ -61,6 +63,8 @@ private:
     int timeouts_ = 0;                 // of commands, in a row
     Signal pausing_;
     std::atomic<bool> circuit_open_{false};
+    std::atomic<Steady::time_point> refused_at_{Steady::time_point::min()};
+    Steady::time_point refusal_told_at_ = Steady::time_point::min();
 };
 
 }  // namespace dure::redis

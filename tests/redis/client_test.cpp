@@ -123,6 +123,22 @@ TEST_F(RedisClientTest, TellsARefusalFromAnOutage)
     EXPECT_TRUE(client->available());
 }
 
+// A full Redis answers, and nobody is told so by those who go on without it.
+TEST_F(RedisClientTest, AServerThatTakesNoWritesIsNotAvailable)
+{
+    const auto client = connect(server);
+    for (const auto* setting : {"CONFIG SET maxmemory 1", "CONFIG SET maxmemory-policy noeviction"})
+        EXPECT_EQ(server.ask(setting), "+OK");
+    test::run_on_core(cores, [&]() -> Task<void> {
+        const Arguments read{"GET", "a"}, write{"SET", "a", "b"};
+        EXPECT_TRUE(co_await client->command(read));
+        EXPECT_TRUE(client->available());
+        EXPECT_EQ((co_await client->command(write)).error().reason(), "redis_refused");
+        EXPECT_TRUE(co_await client->command(read));
+        EXPECT_FALSE(client->available()) << "reading alone is not what it is needed for";
+    });
+}
+
 TEST_F(RedisClientTest, ComesBackAfterAKill)
 {
     const auto client = connect(server);

@@ -78,7 +78,7 @@ public:
     // For as long as the client lives; after a lost connection it subscribes again by itself. Any thread.
     void subscribe(std::string channel, Subscriber subscriber);
 
-    // The circuit of no core is open. Any thread.
+    // The circuit of no core is open, and nothing was refused lately as by a server that is full or may only be read. Any thread.
     bool available() const;
 
 private:
