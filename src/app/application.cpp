@@ -197,7 +197,12 @@ public:
                std::to_string(server.port());
     }
 
-    void reload_models() { models.reload_by_signal(audit, on.cores.at(0)); }
+    // SIGHUP.
+    void reload()
+    {
+        models.reload_by_signal(audit, on.cores.at(0));
+        reload_certificate();
+    }
 
     void stop();
 
@@ -209,6 +214,7 @@ private:
         metrics_server.emplace(on.cores, metrics_page, on.logger, metrics_listener(on.settings.metrics));
         return metrics_server->listen();
     }
+    void reload_certificate();
     void shut_down();
 
     const Ground on;
@@ -256,6 +262,16 @@ private:
     MetricsPage metrics_page{on.metrics};
     std::optional<http::Server> metrics_server;
 };
+
+void House::reload_certificate()
+{
+    if (on.settings.server.tls_cert.empty())
+        return;
+    if (const auto loaded = server.reload_certificate(); loaded)
+        on.logger.info("certificate read again", {{"file", on.settings.server.tls_cert}});
+    else
+        on.logger.error("certificate not read again; the one before stays", {{"detail", loaded.error().detail()}});
+}
 
 // The phases of a stop (threat-model §9, SIGTERM): nothing acknowledged is lost, all within the deadline.
 void House::shut_down()
@@ -350,7 +366,7 @@ int serve(const config::Settings& settings, std::function<config::Loaded()> load
         announce(**first_admin, house.url());
     std::cerr << "dure " << version << " listening on " << house.url() << " (" << storage->description << ")"
               << std::endl;
-    signals.wait_for_stop([&house] { house.reload_models(); });
+    signals.wait_for_stop([&house] { house.reload(); });
     house.stop();
     storage->database.reset();   // its threads end while the cores still exist: what they finish late is told to those
     return signals.failed() ? 1 : 0;

@@ -11,14 +11,18 @@ namespace {
 struct Identity {
     std::filesystem::path folder;
 
-    Identity()
+    explicit Identity(const char* common_name = "localhost")
     {
         std::string name = (std::filesystem::temp_directory_path() / "dure-tls-XXXXXX").string();
         if (!::mkdtemp(name.data()))
             throw std::runtime_error("mkdtemp failed");
         folder = name;
+        renew(common_name);
+    }
+    void renew(const char* common_name) const
+    {
         const auto key = dure::test::make_key();
-        const auto certificate = dure::test::make_certificate(key.get(), "localhost", "DNS:localhost", nullptr, key.get());
+        const auto certificate = dure::test::make_certificate(key.get(), common_name, "DNS:localhost", nullptr, key.get());
         const auto write = [&](const std::string& file, auto put) {
             std::unique_ptr<std::FILE, int (*)(std::FILE*)> out(std::fopen(file.c_str(), "w"), std::fclose);
             dure::test::tls_must(out && put(out.get()) == 1);
@@ -49,6 +53,15 @@ public:
     }
 
     void send(const std::string& bytes) { SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size())); }
+
+    // What the server's certificate is made out to.
+    std::string name() const
+    {
+        const dure::test::Certificate shown(SSL_get1_peer_certificate(ssl_.get()));
+        char text[64] = {};
+        X509_NAME_get_text_by_NID(X509_get_subject_name(shown.get()), NID_commonName, text, sizeof text);
+        return text;
+    }
 
     // Until the text ends with `end`, the server closes or nothing came for long.
     std::string receive_until(const std::string& end)
@@ -119,6 +132,25 @@ TEST(ServerTls, StreamsAndNoticesALeavingClient)
         EXPECT_TRUE(client.receive_until("first\r\n").ends_with("5\r\nfirst\r\n"));
     }
     EXPECT_TRUE(eventually([&] { return server.application.cancelled == 1; }, 1s));
+}
+
+TEST(ServerTls, ARenewedCertificateIsShownToWhoComesThenAndABrokenOneToNobody)
+{
+    const Identity identity("first");
+    RunningServer server(with(identity));
+    TlsClient old(server.port());
+    EXPECT_EQ(old.name(), "first");
+    identity.renew("second");
+    EXPECT_EQ(TlsClient(server.port()).name(), "first");
+    ASSERT_TRUE(server.server().reload_certificate());
+    EXPECT_EQ(TlsClient(server.port()).name(), "second");
+    old.send("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    EXPECT_TRUE(old.receive_until("GET /a\n").starts_with("HTTP/1.1 200"));
+    std::filesystem::resize_file(identity.key_file(), 10);
+    const auto refused = server.server().reload_certificate();
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(has(refused.error().detail(), "key.pem"));
+    EXPECT_EQ(TlsClient(server.port()).name(), "second");
 }
 
 TEST(ServerTls, DropsWhoDoesNotSpeakTls)

@@ -137,6 +137,9 @@ public:
     // Binds and listens on every core. Errors: unavailable (address taken or not ours), invalid_argument (TLS files).
     Result<void> listen();
     std::uint16_t port() const;
+    // Reads the TLS files again, for connections that come from now on. Those that stand keep what they began with, and all keep
+    // the certificate there was when the files cannot be used (invalid_argument). Nothing without TLS. Any thread.
+    Result<void> reload_certificate();
 
     // Phase 1 of a stop: idle connections closed, answers from now on carry Connection: close. New connections are taken still, and
     // those that have asked for nothing yet are kept: who comes is told by an answer, and a probe sees it.

@@ -6,7 +6,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/ssl.hpp>
 #include <boost/system/system_error.hpp>
 #include <latch>
 
@@ -60,30 +59,12 @@ error_code bind_to(tcp::acceptor& acceptor, const tcp::endpoint& endpoint, bool 
     return error;
 }
 
-Result<void> use_certificate(asio::ssl::context& context, const std::string& certificate_file,
-                             const std::string& key_file)
-{
-    error_code error;
-    context.use_certificate_chain_file(certificate_file, error);
-    if (error)
-        return Error(Errc::invalid_argument, "The TLS certificate file cannot be used.")
-            .detail(certificate_file + ": " + error.message());
-    context.use_private_key_file(key_file, asio::ssl::context::pem, error);
-    if (error)
-        return Error(Errc::invalid_argument, "The TLS key file cannot be used.")
-            .detail(key_file + ": " + error.message());
-    return {};
-}
-
 Result<void> load_tls(Shared& shared)
 {
     const auto& options = shared.options;
     if (options.tls_certificate_file.empty() && options.tls_key_file.empty())
         return {};
-    auto& context = shared.tls.emplace(asio::ssl::context::tls_server);
-    context.set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_tlsv1 |
-                        asio::ssl::context::no_tlsv1_1);
-    return use_certificate(context, options.tls_certificate_file, options.tls_key_file);
+    return shared.tls.load(options.tls_certificate_file, options.tls_key_file);
 }
 
 void log_connection_failure(Shared& shared, const std::exception_ptr& thrown)
@@ -237,12 +218,6 @@ struct Server::State {
     bool listening = false;
 };
 
-Result<void> check_tls_files(const std::string& certificate_file, const std::string& key_file)
-{
-    asio::ssl::context context(asio::ssl::context::tls_server);
-    return server_parts::use_certificate(context, certificate_file, key_file);
-}
-
 Server::Server(Cores& cores, Application& application, Logger& logger, ServerOptions options)
     : state_(std::make_unique<State>())
 {
@@ -308,6 +283,11 @@ Result<void> Server::listen()
     for (const auto& core : state_->cores)
         asio::co_spawn(core->context, accept_connections(core), asio::detached);
     return {};
+}
+
+Result<void> Server::reload_certificate()
+{
+    return load_tls(*state_->shared);
 }
 
 std::uint16_t Server::port() const

@@ -4,19 +4,18 @@
 
 #include <atomic>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ssl/context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <condition_variable>
 #include <ctime>
 #include <map>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <unordered_set>
 
 #include "dure/http/server.hpp"
 #include "http/server/peer_policy.hpp"
 #include "http/server/receive.hpp"
+#include "http/server/server_tls.hpp"
 
 namespace dure::http {
 
@@ -61,7 +60,7 @@ struct Shared {
     Logger& logger;
     ServerOptions options;
     PeerPolicy peers;
-    std::optional<boost::asio::ssl::context> tls;
+    ServerTls tls;
     ConnectionCounter connections;
     BodyBudget bodies;
     std::atomic<bool> stopping{false};
