@@ -25,8 +25,9 @@ void raise_open_files(std::size_t connections, Logger& logger)
     if (limit.rlim_cur > before && ::setrlimit(RLIMIT_NOFILE, &limit) != 0)
         limit.rlim_cur = before;
     if (limit.rlim_cur < connections + beside_connections)
-        logger.warn("fewer open files are allowed (ulimit -n) than server.limits.connections may need; connections will wait",
-                    {{"open_files", limit.rlim_cur}, {"connections", connections}});
+        logger.warn(
+            "fewer open files are allowed (ulimit -n) than server.limits.connections may need; connections will wait",
+            {{"open_files", limit.rlim_cur}, {"connections", connections}});
 }
 
 }  // namespace dure::app

@@ -98,6 +98,10 @@ const std::vector<Key>& model_keys()
             "max_output", [](Model& m) { return &m.max_output; }, "Tokens")
             .between(1, 1000000000),
         key_of<Model>(
+            "embedding_batch", [](Model& m) { return &m.embedding_batch; },
+            "Texts that its provider takes in one embedding call; a longer list becomes several")
+            .between(1, 2048),
+        key_of<Model>(
             "attempts", [](Model& m) { return &m.attempts; }, "Tries over all targets for one request")
             .between(1, 100),
         key_of<Model>(

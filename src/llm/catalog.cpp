@@ -151,6 +151,7 @@ Target Catalog::read_target(const config::Model& model, const std::string& text,
     target.in_process = found->second.settings.dialect == "mock";
     target.context_window = said.context_window;
     target.max_output = said.max_output;
+    target.embedding_batch = static_cast<std::size_t>(said.embedding_batch);
     target.tools = said.tools;
     target.vision = said.vision;
     const bool plain_answers = found->second.settings.dialect == "anthropic";   // one choice, without logprobs

@@ -30,7 +30,7 @@ class ExactCache {
 public:
     struct Made {
         model::Completion completion;
-        std::vector<std::string> dropped_params;   // its provider would not have; said of every copy
+        std::vector<std::string> dropped_params;  // its provider would not have; said of every copy
     };
     using Answer = std::shared_ptr<const Made>;
 

@@ -39,6 +39,7 @@ struct Target {
     bool in_process = false;              // the mock: nothing is sent
     std::int64_t context_window = 0;
     std::int64_t max_output = 0;
+    std::size_t embedding_batch = 1;      // texts of one call
     bool tools = true;
     bool vision = false;
     bool several_choices = true;          // n > 1

@@ -23,7 +23,7 @@ constexpr std::chrono::minutes between_lines{1};
 // Of a server that answers and does not do its work: full, only to be read, loading, without rights.
 bool is_out_of_order(const std::string& error)
 {
-    static constexpr const char* codes[] = {"OOM",  "READONLY", "MISCONF",    "NOPERM",     "NOAUTH",
+    static constexpr const char* codes[] = {"OOM",     "READONLY",   "MISCONF",     "NOPERM",    "NOAUTH",
                                             "LOADING", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS"};
     return std::any_of(std::begin(codes), std::end(codes), [&](const char* code) {
         return error.starts_with(code) || error.find(std::string("-") + code + " ") != std::string::npos;

@@ -22,7 +22,8 @@ struct Identity {
     void renew(const char* common_name) const
     {
         const auto key = dure::test::make_key();
-        const auto certificate = dure::test::make_certificate(key.get(), common_name, "DNS:localhost", nullptr, key.get());
+        const auto certificate =
+            dure::test::make_certificate(key.get(), common_name, "DNS:localhost", nullptr, key.get());
         const auto write = [&](const std::string& file, auto put) {
             std::unique_ptr<std::FILE, int (*)(std::FILE*)> out(std::fopen(file.c_str(), "w"), std::fclose);
             dure::test::tls_must(out && put(out.get()) == 1);

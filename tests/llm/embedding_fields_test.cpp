@@ -38,6 +38,29 @@ TEST_F(FieldsOfEmbeddings, WhatAClientSetsBesideItsTextsGoesOutWithEachPartOfThe
     }
 }
 
+TEST_F(FieldsOfEmbeddings, AListIsSplitAsItsProviderTakesIt)
+{
+    settings.models.embeddings = "gpt";
+    settings.model.at(0).embedding_batch = 2;
+    upstream.handle([](const RecordedRequest& sent) {
+        Json answer = {{"data", Json::array()}};
+        const auto texts = Json::parse(sent.body)["input"];
+        for (std::size_t i = 0; i < texts.size(); ++i)
+            answer["data"].push_back({{"index", i}, {"embedding", {std::stof(texts[i].get<std::string>())}}});
+        return Script{send(http_answer(200, "application/json", answer.dump()))};
+    });
+    EmbeddingRequest request;
+    request.model = "gpt";
+    request.input = {"1", "2", "3", "4", "5"};
+    on_core([&]() -> Task<void> {
+        const auto answer = co_await gateway().embed(request, context());
+        EXPECT_TRUE(answer.has_value());
+        if (answer)
+            EXPECT_EQ(answer->vectors, (std::vector<std::vector<float>>{{1}, {2}, {3}, {4}, {5}}));
+    });
+    EXPECT_EQ(upstream.request_count(), 3);
+}
+
 TEST_F(FieldsOfEmbeddings, AFieldOfEmbeddingsThatTheProviderRefusesIsLeftOutTheSecondTime)
 {
     settings.models.embeddings = "gpt";

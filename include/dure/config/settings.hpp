@@ -162,6 +162,7 @@ struct Model {
     bool n = true;
     std::int64_t context_window = 128000;
     std::int64_t max_output = 16384;
+    std::int64_t embedding_batch = 256;  // texts of one embedding call; more are several calls
     std::int64_t attempts = 6;
     std::string cache = "off";                     // off, exact
     Prices prices;

@@ -35,8 +35,8 @@ using namespace connection_parts;
 Connection::Connection(std::shared_ptr<Core> core, Link::Socket socket, const boost::asio::ip::address& address)
     : link_(std::make_shared<Link>(std::move(socket), core->shared->tls.current().get(),
                                    core->shared->options.limits.write_stall, core->looks)),
-      core_(std::move(core)), shared_(*core_->shared), limits_(shared_.options.limits),
-      address_(address), address_text_(address.to_string()), guard_(limits_)
+      core_(std::move(core)), shared_(*core_->shared), limits_(shared_.options.limits), address_(address),
+      address_text_(address.to_string()), guard_(limits_)
 {
 }
 

@@ -194,7 +194,7 @@ Result<void> add_message(const OrderedJson& message, const std::string& place, W
     auto all = OrderedJson::array();
     if (role == "assistant")
         add_thinking(message, all);
-    if (role == "assistant" && blocks.empty())   // a turn that was refused is a turn
+    if (role == "assistant" && blocks.empty())  // a turn that was refused is a turn
         if (auto refusal = text_at(message, "refusal"); !refusal.empty())
             blocks.push_back(text_block(refusal));
     for (auto& block : blocks)

@@ -13,8 +13,6 @@ namespace dure::llm::openai {
 
 namespace {
 
-constexpr std::size_t texts_per_batch = 256;
-
 bool single_token_list(const OrderedJson& tokens)
 {
     return tokens.is_array() && !tokens.empty() && !tokens.front().is_array();
@@ -84,12 +82,12 @@ std::vector<float> vector_of(const OrderedJson& embedding)
 
 }  // namespace
 
-std::vector<EmbeddingBatch> embedding_batches(const model::EmbeddingRequest& request)
+std::vector<EmbeddingBatch> embedding_batches(const model::EmbeddingRequest& request, std::size_t most)
 {
     const auto count = input_count(request);
     std::vector<EmbeddingBatch> batches;
-    for (std::size_t first = 0; first < count; first += texts_per_batch)
-        batches.push_back(EmbeddingBatch{first, std::min(texts_per_batch, count - first)});
+    for (std::size_t first = 0; first < count; first += most)
+        batches.push_back(EmbeddingBatch{first, std::min(most, count - first)});
     return batches;
 }
 

@@ -18,7 +18,8 @@ struct EmbeddingBatch {
     std::size_t count = 0;
 };
 
-std::vector<EmbeddingBatch> embedding_batches(const model::EmbeddingRequest& request);
+// `most` (at least 1): of texts, or of lists of tokens, in one.
+std::vector<EmbeddingBatch> embedding_batches(const model::EmbeddingRequest& request, std::size_t most);
 // What the client has set beside is sent with each part, but for what the target has refused.
 std::string embedding_body(const model::EmbeddingRequest& request, const EmbeddingBatch& batch, std::string_view model,
                            const Repairs& repairs);

@@ -239,7 +239,7 @@ Task<MaybeFailure> OpenAiProvider::embed(const Target& target, std::size_t key, 
         co_return failure_of_send(form.error());
     const auto repairs = repairs_of(target);
     EmbeddingUsage used(target.prices);
-    for (const auto& batch : embedding_batches(request)) {
+    for (const auto& batch : embedding_batches(request, target.embedding_batch)) {
         const auto body = embedding_body(request, batch, target.model, repairs);
         const auto call = call_of(body, deadline, false, false);
         const auto sent = co_await client_.send(*form, call);
