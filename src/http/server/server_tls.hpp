@@ -6,7 +6,7 @@
 #include <mutex>
 #include <string>
 
-#include "dure/base/result.hpp"
+#include "dure/base/error.hpp"
 
 namespace dure::http {
 
