@@ -116,7 +116,9 @@ Task<ReloadReport> Toolbox::reload()
         report.failed.push_back({"file:", {}, files.error().message()});
     const auto until = Deadline::after(reload_time);
     for (const auto& server : state_->servers)
-        co_await server->refresh(until);
+        if (const bool answered = co_await server->refresh(until); !answered && server->problems().empty())
+            report.failed.push_back(
+                {server->source(), {}, "it has not answered in time; its tools are those of before"});
     for (const auto& server : state_->servers)
         for (auto& problem : server->problems())
             report.failed.push_back(std::move(problem));
