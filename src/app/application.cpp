@@ -295,8 +295,10 @@ void House::shut_down()
     while (chat.background_work() > 0 && !deadline.passed())
         std::this_thread::sleep_for(std::chrono::milliseconds(5));   // 4. summaries end
     const auto mails = deadline.sooner(std::chrono::seconds(3));
-    while (people.mailer.waiting() > 0 && !mails.passed())
+    while (people.mailer.due() > 0 && !mails.passed())
         std::this_thread::sleep_for(std::chrono::milliseconds(5));  // 5. mails go out
+    if (const auto lost = people.mailer.undelivered(); lost > 0)
+        on.logger.warn("mails lost with the stop", {{"mails", lost}});
     usage.stop(deadline);  // 6. rows written behind are written, or counted
     attempts.writer().stop(deadline);
     on.logger.info("stopped");

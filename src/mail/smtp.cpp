@@ -1,5 +1,5 @@
 // The SMTP client (RFC 5321, 3207, 4954): one connection, one mail, plain lines.
-//   connect -> 220 -> EHLO -> (STARTTLS -> EHLO) -> (AUTH PLAIN) -> MAIL FROM -> RCPT TO -> DATA -> QUIT
+//   connect -> 220 -> EHLO -> (STARTTLS -> EHLO) -> (AUTH) -> MAIL FROM -> RCPT TO -> DATA -> QUIT
 // Answers 4xx are worth another try, 5xx are not. What the server says is foreign text: it goes to the log redacted.
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -124,6 +124,25 @@ bool offers(const Answer& answer, std::string_view extension)
     return false;
 }
 
+// Among the words of the line AUTH; some servers write "AUTH=".
+bool offers_login(const Answer& answer, std::string_view mechanism)
+{
+    std::string_view text = answer.text;
+    while (!text.empty()) {
+        auto line = text.substr(0, text.find('\n'));
+        text.remove_prefix(std::min(text.size(), line.size() + 1));
+        if (line.size() < 9 || !equals_ignoring_case(line.substr(4, 4), "AUTH") || (line[8] != ' ' && line[8] != '='))
+            continue;
+        for (line.remove_prefix(9); !line.empty();) {
+            const auto word = line.substr(0, line.find(' '));
+            if (equals_ignoring_case(word, mechanism))
+                return true;
+            line.remove_prefix(std::min(line.size(), word.size() + 1));
+        }
+    }
+    return false;
+}
+
 class Sender final : public MailSender {
 public:
     explicit Sender(SmtpOptions options) : options_(std::move(options)), tls_(make_client_tls(options_.extra_ca_file)) {}
@@ -167,14 +186,30 @@ private:
         }
         if (options_.user.empty())
             co_return Result<void>();
+        co_return co_await log_in(server, extensions);
+    }
+
+    Task<Result<void>> log_in(Conversation& server, const Answer& extensions)
+    {
         if (!server.secure() && !server.to_loopback())
             co_return Error(Errc::invalid_argument, "The mail server offers no TLS: the password is not sent to it.");
-        std::string credentials(1, '\0');
-        credentials += options_.user;
-        credentials += '\0';
-        credentials += options_.password.reveal();
-        const auto encoded = base64(credentials);
-        auto answer = co_await server.ask("AUTH PLAIN " + encoded);
+        const auto nul = std::string(1, '\0');
+        if (offers_login(extensions, "PLAIN"))
+            co_return co_await give(server, "AUTH PLAIN ",
+                                    nul + options_.user + nul + std::string(options_.password.reveal()));
+        if (!offers_login(extensions, "LOGIN"))
+            co_return Error(Errc::invalid_argument,
+                            "The mail server offers no way to log in that is known (AUTH PLAIN or LOGIN).");
+        DURE_CO_TRY_VOID(expect(co_await server.ask("AUTH LOGIN"), 334));
+        DURE_CO_TRY_VOID(expect(co_await server.ask(base64(options_.user)), 334));
+        co_return co_await give(server, "", std::string(options_.password.reveal()));
+    }
+
+    // The last word of a log-in; what the server repeats of it is in no error.
+    Task<Result<void>> give(Conversation& server, const std::string& command, const std::string& secret)
+    {
+        const auto encoded = base64(secret);
+        auto answer = co_await server.ask(command + encoded);
         hide_value(answer.text, encoded);
         hide_value(answer.text, options_.password.reveal());
         co_return expect(answer, 235);

@@ -9,6 +9,8 @@
 #include <thread>
 
 #include "dure/mail/mail.hpp"
+#include "dure/base/timeout.hpp"
+#include "support/eventually.hpp"
 #include "support/run_task.hpp"
 
 namespace dure::mail::mailer_tests {
@@ -63,9 +65,7 @@ protected:
     }
     bool drained()
     {
-        for (int i = 0; i < 4000 && mailer->waiting() > 0; ++i)
-            std::this_thread::sleep_for(std::chrono::milliseconds(5));
-        return mailer->waiting() == 0;
+        return test::eventually([&] { return mailer->undelivered() == 0; });
     }
 
     Logger logger{{LogLevel::error, true, {}}};
@@ -111,10 +111,57 @@ TEST_F(MailerTest, TriesAgainAFewTimesAndThenGoesOn)
     start(4);   // the first mail fails three times and is dropped, the second fails once
     cores.start();
     EXPECT_TRUE(mailer->enqueue({"a@b.kr", "1", ""}));
+    ASSERT_TRUE(drained());
     EXPECT_TRUE(mailer->enqueue({"a@b.kr", "2", ""}));
     ASSERT_TRUE(drained());
     EXPECT_THAT(seen->subjects, ElementsAre("2"));
     EXPECT_EQ(seen->attempts, 5);
+}
+
+// Hangs over mails with the subject "hangs" for as long as the test wants.
+class HangingSender final : public MailSender {
+public:
+    HangingSender(std::shared_ptr<CountingSender::Seen> seen, std::shared_ptr<std::atomic<bool>> hangs)
+        : seen_(std::move(seen)), hangs_(std::move(hangs))
+    {}
+    Task<Result<void>> send(const Mail& mail) override
+    {
+        while (mail.subject == "hangs" && *hangs_)
+            co_await sleep_for(std::chrono::milliseconds(1));
+        const std::lock_guard lock(seen_->guard);
+        seen_->subjects.push_back(mail.subject);
+        co_return Result<void>();
+    }
+
+private:
+    std::shared_ptr<CountingSender::Seen> seen_;
+    std::shared_ptr<std::atomic<bool>> hangs_;
+};
+
+TEST_F(MailerTest, AServerThatHangsOverOneMailHoldsNoOtherBack)
+{
+    const auto hangs = std::make_shared<std::atomic<bool>>(true);
+    mailer = std::make_unique<Mailer>(cores, std::make_unique<HangingSender>(seen, hangs), logger);
+    cores.start();
+    for (const auto* subject : {"hangs", "1", "2"})
+        EXPECT_TRUE(mailer->enqueue({"a@b.kr", subject, ""}));
+    EXPECT_TRUE(test::eventually([&] { return mailer->undelivered() == 1; }));
+    EXPECT_EQ(mailer->due(), 1u);
+    *hangs = false;
+    ASSERT_TRUE(drained());
+    EXPECT_THAT(seen->subjects, ElementsAre("1", "2", "hangs"));
+}
+
+TEST_F(MailerTest, AMailThatRestsIsUndeliveredAndNotDue)
+{
+    Mailer::Options options;
+    options.first_pause = std::chrono::hours(1);
+    mailer =
+        std::make_unique<Mailer>(cores, std::make_unique<CountingSender>(seen, 1, Errc::unavailable), logger, options);
+    cores.start();
+    EXPECT_TRUE(mailer->enqueue({"a@b.kr", "1", ""}));
+    EXPECT_TRUE(test::eventually([&] { return mailer->due() == 0; }));
+    EXPECT_EQ(mailer->undelivered(), 1u);
 }
 
 TEST_F(MailerTest, DoesNotRepeatWhatWillNeverGo)

@@ -74,6 +74,40 @@ TEST(Smtp, GreetsWithACredentialWhenThereIsOne)
     EXPECT_EQ(server.commands().at(1), "AUTH PLAIN " + base64(std::string("\0dure\0pass word", 15)));
 }
 
+TEST(Smtp, LogsInAsTheServerOffersIt)
+{
+    ScriptedSmtp server;
+    auto options = options_for(server);
+    options.user = "dure";
+    options.password = SecretString("pass word");
+    server.answer("ehlo", "250-mail.example\r\n250-AUTH LOGIN XOAUTH2\r\n250 8BITMIME\r\n");
+    server.answer("auth", "334 VXNlcm5hbWU6\r\n");
+    server.answer(ascii_lower(base64("dure")), "334 UGFzc3dvcmQ6\r\n");
+    server.answer(ascii_lower(base64("pass word")), "235 welcome\r\n");
+    const auto sent = deliver(options);
+    ASSERT_TRUE(sent) << sent.error().message() << sent.error().detail();
+    const auto commands = server.commands();
+    ASSERT_GE(commands.size(), 4u);
+    EXPECT_EQ(commands[1], "AUTH LOGIN");
+    EXPECT_EQ(commands[3], base64("pass word"));
+}
+
+TEST(Smtp, NoPasswordGoesToAServerThatAsksForNone)
+{
+    ScriptedSmtp server;
+    auto options = options_for(server);
+    options.user = "dure";
+    options.password = SecretString("pass word");
+    for (const auto* offered : {"250 8BITMIME\r\n", "250-AUTHX PLAIN\r\n250 AUTH CRAM-MD5 XPLAIN\r\n"}) {
+        server.answer("ehlo", offered);
+        const auto refused = deliver(options);
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().code(), Errc::invalid_argument);
+        EXPECT_THAT(refused.error().message(), HasSubstr("AUTH PLAIN or LOGIN"));
+    }
+    EXPECT_THAT(server.commands(), testing::Each(StartsWith("EHLO")));
+}
+
 TEST(Smtp, SaysWhetherAnotherTryIsWorthIt)
 {
     const struct {

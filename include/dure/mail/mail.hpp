@@ -1,5 +1,5 @@
 // Mail leaves the server behind the requests that cause it:
-//   service -> Outgoing::enqueue (bounded, never waits) -> Mailer's one worker -> MailSender (outbox file, or SMTP)
+//   service -> Outgoing::enqueue (bounded, never waits) -> Mailer, a few side by side -> MailSender (outbox file, or SMTP)
 // A mail that cannot be delivered is tried again a few times, then dropped and counted in the log. Texts of mails hold
 // reset and verify tokens: they are never logged.
 #pragma once
@@ -30,7 +30,7 @@ public:
     virtual bool enqueue(Mail mail) = 0;
 };
 
-// Delivers one mail. invalid_argument: this mail will never go; anything else is worth another try.
+// Delivers mails, several at once. invalid_argument: this mail will never go; anything else is worth another try.
 class MailSender {
 public:
     virtual ~MailSender() = default;
@@ -41,7 +41,8 @@ class Mailer final : public Outgoing {
 public:
     struct Options {
         std::size_t capacity = 1000;
-        int attempts = 4;
+        std::size_t side_by_side = 4;
+        int attempts = 9;  // 8.5 minutes: servers that put off who is new to them (greylisting) want about five
         std::chrono::milliseconds first_pause{2000};   // doubles with each attempt
     };
 
@@ -51,8 +52,9 @@ public:
     ~Mailer() override;
 
     bool enqueue(Mail mail) override;
-    // Mails not yet delivered or given up.
-    std::size_t waiting() const;
+    // Mails not yet delivered or given up, and of these those that do not wait for another attempt. They are in memory only.
+    std::size_t undelivered() const;
+    std::size_t due() const;
 
 private:
     struct State;
