@@ -30,14 +30,15 @@ private:
     flows::FlowService& flows_;
 };
 
-// Of a session: its newest summary and what was said behind it; an execution is one turn.
+// Of a session: its newest summary and what was said last; an execution is one turn. A flow says itself how much of it its models
+// are told (memory), so a summary takes nothing away.
 class StoredSessions final : public executions::SessionMemory {
 public:
     explicit StoredSessions(sessions::SessionService& sessions) : sessions_(sessions) {}
 
     Task<Result<Memory>> read(std::string owner, std::string session_id) override
     {
-        const auto live = co_await sessions_.conversation(std::move(owner), std::move(session_id));
+        const auto live = co_await sessions_.newest_messages(std::move(owner), std::move(session_id));
         if (!live)
             co_return live.error();
         Memory memory;
@@ -52,7 +53,7 @@ public:
 
     Task<Result<std::int64_t>> turn_of(std::string owner, std::string session_id, std::string execution_id) override
     {
-        const auto live = co_await sessions_.conversation(std::move(owner), std::move(session_id));
+        const auto live = co_await sessions_.newest_messages(std::move(owner), std::move(session_id));
         if (!live)
             co_return live.error();
         for (auto message = live->messages.rbegin(); message != live->messages.rend(); ++message)

@@ -155,6 +155,9 @@ private:
                                                      : speech_.rest_of(answer_text(ended));
         if (auto said = co_await say(std::move(rest)); !said)
             co_return said;
+        if (ended.status ==
+            Status::succeeded)   // what was said live cannot be taken back; who reads it whole has the answer
+            answer_.completion.text = answer_text(ended);
         answer_.completion.finish_reason = "stop";
         answer_.completion.usage.cost_nano = ended.cost_nano;
         answer_.completion.answered_by = "flow/" + ended.flow_slug + "@" + std::to_string(ended.flow_version);

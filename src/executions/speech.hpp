@@ -8,7 +8,7 @@
 #include <set>
 #include <string>
 
-#include "dure/flows/document.hpp"
+#include "executions/speakers.hpp"
 
 namespace dure::executions {
 
@@ -29,9 +29,7 @@ public:
 private:
     std::string take_told(const std::string& node_id, const std::string& text);
 
-    std::set<std::string> replies_;
-    std::map<std::string, std::set<std::string>> sources_;  // of a reply: the nodes it may hand on
-    std::set<std::string> streaming_;
+    Speakers speakers_;
     std::map<std::string, std::string> told_;  // by streaming node, until a reply hands it on
     std::string speaker_;  // who is being said live; empty: nobody
     std::set<std::string> unheard_;  // began to speak while another one spoke

@@ -76,14 +76,6 @@ void order_by_turn(std::vector<LiveMessage>& messages)
     }
 }
 
-// What a model has to know of it: the messages before the summary are in the summary.
-LiveSession behind_summary(LiveSession live)
-{
-    std::erase_if(live.messages, [&](const LiveMessage& one) { return one.turn <= live.summary_up_to_turn; });
-    order_by_turn(live.messages);
-    return live;
-}
-
 }  // namespace
 
 SessionService::SessionService(sql::Database& database, events::Journal& journal, std::unique_ptr<LiveSessions> live,
@@ -220,21 +212,32 @@ Task<Result<std::string>> SessionService::id_for_client_chat(std::string owner_i
 
 // The row is read first, the copy after it: one of the same version has everything the row stands for, whichever replica
 // wrote it and whatever Redis lost or kept meanwhile.
+// The messages before the summary are in the summary.
 Task<Result<LiveSession>> SessionService::conversation(std::string owner_id, std::string id)
+{
+    auto live = co_await newest_messages(std::move(owner_id), std::move(id));
+    if (live)
+        std::erase_if(live->messages, [&](const LiveMessage& one) { return one.turn <= live->summary_up_to_turn; });
+    co_return live;
+}
+
+Task<Result<LiveSession>> SessionService::newest_messages(std::string owner_id, std::string id)
 {
     auto row = co_await find(owner_id, id);
     if (!row)
         co_return row.error();
     if (auto live = co_await live_->get(id); live && live->same_version(*row)) {
         live->session = std::move(*row);
-        co_return behind_summary(std::move(*live));
+        order_by_turn(live->messages);
+        co_return std::move(*live);
     }
     auto rebuilt = co_await database_.read(
         [&](sql::Connection& connection) { return rebuild(connection, owner_id, id, settings_.keep_messages); });
     if (!rebuilt)
         co_return rebuilt.error();
     co_await live_->put(*rebuilt);
-    co_return behind_summary(std::move(*rebuilt));
+    order_by_turn(rebuilt->messages);
+    co_return rebuilt;
 }
 
 Task<Result<LiveSession>> SessionService::since_summary(LiveSession conversation, std::int64_t bytes)

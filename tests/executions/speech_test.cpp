@@ -133,6 +133,68 @@ TEST(Speech, ANodeThatFailsAfterItSpokeIsFollowedByWhatIsSaidInstead)
     EXPECT_EQ(said_of(document, log, "sorry"), "half\n\nsorry");
 }
 
+std::string end_node(const std::string& id, const std::string& outputs)
+{
+    return R"(,{"id":")" + id + R"(","type":"end","data":{"config":{"outputs":)" + outputs + "}}}";
+}
+
+std::set<std::string> streaming_of(const std::string& nodes, const std::string& edges)
+{
+    return speakers_of(speech_document(nodes, edges)).streaming;
+}
+
+using Names = std::set<std::string>;
+
+TEST(Speakers, WhatTheFlowAnswersAtItsEndIsSaidAsItComesWhereItIsOneText)
+{
+    const auto edges = speech_edge("start", "a") + "," + speech_edge("a", "end");
+    EXPECT_EQ(streaming_of(model_node("a") + end_node("end", R"({"answer":"{{nodes.a.text}}"})"), edges), Names{"a"});
+    EXPECT_EQ(streaming_of(model_node("a") + R"(,{"id":"end","type":"end"})", edges), Names{"a"});
+    for (const auto* other : {R"({"answer":"{{nodes.a.text}}","more":1})", R"({"answer":"So: {{nodes.a.text}}"})",
+                              R"({"answer":"{{nodes.a.text|upper}}"})", R"({"answer":1})"})
+        EXPECT_EQ(streaming_of(model_node("a") + end_node("end", other), edges), Names{}) << other;
+}
+
+TEST(Speakers, OfSeveralEndsThatMayAllBeComeToNoneIsSaidBeforehand)
+{
+    const auto two = model_node("a") + "," + model_node("b");
+    EXPECT_EQ(streaming_of(two, speech_edge("start", "a") + "," + speech_edge("start", "b")), Names{});
+    const auto choice = two + R"(,{"id":"c","type":"condition","data":{"config":{"cases":[{"id":"x",
+        "all":[{"left":"{{input}}","op":"contains","right":"x"}]}]}}})";
+    const auto chosen =
+        speech_edge("start", "c") + "," + speech_edge("c", "a", "x") + "," + speech_edge("c", "b", "else");
+    EXPECT_EQ(streaming_of(choice, chosen), (Names{"a", "b"}));
+    EXPECT_EQ(streaming_of(choice, chosen + "," + speech_edge("start", "b")), Names{}) << "b runs in any case";
+    EXPECT_EQ(
+        streaming_of(R"({"id":"a","type":"llm","data":{"config":{},"policy":{"on_error":"branch"}}},)" +
+                         model_node("b") + "," + model_node("last"),
+                     speech_edge("start", "a") + "," + speech_edge("a", "last") + "," + speech_edge("a", "b", "error")),
+        (Names{"b", "last"}));
+}
+
+TEST(Speakers, WhatIsInAContainerIsNotItsAnswer)
+{
+    const auto inside = [](const std::string& config) {
+        return R"({"id":"box","type":"iteration","data":{"config":)" + config + R"(}},
+            {"id":"a","type":"llm","parentId":"box"})";
+    };
+    const auto edges = speech_edge("start", "box");
+    EXPECT_EQ(streaming_of(inside(R"({"items":"{{start.inputs.x}}"})"), edges), Names{});
+    const auto reply = R"(,{"id":"out","type":"reply","parentId":"box","data":{"config":{"text":"{{nodes.a.text}}"}}})";
+    const auto to_reply = edges + "," + speech_edge("a", "out");
+    EXPECT_EQ(streaming_of(inside(R"({"items":"{{start.inputs.x}}"})") + reply, to_reply), Names{"a"});
+    EXPECT_EQ(streaming_of(inside(R"({"items":"{{start.inputs.x}}","parallel":3})") + reply, to_reply), Names{})
+        << "its items would speak at once";
+}
+
+TEST(Speakers, AReplyInBetweenComesFirst)
+{
+    EXPECT_EQ(
+        streaming_of(model_node("a") + reply_node("first", "first") + reply_node("out", "{{nodes.a.text}}"),
+                     speech_edge("start", "a") + "," + speech_edge("a", "first") + "," + speech_edge("first", "out")),
+        Names{});
+}
+
 TEST(Speech, OfAgentsInTurnTheLastOneIsHeardAndRepliesOfSubFlowsAreNot)
 {
     auto reading = flows::read_document(

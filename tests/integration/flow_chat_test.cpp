@@ -241,6 +241,56 @@ TEST_F(FlowChat, ARegeneratedAnswerCountsTheTurnsBeforeItsOwn)
     EXPECT_EQ(told, (std::vector<std::string>{"0", "0", "0", "1", "1"}));
 }
 
+// A summary of the session takes none of the messages that the flow's memory asks for.
+TEST_F(FlowChat, ItsMemoryGoesOnBehindASummaryOfTheSession)
+{
+    const auto flow = Json::parse(R"({"name":"기억","nodes":[{"id":"start","type":"start"},
+        {"id":"ask","type":"llm","data":{"config":{"model":"scripted","prompt":"{{start.message}}",
+          "memory":{"type":"buffer","max_messages":4}}}},
+        {"id":"out","type":"reply","data":{"config":{"text":"{{nodes.ask.text}}"}}}],
+        "edges":[{"source":"start","target":"ask"},{"source":"ask","target":"out"}]})");
+    const auto made = send("POST", "/api/agent-builder/chatflows", flow);
+    ASSERT_EQ(made.status, 201) << made.body;
+    const auto session = send("POST", "/api/chat/session", {{"flow_id", made.json().at("id")}});
+    const auto id = session.json().at("session_id").get<std::string>();
+    upstream.handle([](const RecordedRequest&) { return completion_script("fine"); });
+    for (int turn = 1; turn <= 5; ++turn) {  // three are what a summary is made of, with the fourth
+        const auto said =
+            send("POST", "/api/chat/message", {{"session_id", id}, {"message", "m" + std::to_string(turn)}});
+        ASSERT_EQ(said.status, 200) << said.body;
+    }
+    EXPECT_EQ(send("GET", "/api/chat/history/" + id).json().at("summaries").size(), 1U);
+    std::vector<std::string> told;
+    const auto last = Json::parse(upstream.requests().back().body);
+    for (const auto& message : last.at("messages"))
+        told.push_back(message.at("content").get<std::string>());
+    EXPECT_EQ(told, (std::vector<std::string>{"m3", "fine", "m4", "fine", "m5"}));
+}
+
+TEST_F(FlowChat, AWholeAnswerIsTheFlowsWhateverWasSaidOnTheWay)
+{
+    const auto flow = Json::parse(R"({"name":"Rescued","nodes":[{"id":"start","type":"start"},
+        {"id":"ask","type":"llm","data":{"config":{"model":"scripted","prompt":"{{start.message}}"},
+          "policy":{"on_error":"default","default":{"text":"sorry"}}}},
+        {"id":"out","type":"reply","data":{"config":{"text":"{{nodes.ask.text}}"}}}],
+        "edges":[{"source":"start","target":"ask"},{"source":"ask","target":"out"}]})");
+    const auto made = send("POST", "/api/agent-builder/chatflows", flow);
+    ASSERT_EQ(made.status, 201) << made.body;
+    const auto id = made.json().at("id").get<std::string>();
+    const auto published = send("POST", "/api/agent-builder/flows/" + id + "/publish");
+    ASSERT_EQ(published.status, 200) << published.body;
+    upstream.handle([](const RecordedRequest&) {
+        auto broken = stream_script({role_chunk(), text_chunk("half an answ")});
+        broken.back() = close_connection();
+        return broken;
+    });
+    auto question = chat("x");
+    question["model"] = published.json().at("model");
+    const auto answer = send("POST", "/v1/chat/completions", question);
+    ASSERT_EQ(answer.status, 200) << answer.body;
+    EXPECT_EQ(answer.json().at("choices").at(0).at("message").at("content"), "sorry");
+}
+
 TEST_F(FlowChat, TheEventOfATurnSaysWhoseRequestItWas)
 {
     upstream.enqueue(completion_script("first"));

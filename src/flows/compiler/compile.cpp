@@ -205,6 +205,14 @@ Json message_of(const Json& leaf)
     return leaf.is_string() ? leaf : leaf.is_null() ? Json("") : Json(text_of(leaf));
 }
 
+// What a flow without a reply answers: of an end with one output that is a text, that text.
+Json answer_of(const Json& leaf, const Json& outputs)
+{
+    if (leaf.is_object() && leaf.size() == 1 && leaf == outputs && leaf.begin()->is_string())
+        return *leaf.begin();
+    return message_of(leaf);
+}
+
 // Otherwise a reducer would have to go on from what it cannot fold.
 bool holds(const Json& state, const std::string& name, const Json& value)
 {
@@ -269,10 +277,11 @@ Json flow_result(const Json& graph_output)
     std::string text;
     for (const auto& reply : replies)
         text += (text.empty() ? "" : "\n\n") + reply.value("text", std::string());
-    Json result{
-        {"text", replies.empty() ? (leaves.empty() ? Json("") : message_of(leaves.back().at("value"))) : Json(text)},
-        {"outputs", graph_output.value("o", Json::object())},
-        {"replies", replies}};
+    const auto outputs = graph_output.value("o", Json::object());
+    Json result{{"text", replies.empty() ? (leaves.empty() ? Json("") : answer_of(leaves.back().at("value"), outputs))
+                                         : Json(text)},
+                {"outputs", outputs},
+                {"replies", replies}};
     auto session = Json::object();
     for (const auto& [key, value] : graph_output.items())
         if (key.starts_with("s."))
