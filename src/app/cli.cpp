@@ -135,38 +135,49 @@ int with_flow(const Options& options, int (*command)(const config::Settings&, co
     return settings ? command(*settings, options.flow) : usage;
 }
 
-void add_graph_options(CLI::App& command, Options& options)
-{
-    command.add_option("--graph", options.graph.graph_file, "Graph of the JSON form (docs/graph.md)")->required();
-    command.add_option("--input", options.graph.input_file, "JSON file with the input");
-    command.add_option("--thread", options.graph.thread, "Thread whose state is kept in the database");
-    command.add_option("--resume", options.graph.resume, "JSON: the answer to the open interrupt, or {interrupt id: answer}");
-    command.add_option("--from", options.graph.checkpoint, "Checkpoint of the thread to go on from");
-    command.add_option("--modes", options.graph.modes, "Events to print, separated by commas (default: updates)")
-        ->delimiter(',')
-        ->default_val(std::vector<std::string>{"updates"});
-    command.add_option("--webhook", options.graph.webhook, "Address that the end of the run is posted to");
-    command.add_flag("--subgraphs", options.graph.subgraphs, "Print the events of sub-graphs too");
-}
-
 // An empty one is a variable of a script that was not set, not a wish for the default.
 std::string fault_of_empty(const std::string& value)
 {
     return value.empty() ? "must not be empty" : "";
 }
 
+template <class Target>
+CLI::Option* add_filled(CLI::App& command, const std::string& name, Target& target, const std::string& description)
+{
+    return command.add_option(name, target, description)->check(fault_of_empty);
+}
+
+void add_graph_options(CLI::App& command, Options& options)
+{
+    auto& graph = options.graph;
+    add_filled(command, "--graph", graph.graph_file, "Graph of the JSON form (docs/graph.md)")->required();
+    add_filled(command, "--input", graph.input_file, "JSON file with the input");
+    add_filled(command, "--thread", graph.thread, "Thread whose state is kept in the database");
+    add_filled(command, "--resume", graph.resume, "JSON: the answer to the open interrupt, or {interrupt id: answer}");
+    add_filled(command, "--from", graph.checkpoint, "Checkpoint of the thread to go on from");
+    add_filled(command, "--modes", graph.modes, "Events to print, separated by commas (default: updates)")
+        ->delimiter(',')
+        ->default_val(std::vector<std::string>{"updates"});
+    add_filled(command, "--webhook", graph.webhook, "Address that the end of the run is posted to");
+    command.add_flag("--subgraphs", options.graph.subgraphs, "Print the events of sub-graphs too");
+}
+
+void add_config(CLI::App& command, Options& options)
+{
+    add_filled(command, "--config", options.config_file,
+               "TOML file (default: DURE_CONFIG, else config/dure.toml if there)");
+}
+
 void add_common(CLI::App& command, Options& options)
 {
-    command
-        .add_option("--config", options.config_file, "TOML file (default: DURE_CONFIG, else config/dure.toml if there)")
-        ->check(fault_of_empty);
-    command.add_option("--database", options.database, "Database URL, e.g. sqlite:data/dure.db")->check(fault_of_empty);
+    add_config(command, options);
+    add_filled(command, "--database", options.database, "Database URL, e.g. sqlite:data/dure.db");
 }
 
 void add_serve_options(CLI::App& command, Options& options)
 {
     add_common(command, options);
-    command.add_option("--host", options.host, "Address to listen on")->check(fault_of_empty);
+    add_filled(command, "--host", options.host, "Address to listen on");
     command.add_option("--port", options.port, "Port to listen on; 0: a free one")->check(CLI::Range(0, 65535));
 }
 
@@ -183,15 +194,17 @@ struct Commands {
         auto* admin = app.add_subcommand("admin", "Administrators")->require_subcommand(1);
         admin_create = admin->add_subcommand("create", "Make an administrator");
         add_common(*admin_create, options);
-        admin_create->add_option("--email", options.email, "E-mail address")->required();
+        add_filled(*admin_create, "--email", options.email, "E-mail address")->required();
         admin_create->add_flag("--password-stdin", options.password_stdin, "Read the password from standard input");
         auto* key = app.add_subcommand("key", "API keys")->require_subcommand(1);
         key_create = key->add_subcommand("create", "Make an API key; it is printed once, alone on standard output");
         add_common(*key_create, options);
-        key_create->add_option("--email", options.email, "E-mail address of the owner")->required();
-        key_create->add_option("--name", options.key_name, "What the key is for")->required();
-        key_create->add_option("--permissions", options.permissions, "Permissions, separated by commas (default: all of the owner's)")->delimiter(',');
-        key_create->add_option("--expires", options.expires, "End: a time (RFC 3339) or a duration such as 90d");
+        add_filled(*key_create, "--email", options.email, "E-mail address of the owner")->required();
+        add_filled(*key_create, "--name", options.key_name, "What the key is for")->required();
+        add_filled(*key_create, "--permissions", options.permissions,
+                   "Permissions, separated by commas (default: all of the owner's)")
+            ->delimiter(',');
+        add_filled(*key_create, "--expires", options.expires, "End: a time (RFC 3339) or a duration such as 90d");
         auto* config = app.add_subcommand("config", "Configuration")->require_subcommand(1);
         config_check = config->add_subcommand("check", "Read everything, print the effective configuration and every problem");
         add_common(*config_check, options);
@@ -204,14 +217,15 @@ struct Commands {
         add_graph_options(*graph_run, options);
         auto* flow = app.add_subcommand("flow", "Flows, without a server")->require_subcommand(1);
         flow_validate = flow->add_subcommand("validate", "Print every problem of a flow file; exit code 1 if it cannot be saved");
-        flow_validate->add_option("--config", options.config_file, "TOML file (default: DURE_CONFIG, else config/dure.toml if there)");
-        flow_validate->add_option("file", options.flow.file, "Flow document (JSON)")->required();
+        add_config(*flow_validate, options);
+        add_filled(*flow_validate, "file", options.flow.file, "Flow document (JSON)")->required();
         flow_run = flow->add_subcommand("run", "Run a flow file in this process and print its events as JSON lines");
-        flow_run->add_option("--config", options.config_file, "TOML file (default: DURE_CONFIG, else config/dure.toml if there)");
-        flow_run->add_option("file", options.flow.file, "Flow document (JSON)")->required();
+        add_config(*flow_run, options);
+        add_filled(*flow_run, "file", options.flow.file, "Flow document (JSON)")->required();
         flow_run->add_option("--message", options.flow.message, "What the user says");
-        flow_run->add_option("--inputs", options.flow.inputs, "JSON object with the inputs of the flow");
-        flow_run->add_option("--answer", options.flow.answers, "JSON: the answer to the next question of the run; may be given several times");
+        add_filled(*flow_run, "--inputs", options.flow.inputs, "JSON object with the inputs of the flow");
+        add_filled(*flow_run, "--answer", options.flow.answers,
+                   "JSON: the answer to the next question of the run; may be given several times");
         openapi = app.add_subcommand("openapi", "Print the OpenAPI document");
         version = app.add_subcommand("version", "Print version, commit and libraries");
     }

@@ -245,11 +245,23 @@ TEST(Start, EveryProblemOfTheConfigurationIsNamedAtOnce)
 TEST(Start, AnEmptyOptionIsNoWishForTheDefault)
 {
     const TemporaryFolder folder;
-    for (const auto* option : {"--host", "--database", "--config"}) {
-        const auto refused = run_command(folder.path(), {"serve", "--port", "0", option, ""});
-        EXPECT_EQ(refused.code, 2) << option;
-        EXPECT_NE(refused.err.find(std::string(option) + ": must not be empty"), std::string::npos) << refused.err;
-    }
+    using Words = std::vector<std::string>;
+    const std::pair<Words, Words> cases[] = {
+        {{"serve", "--port", "0"}, {"--host", "--database", "--config"}},
+        {{"graph", "run", "--graph", "g.json", "--thread", "t"},
+         {"--from", "--webhook", "--resume", "--input", "--modes", "--database"}},
+        {{"graph", "run"}, {"--graph", "--thread"}},
+        {{"key", "create", "--email", "a@example.com", "--name", "n"}, {"--expires", "--permissions"}},
+        {{"admin", "create"}, {"--email"}},
+        {{"flow", "run", "f.json"}, {"--config", "--inputs", "--answer"}}};
+    for (const auto& [command, options] : cases)
+        for (const auto& option : options) {
+            auto arguments = command;
+            arguments.insert(arguments.end(), {option, ""});
+            const auto refused = run_command(folder.path(), arguments);
+            EXPECT_EQ(refused.code, 2) << option;
+            EXPECT_NE(refused.err.find(option + ": must not be empty"), std::string::npos) << refused.err;
+        }
 }
 
 TEST(Start, WhatAPartRefusesOfItsSettingsIsNamedByTheCheckToo)
