@@ -127,7 +127,8 @@ int run_durably(const config::Settings& settings, const GraphCommand& command, T
     }
     auto storage = open_storage(settings, DatabaseUse::administer, {});
     if (!storage) {
-        std::cerr << "dure: " << storage.error().message() << "\n";
+        const auto& error = storage.error();
+        std::cerr << "dure: " << error.message() << (error.detail().empty() ? "" : " (" + error.detail() + ")") << "\n";
         return graph_failed;
     }
     return run_on_thread(std::move(storage->database), *egress, wanted) ? graph_done : graph_failed;

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "dure/base/clock.hpp"
+#include "dure/sql/connection.hpp"
 #include "dure/sql/postgres.hpp"
 #include "dure/sql/sqlite.hpp"
 #include "dure/store/migrations.hpp"
@@ -45,7 +46,9 @@ Result<Storage> open_file(const config::Settings& settings, DatabaseUse use, con
     }
     storage.description = "sqlite " + options.path;
     if (!settings.in_memory()) {
-        const auto parent = std::filesystem::path(options.path).parent_path();
+        std::error_code absent;   // a new file, which is no link
+        const auto real = std::filesystem::canonical(options.path, absent);
+        const auto parent = (absent ? std::filesystem::path(options.path) : real).parent_path();
         storage.folder = parent.empty() ? "." : parent.string();
     }
     auto database = sql::open_sqlite(std::move(options));
@@ -72,18 +75,31 @@ Result<Storage> open_server(const config::Settings& settings, const StorageRepor
     return storage;
 }
 
+// What the operator can do is said where the file's name is known.
+Error with_advice(const Error& error, const config::Settings& settings)
+{
+    if (error.reason() != sql::damaged_database)
+        return error;
+    return Error(error.code(),
+                 "the file " + settings.sqlite_path() +
+                     " is no SQLite database, or is damaged: restore it from a backup, or let database.url "
+                     "(DATABASE_URL) name another file")
+        .reason(error.reason())
+        .detail(error.detail());
+}
+
 }  // namespace
 
 Result<Storage> open_storage(const config::Settings& settings, DatabaseUse use, const StorageReports& reports)
 {
     auto storage = settings.sqlite() ? open_file(settings, use, reports) : open_server(settings, reports);
     if (!storage)
-        return storage;
+        return with_advice(storage.error(), settings);
     if (use == DatabaseUse::inspect)
         return storage;
     auto report = sql::migrate(*storage->database, store::migrations(), SystemClock().now());
     if (!report)
-        return report.error();
+        return with_advice(report.error(), settings);
     storage->migrations = std::move(*report);
     return storage;
 }

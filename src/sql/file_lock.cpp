@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstring>
+#include <filesystem>
 #include <utility>
 
 #include "dure/base/text.hpp"
@@ -30,6 +31,14 @@ bool write_owner(int descriptor)
            ::pwrite(descriptor, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
 }
 
+// Beside the file itself, whichever links lead to it; beside the path while there is no file.
+std::string lock_path_of(const std::string& path)
+{
+    std::error_code absent;
+    const auto real = std::filesystem::canonical(path, absent);
+    return (absent ? path : real.string()) + ".lock";
+}
+
 }  // namespace
 
 FileLock::FileLock(FileLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
@@ -48,7 +57,7 @@ FileLock::~FileLock()
 
 Result<FileLock> lock_exclusively(const std::string& path)
 {
-    const auto lock_path = path + ".lock";
+    const auto lock_path = lock_path_of(path);
     const int descriptor = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (descriptor < 0)
         return Error(Errc::unavailable, "cannot open " + lock_path + ": " + std::strerror(errno));

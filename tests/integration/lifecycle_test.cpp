@@ -264,6 +264,26 @@ TEST(Start, AnEmptyOptionIsNoWishForTheDefault)
         }
 }
 
+TEST(Start, ADatabaseFileThatIsNoneIsNamedWithWhatToDo)
+{
+    const TemporaryFolder folder;
+    std::ofstream(folder.path() / "notes.db") << std::string(5000, 'x');
+    std::ofstream(folder.path() / "g.json")
+        << R"({"nodes": {"p": {"function": "write", "config": {"values": {}}}}, "edges": [["START", "p"]]})";
+    for (const auto& command : {std::vector<std::string>{"serve", "--port", "0"},
+                                {"migrate"},
+                                {"graph", "run", "--graph", "g.json", "--thread", "t"}}) {
+        auto arguments = command;
+        arguments.insert(arguments.end(), {"--database", "sqlite:notes.db"});
+        const auto refused = run_command(folder.path(), arguments);
+        EXPECT_EQ(refused.code, 1) << command[0];
+        for (const auto* part :
+             {"notes.db is no SQLite database, or is damaged", "restore it from a backup", "database.url"})
+            EXPECT_NE(refused.err.find(part), std::string::npos) << part << " in " << refused.err;
+    }
+    EXPECT_EQ(read_file(folder.path() / "notes.db"), std::string(5000, 'x'));
+}
+
 TEST(Start, WhatAPartRefusesOfItsSettingsIsNamedByTheCheckToo)
 {
     const TemporaryFolder folder;

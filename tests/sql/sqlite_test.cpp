@@ -59,6 +59,31 @@ TEST(Sqlite, SaysWhyAFileCannotBeOpened)
     }
 }
 
+TEST(Sqlite, AFileThatIsNoDatabaseOrIsDamagedIsToldApartFromOtherFailures)
+{
+    test::TemporaryFolder folder;
+    std::ofstream(folder.file("text.db")) << std::string(5000, 'x');
+    const auto none = open_sqlite(test::sqlite_options(folder.file("text.db")));
+    ASSERT_FALSE(none);
+    EXPECT_EQ(none.error().reason(), damaged_database) << none.error().message();
+    const auto path = folder.file("dure.db");
+    {
+        const auto database = test::open_or_throw(test::sqlite_options(path));
+        ASSERT_TRUE(database->run_now(make_table));
+    }
+    {
+        std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+        file.seekp(100);   // behind the head of the file: the page that tells which tables there are
+        file << std::string(3000, '\xff');
+    }
+    const auto damaged = open_sqlite(test::sqlite_options(path));
+    ASSERT_FALSE(damaged);
+    EXPECT_EQ(damaged.error().reason(), damaged_database) << damaged.error().message() << damaged.error().detail();
+    std::ofstream(folder.file("empty.db")).close();
+    const auto fresh = open_sqlite(test::sqlite_options(folder.file("empty.db")));
+    EXPECT_TRUE(fresh) << "an empty file is a new database";
+}
+
 TEST(Sqlite, AnotherProcessHoldingTheWriteLockMakesItUnavailable)
 {
     test::TemporaryFolder folder;
@@ -341,6 +366,29 @@ TEST(FileLock, RefusesASecondOwnerAndNamesTheFirst)
     }
     EXPECT_TRUE(lock_exclusively(path));
     EXPECT_EQ(lock_exclusively(folder.file("missing/dure.db")).error().code(), Errc::unavailable);
+}
+
+TEST(FileLock, IsOfTheFileWhicheverLinkLeadsToIt)
+{
+    test::TemporaryFolder folder;
+    const auto path = folder.file("dure.db");
+    std::filesystem::create_directory(folder.file("elsewhere"));
+    const auto link = folder.file("elsewhere/link.db");
+    std::ofstream(path).close();
+    std::filesystem::create_symlink(path, link);
+    {
+        const auto first = lock_exclusively(link);
+        ASSERT_TRUE(first);
+        EXPECT_FALSE(std::filesystem::exists(link + ".lock"));
+        const auto second = lock_exclusively(path);
+        ASSERT_FALSE(second);
+        EXPECT_EQ(second.error().code(), Errc::conflict);
+    }
+    const auto first = lock_exclusively(path);
+    ASSERT_TRUE(first);
+    const auto second = lock_exclusively(link);
+    ASSERT_FALSE(second);
+    EXPECT_NE(second.error().message().find(link), std::string::npos) << second.error().message();
 }
 
 }  // namespace

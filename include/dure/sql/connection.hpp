@@ -18,6 +18,8 @@ namespace dure::sql {
 
 // The reason of a conflict that is a foreign key's: the row refers to one that is not there, or is still referred to.
 inline constexpr std::string_view broken_reference = "broken_reference";
+// Of an embedded file whose pages contradict each other, or that never was a database.
+inline constexpr std::string_view damaged_database = "damaged_database";
 
 enum class Dialect { sqlite, postgres };
 std::string_view name_of(Dialect dialect);

@@ -22,7 +22,8 @@ private:
     int descriptor_;
 };
 
-// Locks `<path>.lock`. conflict: another process holds it; the message names its process id.
+// Locks `<path>.lock`, of a path that is a link the one beside the file itself. conflict: another process holds it; the
+// message names its process id.
 Result<FileLock> lock_exclusively(const std::string& path);
 
 }  // namespace dure::sql

@@ -40,6 +40,11 @@ Error code_to_error(int code, std::string detail)
     case SQLITE_NOMEM: return busy_error(std::move(detail));
     case SQLITE_FULL: return Error(Errc::storage_full, "The storage is full.").detail(std::move(detail));
     case SQLITE_INTERRUPT: return Error(Errc::timeout, "The storage did not answer in time.").detail(std::move(detail));
+    case SQLITE_NOTADB:
+    case SQLITE_CORRUPT:
+        return Error(Errc::internal, "The database file is damaged, or is no database.")
+            .reason(std::string(damaged_database))
+            .detail(std::move(detail));
     case SQLITE_TOOBIG:
         return Error(Errc::invalid_argument, "A value is too large to be stored.").detail(std::move(detail));
     default: return Error(Errc::internal, "The storage failed.").detail(std::move(detail));
