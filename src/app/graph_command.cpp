@@ -1,6 +1,7 @@
 // Files are read and checked → graph compiled → run: in memory, or on a durable thread (graph_thread). See graph_command.hpp.
 #include "app/graph_command.hpp"
 
+#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 
@@ -9,6 +10,7 @@
 #include <iostream>
 #include <iterator>
 
+#include "app/command_signals.hpp"
 #include "app/graph_thread.hpp"
 #include "app/storage.hpp"
 #include "app/webhook_post.hpp"
@@ -98,6 +100,24 @@ Result<Json> run_input_json(const GraphCommand& command)
     return json;
 }
 
+// That it was cancelled is told by the result.
+void rethrow_unless_cancelled(const std::exception_ptr& thrown)
+{
+    try {
+        std::rethrow_exception(thrown);
+    } catch (const boost::system::system_error& error) {
+        if (error.code() != boost::asio::error::operation_aborted)
+            throw;
+    }
+}
+
+int exit_code(bool went_well, int signal)
+{
+    if (signal != 0)
+        return exit_code_of_signal(signal);
+    return went_well ? graph_done : graph_failed;
+}
+
 int run_in_memory(const graph::CompiledGraph& graph, graph::RunInput input, graph::RunOptions options,
                   runs::Telling telling)
 {
@@ -105,14 +125,19 @@ int run_in_memory(const graph::CompiledGraph& graph, graph::RunInput input, grap
     options.events = &printer;
     graph::RunResult result;
     boost::asio::io_context loop(1);
-    boost::asio::co_spawn(loop, graph.run(std::move(input), options, result), [](std::exception_ptr thrown) {
+    boost::asio::cancellation_signal cancel;
+    CommandSignals signals(loop.get_executor(), [&] { cancel.emit(boost::asio::cancellation_type::terminal); });
+    const auto ended = [&](std::exception_ptr thrown) {
+        signals.close();
         if (thrown)
-            std::rethrow_exception(thrown);
-    });
+            rethrow_unless_cancelled(thrown);
+    };
+    boost::asio::co_spawn(loop, graph.run(std::move(input), options, result),
+                          boost::asio::bind_cancellation_slot(cancel.slot(), ended));
     loop.run();
     print_line(outcome_line(result));
-    return result.status == graph::RunStatus::success || result.status == graph::RunStatus::interrupted ? graph_done
-                                                                                                        : graph_failed;
+    const bool went_well = result.status == graph::RunStatus::success || result.status == graph::RunStatus::interrupted;
+    return exit_code(went_well, signals.received());
 }
 
 int run_durably(const config::Settings& settings, const GraphCommand& command, ThreadRun wanted)
@@ -131,7 +156,8 @@ int run_durably(const config::Settings& settings, const GraphCommand& command, T
         std::cerr << "dure: " << error.message() << (error.detail().empty() ? "" : " (" + error.detail() + ")") << "\n";
         return graph_failed;
     }
-    return run_on_thread(std::move(storage->database), *egress, wanted) ? graph_done : graph_failed;
+    const auto end = run_on_thread(std::move(storage->database), *egress, wanted);
+    return exit_code(end.went_well, end.signal);
 }
 
 }  // namespace

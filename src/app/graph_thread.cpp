@@ -7,6 +7,7 @@
 
 #include <iostream>
 
+#include "app/command_signals.hpp"
 #include "app/webhook_post.hpp"
 #include "dure/base/cores.hpp"
 #include "dure/base/task_group.hpp"
@@ -21,11 +22,15 @@ namespace {
 
 constexpr std::chrono::milliseconds command_lease{3'000};   // a second start waits this long for a dead process
 constexpr std::chrono::milliseconds command_look{100};
+constexpr std::chrono::seconds stop_patience{15};  // siblings that do not hear their cancellation are awaited for 10 s
+constexpr std::chrono::seconds stopped_webhook_patience{2};
 const std::string command_owner = "command";
 
 class ThreadCommand {
 public:
-    ThreadCommand(runs::Runs& runs, const ThreadRun& wanted) : runs_(runs), wanted_(wanted) {}
+    ThreadCommand(runs::Runs& runs, const ThreadRun& wanted, boost::asio::any_io_executor executor)
+        : runs_(runs), wanted_(wanted), changed_(std::move(executor))
+    {}
 
     // Only this command's worker takes the thread's runs: the name holds the thread.
     static std::string name_of_runs(const std::string& thread)
@@ -49,10 +54,34 @@ public:
                     co_return went_well;
             }
         }
+        if (stopped_)
+            co_return false;
         auto started = co_await runs_.start(fresh(), runs::Multitask::reject);
         if (!started)
             co_return refused(started.error());
         co_return co_await follow(started->id);
+    }
+
+    // The run at work is cancelled and keeps what it has finished (F7), whoever comes next goes on there; nothing more is begun.
+    void stop()
+    {
+        if (!stopped_)
+            stopped_ = Deadline::after(stop_patience);
+        changed_.notify();
+    }
+    bool stopped() const { return stopped_.has_value(); }
+
+    // Tells the run when stop() was called, whichever of the two comes first. Until it is cancelled.
+    Task<void> obey_stop()
+    {
+        for (std::string told;;) {
+            while (!stopped_ || at_work_.empty() || at_work_ == told)
+                co_await changed_.wait();
+            told = at_work_;
+            const auto heard = co_await runs_.stop(told, command_owner, runs::Stop::cancel);
+            if (!heard)  // then it is given back at the end of the patience
+                std::cerr << "dure: the run cannot be told to stop: " << heard.error().message() << std::endl;
+        }
     }
 
 private:
@@ -84,11 +113,12 @@ private:
         co_return std::optional<runs::Run>();
     }
 
-    // Until the worker of this process has it: true. False: it ended meanwhile. THREAD_BUSY: its owner lives.
+    // Until the worker of this process has it: true. False: it ended meanwhile, or the command is stopped. THREAD_BUSY: its
+    // owner lives.
     Task<Result<bool>> takes_over(const runs::Run& open)
     {
         const auto longest = Deadline::after(2 * command_lease + std::chrono::seconds(10));
-        while (!longest.passed()) {
+        while (!longest.passed() && !stopped_) {
             const auto now = co_await runs_.find(open.id, command_owner);
             if (!now)
                 co_return now.error();
@@ -100,6 +130,8 @@ private:
                 break;
             co_await sleep_for(command_look);
         }
+        if (stopped_)
+            co_return false;
         co_return Error(Errc::conflict, "Another process is moving the thread on.").reason("THREAD_BUSY");
     }
 
@@ -110,19 +142,21 @@ private:
         const auto reader = co_await runs_.read(id, command_owner, 0, everything);
         if (!reader)
             co_return refused(reader.error());
-        bool heard = true;
+        at_work_ = id;
+        changed_.notify();
         while (!(*reader)->ended()) {
-            const auto events = co_await (*reader)->next(Steady::now() + std::chrono::seconds(10));
+            if (stopped_ && stopped_->passed())
+                co_return refused(
+                    Error(Errc::timeout, "The run did not end when it was stopped; the next start goes on with it."));
+            const auto events = co_await (*reader)->next(Steady::now() + std::chrono::seconds(1));
             if (!events)
                 co_return refused(events.error());
             for (const auto& event : *events)
                 print_line(Json{{"seq", event->seq}, {"ns", event->ns}, {"mode", event->mode}, {"data", event->data}});
-            if (heard && !std::cout) {   // nobody reads any more
-                heard = false;
-                if (const auto stopped = co_await runs_.stop(id, command_owner, runs::Stop::cancel); !stopped)
-                    co_return false;
-            }
+            if (!std::cout)  // nobody reads any more
+                stop();
         }
+        at_work_.clear();
         co_return co_await tell_outcome(id);
     }
 
@@ -149,6 +183,9 @@ private:
 
     runs::Runs& runs_;
     const ThreadRun& wanted_;
+    std::string at_work_;  // the run that is followed
+    std::optional<Deadline> stopped_;  // until then it may end by itself
+    Signal changed_;
 };
 
 }  // namespace
@@ -171,11 +208,20 @@ public:
                       return runs::PreparedRun{wanted.graph, graph::RunOptions(), nullptr};
                   }),
                   worker_options(wanted.thread)),
-          webhooks_(runs_, cores_.at(0).get_executor(), log_, webhook_post(client_, egress), webhook_options(wanted.thread)),
-          command_(runs_, wanted)
+          webhooks_(runs_, cores_.at(0).get_executor(), log_, webhook_post(client_, egress),
+                    webhook_options(wanted.thread)),
+          command_(runs_, wanted, cores_.at(0).get_executor()),
+          signals_(cores_.at(0).get_executor(), [this] { command_.stop(); })
     {}
 
-    bool play()
+    ThreadEnd play()
+    {
+        const bool went_well = play_on_core();
+        return {went_well, signals_.received()};
+    }
+
+private:
+    bool play_on_core()
     {
         auto all = boost::asio::co_spawn(cores_.at(0), everything(), boost::asio::use_future);
         cores_.start();
@@ -191,7 +237,6 @@ public:
         return all.get();
     }
 
-private:
     static runs::WorkerOptions worker_options(const std::string& thread)
     {
         runs::WorkerOptions options;
@@ -216,6 +261,8 @@ private:
         TaskGroup helpers(co_await boost::asio::this_coro::executor);
         helpers.spawn(worker_.work());
         helpers.spawn(webhooks_.work());
+        TaskGroup listening(co_await boost::asio::this_coro::executor);
+        listening.spawn(command_.obey_stop());
         std::exception_ptr broken;
         bool went_well = false;
         try {
@@ -224,6 +271,8 @@ private:
         } catch (...) {
             broken = std::current_exception();
         }
+        listening.cancel();
+        co_await listening.wait();
         worker_.drain(Deadline::after(std::chrono::seconds(5)));
         webhooks_.drain(Deadline::after(std::chrono::seconds(0)));
         co_await helpers.wait();
@@ -234,7 +283,9 @@ private:
 
     Task<void> wait_for_webhooks()
     {
-        for (const auto until = Deadline::after(webhook_patience); !until.passed(); co_await sleep_for(command_look))
+        const auto begun = Steady::now();
+        const auto patience = [this] { return command_.stopped() ? stopped_webhook_patience : webhook_patience; };
+        for (; Steady::now() < begun + patience(); co_await sleep_for(command_look))
             if (const auto some = co_await webhooks_.waits(); some && !*some)
                 co_return;
         std::cerr << "dure: the webhook was not taken yet; the next run of the thread tries again" << std::endl;
@@ -249,11 +300,13 @@ private:
     runs::Worker worker_;
     runs::Webhooks webhooks_;
     ThreadCommand command_;
+    CommandSignals signals_;
 };
 
 }  // namespace
 
-bool run_on_thread(std::unique_ptr<sql::Database> database, const http::EgressPolicy& egress, const ThreadRun& wanted)
+ThreadEnd run_on_thread(std::unique_ptr<sql::Database> database, const http::EgressPolicy& egress,
+                        const ThreadRun& wanted)
 {
     ThreadHouse house(std::move(database), egress, wanted);
     return house.play();

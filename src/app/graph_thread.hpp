@@ -24,8 +24,14 @@ void print_line(const Json& line);
 // An end that is to be posted (option webhook) has this long after the run; then it waits for the next run of the thread.
 inline constexpr std::chrono::seconds webhook_patience{20};   // longer than the lease of a dead process
 
+struct ThreadEnd {
+    bool went_well = false;  // false: the run failed or was cancelled, or the thread is busy elsewhere
+    int signal = 0;  // that stopped the command; 0: none
+};
+
 // Prints the events and, for each run it executed, the outcome as JSON lines. A dead run is told from its first event; without
-// an input or checkpoint of its own the command is then done. False: the run failed, or the thread is busy elsewhere.
-bool run_on_thread(std::unique_ptr<sql::Database> database, const http::EgressPolicy& egress, const ThreadRun& wanted);
+// an input or checkpoint of its own the command is then done. SIGINT and SIGTERM cancel the run, which keeps what is finished.
+ThreadEnd run_on_thread(std::unique_ptr<sql::Database> database, const http::EgressPolicy& egress,
+                        const ThreadRun& wanted);
 
 }  // namespace dure::app

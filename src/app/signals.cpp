@@ -23,10 +23,15 @@ sigset_t handled_signals()
 
 }  // namespace
 
-Signals::Signals()
+void tell_failed_writes_by_errors()
 {
     std::signal(SIGPIPE, SIG_IGN);   // a peer that left is an error of the write, not the end of the process
     std::signal(SIGXFSZ, SIG_IGN);   // so is a file that has reached its limit: EFBIG, told as a full disk is
+}
+
+Signals::Signals()
+{
+    tell_failed_writes_by_errors();
     const auto set = handled_signals();
     pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }

@@ -6,6 +6,9 @@
 
 namespace dure::app {
 
+// A write to who has left, or into a file at its limit, fails instead of ending the process.
+void tell_failed_writes_by_errors();
+
 class Signals {
 public:
     // Blocks the signals for this thread and all it starts; make it before any thread.

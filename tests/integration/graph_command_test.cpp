@@ -42,9 +42,38 @@ protected:
         return all;
     }
 
+    // p is done at once, slow works for a minute.
+    void write_slow_graph() { write("slow.json", slow_graph(60'000)); }
+    static std::string slow_graph(int milliseconds)
+    {
+        return R"({"channels": {"log": {"reducer": "append", "initial": []}},
+            "nodes": {"p": {"function": "write", "config": {"values": {"log": "p"}}},
+                      "slow": {"function": "wait", "config": {"milliseconds": )" +
+               std::to_string(milliseconds) + R"(}}}, "edges": [["START", "p"], ["START", "slow"]]})";
+    }
+    std::vector<std::string> on_slow_thread(std::vector<std::string> more) const
+    {
+        std::vector<std::string> arguments{"--graph", "slow.json", "--thread", "t", "--database", database_};
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        return arguments;
+    }
+    // No dead run is found: it would be told from its first event.
+    void goes_on_behind_p()
+    {
+        write("slow.json", slow_graph(1));
+        const auto last = graph_run(on_slow_thread({}));
+        EXPECT_EQ(last.code, 0) << last.err << last.out;
+        const auto told = lines(last);
+        ASSERT_EQ(told.size(), 3U) << last.out;
+        EXPECT_EQ(told[0].at("seq"), 1);
+        EXPECT_EQ(told[0].at("data").at("__metadata__").at("cached"), true) << "p is not executed again";
+        EXPECT_EQ(told[2].at("output").at("log"), Json::parse(R"(["i", "p"])"));
+    }
+
     TemporaryFolder folder_;
     std::string database_;
     Environment environment_;
+    bool begun_ = false;
 };
 
 }  // namespace
@@ -110,6 +139,47 @@ TEST_P(GraphCommand, AThreadIsMovedOnByOneProcessAtATimeAndADeadOnesRunIsFinishe
     EXPECT_EQ(told[3].at("output").at("log"), Json::parse(R"(["i", "p"])"));
 }
 
+// As often as that a run that died would be given up (D9).
+TEST_P(GraphCommand, F7_ASignalCancelsTheRunAndTheNextProcessGoesOnWithIt)
+{
+    write_slow_graph();
+    for (const int signal : {SIGINT, SIGTERM, SIGINT, SIGTERM}) {
+        auto arguments = on_slow_thread({"--modes", "tasks"});
+        if (!std::exchange(begun_, true))
+            arguments.insert(arguments.end(), {"--input", "input.json"});
+        arguments.insert(arguments.begin(), {"graph", "run"});
+        const TemporaryFolder output;
+        const auto pid = spawn(folder_.path(), output.path(), arguments, environment_);
+        const auto at_work = [&] {
+            const auto out = read_file(output.path() / "out.txt");
+            return out.find(R"("name":"slow")") != std::string::npos &&
+                   out.find(R"("event":"end")") != std::string::npos;
+        };
+        ASSERT_TRUE(eventually(at_work)) << read_file(output.path() / "out.txt")
+                                         << read_file(output.path() / "err.txt");
+        ::kill(pid, signal);
+        EXPECT_EQ(wait_for_exit(pid), 128 + signal);
+        const auto told = lines({0, read_file(output.path() / "out.txt"), ""});
+        EXPECT_EQ(told.back().at("status"), "cancelled") << told.back();
+        EXPECT_EQ(told.back().at("next"), Json::parse(R"(["slow"])"));
+    }
+    goes_on_behind_p();
+}
+
+TEST_P(GraphCommand, F7_AReaderThatGoesAwayCancelsTheRunToo)
+{
+    write_slow_graph();
+    std::string command = "cd '" + folder_.path().string() + "' && ";
+    for (const auto& [name, value] : environment_)
+        command += name + "='" + value + "' ";
+    command += "'" + binary() + "' graph run";
+    for (const auto& word : on_slow_thread({"--modes", "tasks", "--input", "input.json"}))
+        command += " '" + word + "'";
+    ASSERT_EQ(std::system((command + " 2>err.txt | head -n 1 >first.txt").c_str()), 0);
+    EXPECT_EQ(Json::parse(read_file(folder_.path() / "first.txt")).at("data").at("event"), "start");
+    goes_on_behind_p();
+}
+
 // The process is killed while the receiver does not answer; the next command of the thread, whatever it runs, posts the end.
 TEST_P(GraphCommand, X5_TheEndOfARunIsPostedToItsWebhookAlsoByTheNextProcess)
 {
@@ -144,6 +214,23 @@ TEST_P(GraphCommand, X5_TheEndOfARunIsPostedToItsWebhookAlsoByTheNextProcess)
 
 INSTANTIATE_TEST_SUITE_P(Drivers, GraphCommand, testing::Values("sqlite", "postgres"),
                          [](const auto& info) { return std::string(info.param); });
+
+TEST(GraphCommandWords, ASignalEndsARunInMemoryWithItsOutcome)
+{
+    const TemporaryFolder folder;
+    std::ofstream(folder.path() / "slow.json")
+        << R"({"nodes": {"slow": {"function": "wait", "config": {"milliseconds": 60000}}},
+        "channels": {"log": {}}, "edges": [["START", "slow"]]})";
+    std::ofstream(folder.path() / "input.json") << R"({"log": 1})";
+    const TemporaryFolder output;
+    const auto pid = spawn(folder.path(), output.path(),
+                           {"graph", "run", "--graph", "slow.json", "--input", "input.json", "--modes", "tasks"}, {});
+    ASSERT_TRUE(eventually([&] { return read_file(output.path() / "out.txt").find("start") != std::string::npos; }));
+    ::kill(pid, SIGINT);
+    EXPECT_EQ(wait_for_exit(pid), 130);
+    EXPECT_NE(read_file(output.path() / "out.txt").find(R"("status":"cancelled")"), std::string::npos);
+    EXPECT_NE(read_file(output.path() / "err.txt").find("is being stopped"), std::string::npos);
+}
 
 TEST(GraphCommandWords, ExitCodesTellFailuresFromWrongCommands)
 {
