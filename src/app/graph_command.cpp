@@ -135,6 +135,8 @@ int run_in_memory(const graph::CompiledGraph& graph, graph::RunInput input, grap
     boost::asio::co_spawn(loop, graph.run(std::move(input), options, result),
                           boost::asio::bind_cancellation_slot(cancel.slot(), ended));
     loop.run();
+    for (const auto& warning : result.warnings)
+        print_warning(warning);
     print_line(outcome_line(result));
     const bool went_well = result.status == graph::RunStatus::success || result.status == graph::RunStatus::interrupted;
     return exit_code(went_well, signals.received());

@@ -195,6 +195,11 @@ void print_line(const Json& line)
     std::cout << dump(line) << std::endl;
 }
 
+void print_warning(const std::string& warning)
+{
+    std::cerr << "dure: warning: " << warning << std::endl;
+}
+
 namespace {
 
 // What works on a thread for this command: the worker that executes its runs, the sender of their webhooks, and the command.
@@ -205,7 +210,9 @@ public:
         : database_(std::move(database)), runs_(*database_, clock_), client_(cores_, http::ClientOptions()),
           worker_(runs_, cores_.at(0).get_executor(), log_,
                   runs::graph_body([&wanted](const runs::Run&) -> Result<runs::PreparedRun> {
-                      return runs::PreparedRun{wanted.graph, graph::RunOptions(), nullptr};
+                      runs::PreparedRun prepared{wanted.graph, graph::RunOptions(), nullptr};
+                      prepared.warn = print_warning;
+                      return prepared;
                   }),
                   worker_options(wanted.thread)),
           webhooks_(runs_, cores_.at(0).get_executor(), log_, webhook_post(client_, egress),

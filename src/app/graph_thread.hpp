@@ -20,6 +20,8 @@ struct ThreadRun {
 
 // A JSON line on standard output.
 void print_line(const Json& line);
+// What the graph dropped on its way (S6), on standard error.
+void print_warning(const std::string& warning);
 
 // An end that is to be posted (option webhook) has this long after the run; then it waits for the next run of the thread.
 inline constexpr std::chrono::seconds webhook_patience{20};   // longer than the lease of a dead process

@@ -118,6 +118,9 @@ Task<Ending> execute(const GraphSource& source, RunWriter& writer, RunControl& c
         result.status = graph::RunStatus::cancelled;
     }
     control.forget();
+    if (prepared->warn)
+        for (const auto& warning : result.warnings)
+            prepared->warn(warning);
     co_return ending_of(result);
 }
 

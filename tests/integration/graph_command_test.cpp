@@ -180,6 +180,20 @@ TEST_P(GraphCommand, F7_AReaderThatGoesAwayCancelsTheRunToo)
     goes_on_behind_p();
 }
 
+TEST_P(GraphCommand, S6_WhatIsNoChannelIsToldOnStandardError)
+{
+    write("graph.json", R"({"channels": {"log": {"reducer": "append", "initial": []}},
+        "nodes": {"p": {"function": "write", "config": {"values": {"log": "p", "lgo": "p"}}}}, "edges": [["START", "p"]]})");
+    const std::vector<std::string> in_memory{"--graph", "graph.json", "--input", "input.json"};
+    auto on_thread = in_memory;
+    on_thread.insert(on_thread.end(), {"--thread", "t", "--database", database_});
+    for (const auto& arguments : {in_memory, on_thread}) {
+        const auto finished = graph_run(arguments);
+        EXPECT_EQ(finished.code, 0) << finished.err;
+        EXPECT_EQ(finished.err, "dure: warning: node 'p' wrote 'lgo', which is no channel\n");
+    }
+}
+
 // The process is killed while the receiver does not answer; the next command of the thread, whatever it runs, posts the end.
 TEST_P(GraphCommand, X5_TheEndOfARunIsPostedToItsWebhookAlsoByTheNextProcess)
 {

@@ -21,6 +21,7 @@ struct PreparedRun {
     graph::RunOptions options;
     std::shared_ptr<void> kept;  // lives as long as the run: what options.context points to
     std::function<std::optional<Told>(const graph::Event&)> translate = {};  // null: events as they are; else without `input`
+    std::function<void(const std::string&)> warn = {};  // of values that were dropped (S6); null: nobody is told
 };
 
 // Called on the worker's core for each run; an error ends the run.
