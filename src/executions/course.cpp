@@ -44,6 +44,20 @@ Result<std::optional<flows::Rights>> rights_again(const Execution& execution, co
     return rights;
 }
 
+// With the questions to choose from.
+Error several_open(const std::vector<const Json*>& asked)
+{
+    constexpr std::size_t most_named = 20;  // in one sentence
+    std::string list;
+    for (std::size_t i = 0; i < std::min(asked.size(), most_named); ++i)
+        list += (i == 0 ? "" : ", ") + asked[i]->at("node_id").get<std::string>() + " (id " +
+                asked[i]->at("id").get<std::string>() + ")";
+    if (asked.size() > most_named)
+        list += " and " + std::to_string(asked.size() - most_named) + " more";
+    return wrong_member("node_id",
+                        "Several questions are open, node_id must name one by its node or its id: " + list + ".");
+}
+
 // The question an answer is for.
 // `name`: of the node that asks, or the question's own id, where items of an iteration ask at once.
 Result<Json> question_for(const Execution& execution, const std::string& name)
@@ -57,7 +71,7 @@ Result<Json> question_for(const Execution& execution, const std::string& name)
     if (asked.empty())
         return not_waiting();
     if (asked.size() > 1)
-        return wrong_member("node_id", "Several questions are open: node_id must name one, by its node or its id.");
+        return several_open(asked);
     return *asked.front();
 }
 

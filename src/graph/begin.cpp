@@ -1,5 +1,6 @@
 // Where a level begins: a fresh input, a Command, an older checkpoint, or just where the thread stands. See loop.hpp.
 #include <algorithm>
+#include <tuple>
 
 #include "graph/frontier.hpp"
 #include "graph/loop.hpp"
@@ -8,6 +9,8 @@ namespace dure::graph {
 namespace {
 
 using Kind = PendingWrite::Kind;
+
+constexpr std::size_t most_named_interrupts = 20;   // in one sentence
 
 // An object whose keys all have the form of interrupt ids answers by id (I5); any other value is the answer itself.
 bool answers_by_id(const Json& resume)
@@ -34,6 +37,28 @@ std::vector<OpenInterrupt> open_interrupts(const std::vector<PendingWrite>& pend
             !has(write.task, Kind::answer, write.key))
             open.push_back(interrupt_from(write.data));
     return open;
+}
+
+// With the ids to choose from, and the nodes that ask.
+Error ambiguous_resume(std::vector<OpenInterrupt> open)
+{
+    if (open.empty())
+        return Error(Errc::conflict, "No interrupt is open: there is nothing to answer.").reason("AMBIGUOUS_RESUME");
+    std::sort(open.begin(), open.end(),
+              [](const auto& a, const auto& b) { return std::tie(a.node, a.id) < std::tie(b.node, b.id); });
+    std::string list;
+    std::vector<FieldProblem> problems;
+    for (const auto& one : open) {
+        if (problems.size() < most_named_interrupts)
+            list += (list.empty() ? "" : ", ") + one.id + " (node '" + one.node + "')";
+        problems.push_back({{"resume", one.id}, "Node '" + one.node + "' waits for this answer.", "open_interrupt"});
+    }
+    if (problems.size() > most_named_interrupts)
+        list += " and " + std::to_string(problems.size() - most_named_interrupts) + " more";
+    return Error(Errc::conflict,
+                 std::to_string(open.size()) + " interrupts are open, answer by their ids: " + list + ".")
+        .reason("AMBIGUOUS_RESUME")
+        .problems(std::move(problems));
 }
 
 Error no_such_interrupt(const std::string& id)
@@ -177,8 +202,7 @@ Task<bool> Loop::take_answers(const Json& resume)
     else if (open.size() == 1)
         answers[open.front().id] = resume;
     else if (!run_.options.recovers)
-        co_return fail(Error(Errc::conflict, std::to_string(open.size()) + " interrupts are open: answer by their ids.")
-                           .reason("AMBIGUOUS_RESUME"));
+        co_return fail(ambiguous_resume(open));
     Batch batch;
     for (const auto& [id, value] : answers) {
         run_.answered.insert(id);

@@ -106,14 +106,38 @@ TEST(I5, WrongAnswersChangeNothing)
     graph.add_node("p", asks("p", "a?")).add_node("q", asks("q", "b?")).add_edge(start, "p").add_edge(start, "q");
     ThreadOf thread(compiled(graph));
     const auto asked = thread.run(log_of({}));
-    EXPECT_EQ(reason(thread.resume(1)), "AMBIGUOUS_RESUME");
+    const auto ambiguous = thread.resume(1);
+    ASSERT_EQ(reason(ambiguous), "AMBIGUOUS_RESUME");
+    const auto& open = asked.interrupts;
+    EXPECT_EQ(ambiguous.error->message(), "2 interrupts are open, answer by their ids: " + open[0].id +
+                                              " (node 'p'), " + open[1].id + " (node 'q').");
+    ASSERT_EQ(ambiguous.error->extra().problems.size(), 2u);
+    EXPECT_EQ(ambiguous.error->extra().problems[1].location, (Lines{"resume", open[1].id}));
     const std::string unknown(32, 'a');
     EXPECT_EQ(reason(thread.resume(Json{{asked.interrupts[0].id, 1}, {unknown, 2}})), "UNKNOWN_INTERRUPT");
     const auto state = thread.state();
     EXPECT_EQ(state.next, (Lines{"p", "q"}));
     EXPECT_EQ(state.tasks[0].interrupts.size() + state.tasks[1].interrupts.size(), 2u);
     EXPECT_EQ(log_text(thread.resume(Json{{asked.interrupts[0].id, 1}, {asked.interrupts[1].id, 2}})), "[p=1,q=2]");
-    EXPECT_EQ(reason(thread.resume(1)), "AMBIGUOUS_RESUME");
+    const auto answered = thread.resume(1);
+    ASSERT_EQ(reason(answered), "AMBIGUOUS_RESUME");
+    EXPECT_EQ(answered.error->message(), "No interrupt is open: there is nothing to answer.");
+}
+
+TEST(I5, OfManyOpenInterruptsTheFirstAreNamed)
+{
+    LogGraph graph{};
+    for (int i = 10; i < 35; ++i) {
+        const auto name = "n" + std::to_string(i);
+        graph.add_node(name, asks(name, "?")).add_edge(start, name);
+    }
+    ThreadOf thread(compiled(graph));
+    thread.run(log_of({}));
+    const auto ambiguous = thread.resume(1);
+    ASSERT_EQ(reason(ambiguous), "AMBIGUOUS_RESUME");
+    EXPECT_NE(ambiguous.error->message().find(" (node 'n29') and 5 more."), std::string::npos)
+        << ambiguous.error->message();
+    EXPECT_EQ(ambiguous.error->extra().problems.size(), 25u);
 }
 
 TEST(I7, AnAnswerIsDurableBeforeItsTaskRunsAgain)

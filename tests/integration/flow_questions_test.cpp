@@ -81,6 +81,8 @@ TEST_P(FlowQuestions, OfItemsAtOnceAreAnsweredByTheirIds)
         const auto refused = send("POST", resume, unclear);
         EXPECT_EQ(refused.status, 422) << refused.body;
         EXPECT_NE(refused.body.find("node_id"), std::string::npos);
+        for (const auto& [prompt, question] : ids)
+            EXPECT_NE(refused.body.find("ask (id " + question + ")"), std::string::npos) << prompt << refused.body;
     }
     const auto answer = [&](const char* prompt, const Json& body) {
         auto whole = body;

@@ -194,6 +194,31 @@ TEST_P(GraphCommand, S6_WhatIsNoChannelIsToldOnStandardError)
     }
 }
 
+TEST_P(GraphCommand, I5_AnAnswerToOneOfSeveralQuestionsIsToldWhichAreOpen)
+{
+    write("graph.json", R"({"channels": {"log": {"reducer": "append", "initial": []}},
+        "nodes": {"p": {"function": "ask", "config": {"question": "a?", "to": "log"}},
+                  "q": {"function": "ask", "config": {"question": "b?", "to": "log"}}},
+        "edges": [["START", "p"], ["START", "q"]]})");
+    std::vector<std::string> arguments{"--graph", "graph.json", "--thread", "t", "--database", database_};
+    auto first = arguments;
+    first.insert(first.end(), {"--input", "input.json"});
+    const auto asked = graph_run(first);
+    ASSERT_EQ(asked.code, 0) << asked.err;
+    arguments.insert(arguments.end(), {"--resume", "true"});
+    const auto refused = graph_run(arguments);
+    EXPECT_EQ(refused.code, 1);
+    const auto error = lines(refused).back().at("error");
+    EXPECT_EQ(error.at("code"), "AMBIGUOUS_RESUME");
+    const auto open = lines(asked).back().at("interrupts");
+    EXPECT_EQ(open.size(), 2U);
+    for (const auto& interrupt : open) {
+        const auto named =
+            interrupt.at("id").get<std::string>() + " (node '" + interrupt.at("node").get<std::string>() + "')";
+        EXPECT_NE(error.at("message").get<std::string>().find(named), std::string::npos) << named << " in " << error;
+    }
+}
+
 // The process is killed while the receiver does not answer; the next command of the thread, whatever it runs, posts the end.
 TEST_P(GraphCommand, X5_TheEndOfARunIsPostedToItsWebhookAlsoByTheNextProcess)
 {
