@@ -175,8 +175,8 @@ public:
         control_.works();
         if (crashes_of(*execution) >= crash_limit)
             co_return failed(recovery_limit(crashes_of(*execution)));
-        if (auto told = co_await tell_status(Status::running); !told)
-            co_return failed(told.error());
+        if (auto told = co_await tell_begin(); !told)
+            co_return is_outage(told.error()) ? co_await try_again_later() : failed(told.error());
         auto flow = co_await compiled_flow(all_, parts_.cache, *execution);
         if (!flow)
             co_return is_outage(flow.error()) ? co_await try_again_later() : failed(flow.error());
@@ -224,9 +224,14 @@ private:
                (ending.status == runs::Status::pending || (drains && ending.status == runs::Status::cancelled));
     }
 
-    Task<Result<void>> tell_status(Status status)
+    // Of one that was begun before it is durable before a node runs: a node that takes the process with it at once would
+    // otherwise never be counted (D9).
+    Task<Result<void>> tell_begin()
     {
-        co_return co_await writer_.tell("", mode_status, Json{{"status", name_of(status)}});
+        auto told = co_await writer_.tell("", mode_status, Json{{"status", name_of(Status::running)}});
+        if (told && writer_.run().attempts > 1)
+            told = co_await writer_.flush();
+        co_return told;
     }
 
     Task<runs::Ending> run_graph(RunState& state)

@@ -89,6 +89,21 @@ TEST_P(ExecutionCrash, FailEndsItAndARetryOfTheExecutionRunsItAgain)
     EXPECT_EQ(far_side.request_count(), 2);
 }
 
+TEST_P(ExecutionCrash, TheThirdDeathAtOneStepEndsIt)
+{
+    far_side.handle([](const auto&) { return Script{hang()}; });
+    const auto begun = ask("POST", "/api/agent-builder/flows/" + flow(Json()) + "/execute", Json::object());
+    ASSERT_EQ(begun.status, 202) << begun.body;
+    const auto id = begun.json().value("id", "");
+    for (int death = 1; death <= 3; ++death) {
+        ASSERT_TRUE(far_side.wait_until([&] { return far_side.request_count() == death; }));
+        server.kill();
+        server.start();
+    }
+    const auto error = reaches(id, "failed").at("error");
+    EXPECT_EQ(error.at("code"), "RECOVERY_LIMIT");
+}
+
 INSTANTIATE_TEST_SUITE_P(Databases, ExecutionCrash, testing::Values("sqlite", "postgres"),
                          [](const auto& info) { return info.param; });
 
