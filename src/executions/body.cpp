@@ -70,11 +70,19 @@ std::int64_t crashes_of(const Execution& execution)
     return execution.crashed_at == execution.steps ? execution.crashes + 1 : 1;
 }
 
-Error recovery_limit(std::int64_t crashes)
+// `nodes`: of the graph.
+runs::Ending recovery_limit(std::int64_t crashes, const std::vector<std::string>& nodes)
 {
-    return Error(Errc::internal,
-                 "The process ended " + std::to_string(crashes) + " times while the execution stood at the same step.")
-        .reason("RECOVERY_LIMIT");
+    std::vector<std::string> drawn;
+    for (const auto& node : nodes)
+        if (node != flows::closing_node)
+            drawn.push_back(flows::drawn_id(node));
+    runs::Ending ending;
+    ending.status = runs::Status::error;
+    ending.error = runs::recovery_limit_error(crashes, "execution stood at the same step", drawn);
+    if (!drawn.empty())
+        (*ending.error)["node_id"] = drawn.front();
+    return ending;
 }
 
 // Back into the queue.
@@ -174,7 +182,7 @@ public:
             co_return parked();
         control_.works();
         if (crashes_of(*execution) >= crash_limit)
-            co_return failed(recovery_limit(crashes_of(*execution)));
+            co_return co_await give_up(*execution);
         if (auto told = co_await tell_begin(); !told)
             co_return is_outage(told.error()) ? co_await try_again_later() : failed(told.error());
         auto flow = co_await compiled_flow(all_, parts_.cache, *execution);
@@ -204,6 +212,15 @@ private:
         const Listening listening{control_};
         control_.on_drain([&turn] { turn.stop(); });
         co_return co_await turn.wait(execution.owner_id, execution.limits.owner_runs);
+    }
+
+    Task<runs::Ending> give_up(const Execution& execution)
+    {
+        const auto nodes = co_await all_.database.read(
+            [&](sql::Connection& c) { return runs::Runs::unfinished_nodes_in(c, execution.id); });
+        if (!nodes)
+            co_return is_outage(nodes.error()) ? co_await try_again_later() : failed(nodes.error());
+        co_return recovery_limit(crashes_of(execution), *nodes);
     }
 
     Task<Result<UsedByTask>> used_by_open(const Execution& execution)

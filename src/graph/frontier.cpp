@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "graph/superstep.hpp"
+
 namespace dure::graph {
 namespace {
 
@@ -126,6 +128,27 @@ std::vector<std::string> restore_frontier(const Definition& definition, const Js
             into.wrote.push_back(*node);
     restore_arrived(definition, frontier, into);
     return missing;
+}
+
+std::vector<std::string> unfinished_nodes(const std::string& thread, const Checkpoint& at,
+                                          const std::set<std::string>& settled)
+{
+    std::vector<std::string> nodes;
+    const auto add = [&](const std::string& node, const PlannedTask& task, std::size_t index) {
+        if (!settled.contains(make_task_id(thread, at.ns, at.id, node, task, index)) &&
+            std::find(nodes.begin(), nodes.end(), node) == nodes.end())
+            nodes.push_back(node);
+    };
+    if (!at.frontier.is_object())
+        return nodes;
+    for (const auto& name : list_in(at.frontier, "next"))
+        if (name.is_string())
+            add(name.get<std::string>(), PlannedTask{0, nullptr, {}}, 0);
+    std::size_t sent = 0;
+    for (const auto& one : list_in(at.frontier, "sent"))
+        if (const auto node = one.is_object() ? one.value("node", Json()) : Json(); node.is_string())
+            add(node.get<std::string>(), PlannedTask{0, std::make_shared<Json>(), {}}, sent++);
+    return nodes;
 }
 
 Json durable_values(const Definition& definition, const Json& values)

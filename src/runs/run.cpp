@@ -66,6 +66,20 @@ Ending ended_by(Stop how)
     return ending;
 }
 
+Json recovery_limit_error(std::int64_t crashes, const std::string& stood, const std::vector<std::string>& nodes)
+{
+    constexpr std::size_t most_named = 20;   // in one sentence
+    auto message = "The process ended " + std::to_string(crashes) + " times while the " + stood;
+    for (std::size_t i = 0; i < std::min(nodes.size(), most_named); ++i)
+        message += (i == 0 ? ", at work on: " : ", ") + nodes[i];
+    if (nodes.size() > most_named)
+        message += " and " + std::to_string(nodes.size() - most_named) + " more";
+    Json error{{"code", "RECOVERY_LIMIT"}, {"message", message + "."}};
+    if (!nodes.empty())
+        error["nodes"] = nodes;
+    return error;
+}
+
 bool EventFilter::passes(const RunEvent& event) const
 {
     return (subgraphs || event.ns.empty()) &&

@@ -6,6 +6,7 @@
 
 #include "dure/base/json_write.hpp"
 #include "dure/sql/outcomes.hpp"
+#include "dure/runs/runs.hpp"
 #include "runs/rollback.hpp"
 #include "runs/webhook_rows.hpp"
 
@@ -320,11 +321,12 @@ Result<bool> RunRows::count_crash(Run& run, const Claim& claim)
     run.crashes = counted->front().integer(0);
     if (run.crashes < claim.crash_limit)
         return true;
+    const auto nodes = Runs::unfinished_nodes_in(connection_, run.thread);
+    if (!nodes)
+        return nodes.error();
     Ending ending;
     ending.status = Status::error;
-    ending.error = Json{{"code", "RECOVERY_LIMIT"},
-                        {"message", "The process ended " + std::to_string(run.crashes) +
-                                        " times while the run stood at the same checkpoint."}};
+    ending.error = recovery_limit_error(run.crashes, "run stood at the same checkpoint", *nodes);
     ending.now = claim.now;
     if (auto ended = finish({run.id, run.epoch}, ending); !ended)
         return ended.error();

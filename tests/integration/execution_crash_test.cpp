@@ -89,7 +89,7 @@ TEST_P(ExecutionCrash, FailEndsItAndARetryOfTheExecutionRunsItAgain)
     EXPECT_EQ(far_side.request_count(), 2);
 }
 
-TEST_P(ExecutionCrash, TheThirdDeathAtOneStepEndsIt)
+TEST_P(ExecutionCrash, TheThirdDeathAtOneStepEndsItAndNamesTheNode)
 {
     far_side.handle([](const auto&) { return Script{hang()}; });
     const auto begun = ask("POST", "/api/agent-builder/flows/" + flow(Json()) + "/execute", Json::object());
@@ -102,6 +102,9 @@ TEST_P(ExecutionCrash, TheThirdDeathAtOneStepEndsIt)
     }
     const auto error = reaches(id, "failed").at("error");
     EXPECT_EQ(error.at("code"), "RECOVERY_LIMIT");
+    EXPECT_EQ(error.at("node_id"), "send");
+    EXPECT_EQ(error.at("message"),
+              "The process ended 3 times while the execution stood at the same step, at work on: send.");
 }
 
 INSTANTIATE_TEST_SUITE_P(Databases, ExecutionCrash, testing::Values("sqlite", "postgres"),

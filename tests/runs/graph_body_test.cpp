@@ -44,6 +44,33 @@ TEST_P(GraphBodyTest, ARunMovesItsThreadOnAndTellsItsEvents)
     EXPECT_EQ(count("SELECT COUNT(*) FROM graph_pending_writes"), 0);
 }
 
+TEST_P(GraphBodyTest, D9_UnfinishedAreTheNodesWithoutAResultThatWaitForNoAnswer)
+{
+    graph::StateGraph graph;
+    graph.add_channel("log", graph::reducers::append());
+    graph.add_node("asks", [](graph::NodeContext& context) -> Task<Result<graph::Update>> {
+        auto answer = co_await context.interrupt("may I?");
+        if (!answer)
+            co_return answer.error();
+        co_return graph::Update(log_entry(*answer));
+    });
+    graph.add_node("done", adds("done"));
+    graph.add_node("fails", [](graph::NodeContext&) -> Task<Result<graph::Update>> {
+        co_return Error(Errc::invalid_argument, "no");
+    });
+    for (const auto* name : {"asks", "done", "fails"})
+        graph.add_edge(graph::start, name);
+    const auto unfinished = [&] {
+        return database_->run_now([&](sql::Connection& c) { return Runs::unfinished_nodes_in(c, thread_); }).value();
+    };
+    EXPECT_EQ(unfinished(), Texts());
+    play(graph, [&]() -> Task<void> {
+        const auto failed = co_await play_run({{"input", {{"log", "i"}}}});
+        EXPECT_EQ(failed.status, Status::error);
+    });
+    EXPECT_EQ(unfinished(), Texts{"fails"});
+}
+
 TEST_P(GraphBodyTest, I5_AnInterruptedRunIsParkedAndAnswered)
 {
     graph::StateGraph asking;

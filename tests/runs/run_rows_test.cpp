@@ -203,11 +203,32 @@ TEST_P(RunRowsTest, D9_AfterThreeCrashesAtOneCheckpointTheRunFails)
     EXPECT_EQ(claim("w4", 4000), Taken());
     const auto run = in([](RunRows rows) { return rows.find("r1", ""); });
     EXPECT_EQ(run->status, Status::error);
-    EXPECT_EQ(run->error->at("code"), "RECOVERY_LIMIT");
+    EXPECT_EQ(*run->error, Json::parse(R"({"code": "RECOVERY_LIMIT",
+        "message": "The process ended 3 times while the run stood at the same checkpoint."})"));
     const auto again = in([](RunRows rows) { return rows.resume("r1", "me", Json()); });
     ASSERT_TRUE(again);
     EXPECT_EQ(again->status, Status::pending);
     EXPECT_EQ(claim("w5", 5000), Taken{"r1@5"});
+}
+
+TEST_P(RunRowsTest, D9_TheErrorNamesTheNodesThatWereAtWork)
+{
+    start("r1");
+    claim("w", 1000);
+    graph::Batch batch;
+    batch.checkpoints.emplace_back();
+    batch.checkpoints.back().id = "c1";
+    batch.checkpoints.back().frontier = Json::parse(
+        R"({"next": ["p", "q"], "sent": [{"node": "w", "argument": 1}, {"node": "w", "argument": 2}], "wrote": []})");
+    const auto saved =
+        database_->run_now([&](sql::Connection& c) { return write_batch(c, {"t", batch, {"r1", 1}, {}}); });
+    ASSERT_TRUE(saved) << saved.error().message();
+    claim("w", 2000);
+    claim("w", 3000);
+    EXPECT_EQ(claim("w", 4000), Taken());
+    const auto run = in([](RunRows rows) { return rows.find("r1", ""); });
+    EXPECT_EQ(*run->error, Json::parse(R"({"code": "RECOVERY_LIMIT", "nodes": ["p", "q", "w"],
+        "message": "The process ended 3 times while the run stood at the same checkpoint, at work on: p, q, w."})"));
 }
 
 TEST_P(RunRowsTest, D9_CrashesAtDifferentCheckpointsDoNotAddUp)

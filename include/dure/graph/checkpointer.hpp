@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -87,6 +88,11 @@ struct StoredCheckpoint {
     std::map<std::string, ChannelData> channels;    // of every channel in versions
     std::vector<PendingWrite> pending;              // of this checkpoint, when asked for
 };
+
+// Nodes of the superstep that begins at a thread's checkpoint, each once, in the order of their tasks; not those whose tasks all
+// are among `settled`. Reads the id, namespace and frontier of the checkpoint.
+std::vector<std::string> unfinished_nodes(const std::string& thread, const Checkpoint& at,
+                                          const std::set<std::string>& settled);
 
 struct HistoryQuery {
     std::string ns;

@@ -72,6 +72,9 @@ struct Ending {
 // Of a run that was stopped.
 Ending ended_by(Stop how);
 
+// RECOVERY_LIMIT (D9), naming the nodes that were at work: {code, message, nodes?}. `stood`: "run stood at the same checkpoint".
+Json recovery_limit_error(std::int64_t crashes, const std::string& stood, const std::vector<std::string>& nodes);
+
 // One event of a run's stream (T1, T3).
 struct RunEvent {
     std::int64_t seq = 0;         // 1, 2, 3 … per run, without gaps

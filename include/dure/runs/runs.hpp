@@ -32,6 +32,9 @@ public:
                                  const Json& input);
     static Result<Run> stop_in(sql::Connection& connection, const std::string& id, const std::string& owner, Stop how,
                                UnixMillis now);
+    // The nodes of the graph that have no result yet where the thread stands, in the order they would begin; not those that wait
+    // for an answer. Of a run that died: what it was at.
+    static Result<std::vector<std::string>> unfinished_nodes_in(sql::Connection& connection, const std::string& thread);
     // Everything of a thread: its runs with their events, its checkpoints.
     static Result<void> remove_in(sql::Connection& connection, const std::string& thread);
     // Named, the owner spares workers that have enough of its runs the look.
