@@ -207,10 +207,10 @@ Task<Result<void>> execute_node(Superstep& superstep, SuperstepTask& task)
     const auto& node = superstep.node(task);
     while (true) {
         ++task.attempts;
-        if (superstep.run.emitter.speaks())
-            if (auto told = co_await tell_start(superstep, task); !told)
-                co_return told;
         TaskExecution execution(superstep, task);
+        if (superstep.run.emitter.speaks())
+            if (auto told = co_await tell_start(execution); !told)
+                co_return told;
         execution.deadline = superstep.run.options.deadline;
         NodeContext context(execution);
         const auto done = node.subgraph ? co_await attempt(execution, [&] { return execute_subgraph(execution); })

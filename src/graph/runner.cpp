@@ -234,8 +234,10 @@ Task<Result<void>> run_side_by_side(Superstep& superstep)
 
 }  // namespace
 
-Task<Result<void>> tell_start(Superstep& superstep, SuperstepTask& task)
+Task<Result<void>> tell_start(TaskExecution& execution)
 {
+    auto& superstep = execution.superstep;
+    auto& task = execution.task;
     if (!superstep.run.emitter.wants_or_debugs(Mode::tasks, superstep.ns()))
         co_return Result<void>();
     auto data = Json::object();
@@ -244,7 +246,7 @@ Task<Result<void>> tell_start(Superstep& superstep, SuperstepTask& task)
     data["name"] = superstep.node(task).name;
     data["step"] = superstep.step;
     if (superstep.run.emitter.shows_task_input())
-        data["input"] = task.plan.argument ? *task.plan.argument : superstep.snapshot.to_json();
+        data["input"] = task.plan.argument ? *task.plan.argument : execution.state().to_json();
     data["triggers"] = superstep.path_of(task);
     data["attempt"] = task.attempts;
     // Without a trace of its own a task may still have begun before its process died.

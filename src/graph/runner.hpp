@@ -22,6 +22,7 @@ Task<Result<void>> execute_task(Superstep& superstep, SuperstepTask& task);
 // subgraph.cpp: the node is a compiled graph. Its outcome is written into the task.
 Task<Result<Update>> execute_subgraph(TaskExecution& execution);
 
-Task<Result<void>> tell_start(Superstep& superstep, SuperstepTask& task);
+// With what the node sees (S7).
+Task<Result<void>> tell_start(TaskExecution& execution);
 
 }  // namespace dure::graph

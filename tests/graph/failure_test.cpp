@@ -451,7 +451,12 @@ TEST(S7, ANodeSeesOnlyItsInputChannels)
                    },
                    {.input = {"n"}});
     graph.add_edge(start, "p");
-    EXPECT_EQ(log_text(run(compiled(graph), Json{{"n", 7}})), "[7]");
+    Recorder recorder(Mode::tasks);
+    RunOptions options;
+    options.events = &recorder;
+    EXPECT_EQ(log_text(run(compiled(graph), Json{{"n", 7}}, options)), "[7]");
+    ASSERT_FALSE(recorder.others.empty());
+    EXPECT_EQ(recorder.others[0].at("input"), (Json{{"n", 7}})) << "what is told is what it sees";
 }
 
 }  // namespace
