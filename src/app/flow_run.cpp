@@ -124,8 +124,11 @@ private:
         if (!update.is_object() || found == update.end())
             return;
         const auto records = found->is_array() ? *found : Json::array({*found});
-        for (const auto& record : records)
-            print_line(Json{{"event", "step"}, {"data", record}});
+        for (auto record : records) {
+            if (const auto began = record.find("started_at"); began != record.end() && began->is_number_integer())
+                *began = rfc3339(began->get<UnixMillis>());  // as executions show it
+            print_line(Json{{"event", "step"}, {"data", std::move(record)}});
+        }
     }
 
     const flows::CompiledFlow& flow_;

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include "dure/base/clock.hpp"
 #include "dure/base/json.hpp"
 #include "support/scripted_upstream.hpp"
 #include "support/server_process.hpp"
@@ -125,9 +126,13 @@ TEST_F(FlowRunCommand, AModelAnswersAndItsStepsAreTold)
     std::vector<std::string> steps;
     std::string words;
     for (const auto& line : told) {
-        if (line.value("event", "") == "step")
+        if (line.value("event", "") == "step") {
             steps.push_back(line["data"]["node_id"].get<std::string>() + " " +
                             line["data"]["status"].get<std::string>());
+            EXPECT_TRUE(line["data"]["started_at"].is_string() &&
+                        parse_rfc3339(line["data"]["started_at"].get<std::string>()))
+                << line;
+        }
         if (line.value("event", "") == "message" && line["node_id"] == "ask")
             words += line["data"]["content"].get<std::string>();
     }
