@@ -23,7 +23,7 @@ CommandSignals::CommandSignals(boost::asio::any_io_executor executor, std::funct
     : set_(std::move(executor)), stop_(std::move(stop))
 {
     tell_failed_writes_by_errors();
-    for (const int signal : {SIGINT, SIGTERM})
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP})
         if (!is_ignored(signal))
             set_.add(signal);
     set_.async_wait([this](const boost::system::error_code& closed, int signal) {

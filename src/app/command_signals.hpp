@@ -1,5 +1,5 @@
-// Signals of a command that runs a graph: the first SIGINT or SIGTERM is told on the command's core, so that the run can end
-// with what it has; a second one ends the process at once.
+// Signals of a command that runs a graph: the first SIGINT, SIGTERM or SIGHUP (its terminal is gone) is told on the command's
+// core, so that the run can end with what it has; a second one ends the process at once.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -25,7 +25,7 @@ private:
     int received_ = 0;
 };
 
-// As shells tell it of a process that a signal ended: 130, 143.
+// As shells tell it of a process that a signal ended: 130, 143, 129.
 int exit_code_of_signal(int signal);
 
 }  // namespace dure::app

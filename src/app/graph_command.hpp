@@ -20,8 +20,8 @@ struct GraphCommand {
     std::string webhook;  // where the end of the run is posted to; empty: nowhere
 };
 
-// 0: the run ended or waits for an answer; 1: it failed; 2: the command or its files are wrong; 130, 143: SIGINT or SIGTERM
-// stopped it. The settings tell the
+// 0: the run ended or waits for an answer; 1: it failed; 2: the command or its files are wrong; 130, 143, 129: SIGINT,
+// SIGTERM or SIGHUP stopped it. The settings tell the
 // database of a thread; null without a thread.
 int run_graph(const config::Settings* settings, const GraphCommand& command);
 

@@ -32,7 +32,7 @@ struct ThreadEnd {
 };
 
 // Prints the events and, for each run it executed, the outcome as JSON lines. A dead run is told from its first event; without
-// an input or checkpoint of its own the command is then done. SIGINT and SIGTERM cancel the run, which keeps what is finished.
+// an input or checkpoint of its own the command is then done. SIGINT, SIGTERM and SIGHUP cancel the run, which keeps what is finished.
 ThreadEnd run_on_thread(std::unique_ptr<sql::Database> database, const http::EgressPolicy& egress,
                         const ThreadRun& wanted);
 

@@ -143,7 +143,7 @@ TEST_P(GraphCommand, AThreadIsMovedOnByOneProcessAtATimeAndADeadOnesRunIsFinishe
 TEST_P(GraphCommand, F7_ASignalCancelsTheRunAndTheNextProcessGoesOnWithIt)
 {
     write_slow_graph();
-    for (const int signal : {SIGINT, SIGTERM, SIGINT, SIGTERM}) {
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGINT}) {
         auto arguments = on_slow_thread({"--modes", "tasks"});
         if (!std::exchange(begun_, true))
             arguments.insert(arguments.end(), {"--input", "input.json"});

@@ -91,7 +91,8 @@ inline pid_t spawn(const std::filesystem::path& folder, const std::filesystem::p
     if (pid != 0)
         return pid;
     // Only async-signal-safe calls from here on.
-    ::signal(SIGINT, SIG_DFL);  // in the background of a script it would be ignored
+    ::signal(SIGINT, SIG_DFL);  // in the background of a script it would be ignored,
+    ::signal(SIGHUP, SIG_DFL);  // and this one under nohup
     const int mode = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
     if (::dup2(::open("/dev/null", O_RDONLY | O_CLOEXEC), 0) < 0 || ::dup2(::open(out.c_str(), mode, 0600), 1) < 0 ||
         ::dup2(::open(err.c_str(), mode, 0600), 2) < 0 || ::chdir(where.c_str()) != 0)
