@@ -112,8 +112,10 @@ public:
     // is known is not asked for again.
     Task<Result<std::string>> id_for_client_chat(std::string owner_id, std::string client_chat_id, std::string model,
                                                  model::Actor by = {});
-    // What a model has to know of the session: newest summary and the messages behind it (the live copy holds more).
+    // What a model has to know of the session: newest summary and the messages behind it.
     Task<Result<LiveSession>> conversation(std::string owner_id, std::string id);
+    // The newest summary and the newest messages (sessions.keep_messages), whether a summary has them or not.
+    Task<Result<LiveSession>> newest_messages(std::string owner_id, std::string id);
     // What its next summary is made of: this conversation with every message behind the newest summary, as far as `bytes` of
     // texts go.
     Task<Result<LiveSession>> since_summary(LiveSession conversation, std::int64_t bytes);
