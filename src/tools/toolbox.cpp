@@ -116,9 +116,7 @@ Task<ReloadReport> Toolbox::reload()
         report.failed.push_back({"file:", {}, files.error().message()});
     const auto until = Deadline::after(reload_time);
     for (const auto& server : state_->servers)
-        if (const bool answered = co_await server->refresh(until); !answered && server->problems().empty())
-            report.failed.push_back(
-                {server->source(), {}, "it has not answered in time; its tools are those of before"});
+        co_await server->refresh(until);
     for (const auto& server : state_->servers)
         for (auto& problem : server->problems())
             report.failed.push_back(std::move(problem));

@@ -45,7 +45,7 @@ public:
           logger_(logger), events_(std::move(events)), url_(options_.url)
     {}
 
-    Task<Result<void>> send(std::string message, std::optional<std::int64_t> id, Deadline deadline)
+    Task<Result<void>> send(std::string message, bool expects_answer, Deadline deadline)
     {
         auto request = request_for(http::Method::post, "application/json, text/event-stream", deadline);
         request.headers.emplace_back("Content-Type", "application/json");
@@ -57,10 +57,10 @@ public:
         if (status < 200 || status >= 300)
             co_return co_await refusal(**answer, deadline);
         remember_session(**answer);
-        if (!id || status == 202 || status == 204)
-            co_return id ? Result<void>(refused(status, "no answer to a request")) : Result<void>();
+        if (!expects_answer || status == 202 || status == 204)
+            co_return expects_answer ? Result<void>(refused(status, "no answer to a request")) : Result<void>();
         if (media_type(**answer) == "text/event-stream")
-            co_return co_await read_stream(**answer, *id, deadline);
+            co_return co_await read_stream(**answer, deadline);
         auto body = co_await (*answer)->read_all(longest_message, deadline);
         if (!body)
             co_return body.error();
@@ -161,8 +161,8 @@ private:
             events_.on_message(std::move(message));
     }
 
-    // True when the response to `request` was among the messages.
-    bool take(const http::SseEvent& event, std::optional<std::int64_t> request = std::nullopt)
+    // True when a response was among the messages.
+    bool take(const http::SseEvent& event)
     {
         if (event.data.empty())
             return false;
@@ -173,13 +173,13 @@ private:
         }
         bool answered = false;
         for (auto& one : *messages) {
-            answered = answered || (request && kind_of(one) == MessageKind::response && one["id"] == *request);
+            answered = answered || kind_of(one) == MessageKind::response;
             tell(std::move(one));
         }
         return answered;
     }
 
-    Task<Result<void>> read_stream(http::ResponseStream& answer, std::int64_t request, Deadline deadline)
+    Task<Result<void>> read_stream(http::ResponseStream& answer, Deadline deadline)
     {
         http::SseReader reader(longest_message);
         bool answered = false;
@@ -191,16 +191,16 @@ private:
                 co_return bytes.error();
             http::SseEvent event;
             if (bytes->empty()) {
-                if (reader.finish(event) && take(event, request))
+                if (reader.finish(event) && take(event))
                     co_return Result<void>();
                 co_return Error(Errc::upstream_failed, "The tool server ended its stream without an answer.")
                     .reason("cut");
             }
             reader.feed(*bytes);
             while (reader.next(event))
-                answered = take(event, request) || answered;
+                answered = take(event) || answered;
             if (reader.overflowed())
-                co_return too_large();
+                co_return Error(Errc::upstream_failed, "The tool server sent too much at once.").reason("protocol");
         }
     }
 
@@ -267,9 +267,9 @@ public:
     ~HttpHandle() override { transport_->abandon(); }
 
     Task<Result<void>> open() override { co_return Result<void>(); }
-    Task<Result<void>> send(std::string message, std::optional<std::int64_t> request, Deadline deadline) override
+    Task<Result<void>> send(std::string message, bool expects_answer, Deadline deadline) override
     {
-        co_return co_await transport_->send(std::move(message), request, deadline);
+        co_return co_await transport_->send(std::move(message), expects_answer, deadline);
     }
     void initialized(const std::string& version) override { transport_->initialized(version); }
     Task<void> close(Deadline deadline) override { co_return co_await transport_->close(deadline); }

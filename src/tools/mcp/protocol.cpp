@@ -1,8 +1,6 @@
 // Words of MCP; see protocol.hpp.
 #include "tools/mcp/protocol.hpp"
 
-#include <re2/re2.h>
-
 #include <algorithm>
 
 #include "dure/base/log.hpp"
@@ -32,16 +30,12 @@ Error broken(const char* what)
 // Data of pictures and sound is of no use to a text model and may be large.
 Json without_data(const Json& content)
 {
-    const auto leave_out = [](Json& part) {
-        for (const char* key : {"data", "blob"})
-            if (part.is_object() && part.contains(key) && part[key].is_string())
-                part[key] = "[" + std::to_string(part[key].get_ref<const std::string&>().size()) +
-                            " characters of base64 left out]";
-    };
     auto out = content;
-    leave_out(out);
-    if (out.is_object() && out.contains("resource"))
-        leave_out(out["resource"]);
+    for (auto* part : {&out, out.is_object() && out.contains("resource") ? &out["resource"] : &out})
+        for (const char* key : {"data", "blob"})
+            if (part->is_object() && part->contains(key) && (*part)[key].is_string())
+                (*part)[key] = "[" + std::to_string((*part)[key].get_ref<const std::string&>().size()) +
+                               " characters of base64 left out]";
     return out;
 }
 
@@ -113,7 +107,7 @@ MessageKind kind_of(const Json& message)
 Result<std::vector<Json>> read_messages(std::string_view text)
 {
     if (text.size() > longest_message)
-        return too_large();
+        return broken("it is larger than 4 MiB");
     if (!schema::check_json(text, {.refuse_duplicates = false, .refuse_nul = false}))
         return broken("it is no JSON");
     auto document = Json::parse(text);
@@ -126,22 +120,6 @@ Result<std::vector<Json>> read_messages(std::string_view text)
     else
         return broken("it is no object");
     return messages;
-}
-
-Error too_large()
-{
-    return Error(Errc::upstream_failed, "The tool server's answer is larger than 4 MiB.").reason("protocol");
-}
-
-// The id stands in front of the result, or behind it at the very end, as servers of the two official SDKs write it.
-std::optional<std::int64_t> id_of_cut(std::string_view head, std::string_view tail)
-{
-    static const re2::RE2 in_front(R"(^\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*(\d{1,18})\s*,)");
-    static const re2::RE2 behind(R"("id"\s*:\s*(\d{1,18})\s*(?:,\s*"jsonrpc"\s*:\s*"2\.0"\s*)?\}\s*$)");
-    std::int64_t id = 0;
-    if (re2::RE2::PartialMatch(head, in_front, &id) || re2::RE2::PartialMatch(tail, behind, &id))
-        return id;
-    return std::nullopt;
 }
 
 Result<Json> result_of(const Json& response)

@@ -2,7 +2,6 @@
 // Everything a server says is untrusted: bounded and checked before it is used.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,10 +29,6 @@ enum class MessageKind { response, request, notification, broken };
 MessageKind kind_of(const Json& message);
 // upstream_failed: no JSON object, or too deep. Batches (of 2025-03-26) come out as several messages.
 Result<std::vector<Json>> read_messages(std::string_view text);
-// Of a message over longest_message.
-Error too_large();
-// Whose answer it was, from its first and last bytes.
-std::optional<std::int64_t> id_of_cut(std::string_view head, std::string_view tail);
 // The result of a response, or its error; reason() "rpc:CODE".
 Result<Json> result_of(const Json& response);
 

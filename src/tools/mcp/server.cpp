@@ -21,7 +21,6 @@ constexpr auto close_time = std::chrono::seconds(5);
 constexpr auto first_pause_of_server = std::chrono::milliseconds(200);
 constexpr auto longest_pause_of_server = std::chrono::seconds(5);
 constexpr auto stable_life = std::chrono::seconds(10);  // a connection that lived so long makes pauses short again
-constexpr auto longest_wait_for_server = std::chrono::seconds(5);   // of a call while it is connected again
 constexpr std::size_t longest_tool_name = 64;
 
 // What a child gets of our environment without being told.
@@ -143,7 +142,6 @@ Task<void> Server::supervise()
         co_await pause(wait);
         wait = std::min<Steady::duration>(wait * 2, longest_pause_of_server);
     }
-    round_done_.notify_all();
 }
 
 Task<bool> Server::connect()
@@ -152,8 +150,8 @@ Task<bool> Server::connect()
     SessionEvents events;
     events.on_tools_changed = [this] { list_again_ = true, changed_.notify(); };
     events.on_lost = [this](const std::string& why) {
-        lost_ = true;   // calls wait for the next connection; only when that cannot be made they are told
-        world_.logger.warn("tool server lost, connecting again", {{"server", settings_.name}, {"detail", why}});
+        lost_ = true;
+        fail(Error(Errc::upstream_failed, "The connection was lost.").detail(why), "connected");
         changed_.notify();
     };
     session_ = Session::make(executor_, std::move(events),
@@ -275,11 +273,9 @@ Task<Result<Json>> Server::call_here(const std::string& tool, const Json& argume
 {
     const auto self = shared_from_this();
     for (int attempt = 0;; ++attempt) {
-        if (!connected())
-            co_await next_round(deadline.sooner(longest_wait_for_server));
         const auto session = session_;
-        if (!connected())
-            co_return not_connected();
+        if (!session || !ready_ || lost_)
+            co_return Error(Errc::unavailable, why_unavailable());
         auto result = co_await session->call_tool(tool, arguments, idempotency_key, deadline);
         const bool not_begun =
             result.has_error() && (result.error().reason() == "session" || result.error().reason() == "connect");
@@ -291,38 +287,25 @@ Task<Result<Json>> Server::call_here(const std::string& tool, const Json& argume
             fail(result.error(), "calling");
             changed_.notify();
         }
-        co_await next_round(deadline);
+        const auto before = rounds_;
+        while (rounds_ == before && !stopping_ && !deadline.passed())
+            co_await round_done_.wait(deadline);
     }
 }
 
-Error Server::not_connected() const
+Task<void> Server::refresh(Deadline deadline)
 {
-    const auto why = why_unavailable();
-    return Error(Errc::unavailable,
-                 why.empty() ? "The tool server '" + settings_.name + "' is being connected again. Try again." : why);
+    co_await run_on(executor_, refresh_here(deadline));
 }
 
-// Until the attempt to connect or list that is under way, else one that begins now, is over; false: not by the deadline.
-Task<bool> Server::next_round(Deadline deadline)
+Task<void> Server::refresh_here(Deadline deadline)
 {
+    const auto self = shared_from_this();
     const auto before = rounds_;
-    now_ = true;
+    list_again_ = now_ = true;
     changed_.notify();
     while (rounds_ == before && !stopping_ && !deadline.passed())
         co_await round_done_.wait(deadline);
-    co_return rounds_ != before;
-}
-
-Task<bool> Server::refresh(Deadline deadline)
-{
-    co_return co_await run_on(executor_, refresh_here(deadline));
-}
-
-Task<bool> Server::refresh_here(Deadline deadline)
-{
-    const auto self = shared_from_this();
-    list_again_ = true;
-    co_return co_await next_round(deadline);
 }
 
 }  // namespace dure::tools::mcp

@@ -40,15 +40,14 @@ public:
     // The first attempt to connect is over.
     bool settled() const { return settled_.load(); }
 
-    // Lists the tools again, or connects at once; false when the deadline passed before that was done. From any core.
-    Task<bool> refresh(Deadline deadline);
+    // Lists the tools again, or connects at once; returns when that is done or the deadline passed. From any core.
+    Task<void> refresh(Deadline deadline);
     std::vector<LoadProblem> problems() const;
     // Why it cannot be called now; empty: it can. Thread-safe.
     std::string why_unavailable() const;
     const std::string& source() const { return source_; }
 
-    // From any core. A call waits while a lost connection is made again. One that the server has not begun (it had been restarted)
-    // is made again once, on a new session.
+    // From any core. A call that the server has not begun (it had been restarted) is made again once, on a new session.
     Task<Result<Json>> call(const std::string& tool, const Json& arguments, const std::string& idempotency_key,
                             Deadline deadline);
 
@@ -60,10 +59,7 @@ private:
     Task<void> pause(Steady::duration time);
     Task<Result<Json>> call_here(const std::string& tool, const Json& arguments, const std::string& idempotency_key,
                                  Deadline deadline);
-    Task<bool> refresh_here(Deadline deadline);
-    Task<bool> next_round(Deadline deadline);
-    bool connected() const { return session_ && ready_ && !lost_; }
-    Error not_connected() const;
+    Task<void> refresh_here(Deadline deadline);
     std::unique_ptr<Transport> transport(TransportEvents events);
     std::shared_ptr<Tool> tool_of(const ToolInfo& info);
     std::string exposed_name(const std::string& name) const;

@@ -28,8 +28,6 @@ struct Session::Waiting {
     explicit Waiting(const boost::asio::any_io_executor& executor) : changed(executor) {}
     Signal changed;
     std::optional<Json> response;
-    std::optional<Error> failed;  // an answer came, and is of no use
-    bool done() const { return response || failed; }
 };
 
 std::shared_ptr<Session> Session::make(boost::asio::any_io_executor executor, SessionEvents events,
@@ -41,11 +39,6 @@ std::shared_ptr<Session> Session::make(boost::asio::any_io_executor executor, Se
                                     [weak](Json message) {
                                         if (const auto self = weak.lock())
                                             self->take(std::move(message));
-                                    },
-                                .on_too_large =
-                                    [weak](std::optional<std::int64_t> id) {
-                                        if (const auto self = weak.lock())
-                                            self->leave_out(id);
                                     },
                                 .on_lost =
                                     [weak](const std::string& why) {
@@ -69,7 +62,7 @@ Task<Result<void>> Session::connect(Deadline deadline)
     const auto info = result->value("serverInfo", Json::object());
     server_version_ = dump(info);
     transport_->initialized(version.get<std::string>());
-    co_return co_await transport_->send(notification_text("notifications/initialized", Json::object()), std::nullopt,
+    co_return co_await transport_->send(notification_text("notifications/initialized", Json::object()), false,
                                         deadline);
 }
 
@@ -88,13 +81,9 @@ Task<Result<std::vector<ToolInfo>>> Session::list_tools(std::vector<std::string>
             co_return result.error();
         for (auto& tool : read_tools(*result, problems))
             all.push_back(std::move(tool));
-        const auto before = std::exchange(cursor, next_cursor(*result));
+        cursor = next_cursor(*result);
         if (cursor.empty())
             co_return all;
-        if (cursor == before) {
-            problems.emplace_back("the server's list of tools does not end: a page leads to itself");
-            co_return all;
-        }
         if (all.size() >= most_tools)
             break;
     }
@@ -136,25 +125,23 @@ Task<Result<Json>> Session::request(std::string_view method, Json parameters, De
     }
     if (waiting.response)
         co_return result_of(*waiting.response);
-    if (waiting.failed)
-        co_return *waiting.failed;
     if (done.has_error() && done.error().code() == Errc::timeout && done.error().reason() != "connect" &&
         can_be_cancelled && !lost_)
         tell(notification_text("notifications/cancelled", cancelled_parameters(id, "time is over")));
     co_return done.error();
 }
 
-// Without an error: the response is there, or why there is none.
+// Without an error: the response is there.
 Task<Result<void>> Session::exchange(std::int64_t id, std::string text, Waiting& waiting, Deadline deadline)
 {
     if (lost_)
         co_return connection_lost();
-    auto sent = co_await transport_->send(std::move(text), id, deadline);
-    if (!sent && !waiting.done())
+    auto sent = co_await transport_->send(std::move(text), true, deadline);
+    if (!sent && !waiting.response)
         co_return sent.error();
-    while (!waiting.done() && !lost_ && !deadline.passed())
+    while (!waiting.response && !lost_ && !deadline.passed())
         co_await waiting.changed.wait(deadline.at());
-    if (waiting.done())
+    if (waiting.response)
         co_return Result<void>();
     if (lost_)
         co_return connection_lost();
@@ -184,16 +171,6 @@ void Session::take(Json message)
     }
 }
 
-// Where nobody knows whose answer it was, none of those who wait can be told that theirs is still to come.
-void Session::leave_out(std::optional<std::int64_t> id)
-{
-    for (const auto& [number, waiting] : waiting_)
-        if (!id || number == *id) {
-            waiting->failed = too_large();
-            waiting->changed.notify();
-        }
-}
-
 void Session::lose(const std::string& why)
 {
     if (std::exchange(lost_, true))
@@ -211,8 +188,7 @@ void Session::tell(std::string message)
     ++telling_;
     auto work = [](std::shared_ptr<Session> self, std::string text) -> Task<void> {
         // A lost answer is the server's loss only; a broken connection is noticed by its readers.
-        static_cast<void>(
-            co_await self->transport_->send(std::move(text), std::nullopt, Deadline::after(telling_time)));
+        static_cast<void>(co_await self->transport_->send(std::move(text), false, Deadline::after(telling_time)));
     };
     boost::asio::co_spawn(executor_, work(shared_from_this(), std::move(message)),
                           [self = shared_from_this()](std::exception_ptr) { --self->telling_; });

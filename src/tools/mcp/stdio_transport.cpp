@@ -113,23 +113,15 @@ private:
             if (error)
                 break;
             lines.feed(std::string_view(bytes).substr(0, got));
-            std::string_view line;
-            for (auto got_line = lines.next(line); got_line != LineReader::Got::nothing; got_line = lines.next(line))
-                if (got_line == LineReader::Got::line)
-                    take_line(line);
-                else
-                    leave_out(lines.head(), line);
+            for (std::string_view line; lines.next(line);)
+                take_line(line);
+            if (lines.overflowed()) {
+                logger_.warn("tool server sent too much at once", {{"server", options_.server}});
+                break;
+            }
         }
         if (events_.on_lost)
             std::exchange(events_.on_lost, nullptr)("its process ended or closed its output");
-    }
-
-    void leave_out(std::string_view head, std::string_view tail)
-    {
-        const auto id = id_of_cut(head, tail);
-        logger_.warn("tool server sent too much at once", {{"server", options_.server}, {"answer", id.has_value()}});
-        if (events_.on_too_large)
-            events_.on_too_large(id);
     }
 
     void take_line(std::string_view line)
@@ -155,12 +147,11 @@ private:
             if (error)
                 co_return;
             all += got;
-            if (all > most_error_bytes)
+            if (all > most_error_bytes || lines.overflowed())
                 continue;
             lines.feed(std::string_view(bytes).substr(0, got));
-            std::string_view line;
-            for (auto got_line = lines.next(line); got_line != LineReader::Got::nothing; got_line = lines.next(line))
-                log_line(got_line == LineReader::Got::line ? line : "[a line of more than 4096 bytes]");
+            for (std::string_view line; lines.next(line);)
+                log_line(line);
         }
     }
 
@@ -189,7 +180,7 @@ public:
     ~StdioTransport() override { pipes_->abandon(); }
 
     Task<Result<void>> open() override { co_return pipes_->open(); }
-    Task<Result<void>> send(std::string message, std::optional<std::int64_t>, Deadline deadline) override
+    Task<Result<void>> send(std::string message, bool, Deadline deadline) override
     {
         co_return co_await pipes_->send(std::move(message), deadline);
     }
@@ -207,39 +198,24 @@ void LineReader::feed(std::string_view bytes)
     buffer_.erase(0, at_);
     scanned_ -= at_;
     at_ = 0;
-    buffer_ += bytes;
+    if (!overflowed_)
+        buffer_ += bytes;
 }
 
-// The middle of the line that the buffer begins with goes; what has no end yet is all of the buffer.
-void LineReader::cut()
+bool LineReader::next(std::string_view& line)
 {
-    if (!std::exchange(cutting_, true))
-        head_ = buffer_.substr(at_, kept);
-    buffer_.erase(0, buffer_.size() - kept);
-    at_ = 0;
-    scanned_ = buffer_.size();
-}
-
-LineReader::Got LineReader::next(std::string_view& line)
-{
-    const auto end = buffer_.find('\n', scanned_);
+    const auto end = overflowed_ ? std::string::npos : buffer_.find('\n', scanned_);
     if (end == std::string::npos) {
         scanned_ = buffer_.size();
-        if (buffer_.size() - at_ > (cutting_ ? kept : longest_))
-            cut();
-        return Got::nothing;
+        overflowed_ = overflowed_ || buffer_.size() - at_ > longest_;
+        return false;
     }
     line = std::string_view(buffer_).substr(at_, end - at_);
-    at_ = scanned_ = end + 1;
     if (line.ends_with('\r'))
         line.remove_suffix(1);
-    if (!std::exchange(cutting_, false)) {
-        if (line.size() <= longest_)
-            return Got::line;
-        head_ = line.substr(0, kept);
-    }
-    line.remove_prefix(line.size() > kept ? line.size() - kept : 0);
-    return Got::cut;
+    at_ = scanned_ = end + 1;
+    overflowed_ = line.size() > longest_;
+    return !overflowed_;
 }
 
 std::unique_ptr<Transport> make_stdio_transport(boost::asio::any_io_executor executor, StdioOptions options,

@@ -10,27 +10,21 @@
 
 namespace dure::tools::mcp {
 
-// Splits bytes into lines, however they arrive. Of a line over `longest` bytes only the two ends are kept.
+// Splits bytes into lines, however they arrive. Lines over `longest` bytes make it overflow for good.
 class LineReader {
 public:
     explicit LineReader(std::size_t longest) : longest_(longest) {}
     void feed(std::string_view bytes);
-    enum class Got { nothing, line, cut };
-    // The next line without its end; of one that was cut its last bytes, and head() has its first. The views live until the next
-    // call of feed() or next().
-    Got next(std::string_view& line);
-    std::string_view head() const { return head_; }
+    // The next whole line without its end; the view lives until the next call of either.
+    bool next(std::string_view& line);
+    bool overflowed() const { return overflowed_; }
 
 private:
-    static constexpr std::size_t kept = 256;  // of either end of a line that is cut
-    void cut();
-
     const std::size_t longest_;
     std::string buffer_;
-    std::string head_;
     std::size_t at_ = 0;
     std::size_t scanned_ = 0;
-    bool cutting_ = false;  // what is in the buffer is the end of a line whose beginning is in head_
+    bool overflowed_ = false;
 };
 
 struct StdioOptions {
