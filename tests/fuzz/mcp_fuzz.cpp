@@ -1,8 +1,8 @@
 // Any bytes from an MCP server: lines, messages, tools and results, never a crash.
 #include <cstdlib>
 
+#include "tools/mcp/line_reader.hpp"
 #include "tools/mcp/protocol.hpp"
-#include "tools/mcp/stdio_transport.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {
@@ -11,7 +11,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     LineReader lines(1024);
     lines.feed(text.substr(0, size / 2));
     for (int half = 0; half < 2; ++half) {
-        for (std::string_view line; lines.next(line);) {
+        std::string_view line;
+        for (auto found = lines.next(line); found != LineReader::Found::nothing; found = lines.next(line)) {
+            if (found == LineReader::Found::too_long) {
+                if (lines.skipped().is_call() && lines.skipped().response_id())
+                    std::abort();
+                continue;
+            }
             const auto messages = read_messages(line);
             if (!messages)
                 continue;

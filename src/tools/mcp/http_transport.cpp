@@ -45,7 +45,7 @@ public:
           logger_(logger), events_(std::move(events)), url_(options_.url)
     {}
 
-    Task<Result<void>> send(std::string message, bool expects_answer, Deadline deadline)
+    Task<Result<void>> send(std::string message, std::optional<std::int64_t> answer_to, Deadline deadline)
     {
         auto request = request_for(http::Method::post, "application/json, text/event-stream", deadline);
         request.headers.emplace_back("Content-Type", "application/json");
@@ -57,18 +57,19 @@ public:
         if (status < 200 || status >= 300)
             co_return co_await refusal(**answer, deadline);
         remember_session(**answer);
-        if (!expects_answer || status == 202 || status == 204)
-            co_return expects_answer ? Result<void>(refused(status, "no answer to a request")) : Result<void>();
+        if (!answer_to || status == 202 || status == 204)
+            co_return answer_to ? Result<void>(refused(status, "no answer to a request")) : Result<void>();
         if (media_type(**answer) == "text/event-stream")
-            co_return co_await read_stream(**answer, deadline);
+            co_return co_await read_stream(**answer, *answer_to, deadline);
         auto body = co_await (*answer)->read_all(longest_message, deadline);
         if (!body)
             co_return body.error();
         auto messages = read_messages(*body);
         if (!messages)
             co_return messages.error();
-        for (auto& one : *messages)
-            tell(std::move(one));
+        if (!tell_all(std::move(*messages), *answer_to))
+            co_return Error(Errc::upstream_failed, "The tool server's answer is not that to the request.")
+                .reason("protocol");
         co_return Result<void>();
     }
 
@@ -161,8 +162,18 @@ private:
             events_.on_message(std::move(message));
     }
 
-    // True when a response was among the messages.
-    bool take(const http::SseEvent& event)
+    // True when the response to `answer_to` was among them. Others may come before it: of requests that were given up, say.
+    bool tell_all(std::vector<Json> messages, std::optional<std::int64_t> answer_to)
+    {
+        bool answered = false;
+        for (auto& one : messages) {
+            answered = answered || (answer_to && kind_of(one) == MessageKind::response && one["id"] == *answer_to);
+            tell(std::move(one));
+        }
+        return answered;
+    }
+
+    bool take(const http::SseEvent& event, std::optional<std::int64_t> answer_to)
     {
         if (event.data.empty())
             return false;
@@ -171,15 +182,10 @@ private:
             logger_.warn("tool server sent what is no message", {{"server", options_.server}});
             return false;
         }
-        bool answered = false;
-        for (auto& one : *messages) {
-            answered = answered || kind_of(one) == MessageKind::response;
-            tell(std::move(one));
-        }
-        return answered;
+        return tell_all(std::move(*messages), answer_to);
     }
 
-    Task<Result<void>> read_stream(http::ResponseStream& answer, Deadline deadline)
+    Task<Result<void>> read_stream(http::ResponseStream& answer, std::int64_t answer_to, Deadline deadline)
     {
         http::SseReader reader(longest_message);
         bool answered = false;
@@ -191,16 +197,16 @@ private:
                 co_return bytes.error();
             http::SseEvent event;
             if (bytes->empty()) {
-                if (reader.finish(event) && take(event))
+                if (reader.finish(event) && take(event, answer_to))
                     co_return Result<void>();
                 co_return Error(Errc::upstream_failed, "The tool server ended its stream without an answer.")
                     .reason("cut");
             }
             reader.feed(*bytes);
             while (reader.next(event))
-                answered = take(event) || answered;
+                answered = take(event, answer_to) || answered;
             if (reader.overflowed())
-                co_return Error(Errc::upstream_failed, "The tool server sent too much at once.").reason("protocol");
+                co_return answer_too_long();
         }
     }
 
@@ -243,7 +249,7 @@ private:
             for (http::SseEvent event; reader.next(event);) {
                 if (!event.id.empty() && event.id.size() <= longest_session_id)
                     last_event_ = event.id;
-                take(event);
+                take(event, {});
             }
         }
     }
@@ -267,9 +273,9 @@ public:
     ~HttpHandle() override { transport_->abandon(); }
 
     Task<Result<void>> open() override { co_return Result<void>(); }
-    Task<Result<void>> send(std::string message, bool expects_answer, Deadline deadline) override
+    Task<Result<void>> send(std::string message, std::optional<std::int64_t> answer_to, Deadline deadline) override
     {
-        co_return co_await transport_->send(std::move(message), expects_answer, deadline);
+        co_return co_await transport_->send(std::move(message), answer_to, deadline);
     }
     void initialized(const std::string& version) override { transport_->initialized(version); }
     Task<void> close(Deadline deadline) override { co_return co_await transport_->close(deadline); }

@@ -27,15 +27,21 @@ Error broken(const char* what)
         .reason("protocol");
 }
 
+void leave_out(Json& part)
+{
+    for (const char* key : {"data", "blob"})
+        if (part.is_object() && part.contains(key) && part[key].is_string())
+            part[key] = "[" + std::to_string(part[key].get_ref<const std::string&>().size()) +
+                        " characters of base64 left out]";
+}
+
 // Data of pictures and sound is of no use to a text model and may be large.
 Json without_data(const Json& content)
 {
     auto out = content;
-    for (auto* part : {&out, out.is_object() && out.contains("resource") ? &out["resource"] : &out})
-        for (const char* key : {"data", "blob"})
-            if (part->is_object() && part->contains(key) && (*part)[key].is_string())
-                (*part)[key] = "[" + std::to_string((*part)[key].get_ref<const std::string&>().size()) +
-                               " characters of base64 left out]";
+    leave_out(out);
+    if (out.is_object() && out.contains("resource"))
+        leave_out(out["resource"]);
     return out;
 }
 
@@ -107,7 +113,7 @@ MessageKind kind_of(const Json& message)
 Result<std::vector<Json>> read_messages(std::string_view text)
 {
     if (text.size() > longest_message)
-        return broken("it is larger than 4 MiB");
+        return broken("it is larger than 4 MiB, the most that is taken");
     if (!schema::check_json(text, {.refuse_duplicates = false, .refuse_nul = false}))
         return broken("it is no JSON");
     auto document = Json::parse(text);
@@ -120,6 +126,13 @@ Result<std::vector<Json>> read_messages(std::string_view text)
     else
         return broken("it is no object");
     return messages;
+}
+
+Error answer_too_long()
+{
+    return Error(Errc::upstream_failed, "The tool server's answer is larger than " +
+                                            std::to_string(longest_message >> 20) + " MiB, the most that is taken.")
+        .reason("too_large");
 }
 
 Result<Json> result_of(const Json& response)

@@ -29,6 +29,8 @@ enum class MessageKind { response, request, notification, broken };
 MessageKind kind_of(const Json& message);
 // upstream_failed: no JSON object, or too deep. Batches (of 2025-03-26) come out as several messages.
 Result<std::vector<Json>> read_messages(std::string_view text);
+// The error of a call whose answer is larger than longest_message; reason() "too_large".
+Error answer_too_long();
 // The result of a response, or its error; reason() "rpc:CODE".
 Result<Json> result_of(const Json& response);
 

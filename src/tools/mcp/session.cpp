@@ -2,6 +2,7 @@
 #include "tools/mcp/session.hpp"
 
 #include <boost/asio/co_spawn.hpp>
+#include <set>
 
 #include "dure/base/cancellation.hpp"
 #include "dure/base/text.hpp"
@@ -27,7 +28,7 @@ using namespace session_parts;
 struct Session::Waiting {
     explicit Waiting(const boost::asio::any_io_executor& executor) : changed(executor) {}
     Signal changed;
-    std::optional<Json> response;
+    std::optional<Result<Json>> outcome;
 };
 
 std::shared_ptr<Session> Session::make(boost::asio::any_io_executor executor, SessionEvents events,
@@ -39,6 +40,11 @@ std::shared_ptr<Session> Session::make(boost::asio::any_io_executor executor, Se
                                     [weak](Json message) {
                                         if (const auto self = weak.lock())
                                             self->take(std::move(message));
+                                    },
+                                .on_too_long =
+                                    [weak](std::optional<std::int64_t> id) {
+                                        if (const auto self = weak.lock())
+                                            self->too_long(id);
                                     },
                                 .on_lost =
                                     [weak](const std::string& why) {
@@ -62,14 +68,14 @@ Task<Result<void>> Session::connect(Deadline deadline)
     const auto info = result->value("serverInfo", Json::object());
     server_version_ = dump(info);
     transport_->initialized(version.get<std::string>());
-    co_return co_await transport_->send(notification_text("notifications/initialized", Json::object()), false,
-                                        deadline);
+    co_return co_await transport_->send(notification_text("notifications/initialized", Json::object()), {}, deadline);
 }
 
 Task<Result<std::vector<ToolInfo>>> Session::list_tools(std::vector<std::string>& problems, Deadline deadline)
 {
     std::vector<ToolInfo> all;
     std::string cursor;
+    std::set<std::string> seen;  // their digests: a cursor may be long
     for (int page = 0; page < most_pages; ++page) {
         const auto result =
             co_await request("tools/list", cursor.empty() ? Json::object() : Json{{"cursor", cursor}}, deadline);
@@ -86,6 +92,11 @@ Task<Result<std::vector<ToolInfo>>> Session::list_tools(std::vector<std::string>
             co_return all;
         if (all.size() >= most_tools)
             break;
+        if (!seen.insert(sha256(cursor)).second) {
+            problems.emplace_back(
+                "the server's list of tools repeats itself (a nextCursor came again), what follows is left out");
+            co_return all;
+        }
     }
     problems.emplace_back("the server's list of tools is too long, the rest is left out");
     all.resize(std::min(all.size(), most_tools));
@@ -123,25 +134,25 @@ Task<Result<Json>> Session::request(std::string_view method, Json parameters, De
             tell(notification_text("notifications/cancelled", cancelled_parameters(id, "the caller left")));
         throw;
     }
-    if (waiting.response)
-        co_return result_of(*waiting.response);
+    if (waiting.outcome)
+        co_return std::move(*waiting.outcome);
     if (done.has_error() && done.error().code() == Errc::timeout && done.error().reason() != "connect" &&
         can_be_cancelled && !lost_)
         tell(notification_text("notifications/cancelled", cancelled_parameters(id, "time is over")));
     co_return done.error();
 }
 
-// Without an error: the response is there.
+// Without an error: the outcome is there.
 Task<Result<void>> Session::exchange(std::int64_t id, std::string text, Waiting& waiting, Deadline deadline)
 {
     if (lost_)
         co_return connection_lost();
-    auto sent = co_await transport_->send(std::move(text), true, deadline);
-    if (!sent && !waiting.response)
+    auto sent = co_await transport_->send(std::move(text), id, deadline);
+    if (!sent && !waiting.outcome)
         co_return sent.error();
-    while (!waiting.response && !lost_ && !deadline.passed())
+    while (!waiting.outcome && !lost_ && !deadline.passed())
         co_await waiting.changed.wait(deadline.at());
-    if (waiting.response)
+    if (waiting.outcome)
         co_return Result<void>();
     if (lost_)
         co_return connection_lost();
@@ -158,7 +169,7 @@ void Session::take(Json message)
         const auto found = id.is_number_integer() ? waiting_.find(id.get<std::int64_t>()) : waiting_.end();
         if (found == waiting_.end())
             return;  // of a request that was given up
-        found->second->response = std::move(message);
+        found->second->outcome.emplace(result_of(message));
         found->second->changed.notify();
         return;
     }
@@ -169,6 +180,16 @@ void Session::take(Json message)
         return;
     case MessageKind::broken: return;  // bounded and checked already; there is nobody to tell
     }
+}
+
+// Of an answer nobody can tell whose it was, everybody who waits might wait for ever.
+void Session::too_long(std::optional<std::int64_t> id)
+{
+    for (const auto& [waits_for, waiting] : waiting_)
+        if (!waiting->outcome && (!id || *id == waits_for)) {
+            waiting->outcome.emplace(answer_too_long());
+            waiting->changed.notify();
+        }
 }
 
 void Session::lose(const std::string& why)
@@ -188,7 +209,7 @@ void Session::tell(std::string message)
     ++telling_;
     auto work = [](std::shared_ptr<Session> self, std::string text) -> Task<void> {
         // A lost answer is the server's loss only; a broken connection is noticed by its readers.
-        static_cast<void>(co_await self->transport_->send(std::move(text), false, Deadline::after(telling_time)));
+        static_cast<void>(co_await self->transport_->send(std::move(text), {}, Deadline::after(telling_time)));
     };
     boost::asio::co_spawn(executor_, work(shared_from_this(), std::move(message)),
                           [self = shared_from_this()](std::exception_ptr) { --self->telling_; });

@@ -48,6 +48,7 @@ private:
                                bool can_be_cancelled = true);
     Task<Result<void>> exchange(std::int64_t id, std::string text, Waiting& waiting, Deadline deadline);
     void take(Json message);
+    void too_long(std::optional<std::int64_t> id);
     void lose(const std::string& why);
     // In the background, holding this session.
     void tell(std::string message);

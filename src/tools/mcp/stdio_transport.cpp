@@ -11,6 +11,7 @@
 #include "dure/base/text.hpp"
 #include "dure/base/timeout.hpp"
 #include "tools/mcp/child.hpp"
+#include "tools/mcp/line_reader.hpp"
 #include "tools/mcp/protocol.hpp"
 #include "tools/mcp/wait_list.hpp"
 
@@ -113,12 +114,9 @@ private:
             if (error)
                 break;
             lines.feed(std::string_view(bytes).substr(0, got));
-            for (std::string_view line; lines.next(line);)
-                take_line(line);
-            if (lines.overflowed()) {
-                logger_.warn("tool server sent too much at once", {{"server", options_.server}});
-                break;
-            }
+            std::string_view line;
+            for (auto found = lines.next(line); found != LineReader::Found::nothing; found = lines.next(line))
+                found == LineReader::Found::line ? take_line(line) : pass_over(lines.skipped());
         }
         if (events_.on_lost)
             std::exchange(events_.on_lost, nullptr)("its process ended or closed its output");
@@ -137,6 +135,14 @@ private:
                 events_.on_message(std::move(message));
     }
 
+    void pass_over(const IdFinder& message)
+    {
+        logger_.warn("tool server sent too much at once, the message is passed over",
+                     {{"server", options_.server}, {"longest", longest_message}});
+        if (!message.is_call() && events_.on_too_long)
+            events_.on_too_long(message.response_id());
+    }
+
     Task<void> read_errors(std::shared_ptr<Pipes>)
     {
         LineReader lines(longest_error_line);
@@ -147,11 +153,12 @@ private:
             if (error)
                 co_return;
             all += got;
-            if (all > most_error_bytes || lines.overflowed())
+            if (all > most_error_bytes)
                 continue;
             lines.feed(std::string_view(bytes).substr(0, got));
-            for (std::string_view line; lines.next(line);)
-                log_line(line);
+            std::string_view line;
+            for (auto found = lines.next(line); found != LineReader::Found::nothing; found = lines.next(line))
+                log_line(found == LineReader::Found::line ? line : "[a line that is too long]");
         }
     }
 
@@ -180,7 +187,7 @@ public:
     ~StdioTransport() override { pipes_->abandon(); }
 
     Task<Result<void>> open() override { co_return pipes_->open(); }
-    Task<Result<void>> send(std::string message, bool, Deadline deadline) override
+    Task<Result<void>> send(std::string message, std::optional<std::int64_t>, Deadline deadline) override
     {
         co_return co_await pipes_->send(std::move(message), deadline);
     }
@@ -192,31 +199,6 @@ private:
 };
 
 }  // namespace stdio_parts
-
-void LineReader::feed(std::string_view bytes)
-{
-    buffer_.erase(0, at_);
-    scanned_ -= at_;
-    at_ = 0;
-    if (!overflowed_)
-        buffer_ += bytes;
-}
-
-bool LineReader::next(std::string_view& line)
-{
-    const auto end = overflowed_ ? std::string::npos : buffer_.find('\n', scanned_);
-    if (end == std::string::npos) {
-        scanned_ = buffer_.size();
-        overflowed_ = overflowed_ || buffer_.size() - at_ > longest_;
-        return false;
-    }
-    line = std::string_view(buffer_).substr(at_, end - at_);
-    if (line.ends_with('\r'))
-        line.remove_suffix(1);
-    at_ = scanned_ = end + 1;
-    overflowed_ = line.size() > longest_;
-    return !overflowed_;
-}
 
 std::unique_ptr<Transport> make_stdio_transport(boost::asio::any_io_executor executor, StdioOptions options,
                                                 Logger& logger, TransportEvents events)

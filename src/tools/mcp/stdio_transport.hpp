@@ -10,23 +10,6 @@
 
 namespace dure::tools::mcp {
 
-// Splits bytes into lines, however they arrive. Lines over `longest` bytes make it overflow for good.
-class LineReader {
-public:
-    explicit LineReader(std::size_t longest) : longest_(longest) {}
-    void feed(std::string_view bytes);
-    // The next whole line without its end; the view lives until the next call of either.
-    bool next(std::string_view& line);
-    bool overflowed() const { return overflowed_; }
-
-private:
-    const std::size_t longest_;
-    std::string buffer_;
-    std::size_t at_ = 0;
-    std::size_t scanned_ = 0;
-    bool overflowed_ = false;
-};
-
 struct StdioOptions {
     std::string server;  // its name, for the log
     std::vector<std::string> command;
