@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "dure/base/blocking_pool.hpp"
+#include "dure/base/task_group.hpp"
 #include "dure/base/timeout.hpp"
 #include "tools/mcp/server.hpp"
 #include "tools/tool_folder.hpp"
@@ -13,7 +14,6 @@
 namespace dure::tools {
 namespace toolbox_parts {
 
-constexpr auto reload_time = std::chrono::seconds(20);   // for the MCP servers; who takes longer is listed
 constexpr auto look_again = std::chrono::milliseconds(5);
 const std::string files_group = "files";
 
@@ -23,6 +23,14 @@ Result<void> check_url(const std::string& place, const std::string& url)
     if (!url.empty() && !parsed)
         return Error(Errc::invalid_argument, place + ": " + parsed.error().message()).param(place);
     return boost::system::in_place_value;
+}
+
+std::string late(const mcp::Server& server, Steady::duration patience)
+{
+    const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(patience).count();
+    const auto why = server.why_unavailable();
+    return "it did not answer within " + std::to_string(waited) + " ms and is still being asked" +
+           (why.empty() ? "; its tools are those of before" : ": " + why);
 }
 
 }  // namespace toolbox_parts
@@ -59,6 +67,26 @@ struct Toolbox::State {
     bool every_server(Holds holds) const
     {
         return std::all_of(servers.begin(), servers.end(), [&](const auto& server) { return holds(*server); });
+    }
+
+    // All at the same time: one that is silent leaves the others theirs. Who has not said anything new by then is told of too.
+    Task<void> refresh_servers(Steady::duration patience, std::vector<LoadProblem>& problems)
+    {
+        const auto until = Deadline::after(patience);
+        std::vector<char> in_time(servers.size(), 0);
+        auto ask = [](mcp::Server& server, Deadline end, char& done) -> Task<void> {
+            done = co_await server.refresh(end);
+        };
+        TaskGroup asked(co_await boost::asio::this_coro::executor);
+        for (std::size_t i = 0; i < servers.size(); ++i)
+            asked.spawn(ask(*servers[i], until, in_time[i]));
+        co_await asked.wait();
+        for (std::size_t i = 0; i < servers.size(); ++i) {
+            auto known = servers[i]->problems();
+            if (!in_time[i])
+                known = {{servers[i]->source(), {}, late(*servers[i], patience)}};
+            std::move(known.begin(), known.end(), std::back_inserter(problems));
+        }
     }
 
     const ToolboxParts parts;
@@ -105,7 +133,7 @@ void Toolbox::start(Steady::duration patience)
     }
 }
 
-Task<ReloadReport> Toolbox::reload()
+Task<ReloadReport> Toolbox::reload(Steady::duration patience)
 {
     auto files =
         co_await state_->disk.run([this]() -> Result<std::vector<LoadProblem>> { return state_->load_files(); });
@@ -114,12 +142,7 @@ Task<ReloadReport> Toolbox::reload()
         report.failed = std::move(*files);
     else
         report.failed.push_back({"file:", {}, files.error().message()});
-    const auto until = Deadline::after(reload_time);
-    for (const auto& server : state_->servers)
-        co_await server->refresh(until);
-    for (const auto& server : state_->servers)
-        for (auto& problem : server->problems())
-            report.failed.push_back(std::move(problem));
+    co_await state_->refresh_servers(patience, report.failed);
     report.tools = state_->parts.registry.all().size();
     co_return report;
 }

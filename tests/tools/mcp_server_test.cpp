@@ -1,5 +1,5 @@
-// MCP servers under supervision: a shell as a server over pipes, a scripted one over HTTP. Answers that are too long,
-// answers of others.
+// MCP servers under supervision: a shell as a server over pipes, a scripted one over HTTP. Answers that are too long, calls
+// while the connection is made again, answers of others, reloads of the silent.
 #include <gmock/gmock.h>
 
 #include "dure/tools/toolbox.hpp"
@@ -78,6 +78,12 @@ protected:
         test::run_on_core(cores, [&]() -> Task<void> { outcome = co_await registry->execute(tool, "{}", caller); });
         return outcome;
     }
+    ReloadReport reload(Steady::duration patience)
+    {
+        ReloadReport report;
+        test::run_on_core(cores, [&]() -> Task<void> { report = co_await toolbox->reload(patience); });
+        return report;
+    }
 
     test::TemporaryFolder folder;
     test::ScriptedUpstream upstream;
@@ -128,6 +134,42 @@ TEST_F(McpServerTest, AnAnswerThatIsTooLongCostsItsCallAndNotTheServer)
     EXPECT_FALSE(big.success);
     EXPECT_THAT(big.error, HasSubstr("larger than 4 MiB"));
     EXPECT_EQ(call("pid").result, before.result);
+}
+
+TEST_F(McpServerTest, ACallWaitsForTheConnectionThatIsMadeAgain)
+{
+    add("near");
+    start();
+    const auto before = call("pid");
+    ASSERT_TRUE(before.success) << before.error;
+    EXPECT_FALSE(call("die").success);
+    const auto after = call("pid");
+    EXPECT_TRUE(after.success) << after.error;
+    EXPECT_NE(after.result, before.result);
+}
+
+TEST_F(McpServerTest, ACallThatWaitsInVainSaysWhyBeforeItsTimeIsOver)
+{
+    add("near").env["BREAK"] = "yes";
+    settings.timeout = config::Milliseconds(1500);
+    start();
+    EXPECT_FALSE(call("die").success);
+    const auto after = call("pid");
+    EXPECT_FALSE(after.success);
+    EXPECT_THAT(after.error, HasSubstr("the tool server 'near' is not connected"));
+    EXPECT_GT(after.duration_ms, 1000);
+    EXPECT_LT(after.duration_ms, 1500);
+}
+
+TEST_F(McpServerTest, AReloadNamesAServerThatIsSilentAndNotTheOthers)
+{
+    add("silent").env["LISTS"] = "1";
+    add("near");
+    start();
+    const auto report = reload(2s);
+    ASSERT_EQ(report.failed.size(), 1u);
+    EXPECT_EQ(report.failed[0].source, "mcp:silent");
+    EXPECT_THAT(report.failed[0].message, HasSubstr("did not answer within 2000 ms"));
 }
 
 TEST_F(McpServerTest, AnAnswerOfAnotherRequestInAStreamIsNotTheEndOfIt)

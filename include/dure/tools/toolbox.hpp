@@ -37,8 +37,9 @@ public:
     // Reads the tool files on this thread and connects the MCP servers in the background; the cores must run. Waits up to
     // `patience` for the servers' first attempts, so that their tools are usually there with the first request.
     void start(Steady::duration patience);
-    // Reads the files again, lists the tools of every MCP server again. Awaited on a core; reloads go one after the other.
-    Task<ReloadReport> reload();
+    // Reads the files again, lists the tools of every MCP server again. Awaited on a core; reloads go one after the other. A
+    // server that has not answered after `patience` is among the failed; it goes on being asked.
+    Task<ReloadReport> reload(Steady::duration patience = std::chrono::seconds(20));
     // Ends the MCP sessions and their processes; from the main thread.
     void stop(Deadline deadline);
 

@@ -90,13 +90,26 @@ void Server::stop()
     boost::asio::post(executor_, [self = shared_from_this()] {
         self->stopping_ = true;
         self->changed_.notify();
+        self->round_done_.notify_all();
     });
+}
+
+std::string Server::why() const
+{
+    const std::lock_guard lock(guard_);
+    return why_;
 }
 
 std::string Server::why_unavailable() const
 {
     const std::lock_guard lock(guard_);
-    return why_;
+    return Steady::now() < missed_until_ ? std::string() : why_;
+}
+
+Steady::time_point Server::missed_until() const
+{
+    const std::lock_guard lock(guard_);
+    return missed_until_;
 }
 
 std::vector<LoadProblem> Server::problems() const
@@ -119,6 +132,10 @@ void Server::fail(const Error& error, const char* doing)
         {{"server", settings_.name}, {"while", doing}, {"error", error.message()}, {"detail", error.detail()}});
     say("the tool server '" + settings_.name + "' is not connected: " + error.message(),
         {{source_, {}, error.message()}});
+    if (ready_) {  // it was connected until now
+        const std::lock_guard lock(guard_);
+        missed_until_ = Steady::now() + patience;
+    }
 }
 
 Task<void> Server::supervise()
@@ -273,9 +290,9 @@ Task<Result<Json>> Server::call_here(const std::string& tool, const Json& argume
 {
     const auto self = shared_from_this();
     for (int attempt = 0;; ++attempt) {
+        if (!co_await wait_until_usable(deadline))
+            co_return Error(Errc::unavailable, stopping_ ? "the server is stopping" : why());
         const auto session = session_;
-        if (!session || !ready_ || lost_)
-            co_return Error(Errc::unavailable, why_unavailable());
         auto result = co_await session->call_tool(tool, arguments, idempotency_key, deadline);
         const bool not_begun =
             result.has_error() && (result.error().reason() == "session" || result.error().reason() == "connect");
@@ -287,18 +304,29 @@ Task<Result<Json>> Server::call_here(const std::string& tool, const Json& argume
             fail(result.error(), "calling");
             changed_.notify();
         }
-        const auto before = rounds_;
-        while (rounds_ == before && !stopping_ && !deadline.passed())
-            co_await round_done_.wait(deadline);
     }
 }
 
-Task<void> Server::refresh(Deadline deadline)
+// No longer than `patience` after the connection was lost, and not to the very end of the caller's time: its answer says why.
+Task<bool> Server::wait_until_usable(Deadline deadline)
 {
-    co_await run_on(executor_, refresh_here(deadline));
+    const auto to_tell = std::min<Steady::duration>(deadline.left() / 10, std::chrono::milliseconds(250));
+    const Deadline end(deadline.at() - to_tell);
+    while (!usable() && !stopping_) {
+        const Deadline until(std::min(end.at(), missed_until()));
+        if (until.passed())
+            break;
+        co_await round_done_.wait(until);
+    }
+    co_return usable();
 }
 
-Task<void> Server::refresh_here(Deadline deadline)
+Task<bool> Server::refresh(Deadline deadline)
+{
+    co_return co_await run_on(executor_, refresh_here(deadline));
+}
+
+Task<bool> Server::refresh_here(Deadline deadline)
 {
     const auto self = shared_from_this();
     const auto before = rounds_;
@@ -306,6 +334,7 @@ Task<void> Server::refresh_here(Deadline deadline)
     changed_.notify();
     while (rounds_ == before && !stopping_ && !deadline.passed())
         co_await round_done_.wait(deadline);
+    co_return rounds_ != before;
 }
 
 }  // namespace dure::tools::mcp

@@ -40,14 +40,17 @@ public:
     // The first attempt to connect is over.
     bool settled() const { return settled_.load(); }
 
-    // Lists the tools again, or connects at once; returns when that is done or the deadline passed. From any core.
-    Task<void> refresh(Deadline deadline);
+    // Lists the tools again, or connects at once; true when that was tried to its end before the deadline. From any core.
+    Task<bool> refresh(Deadline deadline);
     std::vector<LoadProblem> problems() const;
-    // Why it cannot be called now; empty: it can. Thread-safe.
+    // Why it cannot be called now; empty: it can, if only after waiting a little: a connection that was lost counts as there
+    // for `patience`. Thread-safe.
     std::string why_unavailable() const;
+    static constexpr auto patience = std::chrono::seconds(10);
     const std::string& source() const { return source_; }
 
-    // From any core. A call that the server has not begun (it had been restarted) is made again once, on a new session.
+    // From any core. Where the connection was just lost, it waits for the next one. A call that the server has not begun (it
+    // had been restarted) is made again once, on a new session.
     Task<Result<Json>> call(const std::string& tool, const Json& arguments, const std::string& idempotency_key,
                             Deadline deadline);
 
@@ -59,12 +62,17 @@ private:
     Task<void> pause(Steady::duration time);
     Task<Result<Json>> call_here(const std::string& tool, const Json& arguments, const std::string& idempotency_key,
                                  Deadline deadline);
-    Task<void> refresh_here(Deadline deadline);
+    Task<bool> refresh_here(Deadline deadline);
+    bool usable() const { return session_ && ready_ && !lost_; }
+    // False when it will not be usable soon.
+    Task<bool> wait_until_usable(Deadline deadline);
+    Steady::time_point missed_until() const;
     std::unique_ptr<Transport> transport(TransportEvents events);
     std::shared_ptr<Tool> tool_of(const ToolInfo& info);
     std::string exposed_name(const std::string& name) const;
     void say(const std::string& why, std::vector<LoadProblem> problems);
     void fail(const Error& error, const char* doing);
+    std::string why() const;
 
     const ServerWorld world_;
     const config::McpServer& settings_;
@@ -76,6 +84,7 @@ private:
     mutable std::mutex guard_;  // of what other threads ask for
     std::string why_ = "it is not connected yet";
     std::vector<LoadProblem> problems_;
+    Steady::time_point missed_until_{};  // until then a lost connection is waited for
 
     // On the home core only.
     std::shared_ptr<Session> session_;
