@@ -192,6 +192,41 @@ url = "http://127.0.0.1:${leads.address().port}/mcp"
   }
 });
 
+test("an answer behind another's in one event stream is waited for", async () => {
+  const http = createServer(async (request, response) => {
+    let text = "";
+    for await (const piece of request) text += piece;
+    const { id, method } = text ? JSON.parse(text) : {};
+    if (id === undefined) return response.writeHead(request.method === "POST" ? 202 : 405).end();
+    const event = (id, result) => `data: ${JSON.stringify({ jsonrpc: "2.0", id, result })}\n\n`;
+    const answers = {
+      initialize: { protocolVersion: "2025-06-18", capabilities: { tools: {} }, serverInfo: { name: "slow", version: "1" } },
+      "tools/list": { tools: [{ name: "behind", inputSchema: { type: "object" } }] },
+      "tools/call": { content: [{ type: "text", text: "mine" }] },
+    };
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    if (method !== "tools/call") return response.end(event(id, answers[method]));
+    response.write(event(id + 1000, { content: [{ type: "text", text: "another's" }] }));
+    setTimeout(() => response.end(event(id, answers[method])), 1500);
+  }).listen(0, "127.0.0.1");
+  await once(http, "listening");
+  const { port } = http.address();
+  const server = await Server.start({ sections: `
+[egress]
+allow = ["127.0.0.1:${port}"]
+[[tools.mcp]]
+name = "slow"
+transport = "http"
+url = "http://127.0.0.1:${port}/mcp"
+` });
+  try {
+    assert.equal((await result(server, "behind")).result, "mine");
+  } finally {
+    await server.stop();
+    http.close();
+  }
+});
+
 describe("an MCP server of resources alone", () => {
   // It knows no tools/list, and writes a line into a file each time it starts.
   const program = `
@@ -275,14 +310,17 @@ command = ["/no/such/program"]
     assert.match((await result(server, "slow")).error, /in time/);
     assert.equal((await result(server, "pid")).result, before_);
   });
-  test("a process that dies is started again", async () => {
+  test("an answer too large for one message fails its call, the server goes on", async () => {
+    const before_ = (await result(server, "pid")).result;
+    assert.match((await result(server, "huge")).error, /4 MiB/);
+    assert.equal((await result(server, "pid")).result, before_);
+  });
+  test("a process that dies is started again, and calls wait for it", async () => {
     const old = (await result(server, "pid")).result;
     assert.equal((await result(server, "die")).success, false);
-    const fresh = await until(async () => {
-      const one = await result(server, "pid");
-      return one.success && one.result;
-    }, "the new process");
-    assert.notEqual(fresh, old);
+    const fresh = await result(server, "pid");
+    assert.equal(fresh.success, true, fresh.error);
+    assert.notEqual(fresh.result, old);
   });
   test("a program that cannot be started is listed", async () => {
     const report = await server.post("/api/tools/reload", {});

@@ -11,6 +11,7 @@ server.registerTool("environment", { description: "names and values of its varia
 }));
 server.registerTool("pid", { description: "its process" }, () => ({ content: [{ type: "text", text: String(process.pid) }] }));
 server.registerTool("die", { description: "ends the process" }, () => process.exit(3));
+server.registerTool("huge", { description: "more than one message may hold" }, () => ({ content: [{ type: "text", text: "x".repeat(5 << 20) }] }));
 server.registerTool("add_tool", { description: "adds a tool" }, () => {
   server.registerTool("late", { description: "came later" }, () => ({ content: [{ type: "text", text: "late" }] }));
   return { content: [{ type: "text", text: "added" }] };
