@@ -25,7 +25,7 @@ bool Caller::may_use_model(std::string_view id) const
 
 struct ChatService::State {
     explicit State(ServiceParts given)
-        : parts(given), summaries(given.gateway, given.sessions, given.settings.agent, given.logger),
+        : parts(given), summaries(given.gateway, given.sessions, given.usage, given.settings.agent, given.logger),
           turn_runs(given.runs, given.logger, given.settings), turns(given, summaries, turn_runs)
     {}
 

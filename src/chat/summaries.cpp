@@ -63,11 +63,37 @@ llm::CompletionRequest summary_request(const sessions::LiveSession& session, std
     return request;
 }
 
+// What it cost is its owner's, as with an answer.
+model::UsageRow usage_of(const std::string& session_id, const llm::CompletionRequest& request,
+                         const llm::CallContext& context, const model::Completion& completion,
+                         const Result<void>& outcome, Steady::duration took)
+{
+    model::UsageRow row;
+    row.user_id = context.user_id;
+    row.model = request.model;
+    row.target = completion.answered_by;
+    row.session_id = session_id;
+    row.status = outcome                            ? "ok"
+                 : outcome.error().reason().empty() ? std::string(name_of(outcome.error().code()))
+                                                    : outcome.error().reason();
+    row.prompt_tokens = completion.usage.prompt_tokens;
+    row.completion_tokens = completion.usage.completion_tokens;
+    row.cached_tokens = completion.usage.cached_tokens;
+    row.reasoning_tokens = completion.usage.reasoning_tokens;
+    row.estimated = completion.usage.estimated;
+    row.cost_nano = completion.usage.cost_nano.value_or(0);
+    row.created_at = SystemClock().now();
+    row.request_id = context.request_id;
+    row.duration_ms = std::chrono::duration_cast<std::chrono::milliseconds>(took).count();
+    row.endpoint = "summary";
+    return row;
+}
+
 }  // namespace
 
-Summaries::Summaries(llm::Gateway& gateway, sessions::SessionService& sessions, const config::Agent& settings,
-                     Logger& logger)
-    : gateway_(gateway), sessions_(sessions), settings_(settings), logger_(logger), background_(logger)
+Summaries::Summaries(llm::Gateway& gateway, sessions::SessionService& sessions, store::UsageWriter& usage,
+                     const config::Agent& settings, Logger& logger)
+    : gateway_(gateway), sessions_(sessions), usage_(usage), settings_(settings), logger_(logger), background_(logger)
 {}
 
 bool Summaries::under_way(std::string_view owner_id, const std::string& session_id) const
@@ -132,7 +158,9 @@ Task<void> Summaries::make(std::string owner_id, std::string session_id)
     llm::CallContext context(new_id(), owner_id, Deadline::after(model_limit));
     context.background_task = "context_compaction";
     model::Completion completion;
+    const auto began = Steady::now();
     const auto outcome = co_await gateway_.complete(request, context, completion);
+    co_await usage_.add(usage_of(session_id, request, context, completion, outcome, Steady::now() - began));
     if (!outcome || completion.text.empty()) {
         logger_.warn("a session could not be summarised",
                      {{"session_id", session_id}, {"detail", outcome ? "empty answer" : outcome.error().message()}});

@@ -11,12 +11,14 @@
 #include "dure/config/settings.hpp"
 #include "dure/llm/gateway.hpp"
 #include "dure/sessions/service.hpp"
+#include "dure/store/usage_writer.hpp"
 
 namespace dure::chat {
 
 class Summaries {
 public:
-    Summaries(llm::Gateway& gateway, sessions::SessionService& sessions, const config::Agent& settings, Logger& logger);
+    Summaries(llm::Gateway& gateway, sessions::SessionService& sessions, store::UsageWriter& usage,
+              const config::Agent& settings, Logger& logger);
 
     // Makes the summary on the calling core without being waited for.
     void start(boost::asio::any_io_executor executor, std::string owner_id, std::string session_id);
@@ -34,6 +36,7 @@ private:
 
     llm::Gateway& gateway_;
     sessions::SessionService& sessions_;
+    store::UsageWriter& usage_;
     const config::Agent& settings_;
     Logger& logger_;
     Background background_;

@@ -338,7 +338,12 @@ Task<Result<Execution>> ExecutionService::retry(std::string id, Caller caller)
             return rights.error();
         if (before->status != Status::failed && before->status != Status::cancelled)
             return not_failed();
-        if (auto run = runs::Runs::resume_in(c, id, owner, Json()); !run)
+        const auto begun = runs::SqlCheckpointer::has_thread_in(c, id);
+        if (!begun)
+            return begun.error();
+        // One that was ended before its first step has its input still to be given.
+        const auto input = *begun ? Json() : Json{{"input", parts.compiler.input(facts_of(*before))}};
+        if (auto run = runs::Runs::resume_in(c, id, owner, input); !run)
             return run.error().code() == Errc::conflict ? not_failed() : run.error();
         const auto execution = rows.find_for_update(id, owner);
         if (!execution)
@@ -448,6 +453,10 @@ Task<Result<Execution>> ExecutionService::fork(std::string id, Caller caller, Fo
     const auto rights = rights_again(*original, caller);
     if (!rights)
         co_return rights.error();
+    // A flow that may not run any more does not run by this way either.
+    const auto version = std::to_string(original->flow_version);
+    if (const auto flow = co_await state_->parts.flows.find(caller, original->flow_id, version); !flow)
+        co_return flow.error();
     const auto all_steps = co_await steps(id, caller.user_id);
     if (!all_steps)
         co_return all_steps.error();

@@ -8,6 +8,11 @@
 
 namespace dure::runs {
 
+Result<bool> SqlCheckpointer::has_thread_in(sql::Connection& connection, const std::string& thread)
+{
+    return has_thread(connection, thread);
+}
+
 Result<void> SqlCheckpointer::save_in(sql::Connection& connection, const std::string& thread, const graph::Batch& batch)
 {
     const Fence nobody;

@@ -16,16 +16,6 @@ Result<void> change(sql::Connection& connection, std::string_view sql, const Par
     return {};
 }
 
-Result<bool> is_there(sql::Connection& connection, const std::string& thread)
-{
-    const auto rows = connection.query("SELECT 1 FROM graph_checkpoints WHERE thread_id = $1 UNION ALL "
-                                       "SELECT 1 FROM graph_pending_writes WHERE thread_id = $1 LIMIT 1",
-                                       thread);
-    if (!rows)
-        return rows.error();
-    return !rows->empty();
-}
-
 // Channel data that no checkpoint left needs, itself or through a chain of deltas. A row of several values stays while one
 // of them is needed.
 Result<void> forget_unused_data(sql::Connection& connection, const std::string& thread)
@@ -52,6 +42,16 @@ Result<void> forget_unused_data(sql::Connection& connection, const std::string& 
 
 }  // namespace
 
+Result<bool> has_thread(sql::Connection& connection, const std::string& thread)
+{
+    const auto rows = connection.query("SELECT 1 FROM graph_checkpoints WHERE thread_id = $1 UNION ALL "
+                                       "SELECT 1 FROM graph_pending_writes WHERE thread_id = $1 LIMIT 1",
+                                       thread);
+    if (!rows)
+        return rows.error();
+    return !rows->empty();
+}
+
 Result<void> delete_thread(sql::Connection& connection, const std::string& thread)
 {
     for (const auto* table : {"graph_checkpoints", "graph_channel_writes", "graph_pending_writes"})
@@ -63,12 +63,12 @@ Result<void> delete_thread(sql::Connection& connection, const std::string& threa
 
 Result<void> copy_thread(sql::Connection& connection, const std::string& from, const std::string& to)
 {
-    const auto source = is_there(connection, from);
+    const auto source = has_thread(connection, from);
     if (!source)
         return source.error();
     if (!*source)
         return Error(Errc::not_found, "No such thread.");
-    const auto target = is_there(connection, to);
+    const auto target = has_thread(connection, to);
     if (!target)
         return target.error();
     if (*target)

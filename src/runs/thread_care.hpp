@@ -8,6 +8,9 @@
 
 namespace dure::runs {
 
+// Whether anything of it is kept.
+Result<bool> has_thread(sql::Connection& connection, const std::string& thread);
+
 Result<void> delete_thread(sql::Connection& connection, const std::string& thread);
 Result<void> copy_thread(sql::Connection& connection, const std::string& from, const std::string& to);
 Result<void> delete_run(sql::Connection& connection, const std::string& thread, const std::string& run);

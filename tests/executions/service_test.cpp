@@ -172,6 +172,22 @@ TEST_P(ExecutionServiceTest, AFailedExecutionGoesOnFromItsFailedNode)
     EXPECT_EQ(second, 2);
 }
 
+TEST_P(ExecutionServiceTest, OneThatWasCancelledInTheQueueBeginsWithItsInputWhenItIsTriedAgain)
+{
+    flow("late", [] { return HandMade().node("a", says("hello")).compile(); });
+    Execution execution;
+    play([&]() -> Task<void> {
+        execution = co_await started("late");
+        EXPECT_TRUE(co_await service_->cancel(execution.id, me_));
+        EXPECT_TRUE(co_await service_->retry(execution.id, me_));
+    });
+    work();
+    play([&]() -> Task<void> {
+        const auto after = co_await ended(execution.id);
+        EXPECT_EQ(after.status, Status::succeeded) << dump(after.error.value_or(Json()));
+    });
+}
+
 TEST_P(ExecutionServiceTest, AStepThatEndedBesideAQuestionIsRecordedOnce)
 {
     flow("both", [] { return HandMade().node("ask", asks).beside("other", says("done")).compile(); });

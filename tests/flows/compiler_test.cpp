@@ -134,23 +134,6 @@ TEST_F(Flows, JoinsMergeInEveryForm)
     }
 }
 
-TEST_F(Flows, AJoinForTheFirstGoesOnBeforeTheOthersAndOnce)
-{
-    compile(drawn_flow({{"start", "start"},
-                        {"fast", "template", {{"text", "fast"}}},
-                        {"s1", "template", {{"text", "x"}}},
-                        {"s2", "template", {{"text", "slow"}}},
-                        {"j", "join", {{"wait", "first"}, {"merge", "list"}}},
-                        {"say", "reply", {{"text", "{{input | json}}"}}}},
-                       {"start>fast", "start>s1", "s1>s2", "fast>j", "s2>j", "j>say"}));
-    run();
-    ASSERT_EQ(result_.status, RunStatus::success) << failure();
-    EXPECT_EQ(output().at("text"), R"(["fast"])");
-    const auto order = sink_.order();
-    EXPECT_EQ(std::count(order.begin(), order.end(), "say"), 1);
-    EXPECT_EQ(std::count(order.begin(), order.end(), "s2"), 1);
-}
-
 TEST_F(Flows, StateIsSetByItsReducersAlsoFromParallelBranches)
 {
     const Json state = Json::array({Json{{"name", "notes"}, {"reducer", "append"}, {"default", Json::array()}},

@@ -145,6 +145,19 @@ TEST_P(ExecutionFork, APatchOfTheNodeThatRunsAgainIsRefused)
     }
 }
 
+TEST_P(ExecutionFork, AFlowThatMayNotRunIsNotRunByAFork)
+{
+    const auto flow = made(of_kind("loop"));
+    const auto original = executed(flow);
+    const auto path = "/api/executions/" + original.at("id").get<std::string>() + "/fork";
+    const auto place = "/api/agent-builder/flows/" + flow;
+    ASSERT_EQ(ask("PUT", place, {{"is_active", false}}).status, 200);
+    const auto inactive = ask("POST", path, {{"step", "a"}});
+    EXPECT_EQ(inactive.status, 409) << inactive.body;
+    ASSERT_EQ(ask("DELETE", place).status / 100, 2);
+    EXPECT_EQ(ask("POST", path, {{"step", "a"}}).status, 404);
+}
+
 TEST_P(ExecutionFork, AContainerUnderWayIsShownOnceWithItsNewEnd)
 {
     auto flow = of_kind("loop");

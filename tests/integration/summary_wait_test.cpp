@@ -56,6 +56,12 @@ TEST(SummaryWait, ReadersThatWaitForASummaryTakeNoPlaceFromOtherLargeAnswers)
         return read.status == 200 && read.json().at("summaries").size() == 1;
     };
     EXPECT_TRUE(eventually(summarised));
+    Json usage;
+    EXPECT_TRUE(eventually([&] {   // rows are written behind
+        usage = fetch(server.port(), raw_request("GET", "/api/usage?group_by=model", server.key())).json();
+        return usage.at("rows").size() == 1 && usage.at("rows").at(0).at("requests") == 2;
+    })) << usage
+        << " the summary is a call of its owner's too";
 }
 
 TEST(SummaryModel, IsTheOneThatAnsweredAndForTheAgentItsOwn)

@@ -20,6 +20,8 @@ public:
     SqlCheckpointer(sql::Database& database, Limits limits) : database_(database), limits_(limits) {}
 
     Task<Result<void>> save(const std::string& thread, graph::Batch batch) override;
+    // Whether anything of the thread is kept: a run that was ended before it began has left nothing.
+    static Result<bool> has_thread_in(sql::Connection& connection, const std::string& thread);
     // The same inside of a unit of the caller's.
     static Result<void> save_in(sql::Connection& connection, const std::string& thread, const graph::Batch& batch);
     Task<Result<std::optional<graph::StoredCheckpoint>>> load(const std::string& thread, const std::string& ns,

@@ -12,19 +12,25 @@ std::string started_key(const PlannedNode& node)
     return "started " + node.node.id;
 }
 
-// join: `first` and `n` need not wait for all (§3).
+// join: how many it waits for and hands on (§3); none: all that come.
+std::optional<std::size_t> wanted_by(const PlannedNode& node)
+{
+    if (node.node.kind != "join" || node.node.disabled)
+        return std::nullopt;
+    const auto wait = node.node.config.value("wait", "all");
+    if (wait == "first")
+        return 1;
+    return wait == "n" ? std::optional(node.node.config.value("n", std::size_t{1})) : std::nullopt;
+}
+
 bool may_start(const PlannedNode& node, const Arrivals& arrivals)
 {
     if (arrivals.taken.empty())
         return false;
     if (arrivals.open == 0)
         return true;
-    if (node.node.kind != "join" || node.node.disabled)
-        return false;
-    const auto wait = node.node.config.value("wait", "all");
-    if (wait == "first")
-        return true;
-    return wait == "n" && arrivals.taken.size() >= node.node.config.value("n", std::size_t{1});
+    const auto wanted = wanted_by(node);
+    return wanted && arrivals.taken.size() >= *wanted;
 }
 
 }  // namespace
@@ -155,8 +161,11 @@ graph::NodeFunction gate_of(std::shared_ptr<const Stage> stage, std::size_t plac
         if (!starts && arrivals.open > 0)
             co_return update;
         auto keys = Json::array();
+        // Of those that came in one superstep, the first by the order of their edges.
+        const auto most = wanted_by(node).value_or(arrivals.taken.size());
         for (const auto index : arrivals.taken)
-            keys.push_back(stage->edges[index].key);
+            if (keys.size() < most)
+                keys.push_back(stage->edges[index].key);
         update.values["e"] = Json::object();
         update.values["e"][started_key(node)] = std::move(keys);
         if (starts) {

@@ -91,7 +91,8 @@ Result<NodeOutcome> shaped(const PlannedNode& planned, const Json& config, const
 
 Json question_of(const PlannedNode& planned, const Json& config, UnixMillis now)
 {
-    Json question{{"kind", "human_input"}, {"node_id", planned.told_id}, {"prompt", config.value("prompt", Json(""))}};
+    Json question{
+        {"kind", "human_input"}, {"node_id", planned.told_id}, {"prompt", text_of(config.value("prompt", Json("")))}};
     for (const char* key : {"fields", "feedback", "assignee"})
         if (const auto* value = given(config, key))
             question[key] = *value;
