@@ -195,8 +195,9 @@ Result<std::vector<model::ToolDefinition>> to_tools(const JsonView& tools)
     tools.for_each_element([&](const JsonView& tool) {
         const auto place = "tools[" + std::to_string(index++) + "]";
         const auto function = tool.kind() == JsonKind::object ? tool.find("function") : std::nullopt;
-        if (!function && tool.kind() == JsonKind::object && text_member(tool, "type") == "custom")
-            return;   // called with text instead of JSON: not offered
+        const auto type = tool.kind() == JsonKind::object ? text_member(tool, "type") : std::string();
+        if (!function && !type.empty() && type != "function")
+            return;   // of a provider's own, or called with text instead of JSON: not offered
         if (!function || function->kind() != JsonKind::object || text_member(*function, "name").empty()) {
             if (!problem)
                 problem = wrong(place + ".function.name", "A tool needs a function with a name.");

@@ -307,11 +307,14 @@ Task<Result<sessions::LiveSession>> ChatService::State::open_session(const Messa
         live.session = std::move(*made);
         co_return live;
     }
-    co_await summaries.settle(caller.user_id, call.session_id, std::chrono::seconds(30));
+    // A summary that takes longer is the next turn's: until then the messages themselves are there.
+    const auto patience = Deadline::after(std::chrono::seconds(5));
+    co_await summaries.settle(caller.user_id, call.session_id, patience);
     auto session = co_await parts.sessions.conversation(caller.user_id, call.session_id);
-    if (!session || session->session.turns_since_summary < session->session.max_turns)
+    if (!session || session->session.turns_since_summary < session->session.max_turns || patience.passed())
         co_return session;
-    co_await summaries.catch_up(*session);
+    summaries.start(co_await boost::asio::this_coro::executor, caller.user_id, call.session_id);  // it was missed
+    co_await summaries.settle(caller.user_id, call.session_id, patience);
     co_return co_await parts.sessions.conversation(caller.user_id, call.session_id);
 }
 
@@ -382,7 +385,8 @@ bool ChatService::summarizes(std::string_view owner_id, const std::string& sessi
 
 Task<void> ChatService::settle(std::string owner_id, std::string session_id)
 {
-    co_await state_->summaries.settle(std::move(owner_id), std::move(session_id), std::chrono::seconds(5));
+    co_await state_->summaries.settle(std::move(owner_id), std::move(session_id),
+                                      Deadline::after(std::chrono::seconds(5)));
 }
 
 std::size_t ChatService::background_work() const

@@ -116,23 +116,10 @@ void Summaries::start(boost::asio::any_io_executor executor, std::string owner_i
     under_way_.erase(session_id);
 }
 
-Task<void> Summaries::settle(std::string owner_id, std::string session_id, Steady::duration patience)
+Task<void> Summaries::settle(std::string owner_id, std::string session_id, Deadline deadline)
 {
-    const auto deadline = Deadline::after(patience);
     while (under_way(owner_id, session_id) && !deadline.passed())
         co_await sleep_for(std::chrono::milliseconds(5));
-}
-
-Task<void> Summaries::catch_up(const sessions::LiveSession& session)
-{
-    if (session.session.turns_since_summary < session.session.max_turns)
-        co_return;
-    {
-        const std::lock_guard lock(guard_);
-        if (!under_way_.try_emplace(session.session.id, session.session.owner_id).second)
-            co_return;
-    }
-    co_await make(session.session.owner_id, session.session.id);
 }
 
 Task<void> Summaries::make(std::string owner_id, std::string session_id)

@@ -1,5 +1,5 @@
 // Summarises sessions that have come to their turn limit (product S3), behind the answer. A session's next turn, and whoever
-// reads its history, waits for a summary under way; one that was missed (crash, model down) is made before the next turn.
+// reads its history, waits some seconds for a summary under way; one that was missed (crash, model down) is begun with the next turn.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -24,10 +24,8 @@ public:
     void start(boost::asio::any_io_executor executor, std::string owner_id, std::string session_id);
     // False for a session of somebody else.
     bool under_way(std::string_view owner_id, const std::string& session_id) const;
-    // Until no summary of the owner's session is under way, at most `patience`.
-    Task<void> settle(std::string owner_id, std::string session_id, Steady::duration patience);
-    // Makes one now if the session's turns since the last have come to the limit.
-    Task<void> catch_up(const sessions::LiveSession& session);
+    // Until no summary of the owner's session is under way, or the deadline has passed.
+    Task<void> settle(std::string owner_id, std::string session_id, Deadline deadline);
 
     std::size_t running() const { return background_.running(); }
 

@@ -185,7 +185,8 @@ TEST(AgentCall, PassesWhatFormsTheAnswerAndRefusesSeveralChoices)
     EXPECT_EQ(request->extra, OrderedJson::parse(R"({"stop":["x"],"seed":7})"));
     ASSERT_EQ(request->client_tools.size(), 1u);
     EXPECT_EQ(request->client_tools[0].name, "f");
-    call.tools = JsonView(R"([{"type":"custom","custom":{"name":"c"}},{"type":"function","function":{"name":"f"}},
+    call.tools = JsonView(
+        R"([{"type":"custom","custom":{"name":"c"}},{"type":"web_search"},{"type":"function","function":{"name":"f"}},
         {"type":"function","function":{"name":"g"}}])");
     call.tool_choice = JsonView(R"({"type":"allowed_tools","allowed_tools":{"mode":"required",
         "tools":[{"type":"function","function":{"name":"g"}}]}})");

@@ -89,5 +89,35 @@ TEST(SummaryModel, IsTheOneThatAnsweredAndForTheAgentItsOwn)
     EXPECT_EQ(summarised_by({{"message", "a question"}}), "mock/mock");
 }
 
+// The client notices nothing (S3): the messages themselves are there until the summary is.
+TEST(SummaryWait, ASummaryThatHangsHoldsNoTurnUpForLong)
+{
+    ScriptedUpstream upstream;
+    auto hanging = completion_script("in short");
+    hanging.insert(hanging.begin(), await_word());
+    upstream.enqueue(completion_script("fine"));
+    upstream.enqueue(std::move(hanging));
+    upstream.enqueue(completion_script("fine too"));
+    const ServerProcess server(summarising(upstream));
+    const auto ask = [&](std::string_view target, const Json& body) {
+        return fetch(server.port(), raw_request("POST", target, server.key(), body.dump()));
+    };
+    const auto id = ask("/api/chat/session", Json::object()).json().at("session_id").get<std::string>();
+    const auto say = [&](const char* text) {
+        return ask("/api/chat/message", {{"session_id", id}, {"message", text}, {"model", "scripted"}});
+    };
+    ASSERT_EQ(say("first").status, 200);
+    const auto next = say("second");   // the word has not been given
+    ASSERT_EQ(next.status, 200) << next.body;
+    const auto sent = Json::parse(upstream.requests().at(2).body);
+    std::vector<std::string> told;
+    for (const auto& message : sent.at("messages"))
+        told.push_back(message.at("content").get<std::string>());
+    ASSERT_GE(told.size(), 3U) << sent;
+    EXPECT_EQ(std::vector<std::string>(told.end() - 3, told.end()),
+              (std::vector<std::string>{"first", "fine", "second"}));
+    upstream.go_on();
+}
+
 }  // namespace summary_wait
 }  // namespace dure::test
