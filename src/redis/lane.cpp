@@ -49,6 +49,8 @@ Task<Result<Reply>> Lane::command(std::string bytes, Deadline until)
     while (!waiter->done && !until.passed())
         co_await waiter->signal.wait(until.at());
     if (!waiter->done) {
+        waiter->overdue = ready_;
+        overdue_ += waiter->overdue ? 1 : 0;
         count_timeout();
         co_return lanes::away("no answer in time");
     }
@@ -73,6 +75,11 @@ Result<void> Lane::enqueue(const std::shared_ptr<Waiter>& waiter)
     if (!ready_) {
         parked_.push_back(waiter);
         return {};
+    }
+    // Replies come in the order of the commands: a request that has waited for one is not to wait for each of its others too.
+    if (overdue_ > 0) {
+        count_timeout();
+        return lanes::away("an earlier command waits for its answer still");
     }
     waiting_.push_back(waiter);
     link_->write(std::exchange(waiter->bytes, {}));
@@ -108,6 +115,7 @@ Task<void> Lane::keep_connected()
         link_.reset();
         end_all(parked_);
         end_all(waiting_);
+        overdue_ = 0;
         if (!stopped_ && failures_ > 0)
             co_await pausing_.wait(Steady::now() + pause());
     }
@@ -165,6 +173,7 @@ void Lane::deliver(Reply reply)
     }
     const auto waiter = std::move(waiting_.front());
     waiting_.pop_front();
+    overdue_ -= waiter->overdue ? 1 : 0;
     if (!waiter->given_up)
         waiter->reply = std::move(reply);
     waiter->done = true;

@@ -34,6 +34,7 @@ private:
         std::optional<Reply> reply;
         bool done = false;
         bool given_up = false;         // by its coroutine; its reply will be dropped
+        bool overdue = false;          // given up because its time was over
     };
     using Waiters = std::deque<std::shared_ptr<Waiter>>;
 
@@ -59,6 +60,7 @@ private:
     bool stopped_ = false;
     Waiters parked_;
     Waiters waiting_;
+    std::size_t overdue_ = 0;          // of waiting_
     int failures_ = 0;                 // to connect, in a row
     int timeouts_ = 0;                 // of commands, in a row
     Signal pausing_;

@@ -3,6 +3,7 @@
 //
 //   command() -> bytes to the connection of this core -> reply in the order sent -> Result<Reply>
 //   connection lost: connected again at once, then with back-off; commands in between fail immediately
+//   no answer in time: until it comes, commands behind it fail immediately, since replies come in their order
 //   5 failures in a row (frozen or unreachable): the circuit is open, one probe a second, no command waits
 #pragma once
 
