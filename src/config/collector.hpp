@@ -29,9 +29,12 @@ struct Collector {
 void read_toml_file(const std::filesystem::path& file, Collector& collector);
 
 // One variable: its value, and what problems call it.
+// Later ones win, whichever of its names a key has there.
+enum class Layer { env_file, environment };
 struct Variable {
     std::string value;
     std::string where;
+    Layer layer = Layer::environment;
 };
 using Variables = std::map<std::string, Variable>;
 

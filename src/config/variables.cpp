@@ -92,7 +92,13 @@ std::string host_in_url(const std::string& host)
     return bare ? "[" + host + "]" : host;
 }
 
-void apply_database_parts(const Variables& all, Collector& collector)
+bool stands_in(Layer layer, const Variable* variable)
+{
+    return variable != nullptr && variable->layer == layer;
+}
+
+// A password may come from another layer than the host it belongs to.
+void apply_database_parts(Layer layer, const Variables& all, Collector& collector)
 {
     const auto part = [&](const char* name, const char* fallback) {
         const auto* found = filled(all, name);
@@ -101,10 +107,12 @@ void apply_database_parts(const Variables& all, Collector& collector)
     const auto* host = filled(all, "DB_HOST");
     if (!host) {
         for (const auto* name : {"DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD"})
-            if (const auto* other = filled(all, name))
+            if (const auto* other = filled(all, name); stands_in(layer, other) && !filled(all, "DATABASE_URL"))
                 collector.problem(other->where, "needs DB_HOST too");
         return;
     }
+    if (!stands_in(layer, host))
+        return;
     const auto port = part("DB_PORT", "5432");
     if (port.size() > 5 || port.find_first_not_of("0123456789") != port.npos || std::stoi(port) > 65535)
         return collector.problem(all.at("DB_PORT").where, "must be the number of a port");
@@ -116,17 +124,21 @@ void apply_database_parts(const Variables& all, Collector& collector)
     set_key(*find_key(setting_keys(), "database.url"), {url, host->where}, collector);
 }
 
-void apply_short_names(const Variables& all, Collector& collector)
+void apply_short_names(Layer layer, const Variables& all, Collector& collector)
 {
     const std::pair<const char*, const char*> names[] = {{"BACKEND_HOST", "server.host"},
                                                          {"BACKEND_PORT", "server.port"},
                                                          {"DATABASE_URL", "database.url"},
                                                          {"REDIS_URL", "redis.url"}};
     for (const auto& [name, path] : names)
-        if (const auto* variable = filled(all, name))
+        if (const auto* variable = filled(all, name); stands_in(layer, variable))
             set_key(*find_key(setting_keys(), path), *variable, collector);
-    if (!filled(all, "DATABASE_URL"))
-        apply_database_parts(all, collector);
+    if (!stands_in(layer, filled(all, "DATABASE_URL")))
+        apply_database_parts(layer, all, collector);
+}
+
+void apply_names_without_keys(const Variables& all, Collector& collector)
+{
     auto& auth = collector.loaded.settings.auth;
     if (const auto* secret = filled(all, "SECRET_KEY")) {
         auth.secret_key = SecretString(secret->value);
@@ -150,7 +162,10 @@ void read_env_file(const std::filesystem::path& file, Variables& variables, Coll
     std::string line;
     Variables found;
     for (int number = 1; std::getline(in, line); ++number) {
-        auto text = trim(line);
+        std::string_view text = line;
+        if (number == 1 && text.starts_with("\xEF\xBB\xBF"))   // editors of Windows write the mark of UTF-8
+            text.remove_prefix(3);
+        text = trim(text);
         const auto where = file.filename().string() + ":" + std::to_string(number);
         if (text.empty() || text.front() == '#')
             continue;
@@ -163,34 +178,44 @@ void read_env_file(const std::filesystem::path& file, Variables& variables, Coll
         if (!variables::is_name(name) || !value)
             collector.problem(where, "is not of the form NAME=value");
         else
-            found[std::string(name)] = {*value,
-                                        where + " (" + std::string(name) + ")"};   // the last line of a name counts
+            found[std::string(name)] = {*value, where + " (" + std::string(name) + ")",
+                                        Layer::env_file};   // the last line of a name counts
     }
     variables.merge(found);
 }
 
-void apply_variables(const Variables& all, Collector& collector)
+namespace variables {
+
+void apply_full_names(Layer layer, const Variables& all, Collector& collector)
 {
-    variables::apply_short_names(all, collector);   // the full names win over the short ones
     for (const auto& [name, variable] : all) {
-        const bool other = std::find(std::begin(variables::other_names), std::end(variables::other_names), name) !=
-                           std::end(variables::other_names);
-        if (!name.starts_with("DURE_") || other)
+        const bool other = std::find(std::begin(other_names), std::end(other_names), name) != std::end(other_names);
+        if (!name.starts_with("DURE_") || other || variable.layer != layer)
             continue;
-        const auto path = variables::path_of(name);
+        const auto path = path_of(name);
         const auto* key = find_key(setting_keys(), path);
-        if (key && variables::variable_of(path) == name) {
-            variables::set_key(*key, variable, collector);
+        if (key && variable_of(path) == name) {
+            set_key(*key, variable, collector);
             continue;
         }
         const auto near = suggestion(setting_keys(), path);
         const auto begin = near.find("mean ");
-        const auto hint =
-            near.empty()
-                ? std::string()
-                : " (did you mean " + variables::variable_of(near.substr(begin + 5, near.size() - begin - 7)) + "?)";
+        const auto hint = near.empty()
+                              ? std::string()
+                              : " (did you mean " + variable_of(near.substr(begin + 5, near.size() - begin - 7)) + "?)";
         collector.problem(variable.where, "unknown variable" + hint);
     }
+}
+
+}  // namespace variables
+
+void apply_variables(const Variables& all, Collector& collector)
+{
+    for (const auto layer : {Layer::env_file, Layer::environment}) {
+        variables::apply_short_names(layer, all, collector);   // the full names win over the short ones beside them
+        variables::apply_full_names(layer, all, collector);
+    }
+    variables::apply_names_without_keys(all, collector);
 }
 
 namespace variables {

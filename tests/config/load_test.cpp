@@ -181,7 +181,9 @@ TEST_F(Load, LaterSourcesWin)
     EXPECT_EQ(load().settings.server.port, 1002);
     options_.environment["BACKEND_PORT"] = "1003";
     EXPECT_EQ(load().settings.server.port, 1003);
-    write(".env", "DURE_SERVER__PORT=1004\n");
+    write(".env", "BACKEND_PORT=1002\nDURE_SERVER__PORT=1004\n");
+    EXPECT_EQ(load().settings.server.port, 1003) << "the environment, whichever of the names it uses";
+    options_.environment.clear();
     EXPECT_EQ(load().settings.server.port, 1004);
     options_.environment["DURE_SERVER__PORT"] = "1005";
     EXPECT_EQ(load().settings.server.port, 1005);
@@ -369,20 +371,6 @@ TEST_F(Load, RefusesSettingsThatExcludeEachOther)
     for (const auto& [text, message] : cases) {
         toml(text);
         EXPECT_THAT(problems(), Contains(HasSubstr(message))) << text;
-    }
-}
-
-TEST_F(Load, BuildsTheDatabaseAddressFromItsParts)
-{
-    options_.environment = {{"DB_HOST", "db"}, {"DB_NAME", "dure"}, {"DB_USER", "me"}, {"DB_PASSWORD", "p@ss/w:rd"}};
-    EXPECT_EQ(load().settings.database.url.reveal(), "postgresql://me:p%40ss%2fw%3ard@db:5432/dure");
-    options_.environment["DATABASE_URL"] = "sqlite:x.db";
-    EXPECT_EQ(load().settings.database.url.reveal(), "sqlite:x.db");
-    options_.environment = {{"DB_NAME", "dure"}};
-    EXPECT_THAT(problems(), ElementsAre("DB_NAME: needs DB_HOST too"));
-    for (const auto* port : {"x", "70000", "-1", "54 32", "99999999999999999999"}) {
-        options_.environment = {{"DB_HOST", "db"}, {"DB_PORT", port}};
-        EXPECT_THAT(problems(), ElementsAre("DB_PORT: must be the number of a port")) << port;
     }
 }
 
