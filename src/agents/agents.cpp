@@ -31,22 +31,21 @@ Error wrong(std::string param, std::string message)
     return Error(Errc::invalid_argument, std::move(message)).param(std::move(param)).reason("invalid_value");
 }
 
-// A demand for a call must be one that the client's own tools can fulfil.
+// A demand for a call must be one that the client's own tools can fulfil; without any it is none of the agent's business, which
+// uses its own tools as it sees fit.
 Result<void> check_tool_choice(const AgentRequest& request)
 {
     const auto& choice = request.tool_choice;
     if (choice.is_null() || choice == "auto" || choice == "none")
         return {};
-    if (choice == "required") {
-        if (request.client_tools.empty())
-            return wrong("tool_choice", "'tool_choice' demands a tool call, but the request has no tools.");
+    if (choice == "required")
         return {};
-    }
     const auto* function = choice.is_object() && choice.contains("function") ? &choice["function"] : nullptr;
     const bool named = function && function->is_object() && function->contains("name") && (*function)["name"].is_string();
     if (!named)
         return wrong("tool_choice", "'tool_choice' must be none, auto, required or name a function.");
-    if (!holds_tool(request.client_tools, (*function)["name"].get_ref<const std::string&>()))
+    if (!request.client_tools.empty() &&
+        !holds_tool(request.client_tools, (*function)["name"].get_ref<const std::string&>()))
         return wrong("tool_choice", "'tool_choice' names a tool that is not in 'tools'.");
     return {};
 }
@@ -125,7 +124,7 @@ Result<void> Agents::State::check(const AgentRequest& request) const
     if (auto checked = check_tool_choice(request); !checked)
         return checked;
     // Only the strategy with the router asks such a model for a call in JSON.
-    if (demands_call(request.tool_choice) && !gateway.find(model_of(request))->tools && find(request.strategy)->name != "graph")
+    if (demands_call(request) && !gateway.find(model_of(request))->tools && find(request.strategy)->name != "graph")
         return Error(Errc::invalid_argument, "The model '" + model_of(request) + "' cannot call tools.")
             .reason("tools_not_supported")
             .param("tools");

@@ -50,9 +50,9 @@ model::Message message_of(const Json& entry)
 
 }  // namespace
 
-bool demands_call(const OrderedJson& choice)
+bool demands_call(const AgentRequest& request)
 {
-    return choice.is_object() || choice == "required";
+    return !request.client_tools.empty() && (request.tool_choice.is_object() || request.tool_choice == "required");
 }
 
 bool one_call_at_a_time(const AgentRequest& request)
@@ -103,7 +103,7 @@ void offer_tools(const AgentRun& run, bool first_call, llm::CompletionRequest& r
         return;
     const auto& choice = run.request.tool_choice;
     const bool client_tools = !run.request.client_tools.empty() && choice != "none";
-    const bool demanded = client_tools && first_call && demands_call(choice);
+    const bool demanded = client_tools && first_call && demands_call(run.request);
     if (!demanded)
         request.tools = run.server_tools;
     if (client_tools)

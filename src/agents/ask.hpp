@@ -17,8 +17,8 @@ std::vector<model::Message> conversation_for(const AgentRun& run, const std::str
 llm::CompletionRequest answer_request(const AgentRun& run, const graph::State& state, const std::string& system,
                                       bool final);
 
-// "required" or a function: the client demands a call of its own tools.
-bool demands_call(const OrderedJson& choice);
+// "required" or a function, and the client has tools: it demands a call of one of them.
+bool demands_call(const AgentRequest& request);
 // The client wants one call of a tool in a turn (parallel_tool_calls: false).
 bool one_call_at_a_time(const AgentRequest& request);
 

@@ -22,7 +22,7 @@ Offer offer_of(const AgentRun& run, const graph::State& state)
 {
     const auto& choice = run.request.tool_choice;
     Offer offer;
-    offer.demanded = demands_call(choice) && state.at("rounds") == Json(0);
+    offer.demanded = demands_call(run.request) && state.at("rounds") == Json(0);
     if (!offer.demanded)
         offer.tools = run.server_tools;
     for (const auto& tool : run.request.client_tools)

@@ -235,8 +235,10 @@ TEST_F(AgentTest, AWrongToolChoiceOrStrategyOrModelIsRefusedByName)
         const char* param;
     };
     const Case cases[] = {
-        {[](AgentRequest& r) { r.tool_choice = "required"; }, Errc::invalid_argument, "tool_choice"},
-        {[](AgentRequest& r) { r.tool_choice = OrderedJson::parse(R"({"type":"function","function":{"name":"ghost"}})"); },
+        {[](AgentRequest& r) {
+             r.client_tools = {client_tool("lookup")};
+             r.tool_choice = OrderedJson::parse(R"({"type":"function","function":{"name":"ghost"}})");
+         },
          Errc::invalid_argument, "tool_choice"},
         {[](AgentRequest& r) { r.tool_choice = 7; }, Errc::invalid_argument, "tool_choice"},
         {[](AgentRequest& r) { r.extra = OrderedJson::parse(R"({"response_format":{"type":"yaml"}})"); },

@@ -130,5 +130,19 @@ TEST_F(ClientToolsTest, ToolChoiceOfTheClientIsHonoured)
     EXPECT_EQ(sent(1)["tool_choice"], "required");
 }
 
+// openai-clients §5: tool_choice is never an error for the agent, which has tools of its own.
+TEST_F(ClientToolsTest, AChoiceAmongNoToolsLeavesTheAgentToItsOwn)
+{
+    for (const auto* choice : {R"("required")", R"({"type":"function","function":{"name":"ghost"}})"}) {
+        request.tool_choice = OrderedJson::parse(choice);
+        upstream.enqueue(turn({"a"}));
+        const auto asked = upstream.request_count();
+        const auto answered = ask("x");
+        ASSERT_TRUE(answered.has_value()) << choice << ": " << answered.error().message();
+        EXPECT_EQ(tools_offered(asked), (Names{"calculator"})) << choice;
+        EXPECT_FALSE(sent(asked).contains("tool_choice")) << choice;
+    }
+}
+
 }  // namespace
 }  // namespace dure::agents

@@ -351,7 +351,7 @@ TEST_F(ChatStream, AStreamThatCannotBeObeyedIsRefusedByItsStatus)
 {
     const Json body = {{"model", "coe-agent-v1"},
                        {"stream", true},
-                       {"tool_choice", "required"},
+                       {"tool_choice", "sometimes"},
                        {"messages", Json::array({{{"role", "user"}, {"content", "x"}}})}};
     const auto answer =
         fetch(server.port(), raw_request("POST", "/v1/chat/completions", server.key(), body.dump(),
