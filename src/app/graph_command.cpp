@@ -33,22 +33,27 @@ int wrong_graph_command(const std::string& text)
 }
 
 // As deep as a value of a graph may be: what walks it does so by recursion.
-Result<Json> json_of_text(const std::string& text, const std::string& where)
+enum class Repeated { last_counts, refused };
+
+Result<Json> json_of_text(const std::string& text, const std::string& where, Repeated keys = Repeated::last_counts)
 {
-    constexpr schema::JsonLimits limits{.depth = 1024, .keys_per_object = 1'000'000, .refuse_duplicates = false, .refuse_nul = false};
+    const schema::JsonLimits limits{.depth = 1024,
+                                    .keys_per_object = 1'000'000,
+                                    .refuse_duplicates = keys == Repeated::refused,
+                                    .refuse_nul = false};
     if (auto checked = schema::check_json(text, limits); !checked)
         return Error(Errc::invalid_argument, where + " is not JSON: " + checked.error().message());
     return Json::parse(text);
 }
 
-Result<Json> json_of_file(const std::string& path)
+Result<Json> json_of_file(const std::string& path, Repeated keys = Repeated::last_counts)
 {
     std::ifstream file(path, std::ios::binary);
     std::error_code failed;
     if (!file || std::filesystem::is_directory(path, failed))  // which can be opened
         return Error(Errc::not_found, path + " cannot be read.");
     const std::string text{std::istreambuf_iterator<char>(file), {}};
-    return json_of_text(text, path);
+    return json_of_text(text, path, keys);
 }
 
 // Prints each event when the engine tells it.
@@ -166,7 +171,8 @@ int run_durably(const config::Settings& settings, const GraphCommand& command, T
 
 int run_graph(const config::Settings* settings, const GraphCommand& command)
 {
-    const auto document = json_of_file(command.graph_file);
+    // The graph's names are keys: one of two nodes of the same name would be left out without a word (E7).
+    const auto document = json_of_file(command.graph_file, Repeated::refused);
     if (!document)
         return wrong_graph_command(document.error().message());
     const auto compiled = graph::compile_json(*document, graph::standard_functions());

@@ -281,6 +281,9 @@ TEST(GraphCommandWords, ExitCodesTellFailuresFromWrongCommands)
     write("input.json", R"({"log": ["i"]})");
     write("broken.json", "{");
     write("deep.json", R"({"log":)" + std::string(20000, '[') + std::string(20000, ']') + "}");
+    write("twice.json",
+          R"({"channels": {"log": {}}, "nodes": {"p": {"function": "write", "config": {"values": {"log": "1"}}},
+                            "p": {"function": "write", "config": {"values": {"log": "2"}}}}, "edges": [["START", "p"]]})");
     write("wrong.json", R"({"nodes": {"p": {"function": "nobody knows"}}})");
     const struct {
         std::vector<std::string> arguments;
@@ -294,6 +297,7 @@ TEST(GraphCommandWords, ExitCodesTellFailuresFromWrongCommands)
         {{"--graph", "broken.json"}, 2, "broken.json"},
         {{"--graph", "graph.json", "--input", "deep.json"}, 2, "deep.json is not JSON: "},
         {{"--graph", "wrong.json"}, 2, "nodes.p.function"},
+        {{"--graph", "twice.json", "--input", "input.json"}, 2, "a key occurs twice at byte 111, in nodes.p"},
         {{"--graph", "graph.json", "--input", "broken.json"}, 2, "broken.json"},
         {{"--graph", "graph.json", "--input", "input.json", "--modes", "all"}, 2, "all"},
         {{"--graph", "graph.json", "--resume", "1"}, 2, "--thread"},
