@@ -35,8 +35,7 @@ using namespace connection_parts;
 Connection::Connection(std::shared_ptr<Core> core, Link::Socket socket, const boost::asio::ip::address& address)
     : link_(std::make_shared<Link>(std::move(socket), core->shared->tls.current().get(),
                                    core->shared->options.limits.write_stall, core->looks)),
-      core_(std::move(core)), shared_(*core_->shared), limits_(shared_.options.limits), address_(address),
-      address_text_(address.to_string()), guard_(limits_)
+      core_(std::move(core)), address_(address), address_text_(address.to_string()), guard_(limits())
 {
 }
 
@@ -51,7 +50,7 @@ Task<void> Connection::run()
         if (const auto self = weak.lock())
             self->note_client_gone();
     });
-    auto outcome = co_await link_->handshake(limits_.header_timeout) ? Outcome::next : Outcome::close;
+    auto outcome = co_await link_->handshake(limits().header_timeout) ? Outcome::next : Outcome::close;
     idle_since_ = Steady::now();
     while (outcome == Outcome::next)
         outcome = co_await serve_one();
@@ -116,12 +115,12 @@ Task<Connection::Outcome> Connection::read_head()
                 co_return co_await refuse(accepted.error());
             co_return Outcome::next;
         }
-        if (!begun && shared_.stopping && requests_ > 0)   // a new one has come to be told
+        if (!begun && shared().stopping && requests_ > 0)  // a new one has come to be told
             co_return Outcome::close;
         if (begun && !rest_until)
-            rest_until = Steady::now() + limits_.header_timeout;
+            rest_until = Steady::now() + limits().header_timeout;
         idle_ = !begun;
-        const auto event = co_await link_->wait_input(begun ? *rest_until : idle_since_ + limits_.keep_alive);
+        const auto event = co_await link_->wait_input(begun ? *rest_until : idle_since_ + limits().keep_alive);
         idle_ = false;
         if (event == Link::Event::ended)
             co_return Outcome::close;
@@ -141,15 +140,15 @@ Result<void> Connection::accept_head(std::string_view bytes)
     if (!framing)
         return framing.error();
     framing_ = *framing;
-    if (!shared_.peers.host_allowed(framing_.host))
+    if (!shared().peers.host_allowed(framing_.host))
         return Error(Errc::invalid_argument, "This server does not answer to that Host name.").reason("host_not_allowed");
     const auto id = head_.header("x-request-id");
     if (id && kept_request_id(*id))
         head_.request_id.assign(*id);
     else
         head_.request_id = new_id();
-    if (shared_.peers.trusts(address_))
-        head_.client_address = shared_.peers.client_address(address_, head_);
+    if (shared().peers.trusts(address_))
+        head_.client_address = shared().peers.client_address(address_, head_);
     else
         head_.client_address = address_text_;
     return {};
@@ -171,8 +170,7 @@ Task<Connection::Outcome> Connection::refuse(Error error)
 {
     const auto began = Steady::now();
     const auto bytes = head_bytes_.empty() ? link_->input() : std::string_view(head_bytes_);
-    auto response =
-        shared_.application.render_error({HeadGuard::path_of(bytes), HeadGuard::origin_of(bytes)}, error);
+    auto response = shared().application.render_error({HeadGuard::path_of(bytes), HeadGuard::origin_of(bytes)}, error);
     begin_exchange();
     head_.method = Method::get;
     head_.keep_alive = false;
@@ -180,7 +178,7 @@ Task<Connection::Outcome> Connection::refuse(Error error)
     framing_ = {};
     body_ = Body::none;
     const auto sent = co_await respond(std::move(response));
-    shared_.application.finished(nullptr, status_, Steady::now() - began);
+    shared().application.finished(nullptr, status_, Steady::now() - began);
     co_return sent ? Outcome::linger : Outcome::close;
 }
 
@@ -196,7 +194,7 @@ Task<Connection::Outcome> Connection::serve_one()
     std::exception_ptr thrown;
     in_handler_ = true;
     try {
-        co_await shared_.application.handle(*this);
+        co_await shared().application.handle(*this);
     } catch (...) {
         thrown = std::current_exception();
     }
@@ -211,14 +209,15 @@ Task<Connection::Outcome> Connection::serve_one()
 // The handler threw or forgot to answer; what goes wrong in here ends the connection.
 Task<void> Connection::answer_failure(std::exception_ptr thrown)
 {
-    shared_.logger.error("request handler failed", {{"request_id", head_.request_id},
-                                                    {"method", name_of(head_.method)},
-                                                    {"path", head_.path},
-                                                    {"what", thrown ? exception_text(thrown) : "ended without an answer"}});
+    shared().logger.error("request handler failed",
+                          {{"request_id", head_.request_id},
+                           {"method", name_of(head_.method)},
+                           {"path", head_.path},
+                           {"what", thrown ? exception_text(thrown) : "ended without an answer"}});
     if (answer_ != Answer::none)
         co_return;
-    auto response = shared_.application.render_error({head_.path, head_.header("origin").value_or("")},
-                                                     Error(Errc::internal, "Internal server error"));
+    auto response = shared().application.render_error({head_.path, head_.header("origin").value_or("")},
+                                                      Error(Errc::internal, "Internal server error"));
     std::exception_ptr failed;
     try {
         co_await respond(std::move(response));
@@ -229,7 +228,8 @@ Task<void> Connection::answer_failure(std::exception_ptr thrown)
         co_return;
     broken_ = true;
     if (!is_cancellation(failed))
-        shared_.logger.error("error answer failed", {{"request_id", head_.request_id}, {"what", exception_text(failed)}});
+        shared().logger.error("error answer failed",
+                              {{"request_id", head_.request_id}, {"what", exception_text(failed)}});
 }
 
 Connection::Outcome Connection::settle() const
@@ -242,14 +242,14 @@ Connection::Outcome Connection::settle() const
 void Connection::finish_exchange()
 {
     idle_since_ = Steady::now();
-    shared_.application.finished(&head_, status_, idle_since_ - began_);
+    shared().application.finished(&head_, status_, idle_since_ - began_);
     core_->exchanges.fetch_sub(1, std::memory_order_relaxed);
     link_->pin(false);
     if (body_raw_ > 0)
         link_->consume(body_raw_);
     large_body_.reset();
     if (budget_ > 0)
-        shared_.bodies.give_back(std::exchange(budget_, 0));
+        shared().bodies.give_back(std::exchange(budget_, 0));
 }
 
 }  // namespace dure::http

@@ -50,6 +50,10 @@ private:
     enum class Body { none, unread, reading, read };   // none: the request has no body
     enum class Outcome { next, linger, close };
 
+    // Not members: a connection with its control block is just a size class of the allocator.
+    Shared& shared() const { return *core_->shared; }
+    const ServerLimits& limits() const { return shared().options.limits; }
+
     Task<Outcome> serve_one();
     Task<Outcome> read_head();       // next: head_ is there; else a refusal was answered when one was due
     Task<Outcome> refuse(Error error);
@@ -83,14 +87,11 @@ private:
     bool bodiless_ = false;          // the stream answers a HEAD
 
     std::shared_ptr<Core> core_;
-    Shared& shared_;
-    const ServerLimits& limits_;
     boost::asio::ip::address address_;
     std::string address_text_;
     boost::asio::cancellation_signal cancel_;
     HeadGuard guard_;
     std::size_t requests_ = 0;
-    bool idle_ = false;
     Steady::time_point idle_since_;
 
     // Of the current exchange.
@@ -104,6 +105,7 @@ private:
     std::size_t body_raw_ = 0;       // bytes at the front of the input that the body still occupies
     std::unique_ptr<char[]> large_body_;
     std::size_t budget_ = 0;
+    bool idle_ = false;              // waits for its next request
     bool in_handler_ = false;
     bool cancelled_ = false;         // the handler was told to end
     bool close_after_ = false;

@@ -127,8 +127,8 @@ void Connection::begin_answer(const Response& head, Answer state)
     answer_ = state;
     status_ = head.status;
     const bool unread = body_ == Body::unread || body_ == Body::reading;
-    close_after_ = close_after_ || !head_.keep_alive || unread || requests_ >= limits_.requests_per_connection ||
-                   shared_.stopping.load(std::memory_order_relaxed);
+    close_after_ = close_after_ || !head_.keep_alive || unread || requests_ >= limits().requests_per_connection ||
+                   shared().stopping.load(std::memory_order_relaxed);
 }
 
 // Mostly all of it goes at once, and nobody waits. False: the client is gone.
@@ -198,7 +198,7 @@ Task<Result<void>> Connection::start_stream(Response head)
         out_.append("Transfer-Encoding: chunked\r\n");
     out_.append(close_after_ ? "Connection: close\r\n\r\n" : "\r\n");
     head_pending_ = true;
-    link_->bound_output(limits_.stream_buffer);
+    link_->bound_output(limits().stream_buffer);
     if (broken_)
         co_return client_is_gone();
     co_return Result<void>();

@@ -37,9 +37,9 @@ Task<Result<std::string_view>> Connection::read_body(std::size_t limit)
     }
     Result<std::size_t> size = framing_.chunked ? 0 : *head_.content_length;
     if (framing_.chunked)
-        size = co_await read_chunked_body(limit, Steady::now() + limits_.body_total);
+        size = co_await read_chunked_body(limit, Steady::now() + limits().body_total);
     else if (link_->input().size() < *size)
-        size = co_await read_sized_body(*size, Steady::now() + limits_.body_total);
+        size = co_await read_sized_body(*size, Steady::now() + limits().body_total);
     else
         body_raw_ = *size;   // mostly it came with the head
     if (!size)
@@ -66,7 +66,7 @@ Result<void> Connection::make_body_room(std::size_t have, std::size_t missing)
 {
     const auto step = std::min(missing, std::max(have, first_room));
     if (const auto needed = have + step; needed > budget_) {
-        if (!shared_.bodies.take(needed - budget_))
+        if (!shared().bodies.take(needed - budget_))
             return Error(Errc::unavailable, "The server is busy with other uploads, try again shortly.")
                 .reason("bodies_in_memory")
                 .retry_after(std::chrono::seconds(1));
@@ -79,7 +79,7 @@ Result<void> Connection::make_body_room(std::size_t have, std::size_t missing)
 
 Task<Result<void>> Connection::await_body_bytes(Steady::time_point until)
 {
-    const auto idle_until = Steady::now() + limits_.body_idle;
+    const auto idle_until = Steady::now() + limits().body_idle;
     const auto event = co_await link_->wait_input(std::min(until, idle_until));
     if (event == Link::Event::timeout)
         co_return Error(Errc::request_timeout, "The request body did not arrive in time.");
@@ -102,11 +102,11 @@ Task<Result<std::size_t>> Connection::read_sized_body(std::size_t size, Steady::
 
 Task<Result<std::size_t>> Connection::read_chunked_body(std::size_t limit, Steady::time_point until)
 {
-    ChunkDecoder::Limits limits;
-    limits.line_bytes = limits_.chunk_line_bytes;
-    limits.trailer_bytes = limits_.trailer_bytes;
-    limits.overhead_bytes = limits_.chunk_overhead_bytes;
-    ChunkDecoder decoder(limits);
+    ChunkDecoder::Limits bounds;
+    bounds.line_bytes = limits().chunk_line_bytes;
+    bounds.trailer_bytes = limits().trailer_bytes;
+    bounds.overhead_bytes = limits().chunk_overhead_bytes;
+    ChunkDecoder decoder(bounds);
     std::size_t size = 0;   // of the body so far, at the front of the input
     std::size_t raw = 0;    // where what is not decoded yet begins
     for (;;) {

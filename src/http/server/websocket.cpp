@@ -230,7 +230,7 @@ Task<Result<std::unique_ptr<WebSocket>>> Connection::upgrade(std::string_view su
     for (const auto& field : head_.headers)
         request.insert(beast::string_view(field.name.data(), field.name.size()),
                        beast::string_view(field.value.data(), field.value.size()));
-    auto socket = std::make_unique<BeastWebSocket>(link_, limits_);
+    auto socket = std::make_unique<BeastWebSocket>(link_, limits());
     upgraded_ = true;
     answer_ = Answer::finished;
     status_ = 101;

@@ -58,7 +58,6 @@ private:
         std::unique_ptr<http::ResponseStream> response;
         std::optional<AnswerForm> form;   // of an answer that has to be checked
         Steady::time_point sent{};
-        Deadline deadline;
     };
     // Requests to one place are the same but for their bodies; one form for each key. An error: the settings have a header that
     // cannot be sent.
@@ -70,8 +69,16 @@ private:
     Repairs repairs_of(const Target& target);
     Task<Failure> failed_answer(http::ResponseStream& response, Deadline deadline, model::Usage& used) const;
     Task<MaybeFailure> streamed(Answering& answering, const Target& target, const Ask& ask, Reply& reply);
+    Task<MaybeFailure> whole_for_stream(StreamAttempt& attempt, http::ResponseStream& response, const Ask& ask,
+                                        Reply& reply);
     Task<MaybeFailure> whole(Answering& answering, const Ask& ask, Reply& reply);
     static MaybeFailure read(std::string_view body, const Answering& answering, const Ask& ask, Reply& reply);
+    // Of an attempt whose request went out then. A stream has timers of its own.
+    Deadline answer_deadline(const Ask& ask, Steady::time_point sent) const
+    {
+        return ask.stream ? ask.context.deadline
+                          : Deadline(std::min(ask.context.deadline.at(), sent + settings_.timeouts.total));
+    }
     Deadline attempt_deadline(const Ask& ask) const { return ask.context.deadline.sooner(settings_.timeouts.total); }
 
     const config::Provider settings_;
@@ -143,9 +150,7 @@ Task<MaybeFailure> OpenAiProvider::send(const Target& target, std::size_t key, c
     if (!form)
         co_return failure_of_send(form.error());
     into.sent = Steady::now();
-    if (!ask.stream)
-        into.deadline = Deadline(std::min(into.deadline.at(), into.sent + settings_.timeouts.total));
-    const auto call = call_of(body, into.deadline, streams, target.reasoning);
+    const auto call = call_of(body, answer_deadline(ask, into.sent), streams, target.reasoning);
     const Reply::Wait waiting(reply, into.sent);
     auto sent = co_await client_.send(*form, call);
     if (!sent)
@@ -156,7 +161,7 @@ Task<MaybeFailure> OpenAiProvider::send(const Target& target, std::size_t key, c
 
 Task<MaybeFailure> OpenAiProvider::attempt(const Target& target, std::size_t key, const Ask& ask, Reply& reply)
 {
-    Answering answering{nullptr, std::nullopt, {}, ask.context.deadline};
+    Answering answering;
     if (auto failure = co_await send(target, key, ask, reply, answering))
         co_return failure;
     auto& response = *answering.response;
@@ -164,12 +169,11 @@ Task<MaybeFailure> OpenAiProvider::attempt(const Target& target, std::size_t key
     reply.completion.upstream_request_id =
         utf8_prefix(id.empty() ? response.header("x-generation-id") : id, 200);  // the latter: OpenRouter
     if (response.status() < 200 || response.status() > 299)
-        co_return co_await failed_answer(response, answering.deadline, reply.completion.usage);
-    if (ask.stream)
-        co_return co_await streamed(answering, target, ask, reply);
-    if (const auto body = response.whole_at_once(largest_answer))   // a short answer: nothing is waited for
-        co_return read(*body, answering, ask, reply);
-    co_return co_await whole(answering, ask, reply);
+        co_return co_await failed_answer(response, answer_deadline(ask, answering.sent), reply.completion.usage);
+    if (!ask.stream)
+        if (const auto body = response.whole_at_once(largest_answer))  // a short answer: nothing is waited for
+            co_return read(*body, answering, ask, reply);
+    co_return co_await (ask.stream ? streamed(answering, target, ask, reply) : whole(answering, ask, reply));
 }
 
 Task<Failure> OpenAiProvider::failed_answer(http::ResponseStream& response, Deadline deadline,
@@ -193,13 +197,8 @@ Task<MaybeFailure> OpenAiProvider::streamed(Answering& answering, const Target& 
         ask, reply,
         StreamTimers(settings_.timeouts, answering.sent, ask.context.deadline, !shown_as_it_comes, target.reasoning),
         nullptr, form);
-    if (is_type(response, "application/json")) {  // a stream was asked for, a whole answer came
-        const Reply::Wait waiting(reply);
-        const auto body = co_await response.read_all(largest_answer, attempt_deadline(ask), settings_.timeouts.byte_silence);
-        if (!body)
-            co_return failure_of_body(body.error());
-        co_return co_await attempt.run_whole(parse_whole(*body));
-    }
+    if (is_type(response, "application/json"))
+        co_return co_await whole_for_stream(attempt, response, ask, reply);
     if (!is_type(response, "text/event-stream") && !response.header("content-type").empty())
         co_return Failure(FailureClass::protocol, "");
     auto failure = co_await attempt.run(response);
@@ -210,10 +209,22 @@ Task<MaybeFailure> OpenAiProvider::streamed(Answering& answering, const Target& 
     co_return failure;
 }
 
+// A stream was asked for, a whole answer came. A coroutine of its own: the frame of a stream has no room for it.
+Task<MaybeFailure> OpenAiProvider::whole_for_stream(StreamAttempt& attempt, http::ResponseStream& response,
+                                                    const Ask& ask, Reply& reply)
+{
+    const Reply::Wait waiting(reply);
+    const auto body =
+        co_await response.read_all(largest_answer, attempt_deadline(ask), settings_.timeouts.byte_silence);
+    if (!body)
+        co_return failure_of_body(body.error());
+    co_return co_await attempt.run_whole(parse_whole(*body));
+}
+
 Task<MaybeFailure> OpenAiProvider::whole(Answering& answering, const Ask& ask, Reply& reply)
 {
     Reply::Wait waiting(reply);
-    const auto body = co_await answering.response->read_all(largest_answer, answering.deadline,
+    const auto body = co_await answering.response->read_all(largest_answer, answer_deadline(ask, answering.sent),
                                                             settings_.timeouts.byte_silence);
     waiting.end();
     if (!body)
