@@ -76,11 +76,8 @@ Result<void> Lane::enqueue(const std::shared_ptr<Waiter>& waiter)
         parked_.push_back(waiter);
         return {};
     }
-    // Replies come in the order of the commands: a request that has waited for one is not to wait for each of its others too.
-    if (overdue_ > 0) {
-        count_timeout();
-        return lanes::away("an earlier command waits for its answer still");
-    }
+    if (overdue_ > 0)
+        return refuse_behind_overdue();
     waiting_.push_back(waiter);
     link_->write(std::exchange(waiter->bytes, {}));
     return {};
@@ -180,8 +177,18 @@ void Lane::deliver(Reply reply)
     waiter->signal.notify();
 }
 
+// Replies come in the order of the commands: a request that has waited for one is not to wait for each of its others too. They count
+// as if one had waited behind the other: a core that is late itself has a burst of them before it reads the answer.
+Error Lane::refuse_behind_overdue()
+{
+    if (Steady::now() - timeout_at_ >= options_.command)
+        count_timeout();
+    return lanes::away("an earlier command waits for its answer still");
+}
+
 void Lane::count_timeout()
 {
+    timeout_at_ = Steady::now();
     if (ready_ && ++timeouts_ >= options_.failures)
         link_->close();   // serve() ends, and with it everything that waits
 }

@@ -45,6 +45,7 @@ private:
     Task<void> serve();
     void deliver(Reply reply);
     void count_timeout();
+    Error refuse_behind_overdue();
     void note_refusal(const std::string& text);
     static void end_all(Waiters& waiters);
     void count_failure(int failures);
@@ -63,6 +64,7 @@ private:
     std::size_t overdue_ = 0;          // of waiting_
     int failures_ = 0;                 // to connect, in a row
     int timeouts_ = 0;                 // of commands, in a row
+    Steady::time_point timeout_at_{};  // of the last one counted
     Signal pausing_;
     std::atomic<bool> circuit_open_{false};
     std::atomic<Steady::time_point> refused_at_{Steady::time_point::min()};
