@@ -50,6 +50,33 @@ std::optional<model::Role> role_of(std::string_view name)
     return std::nullopt;
 }
 
+// Histories of Ollama's form have an object in place of its JSON text, and calls without arguments.
+Result<std::string> arguments_of(const JsonView& function, const std::string& place)
+{
+    const auto arguments = function.find("arguments");
+    if (!arguments || arguments->kind() == JsonKind::null)
+        return std::string("{}");
+    if (arguments->kind() == JsonKind::object)
+        return std::string(arguments->raw());
+    if (arguments->kind() != JsonKind::string)
+        return wrong(place + ".arguments", "arguments must be a string with a JSON object.");
+    return arguments->string();
+}
+
+Result<model::ToolCall> tool_call_of(const JsonView& call, const std::string& place)
+{
+    const auto function = call.kind() == JsonKind::object ? call.find("function") : std::nullopt;
+    if (!function || function->kind() != JsonKind::object)
+        return wrong(place + ".function", "A tool call needs a function object.");
+    auto name = text_member(*function, "name");
+    if (name.empty())
+        return wrong(place + ".function.name", "A tool call needs the name of its function.");
+    auto arguments = arguments_of(*function, place + ".function");
+    if (!arguments)
+        return arguments.error();
+    return model::ToolCall{text_member(call, "id"), std::move(name), std::move(*arguments)};
+}
+
 Result<std::vector<model::ToolCall>> tool_calls_of(const JsonView& list, const std::string& place)
 {
     std::vector<model::ToolCall> calls;
@@ -57,14 +84,13 @@ Result<std::vector<model::ToolCall>> tool_calls_of(const JsonView& list, const s
     if (list.kind() != JsonKind::array)
         return wrong(place, "tool_calls must be an array.");
     list.for_each_element([&](const JsonView& call) {
-        const auto function = call.kind() == JsonKind::object ? call.find("function") : std::nullopt;
-        if (!function || function->kind() != JsonKind::object) {
-            if (!problem)
-                problem = wrong(place + "[" + std::to_string(calls.size()) + "].function",
-                                "A tool call needs a function object.");
+        if (problem)
             return;
-        }
-        calls.push_back({text_member(call, "id"), text_member(*function, "name"), text_member(*function, "arguments")});
+        auto read = tool_call_of(call, place + "[" + std::to_string(calls.size()) + "]");
+        if (read)
+            calls.push_back(std::move(*read));
+        else
+            problem = read.error();
     });
     if (problem)
         return *problem;
@@ -169,6 +195,32 @@ UserTurn newest_user_turn(std::span<const SentMessage> messages, std::string_vie
     return turn;
 }
 
+namespace {
+
+// Calls that came without an id get one, and results without one belong to the calls in their order: models that tell calls by
+// their ids would refuse the history.
+void join_calls_and_results(std::vector<model::Message>& messages)
+{
+    std::vector<std::string> open;  // of the last message with calls
+    for (std::size_t i = 0; i < messages.size(); ++i) {
+        auto& message = messages[i];
+        if (!message.tool_calls.empty())
+            open.clear();
+        for (auto& call : message.tool_calls) {
+            if (call.id.empty())
+                call.id = "call_" + std::to_string(i) + "_" + std::to_string(open.size());
+            open.push_back(call.id);
+        }
+        if (message.role != model::Role::tool || open.empty())
+            continue;
+        if (message.tool_call_id.empty())
+            message.tool_call_id = open.front();
+        std::erase(open, message.tool_call_id);
+    }
+}
+
+}  // namespace
+
 Result<std::vector<model::Message>> to_messages(const JsonView& messages)
 {
     std::vector<model::Message> list;
@@ -184,6 +236,7 @@ Result<std::vector<model::Message>> to_messages(const JsonView& messages)
     });
     if (problem)
         return *problem;
+    join_calls_and_results(list);
     return list;
 }
 

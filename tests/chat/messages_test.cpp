@@ -110,6 +110,28 @@ TEST(Messages, EveryFormThatOccursIsRead)
     EXPECT_EQ((*read)[4].role, model::Role::assistant);
 }
 
+TEST(Messages, CallsWithoutIdsOrWithArgumentsThatAreNoTextAreCompleted)
+{
+    const auto read = to_messages(JsonView(
+        R"([{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":{"x": "가"}}},{"id":"c7","function":{"name":"g"}},
+                                              {"id":"","function":{"name":"h","arguments":null}}]},
+            {"role":"tool","content":"1"},{"role":"tool","tool_call_id":"c7","content":"2"},{"role":"tool","content":"3"},
+            {"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":"{}"}}]},{"role":"tool","content":"4"}])"));
+    ASSERT_TRUE(read) << read.error().message();
+    const auto& calls = (*read)[0].tool_calls;
+    EXPECT_EQ(Json::parse(calls.at(0).arguments), (Json{{"x", "가"}}));
+    EXPECT_EQ(calls.at(1).arguments, "{}");
+    EXPECT_EQ(calls.at(2).arguments, "{}");
+    EXPECT_EQ(calls.at(1).id, "c7");
+    EXPECT_FALSE(calls.at(0).id.empty());
+    EXPECT_NE(calls.at(0).id, calls.at(2).id);
+    EXPECT_EQ((*read)[1].tool_call_id, calls.at(0).id);
+    EXPECT_EQ((*read)[2].tool_call_id, "c7");
+    EXPECT_EQ((*read)[3].tool_call_id, calls.at(2).id);
+    EXPECT_EQ((*read)[5].tool_call_id, (*read)[4].tool_calls.at(0).id);
+    EXPECT_NE((*read)[4].tool_calls.at(0).id, calls.at(0).id);
+}
+
 TEST(Messages, AProblemNamesItsPlace)
 {
     struct Case {
@@ -120,6 +142,10 @@ TEST(Messages, AProblemNamesItsPlace)
          {Case{R"([{"role":"king","content":"x"}])", "messages[0].role"},
           Case{R"([{"role":"user","content":"x"},{"role":"user","content":7}])", "messages[1].content"},
           Case{R"([{"role":"assistant","tool_calls":[{"id":"c"}]}])", "messages[0].tool_calls[0].function"},
+          Case{R"([{"role":"assistant","tool_calls":[{"id":"c","function":{}}]}])",
+               "messages[0].tool_calls[0].function.name"},
+          Case{R"([{"role":"assistant","tool_calls":[{"id":"c","function":{"name":"f","arguments":7}}]}])",
+               "messages[0].tool_calls[0].function.arguments"},
           Case{R"([{"role":"assistant","tool_calls":{}}])", "messages[0].tool_calls"}, Case{R"([3])", "messages[0]"}}) {
         const auto read = to_messages(JsonView(text));
         ASSERT_FALSE(read) << text;
