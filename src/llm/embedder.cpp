@@ -5,6 +5,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <cmath>
 
 #include "dure/llm/text_features.hpp"
@@ -49,6 +50,13 @@ Result<void> check_request(const model::EmbeddingRequest& request, std::int64_t 
     return {};
 }
 
+// A text of signs alone is like no other, which its zeros say; clients divide by the length of what they are given.
+void give_length(std::vector<float>& vector)
+{
+    if (std::all_of(vector.begin(), vector.end(), [](float value) { return value == 0; }))
+        vector.front() = 1;
+}
+
 }  // namespace
 
 std::vector<float> local_embedding(std::string_view text, std::size_t dimensions)
@@ -80,7 +88,7 @@ Task<Result<model::EmbeddingAnswer>> embed_locally(const model::EmbeddingRequest
             since_pause = 0;
         }
         since_pause += text.size();
-        answer.vectors.push_back(local_embedding(text, static_cast<std::size_t>(dimensions)));
+        give_length(answer.vectors.emplace_back(local_embedding(text, static_cast<std::size_t>(dimensions))));
         answer.usage.prompt_tokens += static_cast<std::int64_t>((text.size() + 3) / 4);
     }
     co_return answer;

@@ -94,6 +94,28 @@ TEST_F(LocalEmbeddings, AreServedInOrderWithUsage)
     });
 }
 
+TEST_F(LocalEmbeddings, HaveALengthAlsoWhereATextHasNoWords)
+{
+    EmbeddingRequest request;
+    request.model = "local";
+    request.input = {"!!!", " ", "두 낱말"};
+    on_core([&]() -> Task<void> {
+        for (const std::int64_t dimensions : {256, 1}) {
+            request.dimensions = dimensions;
+            const auto answer = co_await gateway().embed(request, context());
+            EXPECT_TRUE(answer.has_value());
+            if (!answer)
+                co_return;
+            for (const auto& vector : answer->vectors) {
+                double square = 0;
+                for (const auto value : vector)
+                    square += static_cast<double>(value) * value;
+                EXPECT_NEAR(square, 1.0, 1e-5) << dimensions;
+            }
+        }
+    });
+}
+
 // Goes to the end of the core's queue again and again.
 struct Turn {
     boost::asio::any_io_executor executor;
