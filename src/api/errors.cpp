@@ -86,6 +86,20 @@ void add_headers(http::Response& response, const Error& error)
     }
 }
 
+OrderedJson entry_of(const FieldProblem& problem)
+{
+    OrderedJson entry{{"loc", problem.location}, {"msg", problem.message}, {"type", problem.type}};
+    if (!problem.part)
+        return entry;
+    entry["code"] = problem.type;
+    entry["level"] = "error";
+    if (!problem.part->node_id.empty())
+        entry["node_id"] = problem.part->node_id;
+    if (!problem.part->edge_id.empty())
+        entry["edge_id"] = problem.part->edge_id;
+    return entry;
+}
+
 }  // namespace
 
 ErrorForm error_form_of(std::string_view path)
@@ -124,7 +138,7 @@ std::string problem_json(const Error& error, std::string_view request_id)
     if (!error.extra().problems.empty()) {
         auto& errors = body["errors"] = OrderedJson::array();
         for (const auto& problem : error.extra().problems)
-            errors.push_back({{"loc", problem.location}, {"msg", problem.message}, {"type", problem.type}});
+            errors.push_back(entry_of(problem));
     }
     if (!request_id.empty())
         body["request_id"] = request_id;

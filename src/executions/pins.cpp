@@ -43,7 +43,10 @@ Error unknown_subflow(const Wanted& wanted, const Error& cause)
     return Error(Errc::invalid_argument, message)
         .reason("flow_unknown")
         .param("flow")
-        .problem({{"nodes", wanted.node_id, "data", "config", "flow"}, message, "flow_unknown"});
+        .problem({{"nodes", wanted.node_id, "data", "config", "flow"},
+                  message,
+                  "flow_unknown",
+                  FieldProblem::Part{wanted.node_id, {}}});
 }
 
 Task<Result<RunnableFlow>> find_subflow(FlowSource& flows, const Caller& caller, const Wanted& wanted)

@@ -259,6 +259,26 @@ TEST_P(ExecutionRoutes, EveryWrongFieldIsNamedAtOnce)
               (Names{"group_by", "from", "to", "more"}));
 }
 
+// flow-format §9: the same entries as of a save.
+TEST_P(ExecutionRoutes, WhatKeepsAFlowFromRunningIsToldAsASaveTellsIt)
+{
+    auto flow = with_model();
+    flow["nodes"][1]["data"]["config"]["model"] = "no-such-model";
+    const auto unknown = execute(made(flow), {{"message", "x"}});
+    EXPECT_EQ(unknown.status, 422) << unknown.body;
+    const auto first = unknown.json().at("errors").at(0);
+    EXPECT_EQ(first.value("code", ""), "model_unknown") << first;
+    EXPECT_EQ(first.value("type", ""), "model_unknown") << first;
+    EXPECT_EQ(first.value("level", ""), "error") << first;
+    EXPECT_EQ(first.value("node_id", ""), "ask") << first;
+    EXPECT_FALSE(first.contains("edge_id")) << first;
+    const auto empty = execute(made(document("nothing", Json::array(), Json::array())), Json::object());
+    EXPECT_EQ(empty.status, 422) << empty.body;
+    const auto nothing = empty.json().at("errors").at(0);
+    EXPECT_EQ(nothing.value("code", ""), "start_missing") << nothing;
+    EXPECT_EQ(nothing.value("level", ""), "error") << nothing;
+}
+
 TEST_P(ExecutionRoutes, AnIdempotencyKeyStartsOnce)
 {
     const auto flow = made(greeting());

@@ -41,6 +41,13 @@ struct FieldProblem {
     std::vector<std::string> location;
     std::string message;
     std::string type;
+
+    // What of a flow's document the problem is about; either may be empty. The entry then has `code` and `level` as well (flow-format §9).
+    struct Part {
+        std::string node_id;
+        std::string edge_id;
+    };
+    std::optional<Part> part = {};
 };
 
 // What rarely comes with an error.

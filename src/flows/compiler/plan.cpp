@@ -15,7 +15,7 @@ Error cannot_run(const Node& node, std::string reason, std::string message)
 {
     const auto whole = "Node " + in_quotes(node.id) + " cannot run: " + std::move(message);
     return Error(Errc::invalid_argument, whole)
-        .problem({{"nodes", node.id}, whole, reason})
+        .problem({{"nodes", node.id}, whole, reason, FieldProblem::Part{node.id, {}}})
         .reason(std::move(reason))
         .param(node.id);
 }
@@ -482,7 +482,9 @@ Result<std::shared_ptr<const Stage>> plan_flow(const Document& document, const S
         return stage;
     if ((*stage)->entries.empty()) {
         const auto* why = "The flow has nothing to run: it needs a start node, or settings that draw one.";
-        return Error(Errc::invalid_argument, why).problem({{"nodes"}, why, "start_missing"}).reason("start_missing");
+        return Error(Errc::invalid_argument, why)
+            .problem({{"nodes"}, why, "start_missing", FieldProblem::Part{}})
+            .reason("start_missing");
     }
     return stage;
 }

@@ -90,7 +90,8 @@ Result<void> all_known(const Document& document, const References* known)
     const auto& first = problems.list().front();
     auto error = Error(Errc::invalid_argument, "The flow cannot run: " + first.message + ".").reason(first.code);
     for (const auto& one : problems.list())
-        static_cast<void>(std::move(error).problem({one.location, one.message, one.code}));
+        static_cast<void>(std::move(error).problem(
+            {one.location, one.message, one.code, FieldProblem::Part{one.node_id, one.edge_id}}));
     return error;
 }
 
