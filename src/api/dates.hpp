@@ -1,6 +1,7 @@
 // Points in time in query strings: RFC 3339 ("2026-11-21T02:15:00Z"), or a day ("2026-11-21", UTC).
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -22,7 +23,7 @@ inline Result<std::optional<UnixMillis>> read_time(const std::string& text, cons
         return point;
     if (text.size() == 10)
         if (const auto start = parse_rfc3339(text + "T00:00:00Z"))
-            return std::optional<UnixMillis>(*start + (day == DayMeans::its_end ? one_day : 0));
+            return std::min(*start + (day == DayMeans::its_end ? one_day : 0), last_rfc3339);
     const auto message = std::string(parameter) + " must be a time like 2026-11-21T02:15:00Z or a day like 2026-11-21";
     return Error(Errc::invalid_argument, message + ".")
         .param(parameter)

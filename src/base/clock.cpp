@@ -122,7 +122,9 @@ std::optional<UnixMillis> parse_rfc3339(std::string_view text)
         return std::nullopt;
     const auto point = sys_days{date} + hours{h} + minutes{mi} + seconds{s} + milliseconds{fraction} -
                        minutes{offset_minutes};
-    return duration_cast<milliseconds>(point.time_since_epoch()).count();
+    constexpr UnixMillis first_rfc3339 = -62'167'219'200'000;   // 0000-01-01T00:00:00Z
+    const UnixMillis time = duration_cast<milliseconds>(point.time_since_epoch()).count();
+    return time < first_rfc3339 || time > last_rfc3339 ? std::nullopt : std::optional(time);
 }
 
 void fill_random(void* target, std::size_t size)

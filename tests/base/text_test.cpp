@@ -67,6 +67,11 @@ TEST(Time, RoundTripsRfc3339)
     EXPECT_EQ(parse_rfc3339("2023-11-15T07:13:20.123+09:00"), 1700000000123);
     EXPECT_EQ(parse_rfc3339("2023-11-14"), std::nullopt);
     EXPECT_EQ(parse_rfc3339("2023-02-30T00:00:00Z"), std::nullopt);
+    EXPECT_EQ(rfc3339(last_rfc3339), "9999-12-31T23:59:59.999Z");
+    EXPECT_EQ(parse_rfc3339("9999-12-31T23:59:59.999Z"), last_rfc3339);
+    EXPECT_EQ(parse_rfc3339("9999-12-31T23:59:59-01:00"), std::nullopt);
+    EXPECT_EQ(rfc3339(*parse_rfc3339("0000-01-01T00:00:00Z")), "0000-01-01T00:00:00.000Z");
+    EXPECT_EQ(parse_rfc3339("0000-01-01T00:00:00+01:00"), std::nullopt);
 }
 
 TEST(Identity, IdsAreVersionSevenUniqueAndAscending)

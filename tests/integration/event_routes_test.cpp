@@ -175,6 +175,8 @@ TEST_P(EventRoutes, WrongQueriesAreRefusedByName)
         EXPECT_EQ(refused.status, 422) << target << refused.body;
         EXPECT_NE(refused.body.find(names), std::string::npos) << target << refused.body;
     }
+    EXPECT_EQ(ask(kim, "/api/usage?to=9999-12-31").json().value("to", ""), "9999-12-31T23:59:59.999Z")
+        << "the day behind it has no form";
 }
 
 TEST_P(EventRoutes, RefusedPermissionsAreOnRecordAndAFloodOfThemIsBounded)

@@ -31,7 +31,9 @@ public:
 
 // "2026-11-21T02:15:00.123Z"
 std::string rfc3339(UnixMillis time);
-// Accepts "…Z" and numeric offsets, with or without a fraction; empty on anything else.
+// The last one that has a form: 9999-12-31T23:59:59.999Z.
+inline constexpr UnixMillis last_rfc3339 = 253'402'300'799'999;
+// Accepts "…Z" and numeric offsets, with or without a fraction; empty on anything else, and where the offset leads out of the years 0 to 9999.
 std::optional<UnixMillis> parse_rfc3339(std::string_view text);
 
 // A UUIDv7 in its 36-character form; ascending within one process. Thread-safe.
