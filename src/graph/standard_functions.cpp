@@ -149,9 +149,12 @@ Result<RouteFunction> make_each(const Json& config)
     auto node = text_of(config, "node");
     if (!channel || !node)
         return (channel ? node : channel).error();
-    return RouteFunction([channel = *channel, node = *node](const State& state) -> Routes {
+    return RouteFunction([channel = *channel, node = *node](const State& state) -> Result<Routes> {
         Routes routes;
-        if (const auto* list = state.find(channel); list && list->is_array())
+        const auto* list = state.find(channel);
+        if (list && !list->is_array())
+            return Error(Errc::invalid_argument, "The channel '" + channel + "' holds no list.");
+        if (list)
             for (const auto& item : *list)
                 routes.emplace_back(Send(node, item));
         return routes;

@@ -30,6 +30,23 @@ TEST(JsonGraph, RunsMapReduceWithSends)
     EXPECT_EQ(result.output.at("log"), (Json{6}));
 }
 
+TEST(JsonGraph, ARouteOverWhatIsNoListFailsTheNode)
+{
+    const auto graph = from_json(R"({
+        "channels": {"items": {}, "log": {"reducer": "append"}},
+        "nodes": {"split": {"function": "write", "config": {"values": {"log": "split"}}},
+                  "add": {"function": "copy", "config": {"to": "log"}}},
+        "edges": [["START", "split"]],
+        "conditional_edges": [{"from": "split", "function": "each", "config": {"channel": "items", "node": "add"}}]})");
+    const auto result = run(graph, Json{{"items", 7}});
+    EXPECT_EQ(result.status, RunStatus::error);
+    ASSERT_TRUE(result.error);
+    EXPECT_EQ(result.error->reason(), "NODE_ERROR");
+    EXPECT_EQ(result.error->message(), "Node 'split' failed: The channel 'items' holds no list.");
+    EXPECT_EQ(result.output.at("log"), Json::array()) << "its update is dropped";
+    EXPECT_EQ(run(graph, Json{{"log", "i"}}).status, RunStatus::success) << "an absent one has no items";
+}
+
 TEST(JsonGraph, AsksRoutesByTheAnswerAndHoldsSubGraphs)
 {
     ThreadOf thread(from_json(R"({

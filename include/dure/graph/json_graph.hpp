@@ -42,7 +42,7 @@ private:
 //   go {to, values?}             a Command to a node or a list of them
 // Routes:
 //   by_value {channel}           the channel's value as text is the label; an absent one "absent"
-//   each {channel, node}         a Send to the node for each item of the channel's list
+//   each {channel, node}         a Send to the node for each item of the channel's list; nothing for an absent one, any other value is an error
 //   always {to}                  one node or a list
 FunctionRegistry standard_functions();
 

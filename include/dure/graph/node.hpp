@@ -64,6 +64,7 @@ private:
 
 using NodeFunction = std::function<Task<Result<Update>>(NodeContext&)>;
 // Sees the state with the update of its own node applied (E4). Returns labels when the edges declare some, else nodes.
-using RouteFunction = std::function<Routes(const State&)>;
+// Its error is the failure of the node (E5).
+using RouteFunction = std::function<Result<Routes>(const State&)>;
 
 }  // namespace dure::graph
