@@ -83,7 +83,8 @@ Task<bool> Loop::begin(const RunInput& input)
         co_return fail(Error(Errc::invalid_argument, "Going on from a checkpoint needs a checkpointer and a thread.")
                            .reason("MISSING_CHECKPOINTER"));
     if (keeper_.keeps()) {
-        auto loaded = co_await keeper_.load("", progress_, pending_);
+        const bool goes_on = named || run_.options.recovers || !input.fresh();
+        auto loaded = co_await keeper_.load("", progress_, pending_, goes_on);
         if (!loaded)
             co_return fail(loaded.error());
         head = keeper_.position().id;
@@ -196,13 +197,17 @@ Task<bool> Loop::follow_command(const Command& command, const std::string& head)
 Task<bool> Loop::take_answers(const Json& resume)
 {
     const auto open = open_interrupts(pending_);
+    const auto refuse = [&](Error error) {
+        end_.interrupts = open;   // they wait on (I6)
+        return fail(std::move(error));
+    };
     std::map<std::string, Json> answers;
     if (answers_by_id(resume))
         answers = resume.get<std::map<std::string, Json>>();
     else if (open.size() == 1)
         answers[open.front().id] = resume;
     else if (!run_.options.recovers)
-        co_return fail(ambiguous_resume(open));
+        co_return refuse(ambiguous_resume(open));
     Batch batch;
     for (const auto& [id, value] : answers) {
         run_.answered.insert(id);
@@ -211,7 +216,7 @@ Task<bool> Loop::take_answers(const Json& resume)
         if (one == open.end() && run_.options.recovers)
             continue;   // it was answered before the process died
         if (one == open.end())
-            co_return fail(no_such_interrupt(id));
+            co_return refuse(no_such_interrupt(id));
         auto data = Json::object();
         data["value"] = value;
         data["run"] = run_.result.run;

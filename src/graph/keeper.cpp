@@ -59,7 +59,8 @@ std::string ThreadKeeper::place(std::int64_t supersteps) const
     return stored() ? position_.id : "step " + std::to_string(supersteps);
 }
 
-Task<Result<bool>> ThreadKeeper::load(const std::string& id, Progress& into, std::vector<PendingWrite>& pending)
+Task<Result<bool>> ThreadKeeper::load(const std::string& id, Progress& into, std::vector<PendingWrite>& pending,
+                                      bool goes_on)
 {
     auto stored = co_await run_.options.checkpointer->load(run_.options.thread, ns_, id, true);
     if (!stored)
@@ -68,16 +69,16 @@ Task<Result<bool>> ThreadKeeper::load(const std::string& id, Progress& into, std
         co_return false;
     pending = std::move((*stored)->pending);
     has_pending_ = !pending.empty();
-    if (auto taken = take(std::move(**stored), into); !taken)
+    if (auto taken = take(std::move(**stored), into, goes_on); !taken)
         co_return taken.error();
     co_return true;
 }
 
-Result<void> ThreadKeeper::take(StoredCheckpoint stored, Progress& into)
+Result<void> ThreadKeeper::take(StoredCheckpoint stored, Progress& into, bool goes_on)
 {
     auto& checkpoint = stored.checkpoint;
     const auto missing_nodes = restore_frontier(definition_, checkpoint.frontier, into);
-    if (!missing_nodes.empty())
+    if (goes_on && !missing_nodes.empty())
         return mismatch(missing_nodes, "node");
     std::vector<std::string> missing_channels;
     for (const auto& [name, version] : checkpoint.versions)

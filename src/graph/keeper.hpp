@@ -24,10 +24,12 @@ public:
     // For task ids: the checkpoint, or the superstep of a run that keeps none.
     std::string place(std::int64_t supersteps) const;
 
-    // The head, or the named one. False: there is none. GRAPH_VERSION_MISMATCH (D11).
-    Task<Result<bool>> load(const std::string& id, Progress& into, std::vector<PendingWrite>& pending);
+    // The head, or the named one. False: there is none. GRAPH_VERSION_MISMATCH (D11). Not `goes_on`: for a new input, which drops what
+    // is next (I8): the graph need not have those nodes any more.
+    Task<Result<bool>> load(const std::string& id, Progress& into, std::vector<PendingWrite>& pending,
+                            bool goes_on = true);
     // Takes what a checkpoint held.
-    Result<void> take(StoredCheckpoint stored, Progress& into);
+    Result<void> take(StoredCheckpoint stored, Progress& into, bool goes_on = true);
 
     // Adds the next checkpoint. `changes` null: every channel is new (a first checkpoint). A frontier of its own: an input.
     void add(Source source, const Progress& progress, const Changes* changes, Json frontier, Batch& into);

@@ -12,7 +12,8 @@ struct LevelEnd {
     enum class Kind { none, success, interrupted, failed, to_parent };
     Kind kind = Kind::none;
     std::optional<Error> error;  // of failed
-    std::vector<OpenInterrupt> interrupts;  // of interrupted; none: a static stop (I1)
+    std::vector<OpenInterrupt>
+        interrupts;  // of interrupted; none: a static stop (I1). Of failed: those that a refused answer left open
     Update command;  // of to_parent (C4)
 };
 

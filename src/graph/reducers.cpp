@@ -96,12 +96,13 @@ Reducer container(std::string name, Json initial, Reducer::Check check_value, vo
     return reducer;
 }
 
-std::optional<std::string> id_of(const Json& message)
+// A text or a number; nothing for none and for an empty text.
+std::optional<Json> id_of(const Json& message)
 {
     const auto id = message.find("id");
-    if (id == message.end() || !id->is_string() || id->get_ref<const std::string&>().empty())
+    if (id == message.end() || !(id->is_string() || id->is_number()) || *id == "")
         return std::nullopt;
-    return id->get<std::string>();
+    return *id;
 }
 
 // Removing an id that is not there is no error: the wish is fulfilled.
@@ -110,7 +111,7 @@ void put_message(Json& messages, const Json& message)
     const auto id = id_of(message);
     const auto type = message.find("type");
     const bool removes = type != message.end() && *type == "remove";
-    if (removes && id == "__remove_all__") {
+    if (removes && id == Json("__remove_all__")) {
         messages.clear();
         return;
     }

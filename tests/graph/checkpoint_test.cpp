@@ -250,6 +250,8 @@ TEST(D11, AnotherGraphMayGoOnIfItHasWhatIsNext)
     const auto result = other.run(RunInput::nothing());
     EXPECT_EQ(reason(result), "GRAPH_VERSION_MISMATCH");
     EXPECT_NE(result.error->message().find("'q'"), std::string::npos);
+    EXPECT_EQ(log_text(other.run(log_of({"new"}))), "[p,new,p]") << "a new input drops what was next (I8)";
+    EXPECT_EQ(other.state().next, Lines{});
 }
 
 TEST(D11, AKeptResultThatLeadsToAMissingNodeIsNotExecutedAgain)

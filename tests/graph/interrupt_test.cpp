@@ -113,8 +113,12 @@ TEST(I5, WrongAnswersChangeNothing)
                                               " (node 'p'), " + open[1].id + " (node 'q').");
     ASSERT_EQ(ambiguous.error->extra().problems.size(), 2u);
     EXPECT_EQ(ambiguous.error->extra().problems[1].location, (Lines{"resume", open[1].id}));
+    ASSERT_EQ(ambiguous.interrupts.size(), 2u) << "they are open still (I6)";
+    EXPECT_EQ(ambiguous.interrupts[0].id, open[0].id);
     const std::string unknown(32, 'a');
-    EXPECT_EQ(reason(thread.resume(Json{{asked.interrupts[0].id, 1}, {unknown, 2}})), "UNKNOWN_INTERRUPT");
+    const auto strange = thread.resume(Json{{asked.interrupts[0].id, 1}, {unknown, 2}});
+    EXPECT_EQ(reason(strange), "UNKNOWN_INTERRUPT");
+    EXPECT_EQ(strange.interrupts.size(), 2u);
     const auto state = thread.state();
     EXPECT_EQ(state.next, (Lines{"p", "q"}));
     EXPECT_EQ(state.tasks[0].interrupts.size() + state.tasks[1].interrupts.size(), 2u);

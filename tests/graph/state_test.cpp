@@ -57,6 +57,8 @@ TEST(S3, EveryBuiltInReducerFoldsAsItsNameSays)
         {"messages", R"([[{"id":"1"},{"id":"2"}], {"type":"remove","id":"1"}, {"type":"remove","id":"9"}])",
          R"([{"id":"2"}])"},
         {"messages", R"([[{"id":"1"}], [{"type":"remove","id":"__remove_all__"},{"id":"3"}]])", R"([{"id":"3"}])"},
+        {"messages", R"([[{"id":1},{"id":"1"},{"id":""}], [{"id":1,"x":2},{"id":""}]])",
+         R"([{"id":1,"x":2},{"id":"1"},{"id":""},{"id":""}])"},
     };
     for (const auto& one : cases) {
         StateGraph graph;
