@@ -186,12 +186,12 @@ void Reader::read_subgraph(const std::string& name, const Json& node, NodeOption
     of.input_map = name_map(node, "input_map", where);
     of.output_map = name_map(node, "output_map", where);
     const auto persistence = node.contains("persistence") ? node.at("persistence") : Json("inherit");
-    if (persistence == "own")
+    if (persistence == "own" || persistence == true)   // true and false: the contract's words (G3)
         of.persistence = Persistence::own;
-    else if (persistence == "none")
+    else if (persistence == "none" || persistence == false)
         of.persistence = Persistence::none;
     else if (persistence != "inherit")
-        problem(where + ".persistence", "must be one of inherit, own, none");
+        problem(where + ".persistence", "must be one of inherit, own (true), none (false)");
     Reader inner(functions_, place_ + (place_.empty() ? "" : ".") + where + ".graph", depth_ + 1);
     auto compiled = inner.read(node.at("graph"));
     problems.insert(problems.end(), inner.problems.begin(), inner.problems.end());
@@ -206,9 +206,14 @@ void Reader::read_node(const std::string& name, const Json& node)
         problem(where, "must be an object");
         return;
     }
-    only_keys(node, where,
-              {"function", "config", "defer", "input", "destinations", "tags", "retry", "timeout_ms", "idle_timeout_ms",
-               "graph", "persistence", "input_map", "output_map"});
+    if (node.contains("graph"))
+        only_keys(node, where,
+                  {"graph", "persistence", "input_map", "output_map", "defer", "input", "destinations", "tags", "retry",
+                   "timeout_ms", "idle_timeout_ms"});
+    else
+        only_keys(
+            node, where,
+            {"function", "config", "defer", "input", "destinations", "tags", "retry", "timeout_ms", "idle_timeout_ms"});
     auto options = read_options(node, where);
     if (node.contains("graph"))
         return read_subgraph(name, node, std::move(options));

@@ -55,7 +55,7 @@ TEST(JsonGraph, AsksRoutesByTheAnswerAndHoldsSubGraphs)
                   "yes": {"graph": {"channels": {"log": {"reducer": "append"}},
                                     "nodes": {"w": {"function": "write", "config": {"values": {"log": "approved"}}}},
                                     "edges": [["START", "w"]]},
-                          "input_map": {"log": "none"}, "persistence": "none"},
+                          "input_map": {"log": "none"}, "persistence": false},
                   "no": {"function": "write", "config": {"values": {"log": "rejected"}}}},
         "edges": [["START", "ask"]],
         "conditional_edges": [{"from": "ask", "function": "by_value", "config": {"channel": "answer"},
@@ -91,18 +91,35 @@ TEST(JsonGraph, EveryProblemIsNamedAtOnce)
                   "f": {"function": "fail", "config": {"message": "m", "times": "two"}},
                   "g": {"function": "copy", "config": {"to": "b", "from": 5}},
                   "r": {"function": "copy", "config": {"to": "b"}, "retry": {"attempts": -1}, "defer": 1, "colour": "red"},
-                  "s": {"graph": {"nodes": {"t": 7}}}},
+                  "s": {"graph": {"nodes": {"t": 7}}, "function": "write"},
+                  "u": {"function": "write", "config": {"values": {}}, "persistence": true},
+                  "v": {"graph": {"nodes": {}}, "persistence": "nonsense"}},
         "edges": [["p"], [["p", 2], "q"]],
         "conditional_edges": [{"from": "p", "function": "dice"}, {"from": "p", "function": "each", "config": {}}],
         "output": [1], "extra": true})"),
                                     standard_functions());
     ASSERT_FALSE(wrong);
     EXPECT_EQ(wrong.error().reason(), "INVALID_GRAPH");
-    for (const auto* place :
-         {"channels.a.reducer", "channels.b.initial", "channels.c must", "nodes.p.function", "nodes.q.config",
-          "nodes.f.config", "nodes.g.config", "nodes.r.retry.attempts", "nodes.r.defer", "nodes.r.colour",
-          "nodes.s.graph.nodes.t", "edges[0]", "edges[1]", "conditional_edges[0].function",
-          "conditional_edges[1].config", "output must hold", "extra is no key"})
+    for (const auto* place : {"channels.a.reducer",
+                              "channels.b.initial",
+                              "channels.c must",
+                              "nodes.p.function",
+                              "nodes.q.config",
+                              "nodes.f.config",
+                              "nodes.g.config",
+                              "nodes.r.retry.attempts",
+                              "nodes.r.defer",
+                              "nodes.r.colour",
+                              "nodes.s.graph.nodes.t",
+                              "nodes.s.function",
+                              "nodes.u.persistence",
+                              "nodes.v.persistence",
+                              "edges[0]",
+                              "edges[1]",
+                              "conditional_edges[0].function",
+                              "conditional_edges[1].config",
+                              "output must hold",
+                              "extra is no key"})
         EXPECT_NE(wrong.error().message().find(place), std::string::npos) << place << " in " << wrong.error().message();
     EXPECT_FALSE(compile_json(Json(3), standard_functions()));
 }
