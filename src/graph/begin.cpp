@@ -23,19 +23,29 @@ bool answers_by_id(const Json& resume)
     });
 }
 
-// Questions of tasks without a result that have no answer yet; those of sub-graphs stand in their parents' rows.
-std::vector<OpenInterrupt> open_interrupts(const std::vector<PendingWrite>& pending)
+// Questions of tasks without a result that have no answer yet; those of sub-graphs stand in their parents' rows. In the
+// order of `tasks`, as the run that asked told them: rows stand in the order in which they came in.
+std::vector<OpenInterrupt> open_interrupts(const std::vector<PendingWrite>& pending,
+                                           const std::vector<std::string>& tasks)
 {
     const auto has = [&](const std::string& task, Kind kind, const std::string& key) {
         return std::any_of(pending.begin(), pending.end(), [&](const PendingWrite& write) {
             return write.task == task && write.kind == kind && write.key == key;
         });
     };
-    std::vector<OpenInterrupt> open;
+    std::vector<const PendingWrite*> questions;
     for (const auto& write : pending)
         if (write.kind == Kind::interrupt && !has(write.task, Kind::result, "") &&
             !has(write.task, Kind::answer, write.key))
-            open.push_back(interrupt_from(write.data));
+            questions.push_back(&write);
+    const auto place_of = [&](const PendingWrite* question) {
+        return std::pair(std::find(tasks.begin(), tasks.end(), question->task) - tasks.begin(), question);
+    };
+    std::sort(questions.begin(), questions.end(),
+              [&](const auto* a, const auto* b) { return place_of(a) < place_of(b); });
+    std::vector<OpenInterrupt> open;
+    for (const auto* question : questions)
+        open.push_back(interrupt_from(question->data));
     return open;
 }
 
@@ -196,7 +206,13 @@ Task<bool> Loop::follow_command(const Command& command, const std::string& head)
 // I5, I7: checked as a whole, then durable, before anything runs.
 Task<bool> Loop::take_answers(const Json& resume)
 {
-    const auto open = open_interrupts(pending_);
+    const auto& at = keeper_.position();
+    std::vector<std::string> tasks;
+    auto progress = progress_;   // planning changes it, and the superstep plans again
+    for (const auto& task : tasks_of(plan(definition_, progress)))
+        tasks.push_back(make_task_id(run_.options.thread, at.ns, at.id, definition_.nodes[task.plan.node].name, task.plan,
+                                     task.send_index));
+    const auto open = open_interrupts(pending_, tasks);
     const auto refuse = [&](Error error) {
         end_.interrupts = open;   // they wait on (I6)
         return fail(std::move(error));

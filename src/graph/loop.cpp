@@ -105,7 +105,7 @@ void Loop::stop_here()
 Task<void> Loop::supersteps()
 {
     while (true) {
-        prepare(plan(definition_, progress_));
+        tasks_ = tasks_of(plan(definition_, progress_));
         if (tasks_.empty())
             break;
         if (run_.options.drains && run_.options.drains->load(std::memory_order_relaxed)) {
@@ -125,24 +125,11 @@ Task<void> Loop::supersteps()
         if (!co_await superstep())
             co_return;
         if (stops_after && something_is_next()) {
-            prepare(plan(definition_, progress_));
+            tasks_ = tasks_of(plan(definition_, progress_));
             co_return stop_here();
         }
     }
     end_.kind = LevelEnd::Kind::success;
-}
-
-void Loop::prepare(std::vector<PlannedTask> planned)
-{
-    tasks_.clear();
-    tasks_.reserve(planned.size());
-    std::size_t sent = 0;
-    for (auto& plan : planned) {
-        auto& task = tasks_.emplace_back();
-        task.plan = std::move(plan);
-        if (task.plan.argument)
-            task.send_index = sent++;
-    }
 }
 
 // What pending writes say of a task: results are kept (F2), open questions wait (I6), answers and steps are at hand.

@@ -49,7 +49,6 @@ private:
 
     Task<void> supersteps();
     Task<bool> superstep();
-    void prepare(std::vector<PlannedTask> planned);
     Result<void> remember(SuperstepTask& task, const std::vector<const PendingWrite*>& writes);
     Task<bool> announce_kept(Superstep& superstep);
     Task<bool> finish_superstep(Superstep& superstep);

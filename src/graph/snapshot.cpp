@@ -12,18 +12,9 @@ namespace {
 
 using Kind = PendingWrite::Kind;
 
-std::vector<SuperstepTask> tasks_of(const Definition& definition, const Progress& progress)
+std::vector<SuperstepTask> next_tasks(const Definition& definition, Progress progress)
 {
-    auto copy = progress;
-    std::vector<SuperstepTask> tasks;
-    std::size_t sent = 0;
-    for (auto& plan_of_task : plan(definition, copy)) {
-        auto& task = tasks.emplace_back();
-        task.plan = std::move(plan_of_task);
-        if (task.plan.argument)
-            task.send_index = sent++;
-    }
-    return tasks;
+    return tasks_of(plan(definition, progress));
 }
 
 void add_pending(TaskSnapshot& shown, const PendingWrite& write, const std::vector<PendingWrite>& all)
@@ -57,7 +48,7 @@ Json stored_values(const Definition& definition, const State& state)
 void apply_pending(const Definition& definition, const Progress& progress, const std::vector<PendingWrite>& pending,
                    StateSnapshot& snapshot)
 {
-    const auto tasks = tasks_of(definition, progress);
+    const auto tasks = next_tasks(definition, progress);
     std::vector<FinishedTask> finished;
     snapshot.next.clear();
     for (std::size_t i = 0; i < tasks.size(); ++i) {
@@ -114,7 +105,7 @@ StateSnapshot snapshot_of(const Definition& definition, const std::string& threa
         snapshot.next.emplace_back(start);
         return snapshot;
     }
-    for (auto& task : tasks_of(definition, progress)) {
+    for (auto& task : next_tasks(definition, progress)) {
         TaskSnapshot shown;
         shown.node = definition.nodes[task.plan.node].name;
         shown.id = make_task_id(thread, checkpoint.ns, checkpoint.id, shown.node, task.plan, task.send_index);

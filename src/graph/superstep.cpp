@@ -32,6 +32,20 @@ const std::string& Superstep::id_of(SuperstepTask& task) const
     return task.id;
 }
 
+std::vector<SuperstepTask> tasks_of(std::vector<PlannedTask> planned)
+{
+    std::vector<SuperstepTask> tasks;
+    tasks.reserve(planned.size());
+    std::size_t sent = 0;
+    for (auto& plan : planned) {
+        auto& task = tasks.emplace_back();
+        task.plan = std::move(plan);
+        if (task.plan.argument)
+            task.send_index = sent++;
+    }
+    return tasks;
+}
+
 std::string make_task_id(const std::string& thread, const std::string& ns, const std::string& place,
                          const std::string& node, const PlannedTask& plan, std::size_t send_index)
 {

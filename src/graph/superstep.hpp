@@ -60,6 +60,9 @@ struct Superstep {
     PendingWrite pending(SuperstepTask& task, PendingWrite::Kind kind, std::string key, Json data) const;
 };
 
+// Sends are numbered in their order.
+std::vector<SuperstepTask> tasks_of(std::vector<PlannedTask> planned);
+
 // D5: the same over retries, resume and recovery.
 std::string make_task_id(const std::string& thread, const std::string& ns, const std::string& place,
                          const std::string& node, const PlannedTask& plan, std::size_t send_index);

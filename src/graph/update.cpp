@@ -27,13 +27,12 @@ Result<void> settle_open_superstep(const Definition& definition, const std::stri
                                    const std::vector<PendingWrite>& pending, Progress& progress)
 {
     std::vector<FinishedTask> finished;
-    std::size_t sent = 0;
-    for (const auto& planned : plan(definition, progress)) {
-        const auto index = planned.argument ? sent++ : 0;
-        const auto id = make_task_id(thread, at.ns, at.id, definition.nodes[planned.node].name, planned, index);
+    for (const auto& open : tasks_of(plan(definition, progress))) {
+        const auto& node = definition.nodes[open.plan.node].name;
+        const auto id = make_task_id(thread, at.ns, at.id, node, open.plan, open.send_index);
         for (const auto& write : pending)
             if (write.task == id && write.kind == PendingWrite::Kind::result) {
-                auto task = result_from(definition, planned.node, write.data);
+                auto task = result_from(definition, open.plan.node, write.data);
                 if (!task)
                     return task.error();
                 finished.push_back(std::move(*task));

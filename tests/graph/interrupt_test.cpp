@@ -128,6 +128,33 @@ TEST(I5, WrongAnswersChangeNothing)
     EXPECT_EQ(answered.error->message(), "No interrupt is open: there is nothing to answer.");
 }
 
+TEST(I6, AfterARefusedAnswerTheQuestionsStandInTheOrderOfTheirTasksWhicheverWasFirst)
+{
+    bool asked_by_q = false;
+    LogGraph graph{};
+    graph.add_node("p", [&](NodeContext& context) -> Task<Result<Update>> {
+        while (!asked_by_q)
+            co_await sleep_for(1ms);
+        co_return co_await asks("p", "a?")(context);
+    });
+    graph.add_node("q", [&](NodeContext& context) -> Task<Result<Update>> {
+        auto answer = co_await asks("q", "b?")(context);
+        asked_by_q = true;
+        co_return answer;
+    });
+    graph.add_edge(start, "p").add_edge(start, "q");
+    ThreadOf thread(compiled(graph));
+    const auto nodes = [](const RunResult& result) {
+        Lines names;
+        for (const auto& one : result.interrupts)
+            names.push_back(one.node);
+        return names;
+    };
+    EXPECT_EQ(nodes(thread.run(log_of({}))), (Lines{"p", "q"}));
+    EXPECT_EQ(nodes(thread.resume(1)), (Lines{"p", "q"}));
+    EXPECT_EQ(nodes(thread.resume(Json{{std::string(32, 'a'), 1}})), (Lines{"p", "q"}));
+}
+
 TEST(I5, OfManyOpenInterruptsTheFirstAreNamed)
 {
     LogGraph graph{};
