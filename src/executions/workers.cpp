@@ -22,6 +22,8 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr auto upkeep_interval = std::chrono::seconds(1);
+// A run parks at its last step and goes on by itself (threat-model §9); with a deadline (graph-semantics D10).
+constexpr auto longest_outage = std::chrono::minutes(10);
 
 // One runs::Worker on its core.
 struct CoreWorker {
@@ -48,6 +50,7 @@ struct Workers::State {
         each.crash_limit = std::numeric_limits<std::int64_t>::max();  // the body counts those that worked (D9)
         each.most_runs = std::max<std::size_t>(1, options.most_runs / count);
         each.claim_ahead = options.claim_ahead;
+        each.writer.give_up_after = longest_outage;
         each.extra_writes = [this](sql::Connection& c, const runs::WriteOfRun& what) {
             return recorder.write(c, what);
         };
