@@ -343,7 +343,7 @@ int serve(const config::Settings& settings, std::function<config::Loaded()> load
     SystemClock clock;
     metrics::Registry metrics;
     Cores cores(static_cast<std::size_t>(settings.server.threads));
-    auto sharing = make_sharing(settings, cores, clock, logger);
+    auto sharing = make_sharing(settings, *storage->database, cores, clock, logger);
     if (!sharing)
         return refuse(sharing.error());
 

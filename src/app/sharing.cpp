@@ -11,15 +11,17 @@ constexpr const char* revocation_channel = "dure:revocations";
 
 }  // namespace
 
-Result<Sharing> make_sharing(const config::Settings& settings, Cores& cores, const Clock& clock, Logger& logger)
+Result<Sharing> make_sharing(const config::Settings& settings, sql::Database& database, Cores& cores,
+                             const Clock& clock, Logger& logger)
 {
     Sharing sharing;
+    sharing.tickets =
+        database.dialect() == sql::Dialect::postgres ? auth::stored_tickets(database) : auth::in_process_tickets();
     if (settings.redis.url.empty()) {
         sharing.live_sessions = sessions::in_process_sessions(clock, settings.sessions.ttl);
         sharing.limiter = auth::in_process_limiter(clock);
         sharing.guesses = auth::in_process_guesses(clock, settings.limits);
         sharing.bus = events::in_process_bus();
-        sharing.tickets = auth::in_process_tickets();
         return sharing;
     }
     auto address = redis::parse_address(settings.redis.url.reveal());
@@ -37,7 +39,7 @@ Result<Sharing> make_sharing(const config::Settings& settings, Cores& cores, con
     sharing.limiter = auth::redis_limiter(*sharing.redis, clock);
     sharing.guesses = auth::redis_guesses(*sharing.redis, clock, settings.limits);
     sharing.bus = events::redis_bus(*sharing.redis);
-    sharing.tickets = auth::redis_tickets(*sharing.redis);
+    sharing.tickets = auth::redis_tickets(*sharing.redis, std::move(sharing.tickets));
     return sharing;
 }
 

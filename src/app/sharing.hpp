@@ -1,5 +1,5 @@
 // What replicas share: live sessions, rate limits, limits on guessing, events and revocations, through Redis when there is one, else in this
-// process.
+// process; tickets also through PostgreSQL.
 #pragma once
 
 #include <memory>
@@ -15,6 +15,7 @@
 #include "dure/model/spending.hpp"
 #include "dure/redis/client.hpp"
 #include "dure/sessions/live_sessions.hpp"
+#include "dure/sql/database.hpp"
 
 namespace dure::app {
 
@@ -28,7 +29,8 @@ struct Sharing {
 };
 
 // invalid_argument when redis.url is malformed. That Redis does not answer is no reason not to start.
-Result<Sharing> make_sharing(const config::Settings& settings, Cores& cores, const Clock& clock, Logger& logger);
+Result<Sharing> make_sharing(const config::Settings& settings, sql::Database& database, Cores& cores,
+                             const Clock& clock, Logger& logger);
 
 // Limits on tokens and cost. What they refer to outlives them.
 std::unique_ptr<model::Budget> make_budget(const Sharing& sharing, auth::BudgetParts parts);

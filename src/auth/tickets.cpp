@@ -9,6 +9,8 @@
 
 #include "dure/base/text.hpp"
 #include "dure/redis/client.hpp"
+#include "dure/sql/database.hpp"
+#include "dure/store/socket_tickets.hpp"
 
 namespace dure::auth {
 
@@ -128,9 +130,58 @@ private:
     std::unordered_map<std::string, Kept> kept_;
 };
 
-class Shared final : public Tickets {
+// Of what base64() wrote; anything else gives a text that does not unseal.
+std::string from_base64(const std::string& text)
+{
+    std::string bytes(text.size() / 4 * 3 + 3, '\0');
+    const auto size = EVP_DecodeBlock(bytes_of(bytes), bytes_of(text), static_cast<int>(text.size()));
+    if (size < 0)
+        return {};
+    const auto padding = text.size() - std::min(text.size(), text.find_last_not_of('=') + 1);
+    bytes.resize(static_cast<std::size_t>(size) - std::min<std::size_t>(padding, static_cast<std::size_t>(size)));
+    return bytes;
+}
+
+class Stored final : public Tickets {
 public:
-    Shared(redis::Client& redis, std::size_t most) : redis_(redis), own_(most) {}
+    Stored(sql::Database& database, std::size_t most) : database_(database), most_(static_cast<std::int64_t>(most)) {}
+
+    Task<Result<std::string>> issue(std::string credential) override
+    {
+        if (credential.size() > longest_credential)
+            co_return Error(Errc::invalid_argument, "The credential is too long.");
+        auto ticket = random_base62(ticket_characters);
+        const auto sealed = base64(seal(ticket, credential));
+        const auto kept = co_await database_.write([&](sql::Connection& c) {
+            return store::SocketTickets(c).keep(hex(sha256(ticket)), sealed, lifetime, most_);
+        });
+        if (!kept)
+            co_return kept.error();
+        if (!*kept)
+            co_return too_many_tickets();
+        co_return ticket;
+    }
+
+    Task<Result<std::string>> redeem(std::string ticket) override
+    {
+        const auto taken = co_await database_.write(
+            [&](sql::Connection& c) { return store::SocketTickets(c).take(hex(sha256(ticket))); });
+        if (!taken)
+            co_return taken.error();
+        if (!*taken)
+            co_return bad_ticket();
+        co_return unseal(ticket, from_base64(**taken));
+    }
+
+private:
+    sql::Database& database_;
+    const std::int64_t most_;
+};
+
+class InRedis final : public Tickets {
+public:
+    InRedis(redis::Client& redis, std::unique_ptr<Tickets> meanwhile) : redis_(redis), meanwhile_(std::move(meanwhile))
+    {}
 
     Task<Result<std::string>> issue(std::string credential) override
     {
@@ -141,36 +192,22 @@ public:
             {"SET", name_of_ticket(ticket), base64(seal(ticket, credential)), "EX", std::to_string(lifetime.count())});
         if (stored)
             co_return ticket;
-        co_return co_await own_.issue(std::move(credential));
+        co_return co_await meanwhile_->issue(std::move(credential));
     }
 
     Task<Result<std::string>> redeem(std::string ticket) override
     {
-        if (auto own = co_await own_.redeem(ticket); own)
-            co_return own;
         auto kept = co_await redis_.command({"GETDEL", name_of_ticket(ticket)});
-        if (!kept || kept->kind != redis::Reply::Kind::text)
-            co_return bad_ticket();
-        co_return unseal(ticket, from_base64(kept->text));
+        if (kept && kept->kind == redis::Reply::Kind::text)
+            co_return unseal(ticket, from_base64(kept->text));
+        co_return co_await meanwhile_->redeem(std::move(ticket));
     }
 
 private:
     static std::string name_of_ticket(const std::string& ticket) { return "dure:ticket:" + hex(sha256(ticket)); }
 
-    // Of what base64() wrote; anything else gives a text that does not unseal.
-    static std::string from_base64(const std::string& text)
-    {
-        std::string bytes(text.size() / 4 * 3 + 3, '\0');
-        const auto size = EVP_DecodeBlock(bytes_of(bytes), bytes_of(text), static_cast<int>(text.size()));
-        if (size < 0)
-            return {};
-        const auto padding = text.size() - std::min(text.size(), text.find_last_not_of('=') + 1);
-        bytes.resize(static_cast<std::size_t>(size) - std::min<std::size_t>(padding, static_cast<std::size_t>(size)));
-        return bytes;
-    }
-
     redis::Client& redis_;
-    InProcess own_;  // while Redis is away
+    const std::unique_ptr<Tickets> meanwhile_;
 };
 
 }  // namespace tickets
@@ -180,9 +217,14 @@ std::unique_ptr<Tickets> in_process_tickets(std::size_t most)
     return std::make_unique<tickets::InProcess>(most);
 }
 
-std::unique_ptr<Tickets> redis_tickets(redis::Client& redis, std::size_t most)
+std::unique_ptr<Tickets> stored_tickets(sql::Database& database, std::size_t most)
 {
-    return std::make_unique<tickets::Shared>(redis, most);
+    return std::make_unique<tickets::Stored>(database, most);
+}
+
+std::unique_ptr<Tickets> redis_tickets(redis::Client& redis, std::unique_ptr<Tickets> meanwhile)
+{
+    return std::make_unique<tickets::InRedis>(redis, std::move(meanwhile));
 }
 
 }  // namespace dure::auth

@@ -3,6 +3,9 @@
 
 #include "dure/base/log.hpp"
 #include "dure/redis/client.hpp"
+#include "dure/sql/migrator.hpp"
+#include "dure/store/migrations.hpp"
+#include "support/databases.hpp"
 #include "support/redis_process.hpp"
 #include "support/run_on_core.hpp"
 #include "support/run_task.hpp"
@@ -45,15 +48,40 @@ TEST(Tickets, AreBoundedInNumberAndLength)
     });
 }
 
-TEST(Tickets, OfOneReplicaAreGoodOnAnotherAndRedisHoldsNoCredential)
+class SharedTickets : public testing::Test {
+protected:
+    SharedTickets() : database(test::open_or_throw(test::postgres_options(test::PostgresSchemas::make())))
+    {
+        if (!sql::migrate(*database, store::migrations(), 1))
+            throw std::runtime_error("migrate");
+        cores.start();
+    }
+    ~SharedTickets() override
+    {
+        cores.stop();
+        cores.join();
+    }
+    std::string stored() const
+    {
+        const auto rows =
+            database->run_now([](sql::Connection& c) { return c.query("SELECT id, sealed FROM socket_tickets"); });
+        std::string all;
+        for (const auto& row : rows.value())
+            all += row.text("id") + " " + row.text("sealed") + "\n";
+        return all;
+    }
+
+    Cores cores{1};
+    Logger log{{LogLevel::error, false, ""}};
+    std::unique_ptr<sql::Database> database;
+};
+
+TEST_F(SharedTickets, OfOneReplicaAreGoodOnAnotherAndRedisHoldsNoCredential)
 {
     test::RedisProcess server;
-    Cores cores(1);
-    Logger log({LogLevel::error, false, ""});
     redis::Client client(cores, redis::parse_address(server.url()).value(), log);
-    cores.start();
-    const auto here = redis_tickets(client);
-    const auto there = redis_tickets(client);
+    const auto here = redis_tickets(client, stored_tickets(*database));
+    const auto there = redis_tickets(client, stored_tickets(*database));
     test::run_on_core(cores, [&]() -> Task<void> {
         co_await is_good_once(*here, *there);
         const auto ticket = co_await here->issue("Bearer dk_secret");
@@ -65,12 +93,43 @@ TEST(Tickets, OfOneReplicaAreGoodOnAnotherAndRedisHoldsNoCredential)
         const auto kept = co_await client.command({"GET", keys->items[0].text});
         EXPECT_EQ(kept->text.find("dk_secret"), std::string::npos);
         EXPECT_LE((co_await client.command({"TTL", keys->items[0].text}))->integer, 30);
+        EXPECT_EQ(stored(), "") << "Redis had them all";
         server.kill();
-        const auto alone = co_await here->issue("Bearer dk_secret");
-        EXPECT_EQ((co_await here->redeem(*alone)).value(), "Bearer dk_secret");
+        co_await is_good_once(*here, *there);
     });
-    cores.stop();
-    cores.join();
+}
+
+TEST_F(SharedTickets, OfATimeWithoutRedisAreGoodWhenItIsBack)
+{
+    test::RedisProcess server;
+    redis::Client client(cores, redis::parse_address(server.url()).value(), log);
+    const auto alone = stored_tickets(*database);
+    const auto shared = redis_tickets(client, stored_tickets(*database));
+    test::run_on_core(cores, [&]() -> Task<void> { co_await is_good_once(*alone, *shared); });
+}
+
+TEST_F(SharedTickets, OfPostgresAreSealedAndEndAfterTheirTime)
+{
+    const auto here = stored_tickets(*database, 2);
+    const auto there = stored_tickets(*database, 2);
+    test::run_on_core(cores, [&]() -> Task<void> {
+        co_await is_good_once(*here, *there);
+        const auto old = co_await here->issue("Bearer dk_secret");
+        EXPECT_EQ(stored().find(*old), std::string::npos);
+        EXPECT_EQ(stored().find("dk_secret"), std::string::npos);
+        EXPECT_TRUE(co_await there->issue("b"));
+        EXPECT_EQ((co_await here->issue("c")).error().code(), Errc::unavailable) << "of both together";
+        EXPECT_EQ((co_await here->issue(std::string(9000, 'x'))).error().code(), Errc::invalid_argument);
+        const auto aged = co_await database->write([](sql::Connection& c) {
+            return c.execute("UPDATE socket_tickets SET expires_at = expires_at - $1", std::int64_t{30'000});
+        });
+        EXPECT_EQ(aged.value(), 2);
+        EXPECT_EQ((co_await there->redeem(*old)).error().reason(), "invalid_ticket");
+        const auto next = co_await here->issue("d");
+        EXPECT_TRUE(next) << "those whose time is over make room";
+        EXPECT_EQ((co_await there->redeem(*next)).value(), "d");
+        EXPECT_EQ(stored(), "");
+    });
 }
 
 }  // namespace dure::auth
