@@ -260,7 +260,7 @@ Task<bool> Loop::continue_from(bool named, const std::string& head)
         Batch batch;
         if (branch_of_its_own) {
             batch.drops.push_back(PendingDrop{keeper_.ns(), false, keeper_.position().id, {}, {}});
-        } else if (!frontier.contains("input")) {
+        } else {
             const Changes none;
             keeper_.add(Source::fork, progress_, &none, Json(frontier), batch);
         }
@@ -275,7 +275,7 @@ Task<bool> Loop::continue_from(bool named, const std::string& head)
     }
     if (keeper_.position().frontier.contains("input")) {
         const Json known = keeper_.position().frontier.at("input");
-        co_return co_await start_from(known, keeper_.position().id != head && named);
+        co_return co_await start_from(known, false);
     }
     co_return true;
 }

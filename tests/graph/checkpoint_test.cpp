@@ -135,6 +135,26 @@ TEST(K6, AForkAsksItsQuestionsAgainAndKeepsTheOldBranch)
     EXPECT_EQ(thread.run(RunInput::nothing(), unknown).error->code(), Errc::not_found);
 }
 
+TEST(K6, AForkOfTheCheckpointBeforeTheInputIsAForkToo)
+{
+    ThreadOf thread(chain());
+    thread.run(log_of({"i"}));
+    const auto first = thread.checkpoint_at(-1);
+    thread.modes = Mode::checkpoints;
+    thread.others.clear();
+    RunOptions options;
+    options.checkpoint = first;
+    EXPECT_EQ(log_text(thread.run(RunInput::nothing(), options)), "[i,p,q]");
+    EXPECT_EQ(thread.checkpoints(),
+              (Lines{"-1:input:START", "0:loop:p", "1:loop:q", "2:loop:-", "0:fork:START", "1:loop:p",
+                     "2:loop:q", "3:loop:-"}));
+    ASSERT_EQ(thread.others.size(), 4u);
+    EXPECT_EQ(thread.others[0].at("source"), "fork");
+    EXPECT_EQ(thread.others[0].at("parent"), first);
+    EXPECT_EQ(thread.others[0].at("next"), (Json{"__start__"}));
+    EXPECT_EQ(thread.others[1].at("parent"), thread.others[0].at("checkpoint"));
+}
+
 TEST(K8, LongAppendedChannelsAreReadBackFromDeltas)
 {
     LogGraph graph{};
