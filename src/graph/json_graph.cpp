@@ -89,7 +89,7 @@ std::map<std::string, std::string> Reader::name_map(const Json& object, const ch
     std::map<std::string, std::string> map;
     for (const auto& [from, to] : part(object, key, Json::value_t::object, where).items()) {
         if (to.is_string())
-            map[from] = node_name(to.get<std::string>());
+            map[from] = to.get<std::string>();
         else
             problem(where + "." + key + "." + from, "must be a text");
     }
@@ -277,10 +277,14 @@ void Reader::read_conditional(const Json& edges, const std::string& where)
     if (!made)
         return problem(where + ".config", made.error().message());
     const auto from = node_name(edges.at("from").get<std::string>());
-    if (edges.contains("labels"))
-        graph_.add_conditional_edges(from, std::move(*made), name_map(edges, "labels", where));
-    else
+    if (!edges.contains("labels")) {
         graph_.add_conditional_edges(from, std::move(*made));
+        return;
+    }
+    auto labels = name_map(edges, "labels", where);
+    for (auto& [label, target] : labels)
+        target = node_name(target);
+    graph_.add_conditional_edges(from, std::move(*made), std::move(labels));
 }
 
 std::optional<CompiledGraph> Reader::read(const Json& document)

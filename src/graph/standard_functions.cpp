@@ -1,4 +1,5 @@
 // The functions every JSON graph may name; see json_graph.hpp.
+#include <algorithm>
 #include <memory>
 
 #include "dure/base/timeout.hpp"
@@ -20,6 +21,18 @@ Result<std::string> text_of(const Json& config, const char* key)
     if (at == config.end() || !at->is_string() || at->get_ref<const std::string&>().empty())
         return bad_config(std::string("needs the text ") + key);
     return at->get<std::string>();
+}
+
+// The factory behind a look at the config's keys: one it does not know is a slip of the pen.
+template <typename Factory>
+auto with_keys(std::vector<std::string> known, Factory make)
+{
+    return [known = std::move(known), make](const Json& config) -> decltype(make(config)) {
+        for (const auto& [key, value] : config.items())
+            if (std::find(known.begin(), known.end(), key) == known.end())
+                return bad_config("has the unknown key " + key);
+        return make(config);
+    };
 }
 
 Json one_value(const std::string& channel, Json value)
@@ -174,13 +187,15 @@ Result<RouteFunction> make_always(const Json& config)
 FunctionRegistry standard_functions()
 {
     FunctionRegistry functions;
-    functions.add_node("write", make_write)
-        .add_node("copy", make_copy)
-        .add_node("ask", make_ask)
-        .add_node("wait", make_wait)
-        .add_node("fail", make_fail)
-        .add_node("go", make_go);
-    functions.add_route("by_value", make_by_value).add_route("each", make_each).add_route("always", make_always);
+    functions.add_node("write", with_keys({"values"}, make_write))
+        .add_node("copy", with_keys({"from", "to"}, make_copy))
+        .add_node("ask", with_keys({"question", "to"}, make_ask))
+        .add_node("wait", with_keys({"milliseconds"}, make_wait))
+        .add_node("fail", with_keys({"message", "times"}, make_fail))
+        .add_node("go", with_keys({"to", "values"}, make_go));
+    functions.add_route("by_value", with_keys({"channel"}, make_by_value))
+        .add_route("each", with_keys({"channel", "node"}, make_each))
+        .add_route("always", with_keys({"to"}, make_always));
     return functions;
 }
 

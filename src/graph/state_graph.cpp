@@ -26,10 +26,11 @@ struct DraftConditional {
     ConditionalEdges edges;
 };
 
+// The marks of an `updates` event stand where nodes' names do (T1).
 bool reserved(std::string_view name)
 {
     return name.empty() || name == start || name == end || name == "START" || name == "END" ||
-           name.find_first_of("|:") != std::string_view::npos;
+           name == "__interrupt__" || name == "__metadata__" || name.find_first_of("|:") != std::string_view::npos;
 }
 
 // What a checkpoint of this graph depends on (D11): names of channels with their reducers, of nodes, and edges.
@@ -76,6 +77,7 @@ struct StateGraph::Draft {
     void check_conditionals(std::vector<std::string>& found) const;
     void check_reachable(std::vector<std::string>& found) const;
     void check_channels(const CompileOptions& options, std::vector<std::string>& found) const;
+    void check_maps(std::vector<std::string>& found) const;
     std::set<std::string> successors(const std::string& node) const;
     Definition build(const CompileOptions& options) const;
     void build_edges(Definition& definition) const;
@@ -258,6 +260,35 @@ void StateGraph::Draft::check_channels(const CompileOptions& options, std::vecto
                 found.push_back("an interrupt names the unknown node '" + name + "'");
 }
 
+void StateGraph::Draft::check_maps(std::vector<std::string>& found) const
+{
+    for (const auto& [name, node] : nodes) {
+        if (!node.subgraph)
+            continue;
+        const auto& inner = *node.subgraph->graph.definition()->channel_names;
+        const auto check_inner = [&](const std::string& channel, const char* map) {
+            if (std::find(inner.begin(), inner.end(), channel) == inner.end())
+                found.push_back(std::string(map) + " of node '" + name + "' names the unknown channel '" + channel +
+                                "' of its sub-graph");
+        };
+        const auto check_own = [&](const std::string& channel, const char* map) {
+            if (channels.find(channel) == channels.end())
+                found.push_back(std::string(map) + " of node '" + name + "' names the unknown channel '" + channel +
+                                "'");
+        };
+        for (const auto& [into, from] : node.subgraph->input_map) {
+            check_inner(into, "the input map");
+            if (!from.empty())
+                check_own(from, "the input map");
+        }
+        for (const auto& [into, from] : node.subgraph->output_map) {
+            check_own(into, "the output map");
+            if (!from.empty())
+                check_inner(from, "the output map");
+        }
+    }
+}
+
 Definition StateGraph::Draft::build(const CompileOptions& options) const
 {
     Definition definition;
@@ -326,6 +357,7 @@ Result<CompiledGraph> StateGraph::compile(const CompileOptions& options) const
     draft_->check_conditionals(problems);
     draft_->check_reachable(problems);
     draft_->check_channels(options, problems);
+    draft_->check_maps(problems);
     if (problems.empty())
         return CompiledGraph(std::make_shared<const Definition>(draft_->build(options)));
     std::string text = "The graph is not valid: ";

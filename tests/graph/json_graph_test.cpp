@@ -55,7 +55,7 @@ TEST(JsonGraph, AsksRoutesByTheAnswerAndHoldsSubGraphs)
                   "yes": {"graph": {"channels": {"log": {"reducer": "append"}},
                                     "nodes": {"w": {"function": "write", "config": {"values": {"log": "approved"}}}},
                                     "edges": [["START", "w"]]},
-                          "input_map": {"log": "none"}, "persistence": false},
+                          "input_map": {"log": ""}, "persistence": false},
                   "no": {"function": "write", "config": {"values": {"log": "rejected"}}}},
         "edges": [["START", "ask"]],
         "conditional_edges": [{"from": "ask", "function": "by_value", "config": {"channel": "answer"},
@@ -90,12 +90,14 @@ TEST(JsonGraph, EveryProblemIsNamedAtOnce)
         "nodes": {"p": {"function": "nothing"}, "q": {"function": "write", "config": {}},
                   "f": {"function": "fail", "config": {"message": "m", "times": "two"}},
                   "g": {"function": "copy", "config": {"to": "b", "from": 5}},
+                  "h": {"function": "wait", "config": {"milliseconds": 1, "seconds": 1}},
                   "r": {"function": "copy", "config": {"to": "b"}, "retry": {"attempts": -1}, "defer": 1, "colour": "red"},
                   "s": {"graph": {"nodes": {"t": 7}}, "function": "write"},
                   "u": {"function": "write", "config": {"values": {}}, "persistence": true},
                   "v": {"graph": {"nodes": {}}, "persistence": "nonsense"}},
         "edges": [["p"], [["p", 2], "q"]],
-        "conditional_edges": [{"from": "p", "function": "dice"}, {"from": "p", "function": "each", "config": {}}],
+        "conditional_edges": [{"from": "p", "function": "dice"}, {"from": "p", "function": "each", "config": {}},
+                              {"from": "p", "function": "always", "config": {"to": "q", "node": "q"}}],
         "output": [1], "extra": true})"),
                                     standard_functions());
     ASSERT_FALSE(wrong);
@@ -107,6 +109,7 @@ TEST(JsonGraph, EveryProblemIsNamedAtOnce)
                               "nodes.q.config",
                               "nodes.f.config",
                               "nodes.g.config",
+                              "nodes.h.config has the unknown key seconds",
                               "nodes.r.retry.attempts",
                               "nodes.r.defer",
                               "nodes.r.colour",
@@ -118,6 +121,7 @@ TEST(JsonGraph, EveryProblemIsNamedAtOnce)
                               "edges[1]",
                               "conditional_edges[0].function",
                               "conditional_edges[1].config",
+                              "conditional_edges[2].config has the unknown key node",
                               "output must hold",
                               "extra is no key"})
         EXPECT_NE(wrong.error().message().find(place), std::string::npos) << place << " in " << wrong.error().message();
@@ -134,6 +138,19 @@ TEST(JsonGraph, WhatTheBuilderFindsIsSaidOnceWithItsPlace)
               "The graph is not valid: the graph has no entry.");
     EXPECT_EQ(said(R"({"nodes": {"s": {"graph": {"nodes": {}}}}, "edges": [["START", "s"]]})"),
               "The graph is not valid: nodes.s.graph the graph has no entry.");
+    EXPECT_EQ(said(R"({"channels": {"a": {}},
+                       "nodes": {"s": {"graph": {"channels": {"b": {}}, "edges": [["START", "t"]],
+                                                 "nodes": {"t": {"function": "write", "config": {"values": {}}}}},
+                                       "input_map": {"a": "a", "b": "c"}, "output_map": {"a": "a", "b": "b"}}},
+                       "edges": [["START", "s"]]})"),
+              "The graph is not valid: the input map of node 's' names the unknown channel 'a' of its sub-graph; "
+              "the input map of node 's' names the unknown channel 'c'; "
+              "the output map of node 's' names the unknown channel 'a' of its sub-graph; "
+              "the output map of node 's' names the unknown channel 'b'.");
+    for (const std::string mark : {"__interrupt__", "__metadata__", "START", "a|b"})
+        EXPECT_NE(said((R"({"nodes": {")" + mark + R"(": {"function": "write", "config": {"values": {}}}}})").c_str())
+                      .find("'" + mark + "' is a reserved name"),
+                  std::string::npos);
     EXPECT_EQ(said("3"), "The graph is not valid: it must be an object.");
 }
 

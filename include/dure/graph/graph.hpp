@@ -76,8 +76,9 @@ enum class Persistence { inherit, own, none };
 
 struct SubgraphOptions : NodeOptions {
     Persistence persistence = Persistence::inherit;
-    std::map<std::string, std::string> input_map = {};    // the sub-graph's channel → ours; empty: channels of the same name
-    std::map<std::string, std::string> output_map = {};   // ours → the sub-graph's channel; empty: channels of the same name
+    // An empty map joins the channels of the same name; "" in place of a channel gives nothing.
+    std::map<std::string, std::string> input_map = {};    // the sub-graph's channel → ours
+    std::map<std::string, std::string> output_map = {};   // ours → the sub-graph's channel
 };
 
 struct CompileOptions {

@@ -7,7 +7,7 @@
 //    "edges": [["START", "p"], [["a", "b"], "c"], ["c", "END"]],
 //    "conditional_edges": [{"from": "p", "function": "by_value", "config": {…}, "labels": {"yes": "q", "no": "END"}}],
 //    "input": [], "output": [], "interrupt_before": [], "interrupt_after": []}
-// A sub-graph's persistence is inherit, own (or true) or none (or false): graph-semantics G3.
+// A sub-graph's persistence is inherit, own (or true) or none (or false): graph-semantics G3. "" in a map gives nothing.
 #pragma once
 
 #include <functional>
