@@ -8,13 +8,14 @@ namespace dure::graph {
 
 namespace {
 
-constexpr std::array<std::pair<PendingWrite::Kind, std::string_view>, 6> pending_words{{
+constexpr std::array<std::pair<PendingWrite::Kind, std::string_view>, 7> pending_words{{
     {PendingWrite::Kind::result, "result"},
     {PendingWrite::Kind::error, "error"},
     {PendingWrite::Kind::interrupt, "interrupt"},
     {PendingWrite::Kind::answer, "answer"},
     {PendingWrite::Kind::step, "step"},
     {PendingWrite::Kind::handed, "handed"},
+    {PendingWrite::Kind::begun, "begun"},
 }};
 
 }  // namespace

@@ -158,6 +158,7 @@ Result<void> Loop::remember(SuperstepTask& task, const std::vector<const Pending
         case Kind::answer: answers[write->key] = &write->data.at("value"); break;
         case Kind::step: memory.steps[write->key] = write->data; break;
         case Kind::handed: memory.handed = error_from(write->data); break;
+        case Kind::begun: break;   // that there is a memory says it
         }
     }
     for (std::size_t k = 0; answers.contains(std::to_string(k)); ++k)

@@ -269,13 +269,16 @@ Task<Result<void>> tell_outcome(Superstep& superstep, SuperstepTask& task)
 void add_outcome(Superstep& superstep, SuperstepTask& task, Batch& into)
 {
     const bool passing = task.failure && (task.failure->reason() == "DRAINED" || task.failure->reason() == "CANCELLED");
-    if (task.stored || !superstep.keeper.keeps() || passing)
+    const bool begun = passing || (task.stage == Stage::ready && task.attempts > 0);
+    if (task.stored || !superstep.keeper.keeps())
         return;
     task.stored = true;
     if (task.finished) {
         into.pending.push_back(
             superstep.pending(task, PendingWrite::Kind::result, "",
                               result_json(superstep.definition, *task.finished, ResultFor::storage)));
+    } else if (begun) {
+        into.pending.push_back(superstep.pending(task, PendingWrite::Kind::begun, "", nullptr));
     } else if (task.failure) {
         into.pending.push_back(superstep.pending(task, PendingWrite::Kind::error, "", error_json(*task.failure)));
     } else if (!task.interrupts.empty()) {

@@ -181,6 +181,49 @@ TEST(T5, WhatARecoveryExecutesAgainIsMarkedAlsoWithoutATraceOfItsOwn)
     EXPECT_EQ(replayed, (std::map<std::string, bool>{{"q", true}, {"r", false}}));
 }
 
+TEST(T5, WhatWasCancelledWhileItRanIsMarkedWhenItRunsAgainAndWhatHadNotBegunIsNot)
+{
+    bool hangs = true;
+    LogGraph graph{"z"};
+    for (const auto* name : {"p", "q"})
+        graph.add_node(name, [&hangs, name](NodeContext&) -> Task<Result<Update>> {
+            if (hangs)
+                co_await sleep_for(60s);
+            co_return Update(entry("log", name));
+        });
+    graph.add_node("f", [&](NodeContext&) -> Task<Result<Update>> {
+        if (hangs) {
+            co_await sleep_for(1ms);   // p has begun then
+            co_return Error(Errc::invalid_argument, "no");
+        }
+        co_return Update(entry("log", "f"));
+    });
+    graph.add_edge(start, "f").add_edge(start, "p").add_edge(start, "q").add_edge({"f", "p", "q"}, "z");
+    for (const bool fails : {true, false}) {   // a sibling's failure, or the run's deadline
+        ThreadOf thread(compiled(graph), fails ? "failed" : "late");
+        thread.modes = Mode::tasks;
+        RunOptions options;
+        hangs = true;
+        options.max_concurrency = 2;
+        if (!fails) {
+            options.on_failure = OnFailure::finish;
+            options.deadline = Deadline::after(20ms);
+        }
+        EXPECT_EQ(reason(thread.run(log_of({}), options)), fails ? "NODE_ERROR" : "RUN_TIMEOUT");
+        const auto waiting = thread.state();
+        ASSERT_EQ(waiting.tasks.size(), 3U);
+        EXPECT_FALSE(waiting.tasks[1].error) << "a cancellation is no failure of the task";
+        hangs = false;
+        options.deadline = Deadline::never();
+        EXPECT_EQ(log_text(thread.run(Json(), options)), "[f,p,q,z]");
+        std::map<std::string, bool> replayed;
+        for (const auto& one : thread.others)
+            if (one.at("event") == "start")
+                replayed[one.at("name").get<std::string>()] = one.value("replayed", false);
+        EXPECT_EQ(replayed, (std::map<std::string, bool>{{"f", true}, {"p", true}, {"q", !fails}, {"z", false}}));
+    }
+}
+
 TEST(D6, AKeyForEachCallOutsideIsTheSameOverRetriesAndResumesAndDiffersBetweenTasks)
 {
     std::vector<std::string> keys;

@@ -49,7 +49,8 @@ struct Checkpoint {
 // Something durable about one task of an open superstep; unique by (namespace, checkpoint, task, kind, key), a second one
 // replaces the first.
 struct PendingWrite {
-    enum class Kind { result, error, interrupt, answer, step, handed };
+    // begun: cancelled while it ran, so that its next execution is known as one more (T5).
+    enum class Kind { result, error, interrupt, answer, step, handed, begun };
     std::string ns;
     std::string checkpoint;        // the one whose superstep is open
     std::string task;              // task id (D5)
