@@ -196,8 +196,8 @@ int print_outcome(const flows::CompiledFlow& flow, const graph::RunResult& resul
     auto error = result.error ? runs::error_json(*result.error, result.failures) : Json::object();
     if (result.error)
         error["message"] = flows::in_drawn_words(result.error->message());
-    if (!result.failures.empty())
-        error["node_id"] = flow.flow_node("", result.failures.front().node);
+    if (const auto node = error.find("node"); node != error.end())
+        error["node_id"] = flow.flow_node("", node->get<std::string>());
     print_line(Json{{"status", "failed"}, {"error", std::move(error)}});
     return run_failed;
 }

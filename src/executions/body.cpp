@@ -149,6 +149,8 @@ void name_nodes(Json& error, const RunState& state)
 {
     if (!state.telling.failed_node().empty())
         error["node_id"] = state.telling.failed_node();
+    else if (const auto node = error.find("node"); node != error.end() && !error.contains("failures"))
+        error["node_id"] = flows::drawn_id(node->get<std::string>());
     error.erase("node");
     if (const auto failures = error.find("failures"); failures != error.end())
         for (auto& failure : *failures) {

@@ -60,20 +60,31 @@ Gathered gather(const State& state, const std::vector<Write>& writes, Warnings& 
     return gathered;
 }
 
+// The nodes stand apart too: whoever shows the error points at them.
+Error of_nodes(Error error, const std::vector<std::string_view>& nodes)
+{
+    for (const auto node : nodes)
+        error = std::move(error).problem({{"nodes", std::string(node)}, error.message(), error.reason()});
+    return error;
+}
+
 Error concurrent(const std::string& channel, const std::vector<std::string_view>& nodes)
 {
     std::string names;
     for (const auto node : nodes)
         names += (names.empty() ? "" : ", ") + std::string(node);
-    return Error(Errc::internal,
-                 "Channel '" + channel + "' was written more than once in one superstep, by: " + names + ".")
-        .reason("INVALID_CONCURRENT_GRAPH_UPDATE");
+    return of_nodes(Error(Errc::internal,
+                          "Channel '" + channel + "' was written more than once in one superstep, by: " + names + ".")
+                        .reason("INVALID_CONCURRENT_GRAPH_UPDATE"),
+                    nodes);
 }
 
 Error unfit(const std::string& channel, std::string_view node, const std::string& problem)
 {
-    return Error(Errc::internal, "The update of '" + channel + "' by '" + std::string(node) + "' " + problem + ".")
-        .reason("INVALID_UPDATE");
+    return of_nodes(
+        Error(Errc::internal, "The update of '" + channel + "' by '" + std::string(node) + "' " + problem + ".")
+            .reason("INVALID_UPDATE"),
+        {node});
 }
 
 Result<void> check(const Reducer& reducer, const std::string& name, const ChannelWrites& channel)

@@ -301,8 +301,12 @@ Json error_json(const Error& error, const std::vector<graph::NodeFailure>& failu
 {
     Json json{{"code", error.reason().empty() ? std::string(name_of(error.code())) : error.reason()},
               {"message", error.message()}};
-    if (failures.empty())
+    if (failures.empty()) {   // of a superstep as a whole: the first of the nodes it blames
+        const auto& problems = error.extra().problems;
+        if (!problems.empty() && problems.front().location.size() == 2 && problems.front().location.front() == "nodes")
+            json["node"] = problems.front().location.back();
         return json;
+    }
     auto list = Json::array();
     for (const auto& failure : failures)
         list.push_back(Json{{"node", failure.node},

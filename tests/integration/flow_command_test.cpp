@@ -193,6 +193,7 @@ TEST_F(FlowRunCommand, BranchesThatSetTheSameValueAreNamedAsTheyWereDrawn)
     const auto error = lines(run({})).back().at("error");
     EXPECT_EQ(error.at("code"), "INVALID_CONCURRENT_GRAPH_UPDATE");
     EXPECT_EQ(error.at("message"), "State 'x' was set by several nodes at the same time: a, b.");
+    EXPECT_EQ(error.at("node_id"), "a");
 }
 
 TEST_F(FlowRunCommand, SubFlowsAreFilesOfTheFolder)

@@ -163,7 +163,7 @@ private:
         // Rounds end by the container's own bound; what runs inside of one counts on its own level (graph-semantics P6, G5).
         graph::SubgraphOptions body;
         body.counts = false;
-        body.input_map = {{"in", "in"}};   // rounds are sent with an input of their own
+        body.input_map = {{"in", ""}};   // rounds are sent with an input of their own
         body.output_map = {{graph_name('c', id), "done"}};
         body.timeouts.run = planned.policy.timeout;
         // A repeat goes on where the round failed (graph-semantics G5): what it has finished does not run again.
