@@ -123,6 +123,8 @@ void WriteBehind<Row>::stop(Deadline deadline)
 template <class Row>
 bool WriteBehind<Row>::is_stuck() const
 {
+    if (database_.is_away())
+        return true;
     const auto since = refused_since_.load(std::memory_order_relaxed);
     return since != Steady::time_point::max() && Steady::now() - since > options_.stuck_after;
 }

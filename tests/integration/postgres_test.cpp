@@ -129,6 +129,10 @@ TEST(OnPostgres, WithoutTheDatabaseStateIs503AndComesBackByItself)
         EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s);
     }
     EXPECT_EQ(fetch(server.port(), raw_request("GET", "/readyz")).status, 503);
+    const auto chat =
+        ask(server, "POST", "/v1/chat/completions", R"({"model":"mock","messages":[{"role":"user","content":"x"}]})");
+    EXPECT_EQ(chat.status, 503) << "nothing unrecorded is begun, also when nothing unrecorded waits yet: " << chat.body;
+    EXPECT_EQ(chat.json().at("error").at("code"), "usage_unavailable");
     EXPECT_TRUE(eventually([&] { return ask(server, "GET", "/v1/models").status == 503; }, 8s))
         << "who calls is looked up anew";
     EXPECT_EQ(ask(server, "GET", "/metrics").status, 200) << "now they are needed (threat-model §9)";

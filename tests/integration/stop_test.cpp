@@ -57,7 +57,19 @@ TEST_P(StopWithoutDatabase, EndsWithinItsDeadline)
     const bool freezes = GetParam();
     PostgresProcess database;
     Waiting waiting;
-    ServerProcess server(on_postgres(database.url(), waiting.configuration()));
+    ScriptedUpstream model;
+    model.handle([](const auto&) {
+        auto script = completion_script("fine");
+        script.insert(script.begin(), await_word());
+        return script;
+    });
+    ServerProcess server(on_postgres(
+        database.url(), waiting.configuration() + "[[providers]]\nname = \"up\"\nbase_url = \"" + model.base() +
+                            "/v1\"\n[[model]]\nid = \"scripted\"\ntargets = [\"up/scripted\"]\n"));
+    RawClient client(server.port());
+    client.send(raw_request("POST", "/v1/chat/completions", server.key(),
+                            R"({"model":"scripted","messages":[{"role":"user","content":"x"}]})"));
+    ASSERT_TRUE(model.wait_until([&] { return model.request_count() == 1; }));
     const auto begun = fetch(server.port(), raw_request("POST", waiting.flow_on(server), server.key(), "{}"));
     ASSERT_EQ(begun.status, 202) << begun.body;
     ASSERT_TRUE(waiting.is_asked());
@@ -66,10 +78,8 @@ TEST_P(StopWithoutDatabase, EndsWithinItsDeadline)
     else
         database.stop();
     // What is billed and cannot be written any more.
-    EXPECT_EQ(fetch(server.port(), raw_request("POST", "/v1/chat/completions", server.key(),
-                                               R"({"model":"mock","messages":[{"role":"user","content":"x"}]})"))
-                  .status,
-              200);
+    model.go_on();
+    EXPECT_EQ(client.read_answer().status, 200);
     const auto begin = std::chrono::steady_clock::now();
     EXPECT_EQ(server.terminate(), 0) << server.err();
     EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s + slack) << server.err();

@@ -8,6 +8,7 @@
 #include "dure/sql/migrator.hpp"
 #include "sql/postgres/address.hpp"
 #include "support/databases.hpp"
+#include "support/eventually.hpp"
 #include "support/tcp_proxy.hpp"
 
 namespace dure::sql {
@@ -413,6 +414,51 @@ TEST(PostgresOutage, ARestartUnderLoadLosesNothingAndIsOverInTime)
     EXPECT_GE(back, 1);
     EXPECT_LE(load.longest_refusal, 2s);
     expect_truth(*database, load);
+}
+
+TEST(PostgresOutage, IsKnownBeforeAnybodyAsksAndSoIsItsEnd)
+{
+    test::PostgresProcess server;
+    const auto database = test::open_or_throw(with_connections(test::postgres_options(server.url()), 4));
+    ASSERT_TRUE(database->run_now(make_items));
+    EXPECT_FALSE(database->is_away());
+    server.stop(SIGINT);
+    EXPECT_TRUE(test::eventually([&] { return database->is_away(); }));
+    server.start();
+    EXPECT_TRUE(test::eventually([&] { return !database->is_away(); }));
+    EXPECT_TRUE(database->run_now([](Connection& c) { return add_item(c, "a"); }));
+}
+
+TEST(PostgresOutage, IsNotWhatEndsOnlyTheConnectionsWhichAreMadeAnewBeforeAnybodyAsks)
+{
+    std::atomic<int> gone = 0;
+    const auto name = "ended_" + std::to_string(::getpid());
+    auto options =
+        test::postgres_options(test::PostgresSchemas::make() + "&application_name=" + name, {.connections = 3});
+    options.on_reachability = [&](bool reachable, std::string_view) { gone += reachable ? 0 : 1; };
+    const auto database = test::open_or_throw(std::move(options));
+    const auto processes = [&] {
+        std::set<std::int64_t> all;
+        const auto rows = database->run_now([&](Connection& c) {
+            return c.query("SELECT pid FROM pg_stat_activity WHERE application_name = $1 AND pid <> pg_backend_pid()",
+                           name);
+        });
+        for (const auto row : rows.value())
+            all.insert(row.integer(0));
+        return all;
+    };
+    ASSERT_TRUE(test::eventually([&] { return database->threads().idle == 3 && processes().size() >= 2; }));
+    const auto old = processes();
+    for (const auto process : old)
+        ASSERT_TRUE(
+            database->run_now([&](Connection& c) { return c.query("SELECT pg_terminate_backend($1)", process); }));
+    EXPECT_TRUE(test::eventually([&] {
+        auto now = processes();
+        std::erase_if(now, [&](auto process) { return old.contains(process); });
+        return now.size() >= 2;
+    }));
+    EXPECT_FALSE(database->is_away());
+    EXPECT_EQ(gone, 0);
 }
 
 TEST(PostgresOutage, AKilledServerProcessLosesNothingAcknowledged)

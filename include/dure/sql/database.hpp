@@ -111,6 +111,8 @@ public:
         std::size_t idle = 0;
     };
     virtual Threads threads() const = 0;
+    // There is no connection to its server, and none could be made: what is asked now waits, most likely in vain.
+    virtual bool is_away() const { return false; }
 
 protected:
     enum class Access { read, write };

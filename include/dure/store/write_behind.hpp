@@ -50,7 +50,7 @@ public:
     // the latest after stop_limit) is counted as dropped and logged. Not for a core.
     void stop(Deadline deadline = Deadline::never());
 
-    // The database has refused rows for so long that what comes now may be lost: no more than this should be begun.
+    // The database is away, or has refused rows for so long that what comes now may be lost: no more than this should be begun.
     bool is_stuck() const;
 
     std::size_t waiting() const;

@@ -56,6 +56,12 @@ PostgresConnection::open(const PostgresAddress& address, std::chrono::millisecon
     }
 }
 
+bool PostgresConnection::is_hung_up() const
+{
+    pollfd socket{session_.sock(), POLLRDHUP, 0};
+    return !session_.is_open() || ::poll(&socket, 1, 0) != 0;
+}
+
 Error PostgresConnection::fail(Error error)
 {
     failure_ = PostgresFailure{PostgresFailure::Kind::statement, error};

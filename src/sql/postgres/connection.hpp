@@ -44,6 +44,8 @@ public:
     bool has_failed() const { return failure_.has_value(); }
     // The first failure since it was last taken.
     std::optional<PostgresFailure> take_failure() { return std::exchange(failure_, std::nullopt); }
+    // The server has closed it. Not while another thread uses it.
+    bool is_hung_up() const;
     int server_process() const { return session_.backendpid(); }
     int server_version() const { return session_.server_version(); }
 

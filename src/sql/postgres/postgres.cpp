@@ -25,9 +25,9 @@ public:
         for (auto& thread : threads_)
             thread.join();
         // Left over when the server was away at the end.
-        for (auto left = pool_.queue.pop(1); !left.units.empty(); left = pool_.queue.pop(1)) {
-            left.units.front()->error = busy_error("the database was closed while its server was away");
-            finish(*left.units.front());
+        for (auto* left : pool_.queue.take_older(Steady::time_point::max())) {
+            left->error = busy_error("the database was closed while its server was away");
+            finish(*left);
         }
     }
 
@@ -59,10 +59,14 @@ public:
     Dialect dialect() const override { return Dialect::postgres; }
     std::size_t queued() const override { return pool_.queue.size(); }
     Threads threads() const override { return {threads_.size(), pool_.queue.idle()}; }
+    bool is_away() const override { return pool_.reachability.away(); }
 
 protected:
     Result<void> submit(Unit& unit, Access access) override
     {
+        // What waits now waits in vain: let whoever asks know at once.
+        if (pool_.reachability.away(pool_.options.queue_wait))
+            return busy_error("the database server has been away for longer than a unit may wait");
         unit.reads_only = access == Access::read;
         if (!pool_.queue.push(unit))
             return busy_error("database queue is full or closed");

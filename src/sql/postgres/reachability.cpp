@@ -32,6 +32,8 @@ void Reachability::reached()
         const std::lock_guard lock(guard_);
         news = !std::exchange(reachable_, true);
         ++successes_;
+        ++connections_;
+        note_away();
     }
     changed_.notify_all();
     if (news && report_)
@@ -44,9 +46,31 @@ void Reachability::missed(std::string_view detail)
     {
         const std::lock_guard lock(guard_);
         news = std::exchange(reachable_, false);
+        note_away();
     }
     if (news && report_)
         report_(false, detail);
+}
+
+void Reachability::lost()
+{
+    const std::lock_guard lock(guard_);
+    --connections_;
+    note_away();
+}
+
+bool Reachability::away(Steady::duration limit) const
+{
+    const auto since = away_since_.load(std::memory_order_relaxed);
+    return since != Steady::time_point::max() && Steady::now() - since >= limit;
+}
+
+void Reachability::note_away()
+{
+    if (reachable_ || connections_ > 0)
+        away_since_.store(Steady::time_point::max(), std::memory_order_relaxed);
+    else if (!away())
+        away_since_.store(Steady::now(), std::memory_order_relaxed);
 }
 
 bool Reachability::pause(int failures)

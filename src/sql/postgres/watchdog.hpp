@@ -1,7 +1,10 @@
 // Watchdog: ends waits for a server that does not answer. libpq waits on a socket without a limit of its own; whoever
 // waits arms the socket's limit, and when it passes the thread here shuts the socket down, which ends the wait as a
-// lost connection. The same thread calls the pool at every tick.
+// lost connection. The same thread calls the pool at every tick, and when the server has closed a connection nobody waits on: else a
+// server that goes away is noticed only by whoever asks it next.
 #pragma once
+
+#include <poll.h>
 
 #include <atomic>
 #include <condition_variable>
@@ -16,7 +19,8 @@ namespace dure::sql {
 
 class Watchdog {
 public:
-    explicit Watchdog(std::function<void()> on_tick);
+    // Both are called by its thread; on_hangup once for a connection.
+    Watchdog(std::function<void()> on_tick, std::function<void()> on_hangup);
     ~Watchdog();
 
     // One socket under watch as long as the object lives; gone before the descriptor is closed.
@@ -36,16 +40,21 @@ public:
         Watchdog& dog_;
         const int descriptor_;
         std::atomic<Steady::rep> limit_ = never;
+        bool hung_up_ = false;  // and was told
     };
 
 private:
     void work();
-    void look();
+    void end_late_waits();
+    // Whether a server has closed a connection since the last look.
+    bool find_hangups();
 
     const std::function<void()> on_tick_;
+    const std::function<void()> on_hangup_;
     std::mutex guard_;
     std::condition_variable stop_;
     std::vector<Watch*> watches_;
+    std::vector<pollfd> idle_;  // memory of find_hangups()
     bool stopping_ = false;
     std::thread thread_;
 };

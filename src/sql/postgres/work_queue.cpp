@@ -21,13 +21,17 @@ bool WorkQueue::push(Unit& unit)
     return true;
 }
 
-WorkQueue::Taken WorkQueue::pop(std::size_t together)
+WorkQueue::Taken WorkQueue::pop(std::size_t together, std::uint64_t& nudges)
 {
     std::unique_lock lock(guard_);
     ++idle_;
-    filled_.wait(lock, [this] { return closed_ || !alone_.empty() || may_share(); });
+    filled_.wait(lock, [&] { return closed_ || !alone_.empty() || may_share() || nudges != nudges_; });
     --idle_;
     Taken taken;
+    taken.nudged = !closed_ && nudges != nudges_;
+    nudges = nudges_;
+    if (taken.nudged)
+        return taken;
     taken.shares = may_share() && (alone_.empty() || shared_.front()->queued_at < alone_.front()->queued_at);
     auto& from = taken.shares ? shared_ : alone_;
     const auto count = static_cast<std::ptrdiff_t>(std::min(taken.shares ? together : 1, from.size()));
@@ -36,6 +40,15 @@ WorkQueue::Taken WorkQueue::pop(std::size_t together)
     if (taken.shares)
         ++sharing_;
     return taken;
+}
+
+void WorkQueue::nudge()
+{
+    {
+        const std::lock_guard lock(guard_);
+        ++nudges_;
+    }
+    filled_.notify_all();
 }
 
 void WorkQueue::done_sharing()

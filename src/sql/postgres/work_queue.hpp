@@ -21,9 +21,13 @@ public:
     struct Taken {
         std::vector<Unit*> units;
         bool shares = false;  // then the taker says done_sharing()
+        bool nudged = false;  // nothing was taken; look at your connection
     };
-    // Waits for work: the oldest unit, with it up to `together` shared writes if it is one. Empty when the queue is closed and drained.
-    Taken pop(std::size_t together);
+    // Waits for work: the oldest unit, with it up to `together` shared writes if it is one; or for a nudge(). `nudges`: those the taker
+    // has had. Empty and not nudged when the queue is closed and drained.
+    Taken pop(std::size_t together, std::uint64_t& nudges);
+    // Wakes all who wait, once.
+    void nudge();
     void done_sharing();
     // To the place of its age, for a unit that was taken and could not be run; also when the queue is full or closed.
     void put_back(Unit& unit);
@@ -46,6 +50,7 @@ private:
     Units alone_, shared_;
     std::size_t sharing_ = 0;
     std::size_t idle_ = 0;
+    std::uint64_t nudges_ = 0;
     bool closed_ = false;
 };
 

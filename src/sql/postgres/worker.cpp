@@ -70,7 +70,8 @@ void pause_before_attempt(int attempt)
 PostgresPool::PostgresPool(PostgresOptions given, PostgresAddress place)
     : options(std::move(given)), address(std::move(place)),
       queue(options.queue_limit, std::max<std::size_t>(1, options.connections / 2)),
-      reachability(options.on_reachability), watchdog([this] { finish_stale(queue, options.queue_wait); }),
+      reachability(options.on_reachability),
+      watchdog([this] { finish_stale(queue, options.queue_wait); }, [this] { queue.nudge(); }),
       outcomes(address, options.statement_timeout, watchdog)
 {}
 
@@ -79,7 +80,12 @@ PostgresWorker::PostgresWorker(PostgresPool& pool) : pool_(pool), group_limit_(l
 void PostgresWorker::work()
 {
     while (connection_ || connect()) {
-        auto taken = pool_.queue.pop(group_limit_);
+        auto taken = pool_.queue.pop(group_limit_, nudges_);
+        if (taken.nudged) {
+            if (connection_->is_hung_up())
+                connection_.reset();
+            continue;
+        }
         if (taken.units.empty())
             return;
         refuse_stale(taken.units, pool_.options.queue_wait);
@@ -162,10 +168,13 @@ bool PostgresWorker::commit_group(const std::vector<Unit*>& units)
 
 bool PostgresWorker::connect()
 {
+    if (std::exchange(was_connected_, false))
+        pool_.reachability.lost();
     for (int failures = 0; failures == 0 || pool_.reachability.pause(failures); ++failures) {
         auto opened = PostgresConnection::open(pool_.address, pool_.options.statement_timeout, pool_.watchdog);
         if (opened) {
             connection_ = std::move(*opened);
+            was_connected_ = true;
             pool_.outcomes.refresh();
             pool_.reachability.reached();
             return true;

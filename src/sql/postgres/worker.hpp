@@ -43,6 +43,7 @@ private:
         lost,  // rolled back, and the connection is gone
     };
 
+    // Until there is a connection; false: the pool was closed meanwhile.
     bool connect();
     void serve(Unit& unit);
     void serve_group(const std::vector<Unit*>& units);
@@ -63,6 +64,8 @@ private:
     std::unique_ptr<PostgresConnection> connection_;
     OutcomeLookup::Transaction transaction_;
     std::size_t group_limit_;
+    std::uint64_t nudges_ = 0;
+    bool was_connected_ = false;
 };
 
 }  // namespace dure::sql
