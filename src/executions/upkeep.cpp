@@ -65,7 +65,8 @@ Task<void> ExecutionService::State::wake_late_ones()
     const auto late =
         co_await parts.database.read_statement([now](sql::Connection& c) { return ExecutionRows(c).to_wake(now, upkeep_batch); });
     if (!late) {
-        parts.logger.warn("executions whose time is over could not be read", {{"cause", late.error().detail()}});
+        if (!parts.database.is_away())  // that was told once
+            parts.logger.warn("executions whose time is over could not be read", {{"cause", late.error().detail()}});
         co_return;
     }
     for (const auto& execution : *late)
@@ -125,7 +126,7 @@ Task<void> ExecutionService::State::forget_old_ones()
                 return removed.error();
         return gone->size();
     });
-    if (!forgotten)
+    if (!forgotten && !parts.database.is_away())
         parts.logger.warn("old executions could not be removed", {{"cause", forgotten.error().detail()}});
 }
 

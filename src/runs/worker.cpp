@@ -250,7 +250,8 @@ Task<void> Worker::claim_and_spawn()
         return claimed;
     });
     if (!taken) {
-        log_.warn("no runs could be claimed", {{"cause", taken.error().message() + " " + taken.error().detail()}});
+        if (!runs_.database().is_away())   // that was told once
+            log_.warn("no runs could be claimed", {{"cause", taken.error().message() + " " + taken.error().detail()}});
         co_return;
     }
     wakes_->left_some = taken->size() >= most;

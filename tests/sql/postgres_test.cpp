@@ -420,8 +420,7 @@ TEST(PostgresOutage, IsKnownBeforeAnybodyAsksAndSoIsItsEnd)
 {
     test::PostgresProcess server;
     const auto database = test::open_or_throw(with_connections(test::postgres_options(server.url()), 4));
-    ASSERT_TRUE(database->run_now(make_items));
-    EXPECT_FALSE(database->is_away());
+    ASSERT_TRUE(database->run_now(make_items) && !database->is_away());
     server.stop(SIGINT);
     EXPECT_TRUE(test::eventually([&] { return database->is_away(); }));
     server.start();
@@ -447,7 +446,7 @@ TEST(PostgresOutage, IsNotWhatEndsOnlyTheConnectionsWhichAreMadeAnewBeforeAnybod
             all.insert(row.integer(0));
         return all;
     };
-    ASSERT_TRUE(test::eventually([&] { return database->threads().idle == 3 && processes().size() >= 2; }));
+    ASSERT_TRUE(test::eventually([&] { return processes().size() >= 2; }));
     const auto old = processes();
     for (const auto process : old)
         ASSERT_TRUE(
