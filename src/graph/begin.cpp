@@ -4,6 +4,7 @@
 
 #include "graph/frontier.hpp"
 #include "graph/loop.hpp"
+#include "graph/snapshot.hpp"
 
 namespace dure::graph {
 namespace {
@@ -150,10 +151,13 @@ Task<bool> Loop::start_from(const Json& known, bool also_input)
 {
     pending_.clear();
     Batch batch;
+    std::optional<Json> input;
     if (keeper_.keeps() && also_input) {
         const Changes none;
         keeper_.add(Source::input, progress_, keeper_.stored() ? &none : nullptr,
                     Json{{"input", durable_values(definition_, known)}}, batch);
+        if (tells_checkpoints())
+            input = to_json(snapshot_of(definition_, run_.options.thread, keeper_.position(), progress_));
     }
     auto changes = accept_input(definition_, progress_, known, run_.result.warnings);
     if (!changes)
@@ -163,18 +167,28 @@ Task<bool> Loop::start_from(const Json& known, bool also_input)
     }
     if (!keeper_.keeps() && !run_.emitter.speaks())
         co_return true;
-    co_return co_await save_and_tell(std::move(batch));
+    co_return co_await save_and_tell(std::move(batch), std::move(input));
 }
 
-// A checkpoint and what is told of it, in the order that the sink needs.
-Task<bool> Loop::save_and_tell(Batch batch)
+// A checkpoint and what is told of it, in the order that the sink needs. `input`: the input's checkpoint before it, told.
+Task<bool> Loop::save_and_tell(Batch batch, std::optional<Json> input)
 {
     const bool tells_first = run_.emitter.holds_until_durable();
-    if (tells_first && !(co_await tell_values() && co_await tell_checkpoint()))
+    if (tells_first && !co_await tell_accepted(input))
         co_return false;
     if (auto saved = co_await run_.saver.save(std::move(batch)); !saved)
         co_return fail(saved.error());
-    co_return tells_first || (co_await tell_values() && co_await tell_checkpoint());
+    co_return tells_first || co_await tell_accepted(input);
+}
+
+Task<bool> Loop::tell_accepted(std::optional<Json>& input)
+{
+    if (input)
+        if (auto told = co_await run_.emitter.emit_with_debug(Mode::checkpoints, keeper_.ns(), keeper_.step() - 1,
+                                                              std::move(*input));
+            !told)
+            co_return fail(told.error());
+    co_return co_await tell_values() && co_await tell_checkpoint();
 }
 
 Task<bool> Loop::follow_command(const Command& command, const std::string& head)

@@ -362,9 +362,14 @@ Task<bool> Loop::tell_values()
     co_return told ? true : fail(told.error());
 }
 
+bool Loop::tells_checkpoints() const
+{
+    return keeper_.keeps() && run_.emitter.wants_or_debugs(Mode::checkpoints, keeper_.ns());
+}
+
 Task<bool> Loop::tell_checkpoint()
 {
-    if (!keeper_.keeps() || !run_.emitter.wants_or_debugs(Mode::checkpoints, keeper_.ns()))
+    if (!tells_checkpoints())
         co_return true;
     auto snapshot = snapshot_of(definition_, run_.options.thread, keeper_.position(), progress_);
     auto told =

@@ -54,10 +54,12 @@ private:
     Task<bool> finish_superstep(Superstep& superstep);
     Task<bool> leave_open(Superstep& superstep);
     Task<bool> discard(Superstep& superstep, const Error& error);
-    Task<bool> save_and_tell(Batch batch);
+    Task<bool> save_and_tell(Batch batch, std::optional<Json> input = {});
+    Task<bool> tell_accepted(std::optional<Json>& input);
     Task<bool> tell_superstep(Superstep& superstep, bool changed);
     Task<bool> tell_all(Superstep& superstep);
     Task<bool> tell_values();
+    bool tells_checkpoints() const;
     Task<bool> tell_checkpoint();
     Task<bool> run_within_step_timeout(Superstep& superstep);
     bool stops(const std::vector<bool>& compiled, const std::vector<std::string>& asked) const;

@@ -13,7 +13,7 @@
 namespace dure::graph {
 
 // values: the state; updates: {node: update}, {"__interrupt__": [{id, value}]}; messages: [chunk, metadata]; custom: what a node
-// says; tasks: {event: "start" | "end", id, name, …}; checkpoints: a StateSnapshot; debug: {type, step, timestamp, payload} of
+// says; tasks: {event: "start" | "end", id, name, …}; checkpoints: a StateSnapshot of each, the input's too; debug: {type, step, timestamp, payload} of
 // the last two.
 enum class Mode : unsigned { values = 1, updates = 2, messages = 4, custom = 8, tasks = 16, checkpoints = 32, debug = 64 };
 std::string_view name_of(Mode mode);
