@@ -10,6 +10,7 @@
 #include "api/last_event_id.hpp"
 #include "api/stream_places.hpp"
 #include "api/wrong_together.hpp"
+#include "dure/executions/service.hpp"
 #include "dure/http/sse.hpp"
 #include "dure/schema/fields.hpp"
 
@@ -44,7 +45,7 @@ Result<std::optional<std::int64_t>> start_of(const RequestContext& context, cons
 class EventStream {
 public:
     EventStream(const ApiParts& parts, RequestContext& context)
-        : heartbeat_(parts.settings.server.limits.sse_heartbeat), context_(context),
+        : parts_(parts), heartbeat_(parts.settings.server.limits.sse_heartbeat), context_(context),
           caller_(parts.authenticator, context)
     {}
 
@@ -71,8 +72,13 @@ public:
                 buffer.clear();
             }
             page = co_await follower.next(std::min(silent_until, caller_.next_look()));
-            if (!page)
-                break;
+            if (page) {
+                patience_.end();
+            } else {
+                if (!co_await patience_.wait_after(page.error()) || parts_.executions.closed())
+                    break;
+                page = std::vector<events::SharedEvent>();
+            }
         }
         co_return co_await context_.exchange().finish_stream();
     }
@@ -85,9 +91,11 @@ private:
         co_return now && now->may("events:read") == context_.principal().may("events:read");
     }
 
+    const ApiParts& parts_;
     const std::chrono::milliseconds heartbeat_;
     RequestContext& context_;
     CallerWatch caller_;
+    OutagePatience patience_;
 };
 
 }  // namespace event_stream

@@ -98,8 +98,14 @@ private:
                 co_return;
             const auto page =
                 co_await service.next_page(**reader, request_.execution_id, owner, Steady::now() + longest_silence);
-            if (!page)
-                co_return co_await socket_.close(going_away, "the log cannot be read now");
+            if (!page) {
+                if (!co_await patience_.wait_after(page.error()))
+                    co_return co_await socket_.close(going_away, "the log cannot be read now");
+                if (!co_await still_welcome(false) || co_await server_stops())
+                    co_return;
+                continue;
+            }
+            patience_.end();
             if (!co_await still_welcome(!page->events.empty() || page->at_rest))
                 co_return;
             for (const auto& event : page->events)
@@ -213,6 +219,7 @@ private:
     Signal sending_;
     bool busy_ = false;
     CallerWatch caller_;
+    OutagePatience patience_;
     TaskGroup sender_;
 };
 

@@ -67,8 +67,13 @@ public:
             }
             const auto page = co_await service.next_page(**reader, request_.execution_id, owner,
                                                          std::min(silent_until_, Steady::now() + longest_silence));
-            if (!page)
-                break;  // the database: the client comes back
+            if (!page) {
+                if (!co_await patience_.wait_after(page.error()) || service.closed() ||
+                    !co_await caller_.still_there(false))
+                    break;  // the client comes back
+                continue;
+            }
+            patience_.end();
             if (!co_await caller_.still_there(!page->events.empty() || page->at_rest))
                 break;
             for (const auto& event : page->events)
@@ -98,6 +103,7 @@ private:
     RequestContext& context_;
     const LogRequest request_;
     CallerWatch caller_;
+    OutagePatience patience_;
     std::string buffer_;
     Steady::time_point silent_until_ = Steady::now() + parts_.settings.server.limits.sse_heartbeat;
 };
