@@ -209,6 +209,21 @@ std::vector<Step> steps_before(std::vector<Step> steps, std::int64_t step,
     return steps;
 }
 
+// The fork goes on from what was patched, so the last visit of a patched node shows that.
+void show_patch(std::vector<Step>& steps, const Json& patch)
+{
+    const auto nodes = patch.is_object() ? patch.find("nodes") : patch.end();
+    if (nodes == patch.end())
+        return;
+    for (const auto& [id, output] : nodes->items()) {
+        const auto last = std::find_if(steps.rbegin(), steps.rend(), [&](const Step& step) {
+            return step.node_id == id && step.status == "succeeded";
+        });
+        if (last != steps.rend())
+            last->output = output;
+    }
+}
+
 // A beginning of its own: with the permissions of who makes it.
 flows::Rights rights_of_fork(const std::optional<flows::Rights>& kept, const Caller& caller)
 {
@@ -469,7 +484,8 @@ Task<Result<Execution>> ExecutionService::fork(std::string id, Caller caller, Fo
     auto fork = fork_of(*original, before->step, caller, *rights, state_->parts.clock.now());
     fork.webhook = request.webhook;
     const auto first = first_checkpoint(before->checkpoint, before->values, fork);
-    const auto taken_over = steps_before(*all_steps, before->step, before->under_way);
+    auto taken_over = steps_before(*all_steps, before->step, before->under_way);
+    show_patch(taken_over, request.patch);
     const auto started = co_await state_->store_fork(fork, first, taken_over, request.patch, caller.by);
     if (started)
         state_->parts.runs.announce(fork.id, false, fork.owner_id);

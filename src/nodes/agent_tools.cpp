@@ -50,6 +50,7 @@ void read_attached(const Json& attached, ConfigReader& reader, AgentTools& tools
     const auto list = attached.is_object() ? attached.find("tools") : attached.end();
     if (!attached.is_object() || list == attached.end() || !list->is_array())
         return;
+    std::map<std::string, Json> attached_with;
     for (const auto& entry : *list) {
         const auto& config = entry.at("config");
         auto name = name_in(config);
@@ -57,8 +58,13 @@ void read_attached(const Json& attached, ConfigReader& reader, AgentTools& tools
             reader.problem("tools", "has an attached node that names no tool");
             continue;
         }
-        if (const auto fixed = config.find("arguments"); fixed != config.end() && fixed->is_object() && !fixed->empty())
-            tools.rules.fixed[name] = *fixed;
+        const auto given = config.find("arguments");
+        const auto fixed = given != config.end() && given->is_object() && !given->empty() ? *given : Json();
+        if (const auto [first, is_new] = attached_with.emplace(name, fixed); !is_new && first->second != fixed)
+            reader.problem("tools",
+                           "has '" + name + "' attached with other arguments twice: the model could call only one");
+        if (!fixed.is_null())
+            tools.rules.fixed[name] = fixed;
         add_tool(tools, std::move(name));
     }
 }

@@ -167,8 +167,9 @@ std::optional<FieldValue> parse_value(const Field& field, const std::string& tex
         return FieldValue(text);
     }
     if (field.type == FieldType::boolean) {
-        if (text == "true" || text == "1" || text == "false" || text == "0")
-            return FieldValue(text == "true" || text == "1");
+        const auto word = ascii_lower(text);   // Python writes True
+        if (word == "true" || word == "1" || word == "false" || word == "0")
+            return FieldValue(word == "true" || word == "1");
         add(problems, path, "bool_parsing", "Input should be a valid boolean, unable to interpret input");
         return std::nullopt;
     }

@@ -345,5 +345,30 @@ TEST(Validation, ApprovalsNameToolsOfTheirAgent)
     EXPECT_EQ(faults(R"({"require_approval":["echo"]})", false), std::vector<std::string>{"0 field_range"});
 }
 
+// The model knows a tool by its name alone.
+TEST(Validation, AToolIsAttachedOnceUnlessItIsTheSameTwice)
+{
+    const auto faults = [](const std::string& first, const std::string& second) {
+        const auto edge = [](const std::string& tool) {
+            return R"({"id":"e)" + tool + R"(","source":")" + tool + R"(","target":"a","targetHandle":"tools"})";
+        };
+        const auto reading =
+            read_document(R"({"flow_type":"chatflow","name":"n","nodes":[)" + node("a", "agent", "{}") + "," +
+                          node("t", "tool", first) + "," + node("u", "tool", second) + R"(],"edges":[)" + edge("t") +
+                          "," + edge("u") + "]}");
+        Problems problems;
+        check_approvals(reading.document, problems);
+        std::string all;
+        for (const auto& one : problems.list())
+            all += one.node_id + " " + one.code + " ";
+        return all;
+    };
+    EXPECT_EQ(faults(R"({"tool":"echo","arguments":{"text":"one"}})", R"({"tool":"echo","arguments":{"text":"two"}})"),
+              "u field_range ");
+    EXPECT_EQ(faults(R"({"tool":"echo","arguments":{"text":"one"}})", R"({"tool":"echo"})"), "u field_range ");
+    EXPECT_EQ(faults(R"({"tool":"echo","arguments":{}})", R"({"tool":"echo"})"), "");
+    EXPECT_EQ(faults(R"({"tool":"echo"})", R"({"tool":"sum"})"), "");
+}
+
 }  // namespace validation_test
 }  // namespace dure::flows

@@ -358,6 +358,7 @@ TEST_P(ExecutionRoutes, AForkRunsAgainFromAStepWithAPatch)
     EXPECT_EQ(done.at("output").at("text"), "다른!");
     EXPECT_EQ(done.at("forked_from"), id);
     EXPECT_EQ(done.at("steps").size(), 3u);
+    EXPECT_EQ(done.at("steps").at(1).at("output"), (Json{{"text", "다른"}})) << done;
     EXPECT_EQ(replayed(done.at("id").get<std::string>()), done);
     EXPECT_EQ(execution(id).at("output").at("text"), "안녕 a!");
 }

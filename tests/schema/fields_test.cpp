@@ -173,6 +173,10 @@ TEST(Fields, ReadQueries)
     EXPECT_EQ(order->heat, 1.5);
     EXPECT_TRUE(order->stream);
     EXPECT_THAT(order->tags, ElementsAre("x", "y"));
+    for (const auto* yes : {"True", "TRUE", "1"})
+        EXPECT_TRUE(order_fields().read_query({{"title", "t"}, {"stream", yes}})->stream) << yes;
+    for (const auto* no : {"False", "0"})
+        EXPECT_FALSE(order_fields().read_query({{"title", "t"}, {"stream", no}})->stream) << no;
 }
 
 TEST(Fields, ReportProblemsOfQueries)

@@ -1,5 +1,5 @@
-// check_approvals(): require_approval of an agent names tools that the agent has, its own and those attached to it. What is an expression
-// is known when it runs.
+// check_approvals(): require_approval of an agent names tools that the agent has, its own and those attached to it, and no tool is attached
+// to it twice with other arguments. What is an expression is known when it runs.
 #include "dure/flows/expression.hpp"
 #include "dure/flows/validation.hpp"
 #include "flows/document/fields.hpp"
@@ -45,11 +45,35 @@ bool tools_of(const Document& document, const Node& agent, std::set<std::string>
     return known;
 }
 
+// The model knows a tool by its name alone: of two with other arguments it could call one only.
+void check_arguments(const Document& document, const Node& agent, Problems& problems)
+{
+    std::map<std::string, OrderedJson> arguments;
+    for (const auto& edge : document.edges) {
+        const auto* tool =
+            edge.target == agent.id && edge.target_handle == "tools" ? document.find_node(edge.source) : nullptr;
+        const auto name = tool && !tool->disabled ? tool_name(tool->config) : std::nullopt;
+        if (!name)
+            continue;
+        const auto* given = member(tool->config, "arguments");
+        const auto fixed = given && !given->empty() ? *given : OrderedJson();
+        if (const auto [first, is_new] = arguments.emplace(*name, fixed); !is_new && first->second != fixed)
+            problems.add({"field_range",
+                          {"nodes", std::to_string(tool->index), "data", "config", "tool"},
+                          "is the tool " + in_quotes(*name) + ", which is attached to " + in_quotes(agent.id) +
+                              " with other arguments already; the agent could call only one of them",
+                          Level::error,
+                          tool->id});
+    }
+}
+
 }  // namespace
 
 void check_approvals(const Document& document, Problems& problems)
 {
     for (const auto& node : document.nodes) {
+        if (node.kind == "agent")
+            check_arguments(document, node, problems);
         const auto* list = member(node.config, "require_approval");
         std::set<std::string> names;
         if (node.kind != "agent" || !list || !list->is_array() || !tools_of(document, node, names))
