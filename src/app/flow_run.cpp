@@ -11,6 +11,7 @@
 #include "app/flow_file.hpp"
 #include "dure/auth/roles.hpp"
 #include "dure/flows/compiler.hpp"
+#include "dure/flows/evaluations.hpp"
 #include "dure/flows/inputs.hpp"
 #include "dure/graph/memory_checkpointer.hpp"
 #include "dure/nodes/services.hpp"
@@ -249,7 +250,9 @@ int run_flow(const config::Settings& settings, const FlowCommand& command)
     if (!answers)
         return run_refused(run_usage, answers.error());
     nodes::Services services(local_parts(**house, settings, clock));
+    flows::Evaluations evaluations(1);
     flows::FlowRun run{std::move(*facts), &services, &clock};
+    run.evaluations = &evaluations;
     FlowPrinter printer(*flow);
     graph::MemoryCheckpointer checkpointer;
     graph::RunOptions options;

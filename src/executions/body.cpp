@@ -23,7 +23,8 @@ namespace {
 // What a run of the graph refers to while it goes.
 struct RunState {
     RunState(Execution of, UsedByTask left_open, std::shared_ptr<const flows::CompiledFlow> compiled,
-             flows::NodeServices& services, const Clock& clock, std::function<void()> stop)
+             flows::NodeServices& services, flows::Evaluations& evaluations, const Clock& clock,
+             std::function<void()> stop)
         : execution(std::move(of)), flow(std::move(compiled)),
           budget(execution.limits, {execution.tokens, execution.cost_nano}), used_before(std::move(left_open)),
           metered(services, budget, stop), telling(*flow, clock, run.open)
@@ -41,6 +42,7 @@ struct RunState {
         run.facts = facts_of(execution);
         run.services = &metered;
         run.clock = &clock;
+        run.evaluations = &evaluations;
     }
 
     const Execution execution;
@@ -193,8 +195,8 @@ public:
         auto left_open = co_await used_by_open(*execution);
         if (!left_open)
             co_return is_outage(left_open.error()) ? co_await try_again_later() : failed(left_open.error());
-        RunState state(std::move(*execution), std::move(*left_open), std::move(*flow), parts_.services, all_.clock,
-                       [this] { control_.drain(); });
+        RunState state(std::move(*execution), std::move(*left_open), std::move(*flow), parts_.services,
+                       parts_.evaluations, all_.clock, [this] { control_.drain(); });
         auto ending = co_await run_graph(state);
         if (!goes_on(state, ending))
             for (auto& told : state.telling.cancelled())

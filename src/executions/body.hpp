@@ -4,6 +4,7 @@
 
 #include "dure/executions/service.hpp"
 #include "dure/flows/compiler.hpp"
+#include "dure/flows/evaluations.hpp"
 #include "dure/runs/worker.hpp"
 #include "executions/flow_cache.hpp"
 #include "executions/owner_places.hpp"
@@ -15,6 +16,7 @@ struct BodyParts {
     flows::NodeServices& services;
     FlowCache& cache;
     OwnerPlaces& places;
+    flows::Evaluations& evaluations;
 };
 
 // All of the parts outlive every run.

@@ -40,7 +40,8 @@ struct CoreWorker {
 
 struct Workers::State {
     State(ExecutionService& of, flows::NodeServices& nodes, events::Bus& bus, Cores& on, WorkersOptions given)
-        : service(of), cores(on), options(given), recorder(bus, of.parts().clock), woken(on.at(0).get_executor())
+        : service(of), cores(on), options(given), recorder(bus, of.parts().clock),
+          evaluations(std::max<std::size_t>(1, on.size() / 2)), woken(on.at(0).get_executor())
     {
         const auto& parts = service.parts();
         const auto count = options.workers == 0 ? cores.size() : options.workers;
@@ -57,7 +58,7 @@ struct Workers::State {
         each.write_moments.has_extra = Recorder::has_extra;
         each.write_moments.prepare = Recorder::prepare;
         each.write_moments.committed = [this](const runs::WriteOfRun& what) { recorder.committed(what); };
-        const auto body = execution_body({service, nodes, service.state_->cache, places});
+        const auto body = execution_body({service, nodes, service.state_->cache, places, evaluations});
         for (std::size_t i = 0; i < count; ++i)
             workers.push_back(
                 std::make_unique<CoreWorker>(parts.runs, cores.at(i % cores.size()), parts.logger, body, each));
@@ -89,6 +90,7 @@ struct Workers::State {
     const WorkersOptions options;
     Recorder recorder;
     OwnerPlaces places;
+    flows::Evaluations evaluations;  // half as many threads as cores: the cores have work too
     std::vector<std::unique_ptr<CoreWorker>> workers;
     std::atomic<bool> started{false};
     std::atomic<bool> stopping{false};

@@ -6,6 +6,8 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
+#include <thread>
 
 #include "dure/base/timeout.hpp"
 #include "dure/flows/compiler.hpp"
@@ -37,6 +39,10 @@ public:
     }
     std::optional<Json> variable(std::string_view, std::string_view name) override
     {
+        {
+            const std::lock_guard lock(guard);
+            looked_up_on.insert(std::this_thread::get_id());
+        }
         const auto found = variables.find(std::string(name));
         return found == variables.end() ? std::nullopt : std::optional(found->second);
     }
@@ -57,6 +63,7 @@ public:
 
     std::map<std::string, Answer> answers;
     std::map<std::string, Json> variables;
+    std::set<std::thread::id> looked_up_on;
     std::vector<Json> calls;
     int running = 0, most_running = 0;
     std::mutex guard;

@@ -29,6 +29,7 @@ Result<bool> held(const std::string& condition)
         ConditionGroup::compile(OrderedJson::parse(R"({"all":[)" + condition + "]}"), {"case"}, "node", problems);
     if (!group)
         return Error(Errc::internal, problems_json(problems).dump());
+    scope().work() = {};
     return group->holds(scope());
 }
 

@@ -38,6 +38,7 @@ Result<Json> evaluated(std::string_view text, Secrets secrets = Secrets::refused
     const auto parsed = Template::parse(text);
     if (!parsed)
         return parsed.error();
+    scope().work() = {};
     return parsed->evaluate(scope(), secrets, limits);
 }
 

@@ -29,6 +29,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         return 0;
     }
     static const FuzzScope scope;
+    scope.work() = {};
     const auto held = group->holds(scope);
     if (!held && held.error().reason().empty())
         std::abort();

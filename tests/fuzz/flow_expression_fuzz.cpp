@@ -29,6 +29,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         return 0;
     }
     static const FuzzScope scope;
+    scope.work() = {};
     const auto value = parsed->evaluate(scope, Secrets::refused, {65536});
     if (!value && value.error().reason().empty())
         std::abort();

@@ -77,6 +77,8 @@ public:
 };
 
 // What RunOptions::context of a flow's run points to.
+class Evaluations;
+
 struct FlowRun {
     RunFacts facts;
     NodeServices* services = nullptr;
@@ -85,6 +87,8 @@ struct FlowRun {
     // bound.
     std::function<Result<void>(std::size_t bytes)> hold = nullptr;
     OpenTasks open = {};
+    Evaluations* evaluations =
+        nullptr;  // for expressions over large values; null: they are evaluated where the run goes on
 };
 
 // Another flow a `subflow` node names, at the version this run is pinned to. Null: there is none.

@@ -13,6 +13,7 @@
 
 #include "dure/base/error.hpp"
 #include "dure/base/json.hpp"
+#include "dure/flows/evaluation_work.hpp"
 
 namespace dure::flows {
 
@@ -66,6 +67,11 @@ public:
     virtual ~Scope() = default;
     // `name` is empty for input, item and index, which are values themselves. Null: there is no such thing.
     virtual const Json* find(Root root, std::string_view name) const = 0;
+    // What is left to all expressions over this scope together.
+    EvaluationWork& work() const { return work_; }
+
+private:
+    mutable EvaluationWork work_;
 };
 
 enum class Secrets { refused, allowed };

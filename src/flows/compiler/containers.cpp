@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "dure/flows/inputs.hpp"
+#include "flows/compiler/evaluate_over.hpp"
 #include "flows/compiler/operations.hpp"
 
 namespace dure::flows {
@@ -428,31 +429,46 @@ graph::ErrorHandler body_error_handler(const PlannedNode& planned)
         };
 }
 
+namespace {
+
+// Of a round of a body: its value, and whether that was the last one.
+Result<Json> round_result(const Stage& stage, const RunScope& scope, const Json& value)
+{
+    auto done = Json::object();
+    done["value"] = value;
+    if (stage.result) {
+        auto result = stage.result->evaluate(scope);
+        if (!result)
+            return result.error();
+        done["value"] = std::move(result->at(0));
+    }
+    if (stage.until) {
+        const auto over = stage.until->holds(scope);
+        if (!over)
+            return over.error();
+        done["until"] = *over;
+    }
+    return done;
+}
+
+}  // namespace
+
 graph::NodeFunction closing_of(std::shared_ptr<const Stage> stage)
 {
     return [stage](graph::NodeContext& context) -> Task<Result<graph::Update>> {
         const auto& state = context.state();
+        auto& run = context.context<FlowRun>();
         auto done = Json::object();
         if (stage->kind == Stage::Kind::subflow) {
             done = flow_result(state.to_json());
         } else {
             const auto* leaves = state.find("leaf");
-            auto value = leaves && !leaves->empty() ? leaves->back().at("value") : Json();
-            RunScope scope(*stage, state, context.context<FlowRun>(), value);
-            if (stage->result) {
-                auto result = stage->result->evaluate(scope);
-                if (!result)
-                    co_return result.error();
-                done["value"] = std::move(result->at(0));
-            } else {
-                done["value"] = value;
-            }
-            if (stage->until) {
-                const auto over = stage->until->holds(scope);
-                if (!over)
-                    co_return over.error();
-                done["until"] = *over;
-            }
+            const auto value = leaves && !leaves->empty() ? leaves->back().at("value") : Json();
+            RunScope scope(*stage, state, run, value);
+            auto result = co_await evaluate_over(run, scope, [&] { return round_result(*stage, scope, value); });
+            if (!result)
+                co_return result.error();
+            done = std::move(*result);
             if (stage->kind == Stage::Kind::iteration)
                 done["index"] = state.at("index");
             auto variables = Json::object();
@@ -466,7 +482,7 @@ graph::NodeFunction closing_of(std::shared_ptr<const Stage> stage)
                     done[part] = *left;
         }
         // What a result of a round or a variable reads need not be anything that a node made.
-        if (auto held = held_by(context.context<FlowRun>(), done); !held)
+        if (auto held = held_by(run, done); !held)
             co_return held.error();
         auto values = Json::object();
         values["done"] = std::move(done);

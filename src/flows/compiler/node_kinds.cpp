@@ -192,6 +192,8 @@ Result<NodeOutcome> NodeRun::set_values()
         auto after = after_operation(known ? std::optional(*known) : std::nullopt, operation.op, value->at(0));
         if (!after)
             return after.error();
+        if (auto& work = scope_.work(); !work.step(cost_of(copying, *after, work.left())))
+            return too_much_work();
         if (auto added = changes.add(operation.root, operation.name, operation.op, value->at(0), *after); !added)
             return added.error();
         scope_.put(root, operation.name, std::move(*after));

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "flows/compiler/containers.hpp"
+#include "flows/compiler/evaluate_over.hpp"
 #include "flows/compiler/node_kinds.hpp"
 #include "flows/compiler/spending.hpp"
 
@@ -109,7 +110,7 @@ Task<Result<graph::Update>> NodeRun::attempt()
     if (auto ready = co_await prepare(); !ready)
         co_return ready.error();
     if (is_container(planned_)) {
-        auto config = evaluated(planned_.config);
+        const auto config = co_await whole_config();
         if (!config)
             co_return config.error();
         co_return begin_container(planned_, *config, input_, task_->began, context_.step());
@@ -133,7 +134,7 @@ Task<Result<void>> NodeRun::prepare()
             co_await context_.step("now", [this]() -> Task<Result<Json>> { co_return Json(run_.clock->now()); });
         if (!now)
             co_return now.error();
-        scope_.put(Root::step, "now", rfc3339(now->get<UnixMillis>()));
+        scope_.tell_now(rfc3339(now->get<UnixMillis>()));
     }
     co_return co_await look_for_crash();
 }
@@ -207,25 +208,30 @@ Task<Result<NodeOutcome>> NodeRun::outcome()
     if (kind == "reply")
         co_return co_await reply();
     if (kind == "condition")
-        co_return choose_case();
+        co_return co_await evaluate_over(run_, scope_, [this] { return choose_case(); });
     if (kind == "join")
         co_return merge_branches();
     if (kind == "set")
-        co_return set_values();
-    auto config = evaluated(planned_.config);
+        co_return co_await evaluate_over(run_, scope_, [this] { return set_values(); });
+    co_return co_await evaluate_over(run_, scope_, [this] { return shape(); });
+}
+
+Result<NodeOutcome> NodeRun::shape()
+{
+    const auto config = evaluated(planned_.config);
     if (!config)
-        co_return config.error();
+        return config.error();
     static const auto no_start = Json::object();
     const auto* start = context_.state().find("start");
-    co_return shaped(planned_, *config, input_, start ? *start : no_start);
+    return shaped(planned_, *config, input_, start ? *start : no_start);
 }
 
 Task<Result<NodeOutcome>> NodeRun::ask_world()
 {
-    auto config = evaluated(planned_.config);
+    auto config = co_await whole_config();
     if (!config)
         co_return config.error();
-    auto hung = attached();
+    auto hung = co_await evaluate_over(run_, scope_, [this] { return attached(); });
     if (!hung)
         co_return hung.error();
     if (!run_.services)
@@ -243,6 +249,11 @@ Task<Result<NodeOutcome>> NodeRun::ask_world()
     if (!planned_.cases_handle.empty())
         done.handles = {done.output.value(planned_.cases_handle, std::string("else"))};
     co_return done;
+}
+
+Task<Result<Json>> NodeRun::whole_config()
+{
+    return evaluate_over(run_, scope_, [this] { return evaluated(planned_.config); });
 }
 
 Result<Json> NodeRun::evaluated(const ConfigTemplate& config) const
@@ -284,7 +295,7 @@ Result<Json> NodeRun::attached_list(const std::vector<AttachedNode>& list) const
 
 Task<Result<NodeOutcome>> NodeRun::ask_person()
 {
-    auto config = evaluated(planned_.config);
+    const auto config = co_await whole_config();
     if (!config)
         co_return config.error();
     auto question = question_of(planned_, *config, run_.clock->now());
@@ -296,7 +307,7 @@ Task<Result<NodeOutcome>> NodeRun::ask_person()
 
 Task<Result<NodeOutcome>> NodeRun::reply()
 {
-    auto config = evaluated(planned_.config);
+    const auto config = co_await whole_config();
     if (!config)
         co_return config.error();
     const auto given = config->find("text");

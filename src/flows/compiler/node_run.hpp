@@ -33,6 +33,9 @@ private:
     Task<Result<NodeOutcome>> ask_world();
     Task<Result<NodeOutcome>> ask_person();
     Task<Result<NodeOutcome>> reply();
+    Task<Result<Json>> whole_config();
+    // These look at values only.
+    Result<NodeOutcome> shape();
     Result<NodeOutcome> choose_case();
     Result<NodeOutcome> merge_branches();
     Result<NodeOutcome> set_values();

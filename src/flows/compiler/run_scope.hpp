@@ -16,8 +16,16 @@ public:
     {}
 
     const Json* find(Root root, std::string_view name) const override;
+    // The time of this step; without it there is none.
+    void tell_now(std::string now) { now_ = std::move(now); }
     // From now on in place of what is there: what this node has changed itself.
     void put(Root root, const std::string& name, Json value) { known_[{root, name}] = keep(std::move(value)); }
+    // What was put and found: before the work begins again.
+    void forget()
+    {
+        known_.clear();
+        kept_.clear();
+    }
 
 private:
     const Json* keep(Json value) const
@@ -35,6 +43,7 @@ private:
     const graph::State& state_;
     FlowRun& run_;
     const Json& input_;
+    Json now_;
     mutable std::deque<Json> kept_;
     mutable std::map<std::pair<Root, std::string>, const Json*> known_;
 };

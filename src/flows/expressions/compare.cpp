@@ -5,6 +5,7 @@
 #include "dure/base/text.hpp"
 #include "flows/document/fields.hpp"
 #include "flows/expressions/condition.hpp"
+#include "flows/expressions/find_text.hpp"
 #include "flows/expressions/letter_case.hpp"
 
 namespace dure::flows {
@@ -99,7 +100,7 @@ Result<bool> contains(const Condition& condition, const Json& left, const Json& 
         return text.starts_with(part);
     if (condition.op == Operator::ends_with)
         return text.ends_with(part);
-    return text.find(part) != std::string::npos;
+    return find_text(text, part) != std::string::npos;
 }
 
 // In the order of values, so that two long lists do not cost their product.
@@ -116,26 +117,40 @@ bool all_among(const Json& wanted, const Json& list)
 }
 
 // Linear in the text, but each character may cost as many steps as the pattern has states, some 10 ns each.
-Result<bool> found_in(const std::string& text, const RE2& pattern)
+Result<bool> found_in(const std::string& text, const RE2& pattern, EvaluationWork& work)
 {
     constexpr std::size_t most_steps = 100'000'000;
-    if (text.size() > most_steps / static_cast<std::size_t>(std::max(1, pattern.ProgramSize())))
+    const auto states = static_cast<std::size_t>(std::max(1, pattern.ProgramSize()));
+    if (text.size() > most_steps / states)
         return Error(Errc::invalid_argument, "The text is too long for a pattern of this size.")
             .reason("condition_type");
+    if (!work.spend(text.size() * states))
+        return too_much_work();
     return RE2::PartialMatch(text, pattern);
 }
 
-Result<bool> matches(const Condition& condition, const Json& left, const Json& right)
+Result<bool> matches(const Condition& condition, const Json& left, const Json& right, EvaluationWork& work)
 {
     const auto& text = left.get_ref<const std::string&>();
     if (condition.pattern)
-        return found_in(text, *condition.pattern);
+        return found_in(text, *condition.pattern, work);
     if (!right.is_string())
         return wrong_type(condition.op, right, "right");
     const auto pattern = compile_pattern(right.get_ref<const std::string&>(), condition.ignore_case);
     if (!pattern)
         return pattern.error();
-    return found_in(text, **pattern);
+    return found_in(text, **pattern, work);
+}
+
+// One pass; a list is sorted for all_of.
+std::size_t cost_of_side(const Condition& condition, const Json& value, std::size_t enough)
+{
+    constexpr std::size_t reading = 8;   // of eight bytes
+    constexpr std::size_t letter_case = 128;
+    constexpr std::size_t sorting = 16;
+    const bool folds = condition.ignore_case && condition.op != Operator::matches;
+    const Pass pass{copying.of_a_value, reading + (folds ? letter_case : 0)};
+    return cost_of(pass, value, enough) * (condition.op == Operator::all_of ? sorting : 1);
 }
 
 Result<bool> negated(Result<bool> value)
@@ -145,7 +160,8 @@ Result<bool> negated(Result<bool> value)
     return value;
 }
 
-Result<bool> compare_folded(const Condition& condition, OperandType type, const Json& left, const Json& right)
+Result<bool> compare_folded(const Condition& condition, OperandType type, const Json& left, const Json& right,
+                            EvaluationWork& work)
 {
     const auto same_type = type_of(right) == type;
     switch (condition.op) {
@@ -177,7 +193,7 @@ Result<bool> compare_folded(const Condition& condition, OperandType type, const 
         if (!right.is_array())
             return wrong_type(condition.op, right, "right");
         return all_among(right, left);
-    case Operator::matches: return matches(condition, left, right);
+    case Operator::matches: return matches(condition, left, right, work);
     case Operator::exists: return true;
     case Operator::not_exists: return false;
     }
@@ -230,15 +246,17 @@ Result<std::shared_ptr<const RE2>> compile_pattern(std::string_view pattern, boo
     return compiled;
 }
 
-Result<bool> compare(const Condition& condition, const Json& left, const Json& right)
+Result<bool> compare(const Condition& condition, const Json& left, const Json& right, EvaluationWork& work)
 {
+    if (!work.step(cost_of_side(condition, left, work.left()) + cost_of_side(condition, right, work.left())))
+        return too_much_work();
     const auto found = type_of(left);
     const auto type = condition.type.value_or(found.value_or(OperandType::text));
     if (found != type || !fits(condition.op, type))
         return wrong_type(condition.op, left, "left");
     if (!condition.ignore_case || condition.op == Operator::matches)
-        return compare_folded(condition, type, left, right);
-    return compare_folded(condition, type, folded(left, true), folded(right, true));
+        return compare_folded(condition, type, left, right, work);
+    return compare_folded(condition, type, folded(left, true), folded(right, true), work);
 }
 
 }  // namespace dure::flows

@@ -55,11 +55,11 @@ Result<bool> condition_holds(const Condition& condition, const Scope& scope)
     if (!left)
         return left.error();
     if (!condition.right)
-        return compare(condition, **left, Json());
+        return compare(condition, **left, Json(), scope.work());
     const auto right = value_of(*condition.right, scope);
     if (!right)
         return right.error();
-    return compare(condition, **left, **right);
+    return compare(condition, **left, **right, scope.work());
 }
 
 }  // namespace

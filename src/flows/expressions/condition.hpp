@@ -38,6 +38,6 @@ bool fits(Operator op, OperandType type);
 Result<std::shared_ptr<const RE2>> compile_pattern(std::string_view pattern, bool ignore_case);
 
 // `left` and `right` are there; `right` is null for one-sided operators.
-Result<bool> compare(const Condition& condition, const Json& left, const Json& right);
+Result<bool> compare(const Condition& condition, const Json& left, const Json& right, EvaluationWork& work);
 
 }  // namespace dure::flows

@@ -44,9 +44,12 @@ Result<std::optional<Json>> evaluate(const Expression& expression, const Scope& 
     if (expression.root == Root::secrets && secrets == Secrets::refused)
         return Error(Errc::invalid_argument, "A secret cannot be used here.").reason("secret_misplaced");
     const auto* found = look_up(expression, scope);
+    auto& work = scope.work();
+    if (!work.step(found ? cost_of(copying, *found, work.left()) : 0))
+        return too_much_work();
     std::optional<Json> value = found ? std::optional<Json>(*found) : std::nullopt;
     for (const auto& filter : expression.filters) {
-        auto next = apply_filter(filter, std::move(value), limits.result_bytes);
+        auto next = apply_filter(filter, std::move(value), limits.result_bytes, work);
         if (!next)
             return next;
         value = std::move(*next);

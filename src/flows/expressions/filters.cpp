@@ -10,6 +10,7 @@
 #include "dure/base/text.hpp"
 #include "dure/schema/json_check.hpp"
 #include "flows/document/fields.hpp"
+#include "flows/expressions/find_text.hpp"
 #include "flows/expressions/letter_case.hpp"
 
 namespace dure::flows {
@@ -92,8 +93,9 @@ Result<Json> join_list(const Json& value, const std::string& between, std::size_
 }
 
 // At most so many pieces as a result has bytes: each is a value of its own, many times the size of a character.
-Result<Json> split_text(const Json& value, const std::string& at, std::size_t most)
+Result<Json> split_text(const Json& value, const std::string& at, std::size_t most, EvaluationWork& work)
 {
+    constexpr std::size_t units_of_a_piece = 100;
     if (!value.is_string())
         return cannot_use("split", value, "a text");
     const auto& text = value.get_ref<const std::string&>();
@@ -102,15 +104,19 @@ Result<Json> split_text(const Json& value, const std::string& at, std::size_t mo
         const auto places = character_places(text);
         if (places.size() > most)
             return filter_result_too_large(most);
+        if (!work.spend(places.size() * units_of_a_piece))
+            return too_much_work();
         for (std::size_t i = 0; i + 1 < places.size(); ++i)
             out.push_back(characters(text, places, i, i + 1));
         return out;
     }
     std::size_t from = 0;
-    for (std::size_t found; (found = text.find(at, from)) != std::string::npos; from = found + at.size()) {
+    for (std::size_t found; (found = find_text(text, at, from)) != std::string::npos; from = found + at.size()) {
         out.push_back(text.substr(from, found - from));
         if (out.size() > most)
             return filter_result_too_large(most);
+        if (!work.spend(units_of_a_piece))
+            return too_much_work();
     }
     out.push_back(text.substr(from));
     return out;
@@ -171,7 +177,7 @@ Result<Json> replace_all(const Json& value, const std::string& what, const std::
         return value;
     std::string out;
     std::size_t from = 0;
-    for (std::size_t found; (found = text.find(what, from)) != std::string::npos; from = found + what.size()) {
+    for (std::size_t found; (found = find_text(text, what, from)) != std::string::npos; from = found + what.size()) {
         out.append(text, from, found - from).append(with);
         if (out.size() > bytes)
             return filter_result_too_large(bytes);
@@ -291,6 +297,52 @@ Result<std::optional<Json>> key_list(const Json& value)
     return some(std::move(out));
 }
 
+// Units for each byte of a text that a filter is given.
+std::size_t cost_of_a_byte(FilterKind kind)
+{
+    switch (kind) {
+    case FilterKind::upper:
+    case FilterKind::lower:
+    case FilterKind::parse_json: return 16;
+    case FilterKind::number: return 8;
+    case FilterKind::first:
+    case FilterKind::last:
+    case FilterKind::slice:
+    case FilterKind::truncate:
+    case FilterKind::json:
+    case FilterKind::url:
+    case FilterKind::html: return 4;
+    case FilterKind::split:
+    case FilterKind::replace: return 2;
+    default: return 1;
+    }
+}
+
+bool writes_json(FilterKind kind)
+{
+    switch (kind) {
+    case FilterKind::json:
+    case FilterKind::text:
+    case FilterKind::upper:
+    case FilterKind::lower:
+    case FilterKind::trim:
+    case FilterKind::join:
+    case FilterKind::url:
+    case FilterKind::html: return true;
+    default: return false;
+    }
+}
+
+bool can_pay(const Filter& filter, const Json& value, EvaluationWork& work)
+{
+    const auto of_a_byte = cost_of_a_byte(filter.kind);
+    if (value.is_string())
+        return work.step(of_a_byte * value.get_ref<const std::string&>().size());
+    const auto pass =
+        writes_json(filter.kind) ? Pass{writing.of_a_value, writing.of_eight_bytes + 8 * of_a_byte} : copying;
+    return work.step(cost_of(pass, value, work.left()));
+}
+
 }  // namespace
 
 Error filter_result_too_large(std::size_t bytes)
@@ -299,9 +351,12 @@ Error filter_result_too_large(std::size_t bytes)
         .reason("expression_too_large");
 }
 
-Result<std::optional<Json>> apply_filter(const Filter& filter, std::optional<Json> value, std::size_t result_bytes)
+Result<std::optional<Json>> apply_filter(const Filter& filter, std::optional<Json> value, std::size_t result_bytes,
+                                         EvaluationWork& work)
 {
     const auto& arguments = filter.arguments;
+    if (value ? !can_pay(filter, *value, work) : !work.step(0))
+        return too_much_work();
     if (filter.kind == FilterKind::default_value)
         return value && !value->is_null() ? std::move(value) : some(arguments[0]);
     if (!value)
@@ -320,7 +375,7 @@ Result<std::optional<Json>> apply_filter(const Filter& filter, std::optional<Jso
     case FilterKind::last: return end_of(*value, false);
     case FilterKind::join:
         return passed_on(join_list(*value, arguments.empty() ? ", " : arguments[0].get<std::string>(), result_bytes));
-    case FilterKind::split: return passed_on(split_text(*value, arguments[0].get<std::string>(), result_bytes));
+    case FilterKind::split: return passed_on(split_text(*value, arguments[0].get<std::string>(), result_bytes, work));
     case FilterKind::slice: return passed_on(slice_value(*value, arguments));
     case FilterKind::keys: return key_list(*value);
     case FilterKind::get: return get_member(*value, arguments[0]);

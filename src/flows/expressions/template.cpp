@@ -29,6 +29,11 @@ std::size_t find_end(std::string_view text, std::size_t from)
     return std::string_view::npos;
 }
 
+bool has_room(const Json& value, std::size_t bytes)
+{
+    return (value.is_string() ? value.get_ref<const std::string&>().size() : text_of(value).size()) <= bytes;
+}
+
 Error result_too_large(std::size_t bytes)
 {
     return Error(Errc::invalid_argument,
@@ -127,8 +132,11 @@ Result<Json> Template::evaluate(const Scope& scope, Secrets secrets, const Evalu
                 return Error(Errc::invalid_argument, "The expression leads to nothing: " + expression.source)
                     .reason("expression_unresolved")
                     .param(expression.source);
+            if (auto& work = scope.work();
+                (*value)->is_structured() && !work.spend(cost_of(writing, **value, work.left())))
+                return too_much_work();   // to be written as text
             if (is_single()) {
-                if (text_of(**value).size() > limits.result_bytes)
+                if (!has_room(**value, limits.result_bytes))
                     return result_too_large(limits.result_bytes);
                 return std::move(**value);
             }
