@@ -169,9 +169,11 @@ std::optional<Telling::Told> Telling::task_ended(const graph::Event& event)
     if (event.ns.empty())   // a kept result is announced before anything starts
         superstep_ = event.data.at("step").get<std::int64_t>();
     std::vector<Step> steps;
+    std::string begun_in;  // of a container
     if (result != event.data.end()) {
         for (const auto* record : records_of(*result)) {
             steps.push_back(step_of(*record, id));
+            begun_in = record->value("task", begun_in);
             if (event.ns.empty())   // a container tells the superstep it began in
                 steps.back().step = record->value("step", superstep_);
         }
@@ -192,7 +194,13 @@ std::optional<Telling::Told> Telling::task_ended(const graph::Event& event)
     started_.erase(id);
     if (steps.empty() && node_id.empty())
         return std::nullopt;
+    if (steps.empty() && result != event.data.end()) {  // a container begins: its end is that of its last round
+        under_way_[{event.ns, node_id}] = id;
+        return std::nullopt;
+    }
     Json told{{"event", "end"}, {"id", id}, {"node_id", node_id.empty() ? steps.front().node_id : node_id}};
+    if (node_id.empty())
+        told["id"] = task_of_container(event.ns, steps.front().node_id, begun_in.empty() ? id : std::move(begun_in));
     if (event.data.value("cached", false))
         told["cached"] = true;
     if (auto usage = usage_of(event.data); !usage.is_null())
@@ -201,6 +209,13 @@ std::optional<Telling::Told> Telling::task_ended(const graph::Event& event)
     for (auto& step : steps)
         told["steps"].push_back(told_step(std::move(step)));
     return Told{std::string(mode_tasks), std::move(told)};
+}
+
+// `otherwise`: of one that began elsewhere.
+std::string Telling::task_of_container(const std::string& ns, const std::string& node_id, std::string otherwise)
+{
+    auto found = under_way_.extract({ns, node_id});
+    return found.empty() ? otherwise : found.mapped();
 }
 
 // Nothing: what failed is no node of the flow, or its container decides yet whether that is a failure.

@@ -2,6 +2,7 @@
 // helpers and channels. The end of a task carries the steps it was, which the Recorder stores. One run, one core.
 #pragma once
 
+#include <map>
 #include <unordered_map>
 
 #include "dure/executions/execution.hpp"
@@ -45,6 +46,7 @@ private:
     std::optional<Step> failed_step(const graph::Event& event, const std::string& node_id, Json error);
     void note_failure(const std::string& ns, const std::string& node_id, const Json& error);
     void forget_failure_in(std::string_view ns);
+    std::string task_of_container(const std::string& ns, const std::string& node_id, std::string otherwise);
     Step step_of(const Json& record, const std::string& node_id) const;
     Step plain_step(const std::string& node_id, const std::string& task, std::string status) const;
 
@@ -59,6 +61,8 @@ private:
         std::int64_t attempts = 1;
     };
     std::unordered_map<std::string, Begun> started_;  // open tasks
+    // Containers under way that began here: the task each began in, by its namespace and node.
+    std::map<std::pair<std::string, std::string>, std::string> under_way_;
     // Of containers whose round failed at its end, by the round's task: whether it may is known when that ends.
     std::unordered_map<std::string, Step> unclosed_;
     std::string failed_node_, failed_ns_;

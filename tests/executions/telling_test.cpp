@@ -23,6 +23,10 @@ public:
     Task<Result<void>> event(const graph::Event& event) override
     {
         const auto told = telling.tell(event);
+        if (told && !told->data.contains("steps"))
+            ++open[told->data.at("id").get<std::string>()];
+        else if (told && --open[told->data.at("id").get<std::string>()] == 0)
+            open.erase(told->data.at("id").get<std::string>());
         for (const auto& step : told ? told->data.value("steps", Json::array()) : Json::array())
             steps.push_back(step);
         co_return Result<void>();
@@ -30,6 +34,7 @@ public:
 
     Telling telling;
     std::vector<Json> steps;
+    std::map<std::string, int> open;  // tasks of which only the start was told, or only the end
 };
 
 // Storage that is away for a moment: just when a step of this name is saved.
@@ -57,8 +62,9 @@ protected:
         compile(drawn_flow(nodes, edges));
         return told(graph::RunInput(flows::flow_input(run_.facts)));
     }
-    // Of a run that has failed.
+    // Of a run that has failed, or that asks.
     std::vector<std::string> go_on() { return told(graph::RunInput::nothing()); }
+    std::vector<std::string> go_on(graph::Command command) { return told(graph::RunInput(std::move(command))); }
 
     std::optional<ToldSteps> told_;
     std::string refused_;  // the name of a node's step
@@ -109,6 +115,34 @@ TEST_F(TellingTest, AnItemWhoseOutputFailsAndMayIsNoFailedStepOfItsIteration)
         EXPECT_EQ(told_->telling.failed_node(), "") << "or a later failure of the run would be blamed on it";
         EXPECT_TRUE(told_->telling.cause().is_null());
     }
+}
+
+TEST_F(TellingTest, AContainerEndsAsTheTaskThatItBeganAs)
+{
+    const Json inner = Json::array({"inner", "loop", {{"max_rounds", 2}}, {{"parent", "each"}}});
+    const Json say = Json::array({"say", "template", {{"text", "{{item}}"}}, {{"parent", "inner"}}});
+    const auto each = Json::array({"each", "iteration", {{"items", Json::array({1, 2})}, {"parallel", 2}}});
+    EXPECT_THAT(steps_of({{"start", "start"}, each, inner, say}, {"start>each"}),
+                testing::UnorderedElementsAre("start succeeded", "say succeeded", "say succeeded", "say succeeded",
+                                              "say succeeded", "inner succeeded", "inner succeeded", "each succeeded"));
+    EXPECT_THAT(told_->open, testing::IsEmpty());
+    EXPECT_THAT(steps_of({{"start", "start"}, iteration(Json::object()), body_node}, {"start>each"}),
+                ElementsAre("start succeeded", "t succeeded", "each failed expression_unresolved"));
+    EXPECT_THAT(told_->open, testing::IsEmpty());
+}
+
+TEST_F(TellingTest, AContainerThatBeganElsewhereEndsAsTheTaskThatItBeganAs)
+{
+    const Json asks = Json::array({"ask", "human_input", {{"prompt", "?"}}, {{"parent", "each"}}});
+    const auto each = Json::array({"each", "iteration", {{"items", Json::array({1})}}});
+    EXPECT_THAT(steps_of({{"start", "start"}, each, asks}, {"start>each"}),
+                ElementsAre("start succeeded", "ask waiting"));
+    const auto open = told_->open;
+    ASSERT_EQ(open.size(), 1u);
+    ASSERT_EQ(result_.interrupts.size(), 1u);
+    EXPECT_THAT(go_on(graph::Command{Json{{result_.interrupts[0].id, Json{{"action", "approve"}}}}, {}, {}}),
+                ElementsAre("ask succeeded", "each succeeded"));
+    EXPECT_EQ(told_->open, (std::map<std::string, int>{{open.begin()->first, -1}}));
 }
 
 TEST_F(TellingTest, AnItemWhoseOutputFailsIsOneFailedStepOfItsIterationWhereItMayNot)

@@ -138,7 +138,8 @@ Result<Json> check_answer(const Json& question, Json answer);
 
 // The channel that tells steps: every Update of a flow node has, under this key, {"node_id", "visit", "status": "succeeded" |
 // "failed" | "skipped", "input", "output", "started_at", "duration_ms", "attempts", "usage", "error"}: so a step's row is
-// written with the result it describes (mode tasks, event "end"). Of a container also "step", the superstep it began in.
+// written with the result it describes (mode tasks, event "end"). Of a container also "step" and "task", the superstep
+// and the task it began in.
 inline constexpr std::string_view step_channel = "__step__";
 // The channel of what a run has changed of the state of scope session: {name: {"replaced": true} | {"added": of the reducer "add" the
 // sum, of "merge" the object, of "append" how many}}.

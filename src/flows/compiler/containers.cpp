@@ -222,8 +222,9 @@ private:
     {
         auto step = step_record(planned_, container_input(), outcome.output,
                                 progress_.value("began", run_.clock->now()), run_.clock->now(), 1, error);
-        if (const auto first = progress_.find("step"); first != progress_.end())
-            step["step"] = *first;
+        for (const char* of_begin : {"step", "task"})
+            if (const auto found = progress_.find(of_begin); found != progress_.end())
+                step[of_begin] = *found;
         outcome.values[channel('k', planned_)] = Json::object();   // under way no more
         return finished(stage_, place_, std::move(outcome), std::move(step));
     }
@@ -390,7 +391,7 @@ bool is_container(const PlannedNode& planned)
 }
 
 Result<graph::Update> begin_container(const PlannedNode& planned, const Json& config, const Json& input,
-                                      UnixMillis began, std::int64_t step)
+                                      UnixMillis began, std::int64_t step, const std::string& task)
 {
     auto values = Json::object();
     auto progress = planned.node.kind == "iteration" ? plan_of_iteration(planned, config, input, values)
@@ -400,6 +401,7 @@ Result<graph::Update> begin_container(const PlannedNode& planned, const Json& co
         return progress.error();
     (*progress)["began"] = began;
     (*progress)["step"] = step;
+    (*progress)["task"] = task;
     values[channel('k', planned)] = std::move(*progress);
     return graph::Update(std::move(values), graph::Routes(std::string_view(channel('d', planned))));
 }

@@ -10,8 +10,9 @@ namespace dure::flows {
 bool is_container(const PlannedNode& planned);
 
 // The update of "n.X" in this superstep.
+// `step`: the superstep it begins in, by the task `task`.
 Result<graph::Update> begin_container(const PlannedNode& planned, const Json& config, const Json& input,
-                                      UnixMillis began, std::int64_t step);
+                                      UnixMillis began, std::int64_t step, const std::string& task);
 graph::NodeFunction driver_of(std::shared_ptr<const Stage> stage, std::size_t place);
 // In place of a body that failed, where somebody catches it.
 graph::ErrorHandler body_error_handler(const PlannedNode& planned);

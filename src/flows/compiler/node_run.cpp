@@ -113,7 +113,7 @@ Task<Result<graph::Update>> NodeRun::attempt()
         const auto config = co_await whole_config();
         if (!config)
             co_return config.error();
-        co_return begin_container(planned_, *config, input_, task_->began, context_.step());
+        co_return begin_container(planned_, *config, input_, task_->began, context_.step(), context_.task_id());
     }
     auto done = co_await outcome();
     if (!done)
