@@ -370,5 +370,27 @@ TEST(Validation, AToolIsAttachedOnceUnlessItIsTheSameTwice)
     EXPECT_EQ(faults(R"({"tool":"echo"})", R"({"tool":"sum"})"), "");
 }
 
+TEST(Validation, APolicyThatHasNoEffectIsAWarning)
+{
+    const auto policy = R"({"config":{},"policy":{"timeout_ms":200}})";
+    const auto drawn = [&](const std::string& id, const char* kind) {
+        return R"({"id":")" + id + R"(","type":")" + kind + R"(","data":)" + policy + "}";
+    };
+    const auto reading = read_document(
+        R"({"flow_type":"agentflow","name":"n","nodes":[)" + node("s", "start", "{}") + "," + drawn("a", "agent") +
+        "," + drawn("t", "tool") + "," + node("team", "supervisor", "{}") + "," + drawn("w", "agent") +
+        R"(],"edges":[)" +
+        R"({"id":"1","source":"s","target":"a"},{"id":"2","source":"t","target":"a","targetHandle":"tools"},)" +
+        R"({"id":"3","source":"team","sourceHandle":"workers","target":"w","targetHandle":"worker"}]})");
+    Problems problems;
+    check_approvals(reading.document, problems);
+    std::vector<std::string> found;
+    for (const auto& one : problems.list()) {
+        EXPECT_EQ(one.level, Level::warning);
+        found.push_back(one.node_id + " " + one.code);
+    }
+    EXPECT_EQ(found, (std::vector<std::string>{"t policy_unused", "w policy_unused"}));
+}
+
 }  // namespace validation_test
 }  // namespace dure::flows

@@ -157,6 +157,8 @@ TEST_P(FlowRoutes, AnEditOfAnOldVersionIsRefusedWithTheCurrentETag)
         EXPECT_EQ(refused.header("ETag"), current) << target;
         EXPECT_EQ(refused.json().at("code"), "etag_mismatch");
     }
+    EXPECT_EQ(send(author, "PUT", path, R"({"name":"c"})", {{"If-Match", ""}}).status, 412)
+        << "of a client without one";
     EXPECT_EQ(send(author, "GET", path).json().at("name"), "b");
     const auto on_top = send(author, "PUT", path, R"({"name":"d"})");
     EXPECT_EQ(on_top.json().at("version"), 3) << "without If-Match the save goes on top";

@@ -82,7 +82,8 @@ struct Change {
 };
 
 struct ChangeOptions {
-    std::string if_match = {};  // the header as sent; empty: the change goes on top of whatever is there
+    // The header as sent, an empty one never holds; nothing: the change goes on top of whatever is there.
+    std::optional<std::string> if_match = {};
     std::optional<FlowType> type = {};  // a flow of another type is not_found
 };
 

@@ -16,7 +16,8 @@ flows::Caller flow_owner(const RequestContext& context)
 
 flows::ChangeOptions change_options(const RequestContext& context, std::optional<flows::FlowType> type)
 {
-    return {context.header("If-Match"), type};
+    const auto if_match = context.head().header("If-Match");
+    return {if_match ? std::optional(std::string(*if_match)) : std::nullopt, type};
 }
 
 namespace {

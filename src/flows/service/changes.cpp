@@ -40,7 +40,7 @@ FlowType type_of(const store::FlowRecord& record)
 
 bool overtaken(const store::FlowRecord& now, const ChangeOptions& options)
 {
-    return !options.if_match.empty() && !if_match_holds(options.if_match, etag_of(now));
+    return options.if_match && !if_match_holds(*options.if_match, etag_of(now));
 }
 
 Change refused_by_etag(const store::FlowRecord& now)

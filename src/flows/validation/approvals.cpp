@@ -1,5 +1,5 @@
-// check_approvals(): require_approval of an agent names tools that the agent has, its own and those attached to it, and no tool is attached
-// to it twice with other arguments. What is an expression is known when it runs.
+// check_approvals(): require_approval of an agent names tools that the agent has, its own and those attached to it, no tool is attached
+// to it twice with other arguments, and policies stand where they count. What is an expression is known when it runs.
 #include "dure/flows/expression.hpp"
 #include "dure/flows/validation.hpp"
 #include "flows/document/fields.hpp"
@@ -67,10 +67,32 @@ void check_arguments(const Document& document, const Node& agent, Problems& prob
     }
 }
 
+// Of tools and workers the policy of the agent or supervisor counts that calls them.
+void check_unused_policies(const Document& document, Problems& problems)
+{
+    std::set<std::string> called, runs;
+    for (const auto& edge : document.edges) {
+        if (edge.target_handle == "tools")
+            called.insert(edge.source);
+        else if (edge.target_handle == "worker")
+            called.insert(edge.target);
+        else
+            runs.insert(edge.target);
+    }
+    for (const auto& node : document.nodes)
+        if (!node.policy.is_null() && !node.policy.empty() && called.contains(node.id) && !runs.contains(node.id))
+            problems.add({"policy_unused",
+                          {"nodes", std::to_string(node.index), "data", "policy"},
+                          "has no effect: what counts is the policy of the node that calls " + in_quotes(node.id),
+                          Level::warning,
+                          node.id});
+}
+
 }  // namespace
 
 void check_approvals(const Document& document, Problems& problems)
 {
+    check_unused_policies(document, problems);
     for (const auto& node : document.nodes) {
         if (node.kind == "agent")
             check_arguments(document, node, problems);
